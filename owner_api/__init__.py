@@ -1,0 +1,1 @@
+"""The owner's agent: takes discharge offers, judges them, keeps promises and the ledger."""

@@ -1,0 +1,1 @@
+"""Pure decisions: model, machines, rules, settlement, ledger. No I/O, clock or randomness."""

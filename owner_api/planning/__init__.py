@@ -1,0 +1,1 @@
+"""Pure numbers: quote, schedule, wear, dwell."""

@@ -1,0 +1,1 @@
+"""Virtual cars, chargers and a park that speak only the public API."""

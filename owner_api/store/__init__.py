@@ -1,0 +1,1 @@
+"""The durable store: tables, one writer, reads, migrations."""

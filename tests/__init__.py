@@ -1,0 +1,1 @@
+"""Tests of V2G Owner."""
