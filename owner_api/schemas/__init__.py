@@ -1,0 +1,1 @@
+"""Every message that crosses a boundary, once: leaves, owner, park and access messages."""

@@ -1,0 +1,75 @@
+"""Messages between a park's dispatcher and the owner API: promise 7's allow-list, nothing more."""
+
+from typing import Final
+
+from probatio import Optional, Required
+
+from .fields import ListOf, Nullable, choice, integer, number, sha256_hex, text, timestamp, typed_id
+from .owner import PURPOSES
+from .terms import RECHARGE, TERMS
+
+READING_CONTEXTS: Final = (
+    "begin",
+    "periodic",
+    "end",
+    "interruption_begin",
+    "interruption_end",
+)
+READING_QUALITIES: Final = ("ok", "estimated", "missing", "bad")
+
+SESSION_CREATE: Final = {
+    Required("evse_id"): text(1, 64),
+    Required("plugged_in_at"): timestamp(),
+    Optional("evse_code"): text(4, 64),
+    Optional("member_ref"): typed_id("mbr"),
+    Optional("identifier_digest"): sha256_hex(),
+    Optional("recharge"): Nullable(RECHARGE),
+}
+SESSION_END: Final = {Required("unplugged_at"): timestamp()}
+AVAILABILITY_QUESTION: Final = {
+    Required("session_id"): typed_id("ses"),
+    Required("start_at"): timestamp(),
+    Required("end_at"): timestamp(),
+}
+OFFER_CREATE: Final = {
+    Required("session_id"): typed_id("ses"),
+    Required("purpose"): choice(*PURPOSES),
+    Required("respond_by"): timestamp(),
+    Required("terms"): TERMS,
+}
+OFFER_REVISION: Final = {
+    Required("revision"): integer(2, 10**6),
+    Required("respond_by"): timestamp(),
+    Required("terms"): TERMS,
+}
+AWARD: Final = {
+    Required("order_reference"): text(1, 64),
+    Required("terms_sha256"): sha256_hex(),
+    Required("committed_energy_wh"): integer(1, 1_000_000),
+}
+INSTRUCTION: Final = {
+    Required("seq"): integer(1, 10**9),
+    Required("power_setpoint_w"): integer(-1_000_000, 0),
+}
+CANCELLATION: Final = {Optional("reason"): text(0, 200)}
+STOP_CONFIRMATION: Final = {Required("confirmed_at"): timestamp()}
+READINGS: Final = {
+    Required("readings"): ListOf(
+        {
+            Required("measured_at"): timestamp(),
+            Required("import_register_wh"): integer(0, 10**13),
+            Required("export_register_wh"): integer(0, 10**13),
+            Required("power_w"): integer(-1_000_000, 1_000_000),
+            Optional("context"): choice(*READING_CONTEXTS),
+            Optional("quality"): choice(*READING_QUALITIES),
+            Optional("pack_temperature_c"): Nullable(number(-60, 120)),
+        },
+        1,
+        100,
+    ),
+}
+SETTLEMENT_CORRECTION: Final = {
+    Required("delivered_wh"): integer(0, 1_000_000),
+    Required("reason"): text(1, 500),
+}
+PAYMENT: Final = {Required("reference"): text(1, 64)}

@@ -1,0 +1,40 @@
+"""The terms of an offer: what a park asks for and what it promises in return."""
+
+from typing import Final
+
+from probatio import Optional, Required
+
+from .fields import Nullable, boolean, choice, currency, integer, price, text, timestamp
+
+REWARD_KINDS: Final = ("cash", "points", "parking", "charging_credit", "other")
+EARLY_STOP_POLICIES: Final = ("pro_rata", "all_or_nothing")
+
+RECHARGE: Final = {
+    Required("guaranteed"): boolean(),
+    Required("energy_wh"): integer(1, 1_000_000),
+    Required("start_at"): timestamp(),
+    Required("by"): timestamp(),
+    Required("max_w"): integer(1, 1_000_000),
+    Required("price_per_kwh"): price("0"),
+}
+REWARD: Final = {
+    Required("kind"): choice(*REWARD_KINDS),
+    Required("currency"): currency(),
+    Required("price_per_kwh"): price("0"),
+    Optional("fixed_minor"): integer(0, 10**10),
+    Optional("cap_minor"): Nullable(integer(0, 10**10)),
+    Optional("payer"): text(1, 100),
+}
+TERMS: Final = {
+    Required("start_at"): timestamp(),
+    Required("end_at"): timestamp(),
+    Required("requested_energy_wh"): integer(1, 1_000_000),
+    Required("min_energy_wh"): integer(0, 1_000_000),
+    Required("max_energy_wh"): integer(1, 1_000_000),
+    Required("max_discharge_w"): integer(1, 1_000_000),
+    Required("reward"): REWARD,
+    Optional("recharge"): Nullable(RECHARGE),
+    Optional("lease_s"): integer(10, 900),
+    Optional("early_stop_policy"): choice(*EARLY_STOP_POLICIES),
+    Optional("dispute_window_s"): integer(0, 31_536_000),
+}
