@@ -52,12 +52,12 @@ VEHICLE_FIELDS: Final = {
     "identifier_digest": Nullable(sha256_hex()),
     "taper": ListOf({Required("from_soc_pct"): PERCENT, Required("max_charge_w"): POWER_W}, 0, 16),
 }
-VEHICLE_CREATE: Final = {
+VEHICLE_CREATE: Final[dict[object, object]] = {
     Required("display_name"): NAME,
     Required("usable_capacity_wh"): VEHICLE_FIELDS["usable_capacity_wh"],
     **{Optional(key): leaf for key, leaf in VEHICLE_FIELDS.items() if key != "usable_capacity_wh"},
 }
-VEHICLE_PATCH: Final = {
+VEHICLE_PATCH: Final[dict[object, object]] = {
     Optional("display_name"): NAME,
     **{Optional(key): leaf for key, leaf in VEHICLE_FIELDS.items()},
 }

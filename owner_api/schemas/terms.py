@@ -7,7 +7,8 @@ from probatio import Optional, Required
 from .fields import Nullable, boolean, choice, currency, integer, price, text, timestamp
 
 REWARD_KINDS: Final = ("cash", "points", "parking", "charging_credit", "other")
-EARLY_STOP_POLICIES: Final = ("pro_rata", "all_or_nothing")
+# Promise 4 pays what was delivered whatever ended the deal, so no harsher policy is accepted.
+EARLY_STOP_POLICIES: Final = ("pro_rata",)
 
 RECHARGE: Final = {
     Required("guaranteed"): boolean(),

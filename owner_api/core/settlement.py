@@ -1,0 +1,69 @@
+"""What was delivered and what it is worth: UFTP's clamp, one rounding per line, no penalty."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """Energies of one deal in Wh at the charger's AC meter, all non-negative."""
+
+    baseline_wh: int
+    ordered_wh: int
+    actual_wh: int
+    delivered_wh: int
+    deficiency_wh: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amounts:
+    """Money of one deal in minor units; ``net_minor`` is what the park owes."""
+
+    gross_minor: int
+    fixed_minor: int
+    penalty_minor: int
+    net_minor: int
+
+
+def measure(*, ordered_wh: int, begin_register_wh: int, end_register_wh: int) -> Delivery:
+    """Return the delivery between two readings of the export register.
+
+    ``delivered = min(ordered, actual)``, never negative: more than ordered is not paid, and a
+    register that ran backwards counts as nothing delivered. The baseline is zero export.
+    """
+    actual = max(0, end_register_wh - begin_register_wh)
+    delivered = min(ordered_wh, actual)
+    return Delivery(
+        baseline_wh=0,
+        ordered_wh=ordered_wh,
+        actual_wh=actual,
+        delivered_wh=delivered,
+        deficiency_wh=ordered_wh - delivered,
+    )
+
+
+def price(
+    delivery: Delivery,
+    *,
+    price_per_kwh: Decimal,
+    requested_wh: int,
+    fixed_minor: int,
+    cap_minor: int | None,
+    minor_digits: int,
+) -> Amounts:
+    """Return the money for a delivery; each line is rounded half-even once.
+
+    A fixed reward counts pro rata below the request; a cap bounds the sum. What was delivered is
+    paid whatever ended the deal (promise 4), so there is no penalty.
+    """
+    delivered = Decimal(delivery.delivered_wh)
+    gross = round_half_even((delivered * price_per_kwh / 1000).scaleb(minor_digits))
+    share = min(Decimal(1), delivered / requested_wh)
+    fixed = round_half_even(fixed_minor * share)
+    total = gross + fixed if cap_minor is None else min(cap_minor, gross + fixed)
+    return Amounts(gross_minor=gross, fixed_minor=fixed, penalty_minor=0, net_minor=total)
+
+
+def round_half_even(amount: Decimal) -> int:
+    """Return the nearest integer; a tie goes to the even one."""
+    return int(amount.to_integral_value(rounding=ROUND_HALF_EVEN))
