@@ -1,0 +1,55 @@
+"""What a route is: one record from which the server, its checks and OpenAPI are made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from probatio import Optional
+
+from owner_api.calls import Answer, Call
+from owner_api.problems import ProblemCode
+from owner_api.schemas.fields import integer, text
+from owner_api.store.tx import Tx
+
+type Handler = Callable[[Tx, Call], Answer]
+type Role = Literal["owner", "park", "any", "public"]
+
+PAGE: Final = {Optional("limit"): integer(1, 200), Optional("cursor"): text(1, 200)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation; ``handler`` is plain and synchronous and runs in a store thread.
+
+    Every POST that is a command needs an Idempotency-Key unless ``idempotent`` is False.
+    ``secret_answer`` marks answers that carry a token or code: what is kept for a repeat can be
+    read only by a caller who sends the same key and body again. ``media`` is the body's form.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    role: Role
+    kind: Literal["command", "query"]
+    handler: Handler
+    summary: str
+    request: Mapping[Any, Any] | None = None
+    query: Mapping[Any, Any] | None = None
+    answer: Any = None
+    status: int = 200
+    problems: tuple[ProblemCode, ...] = ()
+    needs_if_match: bool = False
+    idempotent: bool = True
+    secret_answer: bool = False
+    media: Literal["json", "form"] = "json"
+    answer_type: str = "application/json"
+
+    @property
+    def needs_key(self) -> bool:
+        """Tell whether the caller must send an Idempotency-Key."""
+        return self.kind == "command" and self.method == "POST" and self.idempotent
+
+    @property
+    def name(self) -> str:
+        """The operation's id: method and path, unique by construction."""
+        path = self.path.replace("{", "").replace("}", "").strip("/")
+        return f"{self.method.lower()}_{path.replace('/', '_').replace('-', '_').replace('.', '_')}"

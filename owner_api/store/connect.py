@@ -1,0 +1,54 @@
+"""How every SQLite connection of ours is opened."""
+
+from pathlib import Path
+import sqlite3
+from typing import Final, Literal
+
+from .errors import StoreError
+
+# Before this version several connections could corrupt a database at a WAL reset
+# (sqlite.org/wal.html, "WAL-reset bug"; fixed in 3.51.3, 3.50.7 and 3.44.6).
+SAFE_WITH_SEVERAL: Final = (3, 51, 3)
+_BACKPORTS: Final = {(3, 50): 7, (3, 44): 6}
+BUSY_TIMEOUT_MS: Final = 5_000
+
+type Synchronous = Literal["FULL", "NORMAL", "OFF"]
+
+
+def several_connections_are_safe(version: tuple[int, int, int]) -> bool:
+    """Tell whether a SQLite version may serve one file over several connections."""
+    fixed_in = _BACKPORTS.get(version[:2])
+    return version >= SAFE_WITH_SEVERAL or (fixed_in is not None and version[2] >= fixed_in)
+
+
+def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Connection:
+    """Return the one connection that writes; transactions are begun and ended by hand.
+
+    ``exclusive`` keeps the file to this connection alone, for SQLite versions that need it.
+    """
+    if synchronous not in ("FULL", "NORMAL", "OFF"):
+        raise StoreError(f"synchronous {synchronous!r}: FULL, NORMAL or OFF")
+    connection = _open(path)
+    if exclusive:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreError(f"{path}: this file system gives journal mode {mode}; WAL is needed")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Return a connection that refuses to write."""
+    connection = _open(path)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return connection

@@ -1,0 +1,49 @@
+"""JSON in and out: plain values for answers and events, typed documents for columns."""
+
+from datetime import date, datetime, time
+from typing import Any, Final, cast
+
+from mashumaro.codecs.orjson import ORJSONDecoder, ORJSONEncoder
+import orjson
+
+from . import times
+
+
+def _default(value: Any) -> Any:  # noqa: ANN401 - orjson hands over whatever it does not know
+    if isinstance(value, datetime):
+        return times.render(value)
+    if isinstance(value, time):
+        return value.isoformat(timespec="minutes")
+    if isinstance(value, date):
+        return value.isoformat()
+    # Decimals, floats in disguise and objects must become explicit text where they are made.
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
+
+
+def to_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return compact JSON; instants become RFC 3339 UTC, clock times HH:MM."""
+    return orjson.dumps(value, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def from_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of JSON that ``to_json`` or ``dump`` made."""
+    return orjson.loads(text)
+
+
+_ENCODERS: Final[dict[type[Any], ORJSONEncoder[Any]]] = {}
+_DECODERS: Final[dict[type[Any], ORJSONDecoder[Any]]] = {}
+
+
+def dump(document: object) -> str:
+    """Return a dataclass instance as the JSON text of a document column."""
+    cls = type(document)
+    if (encoder := _ENCODERS.get(cls)) is None:
+        encoder = _ENCODERS[cls] = ORJSONEncoder(cls)
+    return encoder.encode(document).decode()
+
+
+def load[T](cls: type[T], text: str | bytes) -> T:
+    """Return the ``cls`` that ``dump`` wrote; raises mashumaro's errors on a foreign shape."""
+    if (decoder := _DECODERS.get(cls)) is None:
+        decoder = _DECODERS[cls] = ORJSONDecoder(cls)
+    return cast("T", decoder.decode(text))

@@ -1,0 +1,37 @@
+"""One process per database: two writers would each believe they are the only one."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from .errors import StoreLockedError
+
+
+class FileLock:
+    """An advisory lock beside the database; the system frees it when the process dies."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock or raise StoreLockedError naming who holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            os.close(descriptor)
+            named = f" (process {holder})" if holder else ""
+            raise StoreLockedError(
+                f"{self._path}: another process{named} serves this database; stop it first"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; the file stays, because removing it would race."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

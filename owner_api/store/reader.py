@@ -1,0 +1,47 @@
+"""Reads beside the writer: own threads, own connections, one snapshot each."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import sqlite3
+import threading
+from typing import Final
+
+from .connect import open_reader
+from .tx import Tx
+
+THREADS: Final = 4
+
+
+class Reader:
+    """A small pool; every query sees one consistent snapshot of committed data."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(THREADS, "store-reader", initializer=self._connect)
+
+    async def read[T](self, query: Callable[[Tx], T]) -> T:
+        """Run a query on a reader thread and return what it returns."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._run, query)
+
+    def close(self) -> None:
+        """Wait for running queries and close the connections; blocks."""
+        self._pool.shutdown(cancel_futures=True)
+        for connection in self._connections:
+            connection.close()
+
+    def _connect(self) -> None:
+        self._local.connection = open_reader(self._path)
+        self._connections.append(self._local.connection)
+
+    def _run[T](self, query: Callable[[Tx], T]) -> T:
+        connection: sqlite3.Connection = self._local.connection
+        connection.execute("BEGIN")
+        try:
+            return query(Tx(connection))
+        finally:
+            connection.execute("ROLLBACK")

@@ -1,0 +1,30 @@
+"""Instants as sortable text in the database and as short text in answers."""
+
+from datetime import UTC, datetime
+
+
+def encode(instant: datetime) -> str:
+    """Return an aware instant as ``2026-12-01T05:30:00.000000Z``: always 27 characters.
+
+    Raises ValueError for a naive datetime: nobody knows which instant it means.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("a stored instant needs a time zone")
+    utc = instant.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def decode(text: str) -> datetime:
+    """Return the aware UTC instant of a text that ``encode`` made."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def render(instant: datetime) -> str:
+    """Return RFC 3339 in UTC with Z for an answer; no fraction when it is zero."""
+    if instant.tzinfo is None:
+        raise ValueError("an answered instant needs a time zone")
+    utc = instant.astimezone(UTC).replace(tzinfo=None)
+    if not utc.microsecond:
+        return f"{utc.isoformat(timespec='seconds')}Z"
+    exact = "milliseconds" if utc.microsecond % 1000 == 0 else "microseconds"
+    return f"{utc.isoformat(timespec=exact)}Z"

@@ -1,0 +1,101 @@
+"""One transaction as commands and queries see it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+import sqlite3
+from typing import Any
+
+from . import documents, times
+
+
+class Tx:
+    """Statements inside one transaction: a savepoint of the writer, or a reader's snapshot.
+
+    Instants given as parameters are stored as sortable text. Table and column names must come
+    from code, never from a caller; values always travel as parameters.
+    """
+
+    __slots__ = ("_connection", "touched")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.touched: set[str] = set()
+
+    def one(self, sql: str, *params: object) -> dict[str, Any] | None:
+        """Return the first row, or None when there is none."""
+        cursor = self._connection.execute(sql, _plain(params))
+        try:
+            row = cursor.fetchone()
+            return None if row is None else dict(zip(_names(cursor), row, strict=True))
+        finally:
+            cursor.close()
+
+    def all(self, sql: str, *params: object) -> list[dict[str, Any]]:
+        """Return every row."""
+        cursor = self._connection.execute(sql, _plain(params))
+        names = _names(cursor)
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def run(self, sql: str, *params: object) -> int:
+        """Run a statement and return how many rows it changed."""
+        return self._connection.execute(sql, _plain(params)).rowcount
+
+    def insert(self, table: str, **values: object) -> None:
+        """Insert one row; raises sqlite3.IntegrityError when a constraint says no."""
+        self._connection.execute(_insert_sql(table, tuple(values)), _plain(tuple(values.values())))
+
+    def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
+        """Set values on every row where each named column equals; return how many changed."""
+        sql = _update_sql(table, tuple(where), tuple(values))
+        return self.run(sql, *values.values(), *where.values())
+
+    def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
+        """Append an event to a party's stream, under the next number without a gap."""
+        head = self.one(
+            "INSERT INTO stream_head (party_id, seq) VALUES (?, 1)"
+            " ON CONFLICT (party_id) DO UPDATE SET seq = seq + 1 RETURNING seq",
+            party_id,
+        )
+        assert head is not None
+        self.insert(
+            "outbox",
+            party_id=party_id,
+            seq=head["seq"],
+            type=type,
+            at=at,
+            data=documents.to_json(data).decode(),
+        )
+        self.touched.add(party_id)
+
+
+def _plain(params: tuple[object, ...]) -> tuple[Any, ...]:
+    return tuple(times.encode(p) if isinstance(p, datetime) else p for p in params)
+
+
+def _names(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+    return tuple(column[0] for column in cursor.description or ())
+
+
+@cache
+def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    _check_names(table, *columns)
+    marks = ", ".join("?" * len(columns))
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names are checked
+
+
+@cache
+def _update_sql(table: str, where: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    _check_names(table, *where, *columns)
+    if not where or not columns:
+        raise ValueError("an update needs at least one condition and one value")
+    values = ", ".join(f'"{name}" = ?' for name in columns)
+    wanted = " AND ".join(f'"{name}" IS ?' for name in where)
+    return f'UPDATE "{table}" SET {values} WHERE {wanted}'  # noqa: S608 - names are checked
+
+
+def _check_names(*names: str) -> None:
+    for name in names:
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is no table or column name")

@@ -1,0 +1,126 @@
+"""The one writer: group commit, so that durability costs one disk flush for many commands."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+import sqlite3
+import threading
+from typing import Any, Final
+
+from .errors import StoreClosedError, StoreUnavailableError
+from .tx import Tx
+
+BATCH: Final = 256
+
+type Touched = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    command: Callable[[Tx], Any]
+    future: asyncio.Future[Any]
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    job: _Job
+    value: Any
+    error: BaseException | None
+
+
+class Writer:
+    """A thread that drains up to 256 commands, gives each a savepoint, and commits once.
+
+    A future is resolved only after COMMIT has returned: an answer is a durable fact.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        committed: Callable[[Touched], None],
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._committed = committed
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit[T](self, command: Callable[[Tx], T], *, keep: bool = True) -> asyncio.Future[T]:
+        """Queue a command; ``keep=False`` undoes what it wrote (a read on this connection)."""
+        if self._closing:
+            raise StoreClosedError("the store is closing; nothing was written")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(command, future, keep))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued, end the thread and close the connection; blocks."""
+        self._closing = True
+        self._jobs.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _serve(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch, last = self._drain(first)
+            outcomes, touched = self._run(batch)
+            self._loop.call_soon_threadsafe(self._resolve, outcomes, touched)
+            if last:
+                return
+
+    def _drain(self, first: _Job) -> tuple[list[_Job], bool]:
+        batch = [first]
+        while len(batch) < BATCH and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                return batch, True
+            batch.append(job)
+        return batch, False
+
+    def _run(self, batch: list[_Job]) -> tuple[list[_Outcome], Touched]:
+        touched: set[str] = set()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._one(job, touched) for job in batch]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            # The disk said no: whatever this batch did is gone, and every caller must hear it.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            lost = StoreUnavailableError(f"the database refused: {error}")
+            return [_Outcome(job, None, lost) for job in batch], frozenset()
+        return outcomes, frozenset(touched)
+
+    def _one(self, job: _Job, touched: set[str]) -> _Outcome:
+        tx = Tx(self._connection)
+        self._connection.execute("SAVEPOINT command")
+        try:
+            value, error = job.command(tx), None
+        except BaseException as raised:  # noqa: BLE001 - handed to the caller that awaits
+            value, error = None, raised
+        if not self._connection.in_transaction:
+            # SQLite ends the whole transaction by itself when the disk is full or broken.
+            raise sqlite3.OperationalError(f"the transaction was lost: {error}")
+        if error is not None or not job.keep:
+            self._connection.execute("ROLLBACK TO command")
+        else:
+            touched |= tx.touched
+        self._connection.execute("RELEASE command")
+        return _Outcome(job, value, error)
+
+    def _resolve(self, outcomes: list[_Outcome], touched: Touched) -> None:
+        for outcome in outcomes:
+            future = outcome.job.future
+            if future.done():  # the caller went away; the fact stays
+                continue
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.value)
+        if touched:
+            self._committed(touched)
