@@ -14,6 +14,11 @@ limited() {
   if command -v timeout >/dev/null; then timeout "$seconds" "$@"; else "$@"; fi
 }
 
+# uv brings its own list of certificate authorities; behind an inspecting proxy only the machine's own list is right.
+if [[ -z ${SSL_CERT_FILE-} && -f /etc/ssl/certs/ca-certificates.crt ]]; then
+  export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+fi
+
 # Put a working uv on PATH.
 ensure_uv() {
   # A shim of pyenv or asdf may be on PATH and yet not run, hence the call.
