@@ -1,0 +1,144 @@
+"""From two courses through the horizon to lines a person can recompute with a pencil."""
+
+from collections import defaultdict
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+
+from .answer import Breakdown, ChargeLine, CostLines, SupplyStep
+from .evaluation import Evaluation
+from .horizon import Course
+from .money import PRECISE, decimal_of, minor_digits, minor_per_unit, price_up, rounded_minor
+
+ENERGY_DIGITS = 6
+LINE_DIGITS = Decimal("1e-9")
+# Enough that the curve summed over a large battery stays within a millionth of a currency unit.
+CURVE_PRICE_DIGITS = 10
+
+
+def explain(
+    evaluation: Evaluation, offered: Course, without: Course
+) -> tuple[CostLines, Breakdown]:
+    """Return the lines for the quoted energy: inputs, before rounding, and rounded.
+
+    With K = J(x) - J0 - wear x: refill = charge efficiency x discharge efficiency x K, losses
+    the rest of K (design §5). K is computed from the energies as published, so that anyone's
+    decimals give the same digits. Each line is rounded half-even once.
+    """
+    request, scale = evaluation.request, evaluation.pieces.scale
+    offer, wishes, vehicle = request.offer, request.preferences, request.vehicle
+    sold_wh = evaluation.quoted_energy_wh
+    charge = _charge_lines(evaluation, offered, without)
+    stored = [
+        decimal_of(Fraction(course.stored[-1], scale.per_wh), ENERGY_DIGITS)
+        for course in (offered, without)
+    ]
+    refill_price = _price(evaluation, evaluation.pieces.refill)
+    minor = Decimal(minor_per_unit(offer.currency))
+    per_wh = PRECISE.divide(minor, Decimal(1000))
+
+    bought = sum(
+        (line.price_per_kwh * (line.with_offer_wh - line.without_offer_wh) for line in charge),
+        Decimal(0),
+    )
+    kept = PRECISE.divide(refill_price * (stored[0] - stored[1]), vehicle.charge_efficiency)
+    extra = PRECISE.multiply(PRECISE.subtract(bought, kept), per_wh)
+    round_trip = PRECISE.multiply(vehicle.charge_efficiency, vehicle.discharge_efficiency)
+    refill = PRECISE.multiply(round_trip, extra)
+
+    pro_rata = bool(offer.fixed_minor) and sold_wh < offer.requested_energy_wh
+    paid = PRECISE.multiply(offer.price_per_kwh * sold_wh, per_wh)
+    share = Decimal(offer.fixed_minor)
+    if pro_rata:
+        share = PRECISE.divide(share * sold_wh, Decimal(offer.requested_energy_wh))
+    paid = PRECISE.add(paid, share)
+    capped = offer.cap_minor is not None and offer.cap_minor < paid
+    if capped:
+        paid = Decimal(offer.cap_minor or 0)
+    losses = PRECISE.subtract(extra, refill)
+    wear = PRECISE.multiply(wishes.degradation_cost_per_kwh * sold_wh, per_wh)
+    lines = CostLines(
+        currency=offer.currency,
+        minor_digits=minor_digits(offer.currency),
+        energy_wh=sold_wh,
+        requested_energy_wh=offer.requested_energy_wh if pro_rata else None,
+        price_per_kwh=offer.price_per_kwh,
+        fixed_minor=offer.fixed_minor or None,
+        cap_minor=offer.cap_minor if capped else None,
+        charge=charge,
+        stored_with_offer_wh=stored[0],
+        stored_without_offer_wh=stored[1],
+        refill_price_per_kwh=refill_price,
+        wear_per_kwh=wishes.degradation_cost_per_kwh,
+        charge_efficiency=vehicle.charge_efficiency,
+        discharge_efficiency=vehicle.discharge_efficiency,
+        gross_exact_minor=_line(paid),
+        refill_exact_minor=_line(refill),
+        losses_exact_minor=_line(losses),
+        wear_exact_minor=_line(wear),
+    )
+    return lines, Breakdown(
+        gross_minor=rounded_minor(paid),
+        refill_minor=rounded_minor(refill),
+        losses_minor=rounded_minor(losses),
+        wear_minor=rounded_minor(wear),
+    )
+
+
+def supply_steps(evaluation: Evaluation) -> tuple[SupplyStep, ...]:
+    """Return the supply curve on whole Wh: exact at each of them.
+
+    A true edge rarely falls on a whole Wh; the Wh that holds it is a step of its own at its mean
+    price, so that summing the steps up to any whole Wh gives J(x) - J(0).
+    """
+    curve = evaluation.supply
+    if curve is None:
+        return ()
+    scale = evaluation.pieces.scale
+    unit, most = scale.per_sold_wh, evaluation.max_energy_wh
+    marks = {most}
+    for edge in curve.edges:
+        whole, rest = divmod(edge, unit)
+        marks.update((whole, whole + 1) if rest else (whole,))
+    wear = Fraction(evaluation.request.preferences.degradation_cost_per_kwh)
+    steps: list[SupplyStep] = []
+    ends = sorted({0, *(mark for mark in marks if mark <= most)})
+    for low, high in pairwise(ends):
+        rise = curve.cost(high * unit) - curve.cost(low * unit)
+        slope = Fraction(rise, (high - low) * unit)
+        marginal = price_up(scale.sold_price(slope) + wear, CURVE_PRICE_DIGITS)
+        if steps and steps[-1].marginal_price_per_kwh == marginal:
+            steps.pop()
+        steps.append(SupplyStep(energy_wh=high, marginal_price_per_kwh=marginal))
+    return tuple(steps)
+
+
+def _charge_lines(
+    evaluation: Evaluation, offered: Course, without: Course
+) -> tuple[ChargeLine, ...]:
+    scale = evaluation.pieces.scale
+    totals: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for price, with_offer, alone in zip(
+        evaluation.pieces.price, offered.charged, without.charged, strict=True
+    ):
+        if with_offer or alone:
+            total = totals[price]
+            total[0] += with_offer
+            total[1] += alone
+    return tuple(
+        ChargeLine(
+            price_per_kwh=_price(evaluation, price),
+            with_offer_wh=decimal_of(scale.charged_wh(with_offer), ENERGY_DIGITS),
+            without_offer_wh=decimal_of(scale.charged_wh(alone), ENERGY_DIGITS),
+        )
+        for price, (with_offer, alone) in sorted(totals.items())
+    )
+
+
+def _price(evaluation: Evaluation, slope: int) -> Decimal:
+    scale = evaluation.pieces.scale
+    return decimal_of(Fraction(slope, scale.price_unit), max(4, scale.price_digits))
+
+
+def _line(amount: Decimal) -> Decimal:
+    return amount.quantize(LINE_DIGITS, context=PRECISE)

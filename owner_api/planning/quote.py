@@ -1,0 +1,127 @@
+"""The exact quote of design §5: one request in, one answer out. Pure, no solver.
+
+    request = parse_request(json_object)      # or build a QuoteRequest
+    answer = quote(request)                   # QuoteAnswer
+    answer_to_json(answer)                    # {"schema": "v2g.quote/1", ...}
+
+parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
+"""
+
+from bisect import bisect_left
+
+from .answer import Counter, QuoteAnswer, Verdict, answer_to_json
+from .check import QuoteRequestError, check
+from .counter import best_energy_wh, lowest_price
+from .evaluation import Evaluation, evaluate
+from .explain import explain, supply_steps
+from .horizon import Course, costs_before_window, follow
+from .money import price_up, to_minor
+from .plan import percent_down, plan_steps
+from .reason import reason
+from .request import (
+    ChargingPromise,
+    CommittedDischarge,
+    Offer,
+    Preferences,
+    QuoteRequest,
+    TaperStep,
+    TariffEntry,
+    Vehicle,
+)
+from .request_json import parse_request
+
+__all__ = [
+    "ChargingPromise",
+    "CommittedDischarge",
+    "Offer",
+    "Preferences",
+    "QuoteAnswer",
+    "QuoteRequest",
+    "QuoteRequestError",
+    "TaperStep",
+    "TariffEntry",
+    "Vehicle",
+    "answer_to_json",
+    "parse_request",
+    "quote",
+]
+
+
+def quote(request: QuoteRequest) -> QuoteAnswer:
+    """Judge one offer exactly.
+
+    Raises QuoteRequestError on a request that contradicts itself or is beyond any real car.
+    """
+    check(request)
+    evaluation = evaluate(request, arrive_everywhere=True)
+    counter = Counter(
+        energy_wh=best_energy_wh(evaluation),
+        price_per_kwh=lowest_price(evaluation),
+        start_at=None,
+    )
+    return _answer(evaluation, counter)
+
+
+def offered_course(evaluation: Evaluation) -> Course:
+    """Return the cheapest course that sells the quoted energy; something must fit."""
+    pieces = evaluation.pieces
+    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    sold = evaluation.quoted_energy_wh * pieces.scale.per_sold_wh
+    after = evaluation.go[last]
+    if after is None:
+        raise ValueError("nothing fits")
+    before = costs_before_window(pieces, after, sold)
+    go = [*before, *([None] * (last - first - 1)), *evaluation.go[max(last, first + 1) :]]
+    return follow(pieces, go, sold=sold)
+
+
+def _answer(evaluation: Evaluation, counter: Counter) -> QuoteAnswer:
+    verdict: Verdict = "decline" if counter.is_empty else "counter"
+    if evaluation.accepted:
+        verdict = "accept"
+    if evaluation.fits == "none" or evaluation.supply is None or evaluation.cost_without is None:
+        return QuoteAnswer(
+            max_energy_wh=evaluation.max_energy_wh,
+            fits="none",
+            feasible=False,
+            quoted_energy_wh=None,
+            break_even_price_per_kwh=None,
+            net_minor=None,
+            breakdown=None,
+            cost_lines=None,
+            window_cost_minor=None,
+            supply_curve=None,
+            soc_at_departure_pct=None,
+            soc_lowest_pct=None,
+            plan=None,
+            verdict=verdict,
+            counter=counter,
+            reason=reason(evaluation),
+            nearest=(),
+        )
+    pieces, request = evaluation.pieces, evaluation.request
+    capacity, energy = request.vehicle.usable_capacity_wh, evaluation.quoted_energy_wh
+    offered = offered_course(evaluation)
+    lines = rounded = None
+    if evaluation.block != "currency":
+        lines, rounded = explain(evaluation, offered, follow(pieces, evaluation.go, sold=None))
+    window_cost = pieces.scale.money(evaluation.supply.base - evaluation.cost_without)
+    return QuoteAnswer(
+        max_energy_wh=evaluation.max_energy_wh,
+        fits=evaluation.fits,
+        feasible=True,
+        quoted_energy_wh=energy,
+        break_even_price_per_kwh=price_up(evaluation.total_cost(energy) * 1000 / energy),
+        net_minor=None if rounded is None else rounded.net_minor,
+        breakdown=rounded,
+        cost_lines=lines,
+        window_cost_minor=to_minor(window_cost, request.offer.currency),
+        supply_curve=supply_steps(evaluation),
+        soc_at_departure_pct=percent_down(pieces, capacity, offered.stored[-1]),
+        soc_lowest_pct=percent_down(pieces, capacity, min(offered.stored)),
+        plan=plan_steps(pieces, capacity, offered),
+        verdict=verdict,
+        counter=counter,
+        reason=reason(evaluation),
+        nearest=(),
+    )

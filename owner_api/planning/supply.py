@@ -1,0 +1,80 @@
+"""The supply curve: what any amount of energy sold in a window costs the owner."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+
+from .curves import Curve, merge_drained
+from .pieces import Pieces
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Supply:
+    """J without wear as a function of the stored energy taken out by the offer.
+
+    `base` is J(0); `slopes` are ascending doubled prices, `edges` the cumulative stored units at
+    which each slope ends; `most` is the largest amount that has a solution.
+    """
+
+    base: int
+    slopes: list[int]
+    edges: list[int]
+    most: int
+
+    def cost(self, sold: int) -> int:
+        """Return J at `sold` stored units, 0 <= sold <= most."""
+        total, done = self.base, 0
+        for slope, edge in zip(self.slopes, self.edges, strict=True):
+            if sold <= edge:
+                return total + slope * (sold - done)
+            total += slope * (edge - done)
+            done = edge
+        return total
+
+
+def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int) -> Supply | None:
+    """Merge cost-to-arrive at a window's start with cost-to-go at its end.
+
+    `drain` is what commitments take inside the window, `sellable` what the power limits let an
+    offer take. None when not even selling nothing has a solution.
+    """
+    if arrive is None or go is None:
+        return None
+    most = min(sellable, arrive.right - go.left - drain)
+    if most < 0:
+        return None
+    at, base, segments = merge_drained(arrive, go)
+    slopes: list[int] = []
+    lengths: list[int] = []
+    for slope, length in segments:
+        skipped = min(length, max(0, drain - at))
+        at += length
+        base += slope * skipped
+        if length == skipped:
+            continue
+        if slopes and slopes[-1] == slope:
+            lengths[-1] += length - skipped
+        else:
+            slopes.append(slope)
+            lengths.append(length - skipped)
+    edges = list(accumulate(lengths))
+    used = bisect_left(edges, most) + 1
+    return Supply(
+        base=base,
+        slopes=slopes[:used],
+        edges=[min(edge, most) for edge in edges[:used]],
+        most=most,
+    )
+
+
+def window_supply(
+    pieces: Pieces, arrive: list[Curve | None], go: list[Curve | None]
+) -> Supply | None:
+    """Return the supply curve of the offer's own window."""
+    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    return supply(
+        arrive[first],
+        go[last],
+        drain=sum(pieces.drain[first:last]),
+        sellable=sum(pieces.sellable[first:last]),
+    )
