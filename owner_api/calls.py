@@ -16,11 +16,14 @@ class Principal:
     """Who is calling: a party, and for an owner which of the owner's devices.
 
     ``public`` (with an empty ``party_id``) stands only on routes that need no token.
+    ``token_epoch`` is the credential's revocation epoch when its token was made: the store knows
+    whether that still holds (``server.auth.require_live``).
     """
 
     kind: PrincipalKind
     party_id: str
     device_id: str | None = None
+    token_epoch: int = 0
 
     @property
     def credential(self) -> str:

@@ -1,0 +1,1 @@
+"""Who may call: signing keys, access tokens, refresh tokens and pairing codes, free of HTTP."""
