@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 import re
 import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -72,6 +73,7 @@ def project() -> dict[str, Any]:
         ("a download address", DOWNLOAD_ADDRESS),
         ("a path of one machine", MACHINE_PATH),
     ],
+    ids=["registry", "download", "machine"],
 )
 def test_no_tracked_file_names_a_registry_a_download_or_a_machine(
     what: str, pattern: re.Pattern[str]
@@ -240,6 +242,27 @@ def test_a_skip_is_allowed_only_for_the_reason_written_down() -> None:
     line = AllowedSkip(test="tests/a.py::test_b[*]", reason="no browser*", why="as it is")
     assert line.covers("tests/a.py::test_b[x]", "no browser here")
     assert not line.covers("tests/a.py::test_b[x]", "no network")
+
+
+def test_a_skip_that_nobody_allowed_fails_the_run(tmp_path: Path) -> None:
+    """A test that quietly stops running proves nothing while the gate stays green."""
+    (tmp_path / "test_sample.py").write_text(
+        "import pytest\n"
+        "def test_runs(): pass\n"
+        "@pytest.mark.skip(reason='later')\n"
+        "def test_skipped(): pass\n"
+        "@pytest.mark.xfail(reason='known')\n"
+        "def test_expected_to_fail(): assert False\n"
+    )
+    (tmp_path / "test_missing.py").write_text("import pytest\npytest.importorskip('no_such')\n")
+    outcomes = tmp_path / "outcomes.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:homeassistant", "--rootdir"]
+    command += [str(tmp_path), "--continue-on-collection-errors", "-p", "script.lib.outcomes"]
+    command += ["--outcomes", str(outcomes), str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert json.loads(outcomes.read_text()) == {"passed": 1, "failed": 3, "skipped": 0}
+    assert "without a line in tests/allowed_skips.txt: later" in ended.stdout
 
 
 def test_a_line_without_its_three_parts_is_refused() -> None:
