@@ -106,9 +106,9 @@ def main() -> int:
     total = Counts()
     for lane in lanes:
         total += run(lane, fast=asked.fast)
-    print(f"\n{total}", flush=True)
     if not total.passed:
-        print("no test ran", file=sys.stderr)
+        print("no test passed, so nothing was shown")
+    print(f"\n{total}", flush=True)
     return 0 if total.passed and not total.failed else 1
 
 
