@@ -49,7 +49,7 @@ class ChargeLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CostLines:
-    """Everything needed to recompute the breakdown; energies in Wh to six decimals.
+    """Everything needed to recompute the breakdown; energies in Wh to nine decimals.
 
     `fixed_minor` is null without a fixed reward, `cap_minor` unless the cap cuts the gross.
     The `*_exact_minor` figures are the lines before their one rounding, to nine decimals.

@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from .evaluation import Evaluation
-from .money import minor_per_unit, price_up
+from .money import price_up
 
 
 def best_energy_wh(evaluation: Evaluation) -> int | None:
@@ -29,36 +29,31 @@ def lowest_price(evaluation: Evaluation) -> Decimal | None:
     offer = evaluation.request.offer
     if evaluation.fits != "all" or evaluation.block is not None:
         return None
-    energy, unit = offer.requested_energy_wh, minor_per_unit(offer.currency)
+    energy, rates = offer.requested_energy_wh, evaluation.rates
     cost = evaluation.total_cost(energy)
-    if offer.cap_minor is not None and cost > Fraction(offer.cap_minor, unit):
+    if rates.cap is not None and cost > rates.cap:
         return None
-    fixed = Fraction(offer.fixed_minor, unit)
-    price = price_up((cost - fixed) * 1000 / energy)
+    price = evaluation.price_for(cost - rates.fixed, energy)
     least = price_up(Fraction(evaluation.request.preferences.min_price_per_kwh))
     return max(price, least, Decimal("0.0000"))
 
 
 def _corners(evaluation: Evaluation, least: int, most: int) -> set[int]:
     """Return the whole Wh at which the slope of net may change, within the given range."""
-    offer = evaluation.request.offer
     marks = {least, most}
     if evaluation.supply is not None:
         for edge in evaluation.supply.edges:
             whole = edge // evaluation.pieces.scale.per_sold_wh
             marks.update((whole, whole + 1))
-    if offer.cap_minor is not None:
-        marks.update(_cap_reached(evaluation))
+    marks.update(_cap_reached(evaluation))
     return {mark for mark in marks if least <= mark <= most}
 
 
 def _cap_reached(evaluation: Evaluation) -> tuple[int, ...]:
     """Return the whole Wh on both sides of where gross reaches its cap."""
-    offer = evaluation.request.offer
-    unit = minor_per_unit(offer.currency)
-    rate = Fraction(offer.price_per_kwh) / 1000
-    rate += Fraction(offer.fixed_minor, unit * offer.requested_energy_wh)
-    if not rate:
+    rates, requested = evaluation.rates, evaluation.request.offer.requested_energy_wh
+    per_requested = rates.price * requested + rates.fixed
+    if not per_requested or rates.cap is None:
         return ()
-    whole = int(Fraction(offer.cap_minor or 0, unit) / rate)
+    whole = rates.cap * requested // per_requested
     return whole, whole + 1

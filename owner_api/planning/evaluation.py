@@ -1,6 +1,5 @@
 """The judgement behind a quote: how much fits, what it costs, whether it is accepted."""
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -8,9 +7,10 @@ from typing import Literal
 
 from .curves import Curve
 from .horizon import costs_to_arrive, costs_to_go
-from .money import minor_per_unit
+from .money import minor_per_unit, price_up
 from .pieces import Pieces, cut
-from .request import Offer, QuoteRequest
+from .request import QuoteRequest
+from .scale import Scale, decimals
 from .supply import Supply, window_supply
 
 type Fits = Literal["all", "part", "none"]
@@ -20,25 +20,49 @@ COLDEST_PACK_C = Decimal(0)
 HOTTEST_PACK_C = Decimal(45)
 
 
-def gross(offer: Offer, energy_wh: int) -> Fraction:
-    """Return what the park pays for `energy_wh` <= requested, in currency units.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """Money as integers, so that every comparison of a net with nothing is exact.
 
-    A fixed reward counts pro rata below the request; the cap holds for the sum.
+    `unit` is how many of them make one currency unit; the rest are per Wh sold, per unit of
+    cost (see `Scale`), or amounts.
     """
-    unit = minor_per_unit(offer.currency)
-    share = Fraction(energy_wh, offer.requested_energy_wh)
-    paid = Fraction(offer.price_per_kwh) * energy_wh / 1000 + offer.fixed_minor * share / unit
-    if offer.cap_minor is None:
-        return paid
-    return min(paid, Fraction(offer.cap_minor, unit))
+
+    unit: int
+    price: int
+    wear: int
+    cost: int
+    fixed: int
+    cap: int | None
+
+    @classmethod
+    def of(cls, request: QuoteRequest, scale: Scale) -> Rates:
+        """Choose the integer for `request`."""
+        offer, wear = request.offer, request.preferences.degradation_cost_per_kwh
+        efficiency = scale.charge_efficiency
+        finer = 1000 * int(10 ** max(decimals(offer.price_per_kwh), decimals(wear)))
+        unit = finer * scale.price_unit * 1000 * scale.per_wh * efficiency.numerator
+        minor = unit // minor_per_unit(offer.currency)
+        return cls(
+            unit=unit,
+            price=int(Fraction(offer.price_per_kwh) * unit) // 1000,
+            wear=int(Fraction(wear) * unit) // 1000,
+            cost=finer * efficiency.denominator,
+            fixed=offer.fixed_minor * minor,
+            cap=None if offer.cap_minor is None else offer.cap_minor * minor,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """One request, judged. `cost_without` is J0 less nothing; None when J0 has no solution."""
+    """One request, judged. Money is in integer `rates.unit`s.
+
+    `cost_without` is J0 (as a cost); None when J0 has no solution, then `supply` is None too.
+    """
 
     request: QuoteRequest
     pieces: Pieces
+    rates: Rates
     go: list[Curve | None]
     arrive: list[Curve | None]
     cost_without: int | None
@@ -59,24 +83,31 @@ class Evaluation:
         """Return the energy that every figure of the quote is for."""
         return min(self.request.offer.requested_energy_wh, self.max_energy_wh)
 
-    def extra_cost(self, energy_wh: int) -> Fraction:
-        """Return J(x) - J0 without wear, in currency units, for x with a solution."""
+    def gross(self, energy_wh: int, requested_wh: int | None = None) -> int:
+        """Return what the park pays, rounded down to a unit.
+
+        A fixed reward counts pro rata below the request (the offer's, or another that is
+        tried); the cap holds for the sum.
+        """
+        requested = self.request.offer.requested_energy_wh if requested_wh is None else requested_wh
+        paid = self.rates.price * energy_wh + self.rates.fixed * energy_wh // requested
+        return paid if self.rates.cap is None else min(paid, self.rates.cap)
+
+    def total_cost(self, energy_wh: int) -> int:
+        """Return J(x) - J0, wear included, for an energy that has a solution."""
         if self.supply is None or self.cost_without is None:
             raise ValueError("nothing has a solution")
         sold = energy_wh * self.pieces.scale.per_sold_wh
-        return self.pieces.scale.money(self.supply.cost(sold) - self.cost_without)
+        extra = self.supply.cost(sold) - self.cost_without
+        return extra * self.rates.cost + self.rates.wear * energy_wh
 
-    def total_cost(self, energy_wh: int) -> Fraction:
-        """Return J(x) - J0 with wear, in currency units, for x with a solution."""
-        return self.extra_cost(energy_wh) + self.wear(energy_wh)
+    def net(self, energy_wh: int, requested_wh: int | None = None) -> int:
+        """Return the net of design §5; its sign is exact."""
+        return self.gross(energy_wh, requested_wh) - self.total_cost(energy_wh)
 
-    def wear(self, energy_wh: int) -> Fraction:
-        """Return the wear of selling `energy_wh`, in currency units."""
-        return Fraction(self.request.preferences.degradation_cost_per_kwh) * energy_wh / 1000
-
-    def net(self, energy_wh: int) -> Fraction:
-        """Return the exact net of design §5 for `energy_wh`, in currency units."""
-        return gross(self.request.offer, energy_wh) - self.total_cost(energy_wh)
+    def price_for(self, money: int, energy_wh: int) -> Decimal:
+        """Return the price per kWh that pays `money` for `energy_wh`, rounded up to 0.0001."""
+        return price_up(Fraction(money * 1000, energy_wh * self.rates.unit))
 
     @property
     def price_is_enough(self) -> bool:
@@ -102,7 +133,7 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     """
     pieces = cut(request)
     go = costs_to_go(pieces)
-    last = len(pieces.charge) if arrive_everywhere else bisect_left(pieces.edges, pieces.window[0])
+    last = len(pieces.charge) if arrive_everywhere else pieces.window_pieces()[0]
     arrive = costs_to_arrive(pieces, last)
     at_start = go[0]
     cost_without = None
@@ -116,6 +147,7 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     return Evaluation(
         request=request,
         pieces=pieces,
+        rates=Rates.of(request, pieces.scale),
         go=go,
         arrive=arrive,
         cost_without=cost_without,

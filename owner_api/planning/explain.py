@@ -10,7 +10,7 @@ from .evaluation import Evaluation
 from .horizon import Course
 from .money import PRECISE, decimal_of, minor_digits, minor_per_unit, price_up, rounded_minor
 
-ENERGY_DIGITS = 6
+ENERGY_DIGITS = 9
 LINE_DIGITS = Decimal("1e-9")
 # Enough that the curve summed over a large battery stays within a millionth of a currency unit.
 CURVE_PRICE_DIGITS = 10

@@ -1,6 +1,5 @@
 """Cost-to-go and cost-to-arrive over a cut horizon, and the plan that follows from them."""
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -59,8 +58,7 @@ def costs_before_window(pieces: Pieces, after: Curve, sold: int) -> list[Curve]:
     `after` is the cost-to-go at the window's end; `sold` and the commitments' drain inside the
     window are fixed, and nothing is charged there.
     """
-    first = bisect_left(pieces.edges, pieces.window[0])
-    last = bisect_left(pieces.edges, pieces.window[1])
+    first, last = pieces.window_pieces()
     curve = after.copy()
     curve.shift(sold + sum(pieces.drain[first:last]))
     curve.cut(pieces.low[first], pieces.high)
@@ -91,7 +89,7 @@ def follow(pieces: Pieces, go: list[Curve | None], *, sold: int | None) -> Cours
     `go[i]` is the cost-to-go at edge i (edges inside the window are not looked at when `sold`
     is given). `sold` None is the course without the offer.
     """
-    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    first, last = pieces.window_pieces()
     shares = [0] * len(pieces.charge)
     if sold is not None:
         shares[first:last] = _spread(
@@ -116,11 +114,6 @@ def course_cost(pieces: Pieces, course: Course) -> int:
     """Return J without wear: energy bought less what is left at the refill price."""
     bought = sum(price * added for price, added in zip(pieces.price, course.charged, strict=True))
     return bought - pieces.refill * course.stored[-1]
-
-
-def place(pieces: Pieces, second: int) -> int:
-    """Return the index of the piece that holds `second` (the last one at the horizon)."""
-    return min(bisect_right(pieces.edges, second), len(pieces.edges) - 1) - 1
 
 
 def _at_horizon(pieces: Pieces) -> Curve | None:

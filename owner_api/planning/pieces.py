@@ -1,20 +1,18 @@
 """Time from now to the horizon, cut into pieces in which every limit and price is constant.
 
 Design §5: cuts at every tariff change, charging edge, commitment edge and offer edge, and where
-a car below its floor reaches it. Times are whole seconds after `origin`; fractions of a second
-are dropped on the cautious side.
+a car below its floor reaches it.
 """
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
+from itertools import accumulate, pairwise
 
 from .request import QuoteRequest
 from .scale import Scale
-
-SECOND = timedelta(seconds=1)
+from .span import SECOND, Span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +21,7 @@ class Pieces:
 
     Per piece: `charge_w` and `charge` (most that may be stored), `price` (doubled), `drain`
     (stored units that commitments take), `sellable` (most an offer could take out). Per edge:
-    `low`, the lower bound on stored energy.
+    `low`, the lower bound on stored energy. `high` bounds it above.
     """
 
     origin: datetime
@@ -44,132 +42,39 @@ class Pieces:
 
     @property
     def end(self) -> int:
-        """The horizon in seconds after `origin`."""
+        """Return the horizon in seconds after `origin`."""
         return self.edges[-1]
 
     def at(self, second: int) -> datetime:
         """Return the time `second` seconds after the origin."""
         return self.origin + second * SECOND
 
-
-def seconds_until(origin: datetime, moment: datetime, *, late: bool) -> int:
-    """Return whole seconds from `origin` to `moment`, rounded up when `late`, else down."""
-    gap = moment - origin
-    return -((-gap) // SECOND) if late else gap // SECOND
-
-
-def taper_delay_s(request: QuoteRequest) -> int:
-    """Return how much longer charging to the departure minimum takes because of the taper."""
-    vehicle = request.vehicle
-    target = request.preferences.soc_min_departure_pct
-    if not vehicle.max_charge_w:
-        return 0
-    delay = Fraction(0)
-    ends = [*(step.from_soc_pct for step in request.taper[1:]), Decimal(100)]
-    for step, end_pct in zip(request.taper, ends, strict=bool(request.taper)):
-        span = min(end_pct, target) - step.from_soc_pct
-        if span > 0 and step.max_charge_w < vehicle.max_charge_w:
-            slower = Fraction(1, step.max_charge_w) - Fraction(1, vehicle.max_charge_w)
-            stored_wh = Fraction(span) * vehicle.usable_capacity_wh / 100
-            delay += stored_wh / Fraction(vehicle.charge_efficiency) * slower * 3600
-    return -(-delay.numerator // delay.denominator)
-
-
-def default_refill_price(request: QuoteRequest) -> Decimal:
-    """Return the cheapest tariff price from now on."""
-    entries = request.tariff
-    ends = [entry.start_at for entry in entries[1:]]
-    return min(
-        entry.price_per_kwh
-        for index, entry in enumerate(entries)
-        if index == len(ends) or ends[index] > request.now
-    )
+    def window_pieces(self) -> tuple[int, int]:
+        """Return the offer's window as a half-open range of pieces."""
+        return bisect_left(self.edges, self.window[0]), bisect_left(self.edges, self.window[1])
 
 
 def cut(request: QuoteRequest) -> Pieces:
     """Cut the time of `request`, which has passed `check`, into pieces."""
-    scale = Scale.of(request)
+    scale, span = Scale.of(request), Span.of(request)
     vehicle, wishes, offer = request.vehicle, request.preferences, request.offer
     capacity = vehicle.usable_capacity_wh
-    origin = request.now
-    if origin.microsecond:
-        origin = origin.replace(microsecond=0) + SECOND
-    end = seconds_until(origin, request.departure_at, late=False)
-    end = max(0, end - request.departure_buffer_s - taper_delay_s(request))
-
-    def clipped(start_at: datetime, end_at: datetime, *, late: bool) -> tuple[int, int]:
-        start = min(max(seconds_until(origin, start_at, late=late), 0), end)
-        return start, max(start, min(seconds_until(origin, end_at, late=not late), end))
-
-    window = clipped(offer.start_at, offer.end_at, late=True)
-    tariff_from = [seconds_until(origin, entry.start_at, late=False) for entry in request.tariff]
-    promises = [
-        (*clipped(promise.start_at, promise.end_at, late=True), promise)
-        for promise in request.charging or ()
-    ]
-    commitments = [
-        (*clipped(taken.start_at, taken.end_at, late=False), taken) for taken in request.commitments
-    ]
-    marks = {0, end, *window, *(mark for mark in tariff_from if 0 < mark < end)}
-    marks.update(mark for item in promises for mark in item[:2])
-    marks.update(mark for item in commitments for mark in item[:2])
-    edges = sorted(marks)
-
     start = scale.stored(capacity, vehicle.soc_pct)
     floor = scale.stored(capacity, wishes.soc_floor_pct)
-    prices = [scale.price(entry.price_per_kwh) for entry in request.tariff]
+    window = span.clip(offer.start_at, offer.end_at, shrink=True)
 
-    def limits(edges: list[int]) -> tuple[list[int], list[int], list[int]]:
-        """Return charge limit, price and stored energy per piece."""
-        count = len(edges) - 1
-        places = [bisect_right(tariff_from, edge) - 1 for edge in edges[:-1]]
-        price = [prices[place] for place in places]
-        charge_w = [vehicle.max_charge_w if request.charging is None else 0] * count
-        for first, last, promise in promises:
-            power = min(promise.max_w, vehicle.max_charge_w)
-            for index in range(bisect_left(edges, first), bisect_left(edges, last)):
-                own = promise.price_per_kwh
-                cost = prices[places[index]] if own is None else scale.price(own)
-                if (power, -cost) > (charge_w[index], -price[index]) or not charge_w[index]:
-                    charge_w[index], price[index] = power, cost
-        for first, last, _ in commitments:
-            for index in range(bisect_left(edges, first), bisect_left(edges, last)):
-                charge_w[index] = 0
-        charge = [
-            power * (edges[index + 1] - edges[index]) * scale.per_charged_ws
-            for index, power in enumerate(charge_w)
-        ]
-        return charge_w, price, charge
-
-    charge_w, price, charge = limits(edges)
+    charging = _Charging(request, scale, span)
+    edges = sorted({0, span.end, *window, *charging.marks()})
+    charge_w, price, charge = charging.limits(edges)
     if start < floor:
-        reached = _second_at(edges, charge_w, floor - start, scale.per_charged_ws)
-        if reached is not None and reached not in marks:
+        reached = _second_of(edges, charge_w, floor - start, scale.per_charged_ws)
+        if reached is not None and reached not in edges:
             edges = sorted({*edges, reached})
-            charge_w, price, charge = limits(edges)
-    low = [min(floor, start)]
-    added = start
-    for energy in charge:
-        added += energy
-        low.append(min(floor, added))
-
-    drain = [0] * (len(edges) - 1)
-    for first, last, taken in commitments:
-        begins = max(0, seconds_until(origin, taken.start_at, late=False))
-        lasts = seconds_until(origin, taken.end_at, late=True) - begins
-        whole = taken.energy_wh * scale.per_sold_wh
-        for index in range(bisect_left(edges, first), bisect_left(edges, last)):
-            before = whole * (edges[index] - begins) // lasts
-            drain[index] += whole * (edges[index + 1] - begins) // lasts - before
-    sellable = []
-    for index, taken_out in enumerate(drain):
-        second_units = (edges[index + 1] - edges[index]) * scale.per_sold_ws
-        room = vehicle.max_discharge_w * second_units - taken_out
-        sellable.append(max(0, min(room, offer.max_discharge_w * second_units)))
-
+            charge_w, price, charge = charging.limits(edges)
+    drain = _drain(request, scale, span, edges)
     refill = request.later_refill_price_per_kwh
     return Pieces(
-        origin=origin,
+        origin=span.origin,
         scale=scale,
         edges=edges,
         window=window,
@@ -177,8 +82,8 @@ def cut(request: QuoteRequest) -> Pieces:
         charge=charge,
         price=price,
         drain=drain,
-        sellable=sellable,
-        low=low,
+        sellable=_sellable(request, scale, edges, drain),
+        low=[min(floor, most) for most in accumulate(charge, initial=start)],
         high=max(scale.stored(capacity, wishes.soc_ceiling_pct), start),
         start=start,
         need=scale.stored(capacity, wishes.soc_min_departure_pct),
@@ -187,12 +92,94 @@ def cut(request: QuoteRequest) -> Pieces:
     )
 
 
-def _second_at(edges: list[int], charge_w: list[int], missing: int, per_ws: int) -> int | None:
+def default_refill_price(request: QuoteRequest) -> Decimal:
+    """Return the cheapest tariff price from now on."""
+    entries = request.tariff
+    prices = [
+        entry.price_per_kwh for entry, later in pairwise(entries) if later.start_at > request.now
+    ]
+    return min([*prices, entries[-1].price_per_kwh])
+
+
+class _Charging:
+    """Where, how strongly and at what price the car may charge, apart from the offer."""
+
+    def __init__(self, request: QuoteRequest, scale: Scale, span: Span) -> None:
+        self._power = request.vehicle.max_charge_w
+        self._everywhere = request.charging is None
+        self._scale = scale
+        self._tariff_from = [span.seconds(entry.start_at, late=False) for entry in request.tariff]
+        self._end = span.end
+        self._tariff = [scale.price(entry.price_per_kwh) for entry in request.tariff]
+        self._promises = [
+            (
+                *span.clip(promise.start_at, promise.end_at, shrink=True),
+                min(promise.max_w, self._power),
+                None if promise.price_per_kwh is None else scale.price(promise.price_per_kwh),
+            )
+            for promise in request.charging or ()
+        ]
+        self._taken = [
+            span.clip(taken.start_at, taken.end_at, shrink=False) for taken in request.commitments
+        ]
+
+    def marks(self) -> set[int]:
+        """Return the seconds at which a limit or price may change."""
+        marks = {mark for mark in self._tariff_from if 0 < mark < self._end}
+        marks.update(mark for first, last, *_ in self._promises for mark in (first, last))
+        marks.update(mark for taken in self._taken for mark in taken)
+        return marks
+
+    def limits(self, edges: list[int]) -> tuple[list[int], list[int], list[int]]:
+        """Return per piece: power in W, doubled price, most stored energy."""
+        tariff = [self._tariff[bisect_right(self._tariff_from, edge) - 1] for edge in edges[:-1]]
+        power = [self._power if self._everywhere else 0] * len(tariff)
+        price = tariff[:]
+        for first, last, most, own in self._promises:
+            for index in range(bisect_left(edges, first), bisect_left(edges, last)):
+                cost = tariff[index] if own is None else own
+                if not power[index] or (most, -cost) > (power[index], -price[index]):
+                    power[index], price[index] = most, cost
+        for first, last in self._taken:
+            for index in range(bisect_left(edges, first), bisect_left(edges, last)):
+                power[index] = 0
+        rate = self._scale.per_charged_ws
+        charge = [
+            watts * (end - begin) * rate
+            for watts, (begin, end) in zip(power, pairwise(edges), strict=True)
+        ]
+        return power, price, charge
+
+
+def _drain(request: QuoteRequest, scale: Scale, span: Span, edges: list[int]) -> list[int]:
+    """Return what commitments take out per piece, evenly over what is left of each window."""
+    drain = [0] * (len(edges) - 1)
+    for taken in request.commitments:
+        first, last = span.clip(taken.start_at, taken.end_at, shrink=False)
+        begins = max(0, span.seconds(taken.start_at, late=False))
+        lasts = span.seconds(taken.end_at, late=True) - begins
+        whole = taken.energy_wh * scale.per_sold_wh
+        for index in range(bisect_left(edges, first), bisect_left(edges, last)):
+            before = whole * (edges[index] - begins) // lasts
+            drain[index] += whole * (edges[index + 1] - begins) // lasts - before
+    return drain
+
+
+def _sellable(request: QuoteRequest, scale: Scale, edges: list[int], drain: list[int]) -> list[int]:
+    """Return the most an offer could take out per piece, sharing the power with commitments."""
+    car_w, offer_w = request.vehicle.max_discharge_w, request.offer.max_discharge_w
+    rate = scale.per_sold_ws
+    return [
+        max(0, min(car_w * (end - begin) * rate - taken, offer_w * (end - begin) * rate))
+        for taken, (begin, end) in zip(drain, pairwise(edges), strict=True)
+    ]
+
+
+def _second_of(edges: list[int], charge_w: list[int], missing: int, per_ws: int) -> int | None:
     """Return the first second by which `missing` units could have been charged."""
-    for index, power in enumerate(charge_w):
+    for power, (begin, end) in zip(charge_w, pairwise(edges), strict=True):
         rate = power * per_ws
-        length = edges[index + 1] - edges[index]
-        if rate * length >= missing:
-            return edges[index] - (-missing // rate)
-        missing -= rate * length
+        if rate * (end - begin) >= missing:
+            return begin - (-missing // rate)
+        missing -= rate * (end - begin)
     return None

@@ -7,15 +7,13 @@
 parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
 """
 
-from bisect import bisect_left
-
 from .answer import Counter, QuoteAnswer, Verdict, answer_to_json
 from .check import QuoteRequestError, check
 from .counter import best_energy_wh, lowest_price
 from .evaluation import Evaluation, evaluate
 from .explain import explain, supply_steps
 from .horizon import Course, costs_before_window, follow
-from .money import price_up, to_minor
+from .money import to_minor
 from .plan import percent_down, plan_steps
 from .reason import reason
 from .request import (
@@ -65,7 +63,7 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
 def offered_course(evaluation: Evaluation) -> Course:
     """Return the cheapest course that sells the quoted energy; something must fit."""
     pieces = evaluation.pieces
-    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    first, last = pieces.window_pieces()
     sold = evaluation.quoted_energy_wh * pieces.scale.per_sold_wh
     after = evaluation.go[last]
     if after is None:
@@ -111,7 +109,7 @@ def _answer(evaluation: Evaluation, counter: Counter) -> QuoteAnswer:
         fits=evaluation.fits,
         feasible=True,
         quoted_energy_wh=energy,
-        break_even_price_per_kwh=price_up(evaluation.total_cost(energy) * 1000 / energy),
+        break_even_price_per_kwh=evaluation.price_for(evaluation.total_cost(energy), energy),
         net_minor=None if rounded is None else rounded.net_minor,
         breakdown=rounded,
         cost_lines=lines,

@@ -1,11 +1,9 @@
 """Why a request is not accepted: the one limit that binds, what it needs and what there is."""
 
-from bisect import bisect_left
 from decimal import Decimal
 
 from .answer import Reason
 from .evaluation import COLDEST_PACK_C, HOTTEST_PACK_C, Evaluation, warranty_left_wh
-from .money import price_up
 from .plan import percent_down
 
 
@@ -69,7 +67,7 @@ def _percent(evaluation: Evaluation, stored: int) -> Decimal:
 def _most_stored(evaluation: Evaluation, *, window_charges: bool) -> tuple[list[int], bool]:
     """Return the fullest course, and whether it keeps above every lower bound."""
     pieces = evaluation.pieces
-    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    first, last = pieces.window_pieces()
     stored, holds = [pieces.start], True
     for index, charge in enumerate(pieces.charge):
         added = charge if window_charges or not first <= index < last else 0
@@ -105,12 +103,11 @@ def _window_in_the_way(evaluation: Evaluation) -> Reason:
     pieces, wishes = evaluation.pieces, evaluation.request.preferences
     stored, holds = _most_stored(evaluation, window_charges=False)
     if not holds:
-        opens = bisect_left(pieces.edges, pieces.window[0])
         return Reason(
             code="below_floor",
             limit="/preferences/soc_floor_pct",
             needed=wishes.soc_floor_pct,
-            available=_percent(evaluation, stored[opens]),
+            available=_percent(evaluation, stored[pieces.window_pieces()[0]]),
             unit="%",
         )
     return Reason(
@@ -134,12 +131,11 @@ def _too_cheap(evaluation: Evaluation) -> Reason:
             available=offer.price_per_kwh,
             unit=unit,
         )
-    paid = (evaluation.net(energy) + evaluation.total_cost(energy)) * 1000 / energy
     return Reason(
         code="price",
         limit="/offer/price_per_kwh",
-        needed=price_up(evaluation.total_cost(energy) * 1000 / energy),
-        available=-price_up(-paid),
+        needed=evaluation.price_for(evaluation.total_cost(energy), energy),
+        available=-evaluation.price_for(-evaluation.gross(energy), energy),
         unit=unit,
     )
 
@@ -160,7 +156,7 @@ def _too_much(evaluation: Evaluation) -> Reason:
             available=most,
             unit="Wh",
         )
-    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    first, last = pieces.window_pieces()
     powered = sum(pieces.sellable[first:last]) // pieces.scale.per_sold_wh
     if most == powered:
         return Reason(

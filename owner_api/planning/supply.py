@@ -71,7 +71,7 @@ def window_supply(
     pieces: Pieces, arrive: list[Curve | None], go: list[Curve | None]
 ) -> Supply | None:
     """Return the supply curve of the offer's own window."""
-    first, last = (bisect_left(pieces.edges, edge) for edge in pieces.window)
+    first, last = pieces.window_pieces()
     return supply(
         arrive[first],
         go[last],

@@ -1,0 +1,1 @@
+"""Tests of the pure numbers: quote, schedule, wear, dwell."""
