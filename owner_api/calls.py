@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from .config import Config
 from .problems import Problem, ProblemCode
 
+type NewId = Callable[[str], str]
 type PrincipalKind = Literal["owner", "park", "public"]
 
 
@@ -17,13 +18,13 @@ class Principal:
 
     ``public`` (with an empty ``party_id``) stands only on routes that need no token.
     ``token_epoch`` is the credential's revocation epoch when its token was made: the store knows
-    whether that still holds (``server.auth.require_live``).
+    whether that still holds (``server.auth.require_live``). None where no token was involved.
     """
 
     kind: PrincipalKind
     party_id: str
     device_id: str | None = None
-    token_epoch: int = 0
+    token_epoch: int | None = None
 
     @property
     def credential(self) -> str:
@@ -46,7 +47,7 @@ class Call:
     principal: Principal
     now: datetime
     config: Config
-    new_id: Callable[[str], str]
+    new_id: NewId
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-import uuid
 
 from owner_api.store import Store, Tx
 
@@ -25,22 +24,17 @@ class Access:
 
 
 async def open_access(store: Store, database: Path) -> Access:
-    """Read, or at the first start make, the identity and keys that belong to ``database``.
+    """Read the identity of ``database`` and its keys, which are made at the first start.
 
     Raises KeyFileError when a key file cannot be used.
     """
     keys = load_keys(database)
-    server_id = await store.write(ensure_server_id)
+    server_id = await store.read(read_server_id)
     return Access(server_id=server_id, keys=keys, tokens=Tokens(keys, server_id))
 
 
-def ensure_server_id(tx: Tx) -> str:
-    """Return this database's server id, choosing one the first time."""
-    tx.run(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
-        SERVER_ID,
-        f"srv_{uuid.uuid7().hex}",
-    )
+def read_server_id(tx: Tx) -> str:
+    """Return the identity this database was given when it was made."""
     found = read_meta(tx, SERVER_ID)
     assert found is not None
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 import re
 from typing import Any, Final, Literal, cast
+import uuid
 
 import jwt
 import orjson
@@ -67,7 +68,6 @@ class Tokens:
         epoch: int,
         now: datetime,
         life_s: int,
-        jti: str,
     ) -> str:
         """Return a signed token for one device or park, good for ``life_s`` seconds from ``now``.
 
@@ -83,7 +83,7 @@ class Tokens:
             "epoch": epoch,
             "iat": issued,
             "exp": issued + life_s,
-            "jti": jti,
+            "jti": uuid.uuid4().hex,
         }
         key = self._keys.token
         headers = {"kid": key.kid, "typ": TYPE}

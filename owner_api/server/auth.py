@@ -1,11 +1,12 @@
 """Who is calling: a bearer token becomes a principal, and a revoked one stops being one at once.
 
-Two steps. ``Authenticator.authenticate`` reads the token without touching the store; a token that
+Two steps. ``Authenticator`` reads the token without touching the store; a token that
 was verified before is not verified again. ``require_live`` runs inside the transaction that does
 the caller's work, so a revocation that was committed first wins, whoever committed it.
 """
 
 from collections import OrderedDict
+from datetime import datetime
 import hashlib
 from typing import Final
 
@@ -15,7 +16,7 @@ from owner_api.access.tokens import AccessToken, TokenError, Tokens
 from owner_api.calls import Principal
 from owner_api.clock import Clock
 from owner_api.problems import Problem, ProblemCode
-from owner_api.store import Tx
+from owner_api.store import Store, Tx
 
 SCHEME: Final = "Bearer"
 CACHED_TOKENS: Final = 10_000
@@ -24,26 +25,22 @@ CACHED_TOKENS: Final = 10_000
 class Authenticator:
     """Reads bearer tokens; remembers those it has verified by their digest."""
 
-    def __init__(self, tokens: Tokens, clock: Clock) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._clock = clock
         self._verified: OrderedDict[bytes, AccessToken] = OrderedDict()
 
-    def authenticate(self, request: web.BaseRequest) -> Principal:
+    def __call__(self, request: web.BaseRequest, _store: Store, clock: Clock) -> Principal:
         """Return who sent the request; raises Problem ``unauthenticated``.
 
         The answer still has to pass ``require_live`` in the transaction that serves it.
         """
-        return self.principal(request.headers.getall(hdrs.AUTHORIZATION, []))
-
-    def principal(self, authorization: list[str]) -> Principal:
-        """Return whom the Authorization header values name; raises as ``authenticate`` does."""
+        authorization = request.headers.getall(hdrs.AUTHORIZATION, [])
         if len(authorization) != 1:
             raise unauthenticated("Send one Authorization header with a Bearer token.")
         scheme, _, token = authorization[0].partition(" ")
         if scheme.lower() != SCHEME.lower() or not token:
             raise unauthenticated("Send the access token as 'Authorization: Bearer …'.")
-        known = self._read(token)
+        known = self._read(token, clock.now())
         return Principal(
             kind=known.role,
             party_id=known.party_id,
@@ -51,9 +48,8 @@ class Authenticator:
             token_epoch=known.epoch,
         )
 
-    def _read(self, token: str) -> AccessToken:
+    def _read(self, token: str, now: datetime) -> AccessToken:
         digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-        now = self._clock.now()
         known = self._verified.get(digest)
         if known is not None and now.timestamp() < known.expires_at:
             self._verified.move_to_end(digest)
@@ -79,6 +75,8 @@ def require_live(tx: Tx, principal: Principal) -> None:
 
     Call it first in every transaction that serves a principal, and when a stream is opened.
     """
+    if principal.token_epoch is None:
+        return
     if principal.kind == "owner":
         row = tx.one(
             "SELECT token_epoch FROM device"
@@ -86,12 +84,10 @@ def require_live(tx: Tx, principal: Principal) -> None:
             principal.device_id,
             principal.party_id,
         )
-    elif principal.kind == "park":
+    else:
         row = tx.one(
             "SELECT token_epoch FROM park WHERE park_id = ? AND disabled_at IS NULL",
             principal.party_id,
         )
-    else:
-        return
     if row is None or row["token_epoch"] != principal.token_epoch:
         raise unauthenticated("The access of this device or park was ended.")

@@ -1,0 +1,1 @@
+"""Commands and queries: one function each, one transaction, no HTTP and no clock."""

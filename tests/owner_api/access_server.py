@@ -1,0 +1,163 @@
+"""A real server on a real socket and a real SQLite file, with a clock the test moves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+import uuid
+
+import aiohttp
+from aiohttp import web
+
+from owner_api.access.services import Access, open_access
+from owner_api.commands import owners, pairing, parks
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.server.access import access_routes
+from owner_api.server.app import create_app
+from owner_api.server.auth import Authenticator
+from owner_api.store import Store
+
+
+class MovableClock:
+    """A clock that stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def move(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing in these tests waits on the clock")
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+    raw: bytes
+
+
+@dataclass(kw_only=True)
+class Server:
+    url: str
+    store: Store
+    access: Access
+    clock: MovableClock
+    config: Config
+    http: aiohttp.ClientSession
+    database: Path
+    paired: list[dict[str, Any]] = field(default_factory=list)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        json: Any = None,
+        form: dict[str, str] | None = None,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        auth: aiohttp.BasicAuth | None = None,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        async with self.http.request(
+            method, self.url + path, json=json, data=form, headers=sent, auth=auth
+        ) as response:
+            raw = await response.read()
+            is_json = raw and "json" in response.content_type
+            body = await response.json(content_type=None) if is_json else None
+            return Answer(response.status, body, dict(response.headers), raw)
+
+    async def add_owner(self, name: str = "Li Wei") -> str:
+        row = await self.store.write(
+            lambda tx: owners.add_owner(tx, now=self.clock.now(), new_id=new_id, display_name=name)
+        )
+        return str(row["owner_id"])
+
+    async def add_park(self, name: str = "East Gate Park") -> parks.NewPark:
+        return await self.store.write(
+            lambda tx: parks.add_park(tx, now=self.clock.now(), new_id=new_id, display_name=name)
+        )
+
+    async def mint(self, owner_id: str) -> pairing.MintedCode:
+        return await self.store.write(
+            lambda tx: pairing.mint(
+                tx,
+                access=self.access,
+                config=self.config,
+                now=self.clock.now(),
+                new_id=new_id,
+                owner_id=owner_id,
+            )
+        )
+
+    async def pair(self, code: str, *, key: str | None = None, name: str = "Kitchen") -> Answer:
+        body = {"code": code, "device_name": name, "kind": "home_assistant"}
+        return await self.call("POST", "/v1/pair", json=body, key=key or uuid.uuid4().hex)
+
+    async def device(self, owner_id: str) -> dict[str, Any]:
+        """Pair a new device of an owner and return what it got."""
+        answer = await self.pair((await self.mint(owner_id)).code)
+        assert answer.status == 201, answer.body
+        return dict(answer.body)
+
+    async def refresh(self, refresh_token: str) -> Answer:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await self.call("POST", "/v1/token", form=form)
+
+    async def park_token(self, park: parks.NewPark) -> str:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": park.park_id,
+            "client_secret": park.client_secret,
+        }
+        answer = await self.call("POST", "/v1/token", form=form)
+        assert answer.status == 200, answer.body
+        return str(answer.body["access_token"])
+
+
+@asynccontextmanager
+async def running(database: Path, **settings: Any) -> AsyncIterator[Server]:
+    """Serve the access operations on 127.0.0.1 until the block ends."""
+    config, clock = replace(Config(), **settings), MovableClock()
+    store = await Store.open(database)
+    access = await open_access(store, database)
+    app = create_app(
+        store=store,
+        clock=clock,
+        config=config,
+        routes=access_routes(access),
+        authenticate=Authenticator(access.tokens),
+    )
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        async with aiohttp.ClientSession() as http:
+            yield Server(
+                url=f"http://127.0.0.1:{port}",
+                store=store,
+                access=access,
+                clock=clock,
+                config=config,
+                http=http,
+                database=database,
+            )
+    finally:
+        await runner.cleanup()
+        await store.close()
