@@ -1,10 +1,11 @@
 """`owner-api wear`: years of one repeated day in, capacity left and equivalent full cycles out."""
 
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, BinaryIO, Final
 
 import click
 import orjson
 
+from owner_api.command_problem import refuse
 from owner_api.planning.wear import LifeWear, life
 from owner_api.planning.wear_day import DAY_S, SocDay, WearInputError
 from owner_api.planning.wear_models import wear_model
@@ -29,7 +30,7 @@ def wear(file: BinaryIO, *, _json: bool) -> None:
     try:
         answer = _answer(text)
     except WearInputError as error:
-        _refuse(str(error))
+        refuse(str(error))
     click.echo(orjson.dumps(answer).decode())
 
 
@@ -67,14 +68,3 @@ def _numbers(name: str, values: object, most: int) -> list[float]:
     if not isinstance(values, list) or not 1 <= len(values) <= most:
         raise WearInputError(f"{name} is no list of 1 to {most} numbers: that is needed")
     return [_number(name, value) for value in values]
-
-
-def _refuse(detail: str) -> NoReturn:
-    problem = {
-        "type": "about:blank",
-        "title": "Unprocessable Content",
-        "status": 422,
-        "detail": detail,
-    }
-    click.echo(orjson.dumps(problem).decode())
-    raise click.exceptions.Exit(2)
