@@ -55,7 +55,11 @@ class Vehicle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VehicleLive:
-    """What the car last told us, and the counters we keep for it."""
+    """What the car last told us, and the counters we keep for it.
+
+    ``anchor_export_wh`` is the charger's export register when the state of charge was read: from
+    there the meter carries it.
+    """
 
     soc_pct: Decimal | None = None
     soc_measured_at: datetime | None = None
@@ -67,6 +71,7 @@ class VehicleLive:
     import_register_wh: int | None = None
     export_register_wh: int | None = None
     pack_temperature_c: Decimal | None = None
+    anchor_export_wh: int | None = None
     charged_wh: int = 0
     discharged_wh: int = 0
     v2g_wear_minor: int = 0

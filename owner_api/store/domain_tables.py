@@ -88,6 +88,7 @@ session = Table(
     Column("recharge", Text),
     Column("recharge_broken", Integer, nullable=False),
     Column("recharge_due_at", Text),
+    Column("recharge_from_wh", Integer),
     Column("live", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Index("session_open_evse", "park_id", "evse_id", "state"),

@@ -1,0 +1,127 @@
+"""An owner's standing agreements: which park may see which vehicle and send offers for it."""
+
+from owner_api.calls import Call, Reply
+from owner_api.problems import FieldError, Problem, ProblemCode, not_found
+from owner_api.store.tx import Tx
+
+from . import announce, rejudge
+from .edge import Json
+from .owner_views import agreement_view
+from .paging import page
+from .records import VehicleRecord
+
+
+def create(tx: Tx, call: Call) -> Reply:
+    """Join a park under the terms version the owner has read."""
+    owner_id, body = call.principal.party_id, call.body
+    park = tx.one("SELECT * FROM park WHERE park_id = ?", body["park_id"])
+    if park is None:
+        raise not_found()
+    if park["terms_version"] != body["terms_version"]:
+        raise Problem(
+            ProblemCode.STALE_TERMS,
+            f"The park's terms are now version {park['terms_version']}; read and name those.",
+            errors=(
+                FieldError(
+                    pointer="/terms_version", code="stale", limit=str(park["terms_version"])
+                ),
+            ),
+        )
+    for vehicle_id in body["vehicle_ids"]:
+        VehicleRecord.find(tx, vehicle_id, owner_id)
+    active = tx.one(
+        "SELECT * FROM agreement WHERE owner_id = ? AND park_id = ? AND state = 'active'",
+        owner_id,
+        body["park_id"],
+    )
+    if active:
+        raise Problem(ProblemCode.CONFLICT, "There already is an agreement; withdraw it first.")
+    agreement_id = call.new_id("agr")
+    tx.insert(
+        "agreement",
+        agreement_id=agreement_id,
+        owner_id=owner_id,
+        park_id=body["park_id"],
+        terms_version=body["terms_version"],
+        terms_sha256=park["terms_sha256"],
+        state="active",
+        created_at=call.now,
+    )
+    for vehicle_id in dict.fromkeys(body["vehicle_ids"]):
+        tx.insert(
+            "member",
+            member_ref=call.new_id("mbr"),
+            agreement_id=agreement_id,
+            vehicle_id=vehicle_id,
+            owner_id=owner_id,
+            park_id=body["park_id"],
+        )
+    shown = _tell(tx, call, agreement_id)
+    return Reply(body=shown, status=201, location=f"/v1/agreements/{agreement_id}")
+
+
+def list_all(tx: Tx, call: Call) -> Reply:
+    """List the owner's agreements, past ones too."""
+    return page(call, all_views(tx, call.principal.party_id), "agreement_id")
+
+
+def all_views(tx: Tx, owner_id: str) -> list[Json]:
+    """Return every agreement of an owner, oldest first."""
+    rows = tx.all("SELECT * FROM agreement WHERE owner_id = ? ORDER BY agreement_id", owner_id)
+    return [agreement_view(tx, row) for row in rows]
+
+
+def withdraw(tx: Tx, call: Call) -> Reply:
+    """Withdraw an agreement: no further offers, and what is scheduled or runs is revoked."""
+    row = tx.one(
+        "SELECT * FROM agreement WHERE agreement_id = ? AND owner_id = ?",
+        call.params["agreement_id"],
+        call.principal.party_id,
+    )
+    if row is None:
+        raise not_found()
+    if row["state"] == "active":
+        tx.update(
+            "agreement",
+            {"agreement_id": row["agreement_id"]},
+            state="withdrawn",
+            withdrawn_at=call.now,
+        )
+        members = tx.all(
+            "SELECT vehicle_id FROM member WHERE agreement_id = ?", row["agreement_id"]
+        )
+        for member in members:
+            rejudge.park_left(tx, member["vehicle_id"], row["park_id"], call.now)
+            announce.vehicle(tx, member["vehicle_id"], call.now)
+    return Reply(body=_tell(tx, call, row["agreement_id"]), status=200)
+
+
+def _tell(tx: Tx, call: Call, agreement_id: str) -> Json:
+    row = tx.one("SELECT * FROM agreement WHERE agreement_id = ?", agreement_id)
+    assert row is not None
+    shown = agreement_view(tx, row)
+    tx.emit(row["owner_id"], f"agreement.{row['state']}", call.now, shown)
+    tx.emit(
+        row["park_id"],
+        f"agreement.{row['state']}",
+        call.now,
+        {"member_refs": _refs(tx, agreement_id), "state": row["state"]},
+    )
+    return shown
+
+
+def _refs(tx: Tx, agreement_id: str) -> list[str]:
+    rows = tx.all(
+        "SELECT member_ref FROM member WHERE agreement_id = ? ORDER BY member_ref", agreement_id
+    )
+    return [row["member_ref"] for row in rows]
+
+
+def members(tx: Tx, call: Call) -> Reply:
+    """List the pseudonyms under which a park may open sessions; nothing about who they are."""
+    rows = tx.all(
+        "SELECT member_ref, terms_version FROM member JOIN agreement USING (agreement_id)"
+        " WHERE member.park_id = ? AND agreement.state = 'active' ORDER BY member_ref",
+        call.principal.party_id,
+    )
+    return page(call, rows, "member_ref")

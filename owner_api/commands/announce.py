@@ -1,0 +1,62 @@
+"""Tell both sides what changed: one place that decides who hears which event with which view."""
+
+from datetime import datetime
+
+from owner_api.store.tx import Tx
+
+from . import owner_views, park_views
+from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
+
+
+def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> VehicleRecord:
+    """Tell the owner how the vehicle stands now."""
+    record = VehicleRecord.find(tx, vehicle_id)
+    shown = owner_views.vehicle_view(tx, record, now)
+    tx.emit(record.owner_id, "vehicle.updated", now, shown)
+    return record
+
+
+def session(tx: Tx, session_id: str, now: datetime) -> None:
+    """Tell the park, and the owner once known, how a session stands."""
+    record = SessionRecord.find(tx, session_id)
+    tx.emit(record.park_id, f"session.{record.state}", now, park_views.session_view(record))
+    if record.owner_id:
+        shown = owner_views.session_view(tx, record)
+        tx.emit(record.owner_id, f"session.{record.state}", now, shown)
+
+
+def offer(tx: Tx, offer_id: str, now: datetime) -> OfferRecord:
+    """Tell both sides how an offer stands."""
+    record = OfferRecord.find(tx, offer_id)
+    kind = f"offer.{record.state}"
+    tx.emit(record.park_id, kind, now, park_views.offer_view(record))
+    if record.owner_id:
+        tx.emit(record.owner_id, kind, now, owner_views.offer_view(tx, record))
+    return record
+
+
+def offer_to_owner(tx: Tx, offer_id: str, now: datetime) -> None:
+    """Tell only the owner that an open offer looks different; the park must not notice."""
+    record = OfferRecord.find(tx, offer_id)
+    if record.owner_id:
+        shown = owner_views.offer_view(tx, record)
+        tx.emit(record.owner_id, f"offer.{record.state}", now, shown)
+
+
+def commitment(
+    tx: Tx, commitment_id: str, now: datetime, kind: str | None = None, *, park: bool = True
+) -> CommitmentRecord:
+    """Tell both sides how a deal stands; ``kind`` names the event when it is not the state."""
+    record = CommitmentRecord.find(tx, commitment_id)
+    name = kind or f"commitment.{record.state}"
+    if park:
+        tx.emit(record.park_id, name, now, park_views.commitment_view(record))
+    tx.emit(record.owner_id, name, now, owner_views.commitment_view(tx, record, now))
+    return record
+
+
+def settlement(tx: Tx, row: Row, now: datetime) -> None:
+    """Tell both sides how a settlement stands, and the owner what that makes in all."""
+    kind = f"settlement.{row['state']}"
+    tx.emit(row["park_id"], kind, now, park_views.settlement_view(tx, row))
+    tx.emit(row["owner_id"], kind, now, owner_views.settlement_view(tx, row))

@@ -1,0 +1,98 @@
+"""An owner's chargers: what they are and what they last measured."""
+
+from typing import Any
+
+from owner_api.calls import Call, Reply
+from owner_api.problems import not_found
+from owner_api.store.tx import Tx
+
+from .owner_views import charger_view
+from .paging import page
+from .records import Row
+
+
+def create(tx: Tx, call: Call) -> Reply:
+    """Add a charger; with an EVSE id it shows what a park's session there measures."""
+    charger_id = call.new_id("chg")
+    tx.insert(
+        "charger",
+        charger_id=charger_id,
+        owner_id=call.principal.party_id,
+        revision=1,
+        created_at=call.now,
+        **call.body,
+    )
+    row = find(tx, charger_id, call.principal.party_id)
+    shown = _tell(tx, call, row)
+    return Reply(body=shown, status=201, etag="1", location=f"/v1/chargers/{charger_id}")
+
+
+def find(tx: Tx, charger_id: str, owner_id: str) -> Row:
+    """Load an owner's charger; raise not_found otherwise."""
+    row = tx.one(
+        "SELECT * FROM charger WHERE charger_id = ? AND owner_id = ? AND deleted_at IS NULL",
+        charger_id,
+        owner_id,
+    )
+    if row is None:
+        raise not_found()
+    return row
+
+
+def list_all(tx: Tx, call: Call) -> Reply:
+    """List the owner's chargers."""
+    return page(call, all_views(tx, call.principal.party_id), "charger_id")
+
+
+def all_views(tx: Tx, owner_id: str) -> list[dict[str, Any]]:
+    """Return every charger of an owner, oldest first."""
+    rows = tx.all(
+        "SELECT * FROM charger WHERE owner_id = ? AND deleted_at IS NULL ORDER BY charger_id",
+        owner_id,
+    )
+    return [charger_view(tx, row) for row in rows]
+
+
+def get(tx: Tx, call: Call) -> Reply:
+    """Return one charger."""
+    row = find(tx, call.params["charger_id"], call.principal.party_id)
+    return Reply(body=charger_view(tx, row), etag=str(row["revision"]))
+
+
+def patch(tx: Tx, call: Call) -> Reply:
+    """Change what the owner says about a charger."""
+    row = find(tx, call.params["charger_id"], call.principal.party_id)
+    call.require_revision(row["revision"], charger_view(tx, row))
+    where = {"charger_id": row["charger_id"]}
+    tx.update("charger", where, revision=row["revision"] + 1, **call.body)
+    changed = find(tx, row["charger_id"], call.principal.party_id)
+    return Reply(body=_tell(tx, call, changed), etag=str(changed["revision"]))
+
+
+def delete(tx: Tx, call: Call) -> Reply:
+    """Delete a charger; its history stays."""
+    row = find(tx, call.params["charger_id"], call.principal.party_id)
+    call.require_revision(row["revision"], charger_view(tx, row))
+    tx.update("charger", {"charger_id": row["charger_id"]}, deleted_at=call.now)
+    tx.emit(call.principal.party_id, "charger.deleted", call.now, {"charger_id": row["charger_id"]})
+    return Reply(body=None, status=204)
+
+
+def telemetry(tx: Tx, call: Call) -> Reply:
+    """Take a charger's readings; the newest one by its own time is what is shown."""
+    row = find(tx, call.params["charger_id"], call.principal.party_id)
+    newest = max(call.body["readings"], key=lambda reading: reading["measured_at"])
+    told = {key: value for key, value in newest.items() if key != "measured_at"}
+    if "online" in told and told["online"] is not None:
+        told["online"] = int(told["online"])
+    tx.update(
+        "charger", {"charger_id": row["charger_id"]}, last_seen_at=newest["measured_at"], **told
+    )
+    changed = find(tx, row["charger_id"], call.principal.party_id)
+    return Reply(body=_tell(tx, call, changed), status=201)
+
+
+def _tell(tx: Tx, call: Call, row: Row) -> dict[str, Any]:
+    shown = charger_view(tx, row)
+    tx.emit(call.principal.party_id, "charger.updated", call.now, shown)
+    return shown

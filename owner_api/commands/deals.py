@@ -1,0 +1,189 @@
+"""A deal's life: made by a yes, awarded by the park, ended by whoever is first."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from owner_api.calls import Call, Reply
+from owner_api.core.machine import (
+    ENDED_WITH_DELIVERY,
+    Award,
+    CommitmentCommand,
+    CommitmentFacts,
+    CommitmentState,
+    End,
+    Moved,
+    OfferState,
+    Rejection,
+    decide_commitment,
+)
+from owner_api.core.model import StopMarks
+from owner_api.problems import Problem, ProblemCode
+from owner_api.store.documents import dump
+from owner_api.store.tx import Tx
+
+from . import announce
+from .owner_views import commitment_view
+from .paging import page
+from .park_views import commitment_view as park_commitment_view
+from .records import CommitmentRecord
+
+
+def facts(deal: CommitmentRecord) -> CommitmentFacts:
+    """Return what the commitment machine needs to know."""
+    return CommitmentFacts(
+        state=deal.state,
+        terms_sha256=deal.terms_sha256,
+        consented_energy_wh=deal.consented_energy_wh,
+        min_energy_wh=min(deal.terms.min_energy_wh, deal.consented_energy_wh),
+        award_by=deal.award_by,
+        start_at=deal.start_at,
+        end_at=deal.end_at,
+    )
+
+
+def decide(
+    deal: CommitmentRecord, command: CommitmentCommand, now: datetime
+) -> Moved[CommitmentState]:
+    """Return the move; raise the rejection as a problem when nothing may change."""
+    move = decide_commitment(facts(deal), command, now)
+    if isinstance(move, Rejection):
+        raise Problem(ProblemCode(move.code), move.detail)
+    return move
+
+
+def award(tx: Tx, call: Call) -> Reply:
+    """Award a consent: the park orders energy under exactly the terms consented to."""
+    deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
+    body = call.body
+    same = deal.order_reference == body["order_reference"]
+    if same and deal.committed_energy_wh == body["committed_energy_wh"]:
+        return Reply(body=park_commitment_view(deal))
+    decide(deal, Award(body["terms_sha256"], body["committed_energy_wh"]), call.now)
+    taken = tx.one(
+        "SELECT 1 AS found FROM commitment WHERE park_id = ? AND order_reference = ?",
+        deal.park_id,
+        body["order_reference"],
+    )
+    if taken:
+        raise Problem(ProblemCode.CONFLICT, "This order reference is already used.")
+    tx.update(
+        "commitment",
+        {"commitment_id": deal.commitment_id},
+        state=CommitmentState.SCHEDULED.value,
+        order_reference=body["order_reference"],
+        committed_energy_wh=body["committed_energy_wh"],
+        energy_limit_wh=body["committed_energy_wh"],
+    )
+    changed = announce.commitment(tx, deal.commitment_id, call.now)
+    announce.vehicle(tx, deal.vehicle_id, call.now)
+    return Reply(body=park_commitment_view(changed))
+
+
+def cancel(tx: Tx, call: Call) -> Reply:
+    """Cancel or cut short by the park; what was delivered is paid."""
+    deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
+    running = deal.state is CommitmentState.ACTIVE
+    to = CommitmentState.CURTAILED if running else CommitmentState.CANCELLED
+    decide(deal, End(to, "park"), call.now)
+    finish(tx, deal, to, "park", call.now)
+    return Reply(body=park_commitment_view(CommitmentRecord.find(tx, deal.commitment_id)))
+
+
+def finish(
+    tx: Tx,
+    deal: CommitmentRecord,
+    to: CommitmentState,
+    reason: str,
+    now: datetime,
+) -> bool:
+    """End a deal if it still lives; return whether this call was the one that ended it.
+
+    From here on no lease is granted: a running discharge is asked to stop at once, and what the
+    charger may still do ends with the lease it holds.
+    """
+    move = decide_commitment(facts(deal), End(to, reason), now)
+    if isinstance(move, Rejection):
+        return False
+    running = deal.state is CommitmentState.ACTIVE
+    stop = StopMarks(requested_at=now) if running else deal.stop
+    tx.update(
+        "commitment",
+        {"commitment_id": deal.commitment_id},
+        state=to.value,
+        state_reason=reason,
+        setpoint_w=0,
+        ended_at=now,
+        stop=dump(stop) if stop else None,
+    )
+    if running:
+        announce.commitment(tx, deal.commitment_id, now, "stop.requested")
+    announce.commitment(tx, deal.commitment_id, now)
+    announce.vehicle(tx, deal.vehicle_id, now)
+    return True
+
+
+def mark_stop(tx: Tx, deal: CommitmentRecord, now: datetime, **marks: datetime) -> None:
+    """Record that a stop was confirmed or that the power is gone, each once, and tell both."""
+    if deal.stop is None:
+        return
+    wanted = replace(deal.stop, **marks)
+    if wanted == deal.stop:
+        return
+    tx.update("commitment", {"commitment_id": deal.commitment_id}, stop=dump(wanted))
+    kind = "stop.stopped" if "stopped_at" in marks else "stop.confirmed"
+    announce.commitment(tx, deal.commitment_id, now, kind)
+
+
+def confirm_stop(tx: Tx, call: Call) -> Reply:
+    """Take the park's word that its charger got the stop; the meter must still show it."""
+    deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
+    if deal.stop is None:
+        raise Problem(ProblemCode.CONFLICT, "Nothing was asked to stop.")
+    if deal.stop.confirmed_at is None:
+        at = max(deal.stop.requested_at, min(call.body["confirmed_at"], call.now))
+        mark_stop(tx, deal, call.now, confirmed_at=at)
+    return Reply(body=park_commitment_view(CommitmentRecord.find(tx, deal.commitment_id)))
+
+
+def close_offers(tx: Tx, session_id: str, now: datetime) -> None:
+    """Take back what is still open in a session that has ended."""
+    rows = tx.all(
+        "SELECT offer_id FROM offer WHERE session_id = ? AND state IN ('presented', 'countered')",
+        session_id,
+    )
+    for row in rows:
+        tx.update(
+            "offer",
+            {"offer_id": row["offer_id"]},
+            state=OfferState.WITHDRAWN.value,
+            state_reason="session_ended",
+            updated_at=now,
+        )
+        announce.offer(tx, row["offer_id"], now)
+
+
+def has_delivered(deal: CommitmentRecord) -> bool:
+    """Return whether the deal ended after it began, so that there is something to settle."""
+    return deal.state in ENDED_WITH_DELIVERY and deal.started_at is not None
+
+
+def get_for_park(tx: Tx, call: Call) -> Reply:
+    """Return one of the park's deals."""
+    deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
+    return Reply(body=park_commitment_view(deal))
+
+
+def get_for_owner(tx: Tx, call: Call) -> Reply:
+    """Return one of the owner's deals, live."""
+    deal = CommitmentRecord.find(tx, call.params["commitment_id"], owner_id=call.principal.party_id)
+    return Reply(body=commitment_view(tx, deal, call.now))
+
+
+def list_for_owner(tx: Tx, call: Call) -> Reply:
+    """List the owner's deals."""
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE owner_id = ? ORDER BY commitment_id",
+        call.principal.party_id,
+    )
+    shown = [commitment_view(tx, CommitmentRecord.from_row(row), call.now) for row in rows]
+    return page(call, shown, "commitment_id")

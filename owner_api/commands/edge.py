@@ -1,0 +1,73 @@
+"""Between documents and the edge: bodies become dataclasses, dataclasses become JSON views."""
+
+from dataclasses import fields, is_dataclass
+from datetime import datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+
+from mashumaro.codecs.basic import BasicDecoder
+
+from owner_api.core.canonical import decimal_text, instant_text
+from owner_api.store.times import decode
+
+type Json = dict[str, Any]
+
+# Percentages, efficiencies and temperatures are JSON numbers at the edge, prices stay strings.
+_NUMBERS = ("_pct", "_efficiency", "_c")
+
+
+@cache
+def _decoder(cls: Any) -> BasicDecoder[Any]:  # noqa: ANN401 - a class; lru_cache asks for more
+    return BasicDecoder(cls)
+
+
+def build[T](cls: type[T], body: dict[str, Any]) -> T:
+    """Return the dataclass that a validated body describes; defaults fill what is missing."""
+    return cast("T", _decoder(cls).decode(_plain(body)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any validated JSON value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return decimal_text(Decimal(repr(value)))
+    if isinstance(value, datetime | time):
+        return value.isoformat()
+    return value
+
+
+def view(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of core.model
+    """Return a dataclass as the JSON object a caller sees."""
+    return {item.name: _edge(item.name, getattr(document, item.name)) for item in fields(document)}
+
+
+def _edge(name: str, value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return per kind of value
+    if isinstance(value, Decimal):
+        return float(value) if name.endswith(_NUMBERS) else decimal_text(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, time):
+        return value.strftime("%H:%M")
+    if isinstance(value, dict):
+        return {key: _edge(key, item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_edge(name, item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return view(value)
+    return value
+
+
+def instant(text: str | None) -> str | None:
+    """Return a stored instant as the edge shows it."""
+    return None if text is None else instant_text(decode(text))
+
+
+def number(text: str | None) -> float | None:
+    """Return a stored decimal as a JSON number."""
+    return None if text is None else float(text)

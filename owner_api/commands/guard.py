@@ -1,0 +1,170 @@
+"""Watch a running discharge: doubt means stop. Promises 2 and 3 at every tick and reading."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from owner_api.config import Config
+from owner_api.core.machine import CommitmentState
+from owner_api.core.soc import SocEstimate, carry, headroom_wh
+from owner_api.store.tx import Tx
+
+from . import deals
+from .evaluate import PACK_TEMPERATURE_C
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
+
+_WRONG_VEHICLE_PCT: Final = Decimal(5)
+_WRONG_VEHICLE_SHARE: Final = Decimal("0.2")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """What a running deal may still do: a reason to stop, or the energy that may yet leave."""
+
+    stop: str | None
+    state: CommitmentState
+    energy_wh: int
+
+
+def watch(
+    vehicle: VehicleRecord,
+    session: SessionRecord,
+    deal: CommitmentRecord,
+    now: datetime,
+    config: Config,
+) -> Watch:
+    """Return whether the discharge may go on, assuming the worst since the last reading."""
+    exported = worst_export_wh(session, deal, now)
+    estimate = estimated_soc(vehicle, session, deal, exported)
+    given = exported - (deal.begin_register_wh or 0)
+    left = deal.energy_limit_wh - given
+    reason = _blind(vehicle, session, deal, estimate, now, config)
+    reason = reason or _unfit(vehicle, session, deal)
+    if reason or estimate is None:
+        ended = (
+            CommitmentState.FAILED if reason in {"blind", "lease"} else (CommitmentState.CURTAILED)
+        )
+        return Watch(stop=reason or "soc_unknown", state=ended, energy_wh=0)
+    room = headroom_wh(
+        soc_pct=estimate.soc_pct,
+        floor_pct=floor_pct(vehicle, deal),
+        capacity_wh=vehicle.body.usable_capacity_wh,
+        discharge_efficiency=vehicle.body.discharge_efficiency,
+    )
+    if room <= 0:
+        return Watch(stop="floor", state=CommitmentState.CURTAILED, energy_wh=0)
+    if left <= 0:
+        full = deal.energy_limit_wh >= deal.committed_energy_wh
+        return Watch(
+            stop="delivered" if full else "departure_minimum",
+            state=CommitmentState.COMPLETED if full else CommitmentState.CURTAILED,
+            energy_wh=0,
+        )
+    return Watch(stop=None, state=deal.state, energy_wh=min(left, room))
+
+
+def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
+    """Return the floor that holds: the stricter of the one at consent and the one now."""
+    return max(deal.soc_floor_pct, vehicle.preferences.soc_floor_pct)
+
+
+def worst_export_wh(session: SessionRecord, deal: CommitmentRecord, now: datetime) -> int:
+    """Return the export register (Wh) if the charger obeyed the last setpoint until now."""
+    seen = session.live.export_register_wh or deal.last_register_wh or 0
+    since = session.live.measured_at or deal.instructed_at
+    if not deal.setpoint_w or since is None or deal.lease_until is None:
+        return seen
+    until = min(now, deal.lease_until)
+    seconds = max(0.0, (until - since).total_seconds())
+    return seen + int(-deal.setpoint_w * seconds / 3600) + 1
+
+
+def estimated_soc(
+    vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord, exported_wh: int
+) -> SocEstimate | None:
+    """Return the last reading carried down by the meter, rounded down; None without a reading."""
+    live = vehicle.live
+    if live.soc_pct is None:
+        return None
+    anchor = live.anchor_export_wh
+    if anchor is None:
+        anchor = (
+            session.live.export_register_wh
+            if deal.begin_register_wh is None
+            else (deal.begin_register_wh)
+        )
+    return carry(
+        soc_pct=live.soc_pct,
+        capacity_wh=vehicle.body.usable_capacity_wh,
+        exported_wh=max(0, exported_wh - (anchor or 0)),
+        discharge_efficiency=vehicle.body.discharge_efficiency,
+    )
+
+
+def _blind(
+    vehicle: VehicleRecord,
+    session: SessionRecord,
+    deal: CommitmentRecord,
+    estimate: SocEstimate | None,
+    now: datetime,
+    config: Config,
+) -> str | None:
+    """Return why the state of charge cannot be trusted, None when it can."""
+    live, oldest = vehicle.live, timedelta(seconds=vehicle.preferences.soc_max_age_discharge_s)
+    if estimate is None or live.soc_measured_at is None or now - live.soc_measured_at > oldest:
+        return "soc_stale"
+    if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
+        return "soc_stale"
+    seen = [
+        at
+        for at in (session.live.measured_at, live.soc_measured_at, deal.started_at)
+        if at is not None
+    ]
+    if not seen or now - max(seen) > timedelta(seconds=config.blind_after_s):
+        return "blind"
+    return None
+
+
+def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:
+    """Return a stop for a pack out of its temperature or a car that is not the owner's."""
+    low, high = PACK_TEMPERATURE_C
+    told = (vehicle.live.pack_temperature_c, session.live.pack_temperature_c)
+    if any(pack is not None and not low <= pack <= high for pack in told):
+        return "temperature"
+    if vehicle.live.plugged_in is False:
+        return "unplugged"
+    return "wrong_vehicle" if _wrong_vehicle(vehicle, deal) else None
+
+
+def _wrong_vehicle(vehicle: VehicleRecord, deal: CommitmentRecord) -> bool:
+    """Return whether meter and car disagree by more than 5 points or 20 %, the larger."""
+    live = vehicle.live
+    start, begin = deal.soc_at_start_pct, deal.begin_register_wh
+    if (
+        start is None
+        or begin is None
+        or live.soc_pct is None
+        or live.anchor_export_wh is None
+        or live.soc_measured_at is None
+        or deal.started_at is None
+        or live.soc_measured_at <= deal.started_at
+    ):
+        return False
+    metered = Decimal(max(0, live.anchor_export_wh - begin))
+    capacity = vehicle.body.usable_capacity_wh
+    expected = metered / vehicle.body.discharge_efficiency / capacity * 100
+    tolerance = max(_WRONG_VEHICLE_PCT, expected * _WRONG_VEHICLE_SHARE)
+    return abs((start - live.soc_pct) - expected) > tolerance
+
+
+def enforce(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> bool:
+    """Stop the deal if it may not go on; return whether it was stopped."""
+    if deal.state is not CommitmentState.ACTIVE:
+        return False
+    vehicle = VehicleRecord.find(tx, deal.vehicle_id)
+    session = SessionRecord.find(tx, deal.session_id)
+    found = watch(vehicle, session, deal, now, config)
+    if found.stop is None:
+        return False
+    return deals.finish(tx, deal, found.state, found.stop, now)

@@ -1,0 +1,299 @@
+"""Rows with their documents opened: one typed record per vehicle, session, offer, commitment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from owner_api.core.machine import CommitmentState, OfferState
+from owner_api.core.model import (
+    Decision,
+    Departures,
+    Preferences,
+    Recharge,
+    SessionLive,
+    StopMarks,
+    Terms,
+    Vehicle,
+    VehicleLive,
+)
+from owner_api.problems import not_found
+from owner_api.store.documents import from_json, load
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+type Row = dict[str, Any]
+
+
+def _at(text: str | None) -> datetime | None:
+    return None if text is None else decode(text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VehicleRecord:
+    """A vehicle with everything the owner said about it."""
+
+    vehicle_id: str
+    owner_id: str
+    revision: int
+    body: Vehicle
+    live: VehicleLive
+    preferences: Preferences
+    preferences_revision: int
+    departures: Departures
+    departures_revision: int
+    zone: ZoneInfo
+    currency: str
+
+    @classmethod
+    def find(cls, tx: Tx, vehicle_id: str, owner_id: str | None = None) -> Self:
+        """Load a vehicle of ``owner_id`` (of anyone when None); raise not_found otherwise."""
+        row = tx.one(
+            "SELECT v.*, o.time_zone, o.currency FROM vehicle v JOIN owner o USING (owner_id)"
+            " WHERE v.vehicle_id = ? AND v.deleted_at IS NULL AND (? IS NULL OR v.owner_id = ?)",
+            vehicle_id,
+            owner_id,
+            owner_id,
+        )
+        if row is None:
+            raise not_found()
+        return cls.from_row(row)
+
+    @classmethod
+    def of_owner(cls, tx: Tx, owner_id: str) -> list[Self]:
+        """Load all vehicles of an owner, oldest first."""
+        rows = tx.all(
+            "SELECT v.*, o.time_zone, o.currency FROM vehicle v JOIN owner o USING (owner_id)"
+            " WHERE v.owner_id = ? AND v.deleted_at IS NULL ORDER BY v.vehicle_id",
+            owner_id,
+        )
+        return [cls.from_row(row) for row in rows]
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Open a row joined with its owner's time zone and currency."""
+        return cls(
+            vehicle_id=row["vehicle_id"],
+            owner_id=row["owner_id"],
+            revision=row["revision"],
+            body=load(Vehicle, row["body"]),
+            live=load(VehicleLive, row["live"]),
+            preferences=load(Preferences, row["preferences"]),
+            preferences_revision=row["preferences_revision"],
+            departures=load(Departures, row["departures"]),
+            departures_revision=row["departures_revision"],
+            zone=ZoneInfo(row["time_zone"]),
+            currency=row["currency"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRecord:
+    """One plug-in session at a park's charger."""
+
+    session_id: str
+    park_id: str
+    owner_id: str | None
+    vehicle_id: str | None
+    evse_id: str
+    evse_code: str | None
+    identifier_digest: str | None
+    state: str
+    plugged_in_at: datetime
+    unplugged_at: datetime | None
+    recharge: Recharge | None
+    recharge_broken: bool
+    live: SessionLive
+
+    @classmethod
+    def find(cls, tx: Tx, session_id: str, park_id: str | None = None) -> Self:
+        """Load a session of ``park_id`` (of any park when None); raise not_found otherwise."""
+        row = tx.one(
+            "SELECT * FROM session WHERE session_id = ? AND (? IS NULL OR park_id = ?)",
+            session_id,
+            park_id,
+            park_id,
+        )
+        if row is None:
+            raise not_found()
+        return cls.from_row(row)
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Open a session row."""
+        return cls(
+            session_id=row["session_id"],
+            park_id=row["park_id"],
+            owner_id=row["owner_id"],
+            vehicle_id=row["vehicle_id"],
+            evse_id=row["evse_id"],
+            evse_code=row["evse_code"],
+            identifier_digest=row["identifier_digest"],
+            state=row["state"],
+            plugged_in_at=decode(row["plugged_in_at"]),
+            unplugged_at=_at(row["unplugged_at"]),
+            recharge=load(Recharge, row["recharge"]) if row["recharge"] else None,
+            recharge_broken=bool(row["recharge_broken"]),
+            live=load(SessionLive, row["live"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfferRecord:
+    """An offer in its newest revision."""
+
+    offer_id: str
+    park_id: str
+    owner_id: str | None
+    vehicle_id: str | None
+    session_id: str
+    revision: int
+    state: OfferState
+    state_reason: str | None
+    purpose: str
+    issued_at: datetime
+    respond_by: datetime
+    terms: Terms
+    terms_sha256: str
+    evaluation: Row | None
+    decision: Decision | None
+    commitment_id: str | None
+
+    @classmethod
+    def find(
+        cls, tx: Tx, offer_id: str, *, owner_id: str | None = None, park_id: str | None = None
+    ) -> Self:
+        """Load an offer of the given owner or park; raise not_found otherwise."""
+        row = tx.one(
+            "SELECT * FROM offer WHERE offer_id = ? AND (? IS NULL OR owner_id = ?)"
+            " AND (? IS NULL OR park_id = ?)",
+            offer_id,
+            owner_id,
+            owner_id,
+            park_id,
+            park_id,
+        )
+        if row is None:
+            raise not_found()
+        return cls.from_row(row)
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Open an offer row."""
+        return cls(
+            offer_id=row["offer_id"],
+            park_id=row["park_id"],
+            owner_id=row["owner_id"],
+            vehicle_id=row["vehicle_id"],
+            session_id=row["session_id"],
+            revision=row["revision"],
+            state=OfferState(row["state"]),
+            state_reason=row["state_reason"],
+            purpose=row["purpose"],
+            issued_at=decode(row["issued_at"]),
+            respond_by=decode(row["respond_by"]),
+            terms=load(Terms, row["terms"]),
+            terms_sha256=row["terms_sha256"],
+            evaluation=from_json(row["evaluation"]) if row["evaluation"] else None,
+            decision=load(Decision, row["decision"]) if row["decision"] else None,
+            commitment_id=row["commitment_id"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommitmentRecord:
+    """An accepted offer and how its delivery stands."""
+
+    commitment_id: str
+    offer_id: str
+    session_id: str
+    vehicle_id: str
+    owner_id: str
+    park_id: str
+    state: CommitmentState
+    state_reason: str | None
+    order_reference: str | None
+    consented_energy_wh: int
+    committed_energy_wh: int
+    energy_limit_wh: int
+    start_at: datetime
+    end_at: datetime
+    award_by: datetime
+    decided_at: datetime
+    terms: Terms
+    terms_sha256: str
+    quote_request: str
+    soc_floor_pct: Decimal
+    last_seq: int
+    setpoint_w: int
+    lease_until: datetime | None
+    instructed_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    soc_at_start_pct: Decimal | None
+    begin_register_wh: int | None
+    last_register_wh: int | None
+    last_reading_at: datetime | None
+    stop: StopMarks | None
+    settlement_id: str | None
+
+    @property
+    def delivered_wh(self) -> int:
+        """Energy the meter has seen leave for this deal (Wh), at most what was committed."""
+        if self.begin_register_wh is None or self.last_register_wh is None:
+            return 0
+        return min(self.committed_energy_wh, max(0, self.last_register_wh - self.begin_register_wh))
+
+    @classmethod
+    def find(
+        cls, tx: Tx, commitment_id: str, *, owner_id: str | None = None, park_id: str | None = None
+    ) -> Self:
+        """Load a commitment of the given owner or park; raise not_found otherwise."""
+        row = tx.one(
+            "SELECT * FROM commitment WHERE commitment_id = ? AND (? IS NULL OR owner_id = ?)"
+            " AND (? IS NULL OR park_id = ?)",
+            commitment_id,
+            owner_id,
+            owner_id,
+            park_id,
+            park_id,
+        )
+        if row is None:
+            raise not_found()
+        return cls.from_row(row)
+
+    @classmethod
+    def live_of_vehicle(cls, tx: Tx, vehicle_id: str) -> list[Self]:
+        """Load the vehicle's commitments that have not ended, earliest first."""
+        rows = tx.all(
+            "SELECT * FROM commitment WHERE vehicle_id = ?"
+            " AND state IN ('pending_award', 'scheduled', 'active') ORDER BY start_at",
+            vehicle_id,
+        )
+        return [cls.from_row(row) for row in rows]
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Open a commitment row."""
+        soc = row["soc_at_start_pct"]
+        opened = {
+            "state": CommitmentState(row["state"]),
+            "terms": load(Terms, row["terms"]),
+            "soc_floor_pct": Decimal(row["soc_floor_pct"]),
+            "soc_at_start_pct": None if soc is None else Decimal(soc),
+            "stop": load(StopMarks, row["stop"]) if row["stop"] else None,
+        }
+        instants = (
+            "start_at",
+            "end_at",
+            "award_by",
+            "decided_at",
+            "lease_until",
+            "instructed_at",
+            "started_at",
+            "ended_at",
+            "last_reading_at",
+        )
+        opened |= {name: _at(row[name]) for name in instants}
+        return cls(**{**row, **opened})

@@ -1,0 +1,97 @@
+"""What the car says: state of charge, plugged in, power. Old news never replaces newer."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from owner_api.calls import Call, Reply
+from owner_api.config import Config
+from owner_api.core.machine import CommitmentState
+from owner_api.core.model import VehicleLive
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.documents import dump
+from owner_api.store.tx import Tx
+
+from . import announce, deals, guard, rejudge
+from .edge import Json
+from .owner_views import open_session, vehicle_view
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .sessions import bind_by_telemetry
+
+
+def take(tx: Tx, call: Call) -> Reply:
+    """Take a vehicle's readings, bind a session by them, and watch what runs."""
+    vehicle = VehicleRecord.find(tx, call.params["vehicle_id"], call.principal.party_id)
+    latest = call.now + timedelta(seconds=call.config.clock_skew_s)
+    for number, reading in enumerate(call.body["readings"]):
+        if reading["measured_at"] > latest:
+            error = FieldError(
+                pointer=f"/readings/{number}/measured_at", code="range", limit="not after now"
+            )
+            raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
+    session = open_session(tx, vehicle.vehicle_id)
+    live = vehicle.live
+    for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
+        live = _after(live, reading, session)
+    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+    if session is None:
+        known = replace(vehicle, live=live)
+        bind_by_telemetry(tx, known, call.now, call.config.bind_tolerance_s)
+    fresh_soc = live.soc_measured_at != vehicle.live.soc_measured_at
+    _watch(tx, vehicle.vehicle_id, call.now, call.config, fresh_soc=fresh_soc)
+    record = announce.vehicle(tx, vehicle.vehicle_id, call.now)
+    return Reply(body=vehicle_view(tx, record, call.now), status=201)
+
+
+def _after(live: VehicleLive, reading: Json, session: SessionRecord | None) -> VehicleLive:
+    """Return what is known after one reading; each value only moves forward in time."""
+    at: datetime = reading["measured_at"]
+    soc = reading.get("soc_pct")
+    if soc is not None and (live.soc_measured_at is None or at > live.soc_measured_at):
+        anchor = session.live.export_register_wh if session else None
+        live = replace(
+            live,
+            soc_pct=Decimal(repr(soc)),
+            soc_measured_at=at,
+            soc_source=reading.get("soc_source", "direct"),
+            anchor_export_wh=anchor,
+        )
+    if live.measured_at is not None and at < live.measured_at:
+        return live
+    plugged = reading.get("plugged_in")
+    if plugged is not None and plugged != live.plugged_in:
+        live = replace(live, plugged_in=plugged, plugged_in_at=at if plugged else None)
+    pack = reading.get("pack_temperature_c")
+    counters = {
+        name: reading[name]
+        for name in ("power_w", "import_register_wh", "export_register_wh")
+        if reading.get(name) is not None
+    }
+    if pack is not None:
+        live = replace(live, pack_temperature_c=Decimal(repr(pack)))
+    return replace(_counted(live, counters, session), measured_at=at, **counters)
+
+
+def _counted(live: VehicleLive, told: Json, session: SessionRecord | None) -> VehicleLive:
+    """Add the car's own registers to its counters unless a park's meter already counts."""
+    if session is not None:
+        return live
+    charged, discharged = live.charged_wh, live.discharged_wh
+    if "import_register_wh" in told and live.import_register_wh is not None:
+        charged += max(0, told["import_register_wh"] - live.import_register_wh)
+    if "export_register_wh" in told and live.export_register_wh is not None:
+        discharged += max(0, told["export_register_wh"] - live.export_register_wh)
+    return replace(live, charged_wh=charged, discharged_wh=discharged)
+
+
+def _watch(tx: Tx, vehicle_id: str, now: datetime, config: Config, *, fresh_soc: bool) -> None:
+    """Hold every live deal against what the car now says."""
+    for deal in CommitmentRecord.live_of_vehicle(tx, vehicle_id):
+        if guard.enforce(tx, deal, now, config):
+            continue
+        if fresh_soc and deal.state is CommitmentState.ACTIVE:
+            left = rejudge.energy_left(tx, deal, now)
+            if not left:
+                deals.finish(tx, deal, CommitmentState.CURTAILED, "departure_minimum", now)
+            else:
+                rejudge.limit(tx, deal, left)

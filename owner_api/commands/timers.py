@@ -1,0 +1,133 @@
+"""What time itself does: deadlines pass, leases end, silence becomes a no. Run twice a second."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from owner_api.config import Config
+from owner_api.core.machine import (
+    CommitmentState,
+    Expire,
+    Moved,
+    OfferState,
+    decide_offer,
+)
+from owner_api.store.times import encode
+from owner_api.store.tx import Tx
+
+from . import announce, deals, guard, offers, settlements
+from .records import CommitmentRecord, OfferRecord, SessionRecord
+
+type NewId = Callable[[str], str]
+
+
+def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
+    """Do everything that is due at ``now``; nothing here depends on how often it is called."""
+    _expire_offers(tx, now)
+    for deal in _live_deals(tx):
+        _watch_deal(tx, deal, now, config)
+    _settle(tx, now, config, new_id)
+    _finalize(tx, now, new_id)
+    _check_recharge(tx, now)
+
+
+def _expire_offers(tx: Tx, now: datetime) -> None:
+    """Promise 1: an offer nobody answered in time is over."""
+    rows = tx.all(
+        "SELECT * FROM offer WHERE state IN ('presented', 'countered') AND respond_by <= ?", now
+    )
+    for row in rows:
+        offer = OfferRecord.from_row(row)
+        move = decide_offer(offers.facts(offer), Expire(), now)
+        if isinstance(move, Moved):
+            tx.update(
+                "offer",
+                {"offer_id": offer.offer_id},
+                state=OfferState.EXPIRED.value,
+                updated_at=now,
+            )
+            announce.offer(tx, offer.offer_id, now)
+
+
+def _live_deals(tx: Tx) -> list[CommitmentRecord]:
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE state IN ('pending_award', 'scheduled', 'active')"
+    )
+    return [CommitmentRecord.from_row(row) for row in rows]
+
+
+def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
+    """End a deal whose time has passed or whose discharge may not go on."""
+    grace = timedelta(seconds=config.start_grace_s)
+    late = now > min(deal.start_at + grace, deal.end_at)
+    match deal.state:
+        case CommitmentState.PENDING_AWARD if now > deal.award_by:
+            deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
+        case CommitmentState.SCHEDULED if now >= deal.end_at or late:
+            deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
+        case CommitmentState.ACTIVE if now >= deal.end_at:
+            deals.finish(tx, deal, CommitmentState.COMPLETED, "delivered", now)
+        case CommitmentState.ACTIVE if deal.lease_until is not None and now >= deal.lease_until:
+            _lease_over(tx, deal, now, config)
+        case CommitmentState.ACTIVE:
+            guard.enforce(tx, deal, now, config)
+        case _:
+            pass
+
+
+def _lease_over(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
+    """End a deal whose lease ran out: all was given, or the park has gone silent."""
+    if guard.enforce(tx, deal, now, config):
+        return
+    deals.finish(tx, deal, CommitmentState.FAILED, "lease", now)
+
+
+def _settle(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
+    """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE settlement_id IS NULL AND ended_at IS NOT NULL"
+        " AND started_at IS NOT NULL"
+    )
+    for row in rows:
+        deal = CommitmentRecord.from_row(row)
+        over = deal.lease_until is not None and now >= deal.lease_until
+        if deal.stop is not None and deal.stop.stopped_at is None and over:
+            assert deal.lease_until is not None
+            deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
+            deal = CommitmentRecord.find(tx, deal.commitment_id)
+        session = SessionRecord.find(tx, deal.session_id)
+        settlements.settle_if_ready(tx, deal, session, now, config, new_id)
+
+
+def _finalize(tx: Tx, now: datetime, new_id: NewId) -> None:
+    """Make final what nobody disputed in time."""
+    rows = tx.all(
+        "SELECT settlement_id FROM settlement WHERE state = 'provisional' AND dispute_until <= ?",
+        now,
+    )
+    for row in rows:
+        settlements.finalize(tx, row["settlement_id"], now, new_id)
+
+
+def _check_recharge(tx: Tx, now: datetime) -> None:
+    """Record a broken recharge promise; it ends the rules' yes for that park."""
+    rows = tx.all(
+        "SELECT * FROM session WHERE recharge_due_at IS NOT NULL AND recharge_due_at <= ?"
+        " AND state = 'bound'",
+        encode(now),
+    )
+    for row in rows:
+        session = SessionRecord.from_row(row)
+        start = row["recharge_from_wh"]
+        if start is None:
+            start = session.live.first_import_register_wh or 0
+        charged = (session.live.import_register_wh or 0) - start
+        promise = session.recharge
+        broken = promise is not None and charged < promise.energy_wh
+        tx.update(
+            "session",
+            {"session_id": session.session_id},
+            recharge_due_at=None,
+            recharge_broken=int(broken or session.recharge_broken),
+        )
+        if broken:
+            announce.session(tx, session.session_id, now)

@@ -1,0 +1,452 @@
+"""Answers: what owners and parks read. The park's half is promise 7's allow-list."""
+
+from typing import Any, Final
+
+from probatio import Optional, Required
+
+from .fields import (
+    AnyJson,
+    ListOf,
+    Nullable,
+    boolean,
+    choice,
+    integer,
+    number,
+    price,
+    sha256_hex,
+    text,
+    timestamp,
+    typed_id,
+)
+from .owner import (
+    DECISIONS,
+    METHODS,
+    PREFERENCES_PATCH,
+    PURPOSES,
+    SOC_SOURCES,
+    VEHICLE_FIELDS,
+    WEEKDAYS,
+)
+from .terms import RECHARGE, TERMS
+
+_WH: Final = integer(0, 10**13)
+_MINOR: Final = integer(-(10**15), 10**15)
+_PCT: Final = number(0, 100)
+_ANY_PCT: Final = number(-1_000, 1_000)
+_CURRENCY: Final = text(3, 8)
+_AT: Final = timestamp()
+_CODE: Final = text(1, 40)
+
+
+def required(fields: dict[str, Any]) -> dict[Any, Any]:
+    """Return a closed object schema in which every field is required."""
+    return {Required(key): leaf for key, leaf in fields.items()}
+
+
+def listed(item: Any) -> dict[Any, Any]:  # noqa: ANN401 - a probatio schema of any shape
+    """Return the schema of one page of items."""
+    return required({"items": ListOf(item, 0, 200), "next_cursor": Nullable(text(1, 200))})
+
+
+PARK: Final = required({"park_id": typed_id("prk"), "display_name": text(0, 100)})
+NEXT_DEPARTURE: Final = required(
+    {
+        "departure_at": _AT,
+        "source": choice("one_off", "calendar", "weekly", "forecast"),
+        "soc_min_departure_pct": _PCT,
+        "summary": Nullable(text(0, 200)),
+    }
+)
+VEHICLE: Final = required(
+    {
+        "vehicle_id": typed_id("veh"),
+        "revision": integer(1, 10**9),
+        "display_name": text(1, 100),
+        **VEHICLE_FIELDS,
+        "soc": Nullable(
+            required(
+                {
+                    "soc_pct": _PCT,
+                    "measured_at": _AT,
+                    "source": Nullable(choice(*SOC_SOURCES)),
+                }
+            )
+        ),
+        "plugged_in": Nullable(boolean()),
+        "power_w": Nullable(integer(-1_000_000, 1_000_000)),
+        "charged_wh": _WH,
+        "discharged_wh": _WH,
+        "available_energy_wh": Nullable(_WH),
+        "status": choice(
+            "unknown", "unplugged", "idle", "charging", "discharging", "scheduled", "blocked"
+        ),
+        "status_reason": Nullable(_CODE),
+        "next_departure": Nullable(NEXT_DEPARTURE),
+        "session_id": Nullable(typed_id("ses")),
+        "park_id": Nullable(typed_id("prk")),
+        "v2g_wear_minor": _MINOR,
+    }
+)
+PREFERENCES: Final = required(
+    {
+        "vehicle_id": typed_id("veh"),
+        "revision": integer(1, 10**9),
+        **{str(key): leaf for key, leaf in PREFERENCES_PATCH.items() if str(key) != "rules"},
+        "rules": ListOf(AnyJson(), 0, 50),
+    }
+)
+_LEAVE: Final = required(
+    {
+        "departure_at": _AT,
+        "soc_min_departure_pct": Nullable(_PCT),
+        "summary": Nullable(text(0, 200)),
+    }
+)
+DEPARTURES: Final = required(
+    {
+        "vehicle_id": typed_id("veh"),
+        "revision": integer(1, 10**9),
+        "time_zone": text(1, 64),
+        "weekly": required(dict.fromkeys(WEEKDAYS, Nullable(text(5, 5)))),
+        "one_off": Nullable(_LEAVE),
+        "calendar": Nullable(required({"read_at": _AT, "events": ListOf(_LEAVE, 0, 200)})),
+        "next": Nullable(NEXT_DEPARTURE),
+    }
+)
+CHARGER: Final = required(
+    {
+        "charger_id": typed_id("chg"),
+        "revision": integer(1, 10**9),
+        "display_name": text(1, 100),
+        "evse_id": Nullable(text(1, 64)),
+        "max_charge_w": Nullable(integer(0, 1_000_000)),
+        "max_discharge_w": Nullable(integer(0, 1_000_000)),
+        "online": Nullable(boolean()),
+        "power_w": Nullable(integer(-1_000_000, 1_000_000)),
+        "import_register_wh": Nullable(_WH),
+        "export_register_wh": Nullable(_WH),
+        "vehicle_id": Nullable(typed_id("veh")),
+        "last_seen_at": Nullable(_AT),
+    }
+)
+AGREEMENT: Final = required(
+    {
+        "agreement_id": typed_id("agr"),
+        "park": PARK,
+        "terms_version": integer(1, 10**6),
+        "terms_sha256": sha256_hex(),
+        "state": choice("active", "withdrawn"),
+        "vehicle_ids": ListOf(typed_id("veh"), 0, 50),
+        "created_at": _AT,
+        "withdrawn_at": Nullable(_AT),
+    }
+)
+SESSION_STATE: Final = choice("claimed", "bound", "ended")
+SESSION: Final = required(
+    {
+        "session_id": typed_id("ses"),
+        "park": PARK,
+        "evse_id": text(1, 64),
+        "vehicle_id": Nullable(typed_id("veh")),
+        "state": SESSION_STATE,
+        "plugged_in_at": _AT,
+        "unplugged_at": Nullable(_AT),
+        "recharge": Nullable(RECHARGE),
+        "recharge_broken": boolean(),
+    }
+)
+OFFER_STATE: Final = choice(
+    "received",
+    "rejected",
+    "auto_declined",
+    "presented",
+    "accepted",
+    "declined",
+    "countered",
+    "superseded",
+    "expired",
+    "withdrawn",
+)
+COUNTER: Final = required(
+    {
+        "energy_wh": Nullable(_WH),
+        "price_per_kwh": Nullable(price()),
+        "start_at": Nullable(_AT),
+    }
+)
+REASON: Final = required(
+    {
+        "code": _CODE,
+        "limit": AnyJson(),
+        "needed": AnyJson(),
+        "available": AnyJson(),
+        "unit": Nullable(text(1, 20)),
+    }
+)
+EVALUATION: Final = required(
+    {
+        "evaluated_at": _AT,
+        "verdict": choice("accept", "counter", "decline"),
+        "fits": Nullable(choice("all", "part", "none")),
+        "max_energy_wh": _WH,
+        "quoted_energy_wh": Nullable(_WH),
+        "break_even_price_per_kwh": Nullable(price()),
+        "net_minor": Nullable(_MINOR),
+        "breakdown": Nullable(
+            required(
+                dict.fromkeys(("gross_minor", "refill_minor", "losses_minor", "wear_minor"), _MINOR)
+            )
+        ),
+        "soc_now_pct": Nullable(_PCT),
+        "soc_after_pct": Nullable(_ANY_PCT),
+        "soc_at_departure_pct": Nullable(_ANY_PCT),
+        "soc_lowest_pct": Nullable(_ANY_PCT),
+        "soc_floor_pct": _PCT,
+        "soc_min_departure_pct": Nullable(_PCT),
+        "departure_at": Nullable(_AT),
+        "counter": Nullable(COUNTER),
+        "reason": Nullable(REASON),
+        "nearest": Nullable(ListOf(required({"change": text(1, 100), "to": AnyJson()}), 0, 20)),
+        "plan": Nullable(ListOf(AnyJson(), 0, 20_000)),
+        "lease_s": integer(10, 900),
+    }
+)
+DECISION: Final = required(
+    {
+        "decision_id": typed_id("dec"),
+        "revision": integer(1, 10**6),
+        "decision": choice(*DECISIONS),
+        "method": choice(*METHODS),
+        "decided_at": _AT,
+        "preferences_revision": integer(1, 10**9),
+        "consented_energy_wh": Nullable(_WH),
+        "counter_terms": Nullable(COUNTER),
+        "rule_id": Nullable(typed_id("rul")),
+        "device_id": Nullable(typed_id("dev")),
+        "actor": {Optional("user"): text(1, 100), Optional("automation"): text(1, 200)},
+        "reason": Nullable(text(0, 200)),
+    }
+)
+OFFER: Final = required(
+    {
+        "offer_id": typed_id("off"),
+        "revision": integer(1, 10**6),
+        "park": PARK,
+        "vehicle_id": Nullable(typed_id("veh")),
+        "session_id": typed_id("ses"),
+        "evse_id": text(1, 64),
+        "purpose": choice(*PURPOSES),
+        "state": OFFER_STATE,
+        "state_reason": Nullable(_CODE),
+        "issued_at": _AT,
+        "respond_by": _AT,
+        "terms": TERMS,
+        "terms_sha256": sha256_hex(),
+        "evaluation": Nullable(EVALUATION),
+        "decision": Nullable(DECISION),
+        "commitment_id": Nullable(typed_id("com")),
+    }
+)
+COMMITMENT_STATE: Final = choice(
+    "pending_award",
+    "lapsed",
+    "cancelled",
+    "revoked",
+    "scheduled",
+    "missed",
+    "active",
+    "completed",
+    "curtailed",
+    "failed",
+)
+STOP_MARKS: Final = required(
+    {"requested_at": _AT, "confirmed_at": Nullable(_AT), "stopped_at": Nullable(_AT)}
+)
+_FIGURES: Final = {
+    "settlement_id": typed_id("stl"),
+    "version": integer(1, 10**6),
+    "commitment_id": typed_id("com"),
+    "state": choice("provisional", "final", "disputed", "corrected"),
+    "baseline_wh": _WH,
+    "ordered_wh": _WH,
+    "actual_wh": _WH,
+    "delivered_wh": _WH,
+    "deficiency_wh": _WH,
+    "price_per_kwh": price(),
+    "gross_minor": _MINOR,
+    "fixed_minor": _MINOR,
+    "penalty_minor": _MINOR,
+    "net_minor": _MINOR,
+    "currency": _CURRENCY,
+    "quality": choice("ok", "estimated", "missing", "bad"),
+    "begin_register_wh": _WH,
+    "end_register_wh": _WH,
+    "dispute_until": _AT,
+    "supersedes": Nullable(typed_id("stl")),
+    "reward": Nullable(
+        required(
+            {
+                "reward_id": typed_id("rwd"),
+                "status": choice("pending", "confirmed", "paid", "reversed"),
+                "amount_minor": _MINOR,
+                "currency": _CURRENCY,
+                "reference": Nullable(text(1, 64)),
+            }
+        )
+    ),
+}
+PARK_SETTLEMENT: Final = required(_FIGURES)
+SETTLEMENT: Final = required(
+    {
+        **_FIGURES,
+        "stop_reason": Nullable(_CODE),
+        "reason": Nullable(text(1, 500)),
+        "breakdown": required(
+            dict.fromkeys(
+                ("gross_minor", "refill_minor", "losses_minor", "wear_minor", "net_minor"), _MINOR
+            )
+        ),
+        "created_at": _AT,
+        "owner_confirmed_at": Nullable(_AT),
+        "park_confirmed_at": Nullable(_AT),
+    }
+)
+COMMITMENT: Final = required(
+    {
+        "commitment_id": typed_id("com"),
+        "offer_id": typed_id("off"),
+        "park": PARK,
+        "vehicle_id": typed_id("veh"),
+        "session_id": typed_id("ses"),
+        "evse_id": text(1, 64),
+        "state": COMMITMENT_STATE,
+        "state_reason": Nullable(_CODE),
+        "committed_energy_wh": _WH,
+        "max_discharge_w": integer(1, 1_000_000),
+        "start_at": _AT,
+        "end_at": _AT,
+        "award_by": _AT,
+        "lease_until": Nullable(_AT),
+        "delivered_wh": _WH,
+        "power_w": Nullable(integer(-1_000_000, 1_000_000)),
+        "soc_pct": Nullable(_PCT),
+        "soc_floor_pct": _PCT,
+        "earned_minor": _MINOR,
+        "currency": _CURRENCY,
+        "price_per_kwh": price(),
+        "stop": Nullable(STOP_MARKS),
+        "unplug_hint": boolean(),
+        "settlement": Nullable(SETTLEMENT),
+        "decision": Nullable(DECISION),
+    }
+)
+STOP: Final = required(
+    {
+        "stop_id": typed_id("stp"),
+        "requested_at": _AT,
+        "commitments": ListOf(COMMITMENT, 0, 200),
+    }
+)
+_SUMS: Final = dict.fromkeys(("pending_minor", "confirmed_minor", "paid_minor"), _MINOR)
+TOTALS: Final = {
+    "currency": _CURRENCY,
+    **_SUMS,
+    "this_month": required(_SUMS),
+    "others": ListOf(required({"currency": _CURRENCY, **_SUMS}), 0, 200),
+}
+REWARDS: Final = required({**TOTALS, "items": ListOf(SETTLEMENT, 0, 200)})
+STATEMENT: Final = required(
+    {
+        "month": text(7, 7),
+        "time_zone": text(1, 64),
+        "lines": ListOf(AnyJson(), 0, 10_000),
+        "totals": ListOf(required({"currency": _CURRENCY, "amount_minor": _MINOR}), 0, 200),
+    }
+)
+SNAPSHOT: Final = required(
+    {
+        "server": required({"server_id": text(0, 100), "version": text(1, 40), "time": _AT}),
+        "owner": AnyJson(),
+        "vehicles": ListOf(VEHICLE, 0, 200),
+        "preferences": ListOf(PREFERENCES, 0, 200),
+        "departures": ListOf(DEPARTURES, 0, 200),
+        "chargers": ListOf(CHARGER, 0, 200),
+        "parks": ListOf(AnyJson(), 0, 1_000),
+        "agreements": ListOf(AGREEMENT, 0, 1_000),
+        "sessions": ListOf(SESSION, 0, 1_000),
+        "offers": ListOf(OFFER, 0, 200),
+        "commitments": ListOf(COMMITMENT, 0, 200),
+        "rewards": required(TOTALS),
+        "last_event_id": integer(0, 10**15),
+    }
+)
+
+MEMBER: Final = required({"member_ref": typed_id("mbr"), "terms_version": integer(1, 10**6)})
+PARK_SESSION: Final = required(
+    {
+        "session_id": typed_id("ses"),
+        "evse_id": text(1, 64),
+        "state": SESSION_STATE,
+        "plugged_in_at": _AT,
+        "unplugged_at": Nullable(_AT),
+    }
+)
+AVAILABILITY: Final = required(
+    {
+        "session_id": typed_id("ses"),
+        "start_at": _AT,
+        "end_at": _AT,
+        "available_energy_wh": _WH,
+    }
+)
+PARK_OFFER: Final = required(
+    {
+        "offer_id": typed_id("off"),
+        "revision": integer(1, 10**6),
+        "session_id": typed_id("ses"),
+        "state": OFFER_STATE,
+        "issued_at": _AT,
+        "respond_by": _AT,
+        "terms": TERMS,
+        "terms_sha256": sha256_hex(),
+        "reason": Nullable(choice("not_available", "less_energy", "price", "later")),
+        "decision": Nullable(
+            required(
+                {
+                    "decision": choice(*DECISIONS),
+                    "decided_at": _AT,
+                    "consented_energy_wh": Nullable(_WH),
+                    "counter_terms": Nullable(COUNTER),
+                }
+            )
+        ),
+        "commitment_id": Nullable(typed_id("com")),
+    }
+)
+PARK_COMMITMENT: Final = required(
+    {
+        "commitment_id": typed_id("com"),
+        "offer_id": typed_id("off"),
+        "session_id": typed_id("ses"),
+        "state": COMMITMENT_STATE,
+        "order_reference": Nullable(text(1, 64)),
+        "committed_energy_wh": _WH,
+        "max_discharge_w": integer(1, 1_000_000),
+        "start_at": _AT,
+        "end_at": _AT,
+        "award_by": _AT,
+        "lease_until": Nullable(_AT),
+        "delivered_wh": _WH,
+        "stop_reason": Nullable(choice("owner", "vehicle", "site", "link")),
+        "stop": Nullable(STOP_MARKS),
+    }
+)
+INSTRUCTION: Final = required(
+    {
+        "instruction_id": typed_id("ins"),
+        "seq": integer(1, 10**9),
+        "power_setpoint_w": integer(-1_000_000, 0),
+        "valid_until": _AT,
+    }
+)
+READINGS_TAKEN: Final = required({"accepted": integer(0, 100)})
