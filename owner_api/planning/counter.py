@@ -1,10 +1,13 @@
 """Counter-offers: the terms nearest to the park's that the owner would take."""
 
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from .evaluation import Evaluation
+from .evaluation import Evaluation, allowance_wh
 from .money import price_up
+from .span import SECOND
+from .windows import Windows
 
 
 def best_energy_wh(evaluation: Evaluation) -> int | None:
@@ -17,10 +20,7 @@ def best_energy_wh(evaluation: Evaluation) -> int | None:
     least, most = max(1, offer.min_energy_wh), evaluation.quoted_energy_wh
     if most < least or not evaluation.price_is_enough or evaluation.block is not None:
         return None
-    # Net is concave, so its maximum on whole Wh is at an edge, at an end, or where the cap bites.
-    best = max(
-        _corners(evaluation, least, most), key=lambda energy: (evaluation.net(energy), energy)
-    )
+    best = best_of(evaluation, least, most)
     return best if evaluation.net(best) >= 0 else None
 
 
@@ -38,22 +38,56 @@ def lowest_price(evaluation: Evaluation) -> Decimal | None:
     return max(price, least, Decimal("0.0000"))
 
 
-def _corners(evaluation: Evaluation, least: int, most: int) -> set[int]:
-    """Return the whole Wh at which the slope of net may change, within the given range."""
+def best_of(evaluation: Evaluation, least: int, most: int, *, as_requested: bool = False) -> int:
+    """Return the energy from `least` to `most` with the highest net, the larger of equals.
+
+    `as_requested` judges each energy as if the park had asked for just that.
+    """
+
+    def rank(energy: int) -> tuple[int, int]:
+        return evaluation.net(energy, energy if as_requested else None), energy
+
+    # Net is concave, so its maximum on whole Wh is at an edge, at an end, or where the cap bites.
     marks = {least, most}
     if evaluation.supply is not None:
         for edge in evaluation.supply.edges:
             whole = edge // evaluation.pieces.scale.per_sold_wh
             marks.update((whole, whole + 1))
-    marks.update(_cap_reached(evaluation))
-    return {mark for mark in marks if least <= mark <= most}
+    marks.update(_cap_reached(evaluation, as_requested=as_requested))
+    return max((mark for mark in marks if least <= mark <= most), key=rank)
 
 
-def _cap_reached(evaluation: Evaluation) -> tuple[int, ...]:
+def latest_start(evaluation: Evaluation, windows: Windows | None) -> datetime | None:
+    """Return the latest start at which a window of the offer's length is accepted."""
+    if windows is None:
+        return None
+    offer = evaluation.request.offer
+    found = windows.latest_start((offer.end_at - offer.start_at) // SECOND)
+    return None if found is None else evaluation.pieces.at(found)
+
+
+def other_windows(evaluation: Evaluation) -> Windows | None:
+    """Return the search over windows, None where no window could make the request accepted."""
+    request = evaluation.request
+    if (
+        evaluation.cost_without is None
+        or evaluation.block is not None
+        or not evaluation.price_is_enough
+        or not evaluation.pieces.end
+        or allowance_wh(request) < request.offer.requested_energy_wh
+    ):
+        return None
+    return Windows(evaluation)
+
+
+def _cap_reached(evaluation: Evaluation, *, as_requested: bool) -> tuple[int, ...]:
     """Return the whole Wh on both sides of where gross reaches its cap."""
     rates, requested = evaluation.rates, evaluation.request.offer.requested_energy_wh
-    per_requested = rates.price * requested + rates.fixed
-    if not per_requested or rates.cap is None:
+    if rates.cap is None:
         return ()
-    whole = rates.cap * requested // per_requested
+    if as_requested:
+        whole = max(0, rates.cap - rates.fixed) // rates.price if rates.price else 0
+    else:
+        per_requested = rates.price * requested + rates.fixed
+        whole = rates.cap * requested // per_requested if per_requested else 0
     return whole, whole + 1

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from .check import MAX_ENERGY_WH
 from .curves import Curve
 from .horizon import costs_to_arrive, costs_to_go
 from .money import minor_per_unit, price_up
@@ -143,7 +144,7 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     block = _block(request)
     most = 0
     if supply is not None and block in (None, "currency"):
-        most = min(supply.most // pieces.scale.per_sold_wh, *_allowances(request))
+        most = min(supply.most // pieces.scale.per_sold_wh, allowance_wh(request))
     return Evaluation(
         request=request,
         pieces=pieces,
@@ -164,9 +165,10 @@ def warranty_left_wh(request: QuoteRequest) -> int | None:
     return request.vehicle.warranty_left_wh or 0
 
 
-def _allowances(request: QuoteRequest) -> list[int]:
-    limits = (request.budget_left_wh, warranty_left_wh(request))
-    return [10**12, *(limit for limit in limits if limit is not None)]
+def allowance_wh(request: QuoteRequest) -> int:
+    """Return what the owner's budget and the warranty still allow to be sold."""
+    limits = (MAX_ENERGY_WH, request.budget_left_wh, warranty_left_wh(request))
+    return min(limit for limit in limits if limit is not None)
 
 
 def _block(request: QuoteRequest) -> Block | None:

@@ -7,13 +7,14 @@
 parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
 """
 
-from .answer import Counter, QuoteAnswer, Verdict, answer_to_json
+from .answer import Change, Counter, QuoteAnswer, Verdict, answer_to_json
 from .check import QuoteRequestError, check
-from .counter import best_energy_wh, lowest_price
+from .counter import best_energy_wh, latest_start, lowest_price, other_windows
 from .evaluation import Evaluation, evaluate
 from .explain import explain, supply_steps
 from .horizon import Course, costs_before_window, follow
 from .money import to_minor
+from .nearest import nearest
 from .plan import percent_down, plan_steps
 from .reason import reason
 from .request import (
@@ -52,12 +53,13 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
     """
     check(request)
     evaluation = evaluate(request, arrive_everywhere=True)
+    windows = other_windows(evaluation)
     counter = Counter(
         energy_wh=best_energy_wh(evaluation),
         price_per_kwh=lowest_price(evaluation),
-        start_at=None,
+        start_at=latest_start(evaluation, windows),
     )
-    return _answer(evaluation, counter)
+    return _answer(evaluation, counter, nearest(evaluation, windows))
 
 
 def offered_course(evaluation: Evaluation) -> Course:
@@ -73,7 +75,7 @@ def offered_course(evaluation: Evaluation) -> Course:
     return follow(pieces, go, sold=sold)
 
 
-def _answer(evaluation: Evaluation, counter: Counter) -> QuoteAnswer:
+def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...]) -> QuoteAnswer:
     verdict: Verdict = "decline" if counter.is_empty else "counter"
     if evaluation.accepted:
         verdict = "accept"
@@ -95,7 +97,7 @@ def _answer(evaluation: Evaluation, counter: Counter) -> QuoteAnswer:
             verdict=verdict,
             counter=counter,
             reason=reason(evaluation),
-            nearest=(),
+            nearest=changes,
         )
     pieces, request = evaluation.pieces, evaluation.request
     capacity, energy = request.vehicle.usable_capacity_wh, evaluation.quoted_energy_wh
@@ -121,5 +123,5 @@ def _answer(evaluation: Evaluation, counter: Counter) -> QuoteAnswer:
         verdict=verdict,
         counter=counter,
         reason=reason(evaluation),
-        nearest=(),
+        nearest=changes,
     )

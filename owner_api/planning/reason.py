@@ -13,22 +13,10 @@ def reason(evaluation: Evaluation) -> Reason | None:
         return None
     if evaluation.block is not None:
         return _blocked(evaluation)
-    if evaluation.cost_without is None:
-        return _unreachable(evaluation)
     if evaluation.supply is None:
-        return _window_in_the_way(evaluation)
-    if evaluation.fits == "all":
-        return _too_cheap(evaluation)
-    least = evaluation.request.offer.min_energy_wh
-    if 0 < evaluation.max_energy_wh < least:
-        return Reason(
-            code="min_energy",
-            limit="/offer/min_energy_wh",
-            needed=least,
-            available=evaluation.max_energy_wh,
-            unit="Wh",
-        )
-    return _too_much(evaluation)
+        without = evaluation.cost_without is not None
+        return (_window_in_the_way if without else _unreachable)(evaluation)
+    return (_too_cheap if evaluation.fits == "all" else _too_much)(evaluation)
 
 
 def _blocked(evaluation: Evaluation) -> Reason:
@@ -144,6 +132,14 @@ def _too_much(evaluation: Evaluation) -> Reason:
     """Say which limit keeps the request from fitting whole."""
     request, pieces = evaluation.request, evaluation.pieces
     needed, most = request.offer.requested_energy_wh, evaluation.max_energy_wh
+    if 0 < most < request.offer.min_energy_wh:
+        return Reason(
+            code="min_energy",
+            limit="/offer/min_energy_wh",
+            needed=request.offer.min_energy_wh,
+            available=most,
+            unit="Wh",
+        )
     if most == request.budget_left_wh:
         return Reason(
             code="budget", limit="/budget_left_wh", needed=needed, available=most, unit="Wh"
