@@ -24,7 +24,7 @@ REWARD: Final = {
     Required("price_per_kwh"): price("0"),
     Optional("fixed_minor"): integer(0, 10**10),
     Optional("cap_minor"): Nullable(integer(0, 10**10)),
-    Optional("payer"): text(1, 100),
+    Optional("payer"): Nullable(text(1, 100)),
 }
 TERMS: Final = {
     Required("start_at"): timestamp(),
