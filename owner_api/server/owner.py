@@ -391,7 +391,7 @@ _MONEY: Final = (
         handler=rewards.statement,
     ),
 )
-OWNER_ROUTES: Final[tuple[Route, ...]] = (
+ROUTES: Final[tuple[Route, ...]] = (
     *_VEHICLES,
     *_CHARGERS,
     *_AGREEMENTS,

@@ -270,4 +270,4 @@ _SETTLEMENTS: Final = (
         handler=settlements.pay,
     ),
 )
-PARK_ROUTES: Final[tuple[Route, ...]] = (*_SESSIONS, *_OFFERS, *_COMMITMENTS, *_SETTLEMENTS)
+ROUTES: Final[tuple[Route, ...]] = (*_SESSIONS, *_OFFERS, *_COMMITMENTS, *_SETTLEMENTS)
