@@ -76,8 +76,8 @@ class Config:
     rate_burst: int = _whole(200, 1, 10_000_000)
     public_rate_per_s: float = _real(10, 0.001, 1_000_000)
     public_rate_burst: int = _whole(60, 1, 10_000_000)
-    failure_rate_per_s: float = _real(0.2, 0.001, 1_000_000)
-    failure_burst: int = _whole(20, 1, 10_000_000)
+    failure_rate_per_s: float = _real(1, 0.001, 1_000_000)
+    failure_burst: int = _whole(60, 1, 10_000_000)
 
     # Streams and what is kept
     heartbeat_s: float = _real(15, 0.05, 300)

@@ -1,36 +1,32 @@
-"""What a route is: one record from which the server, its checks and OpenAPI are made."""
+"""What an operation is: one record from which the server, its checks and OpenAPI are made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from aiohttp import web
 from probatio import Optional
 
-from owner_api.calls import Answer, Call
+from owner_api.calls import Answer, Call, Principal
 from owner_api.problems import ProblemCode
 from owner_api.schemas.fields import integer, text
 from owner_api.store.tx import Tx
 
 type Handler = Callable[[Tx, Call], Answer]
 type Role = Literal["owner", "park", "any", "public"]
+type Serve = Callable[[web.Request, Principal], Awaitable[web.StreamResponse]]
 
 PAGE: Final = {Optional("limit"): integer(1, 200), Optional("cursor"): text(1, 200)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One operation; ``handler`` is plain and synchronous and runs in a store thread.
-
-    Every POST that is a command needs an Idempotency-Key unless ``idempotent`` is False.
-    ``secret_answer`` marks answers that carry a token or code: what is kept for a repeat can be
-    read only by a caller who sends the same key and body again. ``media`` is the body's form.
-    """
+class Operation:
+    """Everything about an operation that a caller can see."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     role: Role
     kind: Literal["command", "query"]
-    handler: Handler
     summary: str
     request: Mapping[Any, Any] | None = None
     query: Mapping[Any, Any] | None = None
@@ -53,3 +49,22 @@ class Route:
         """The operation's id: method and path, unique by construction."""
         path = self.path.replace("{", "").replace("}", "").strip("/")
         return f"{self.method.lower()}_{path.replace('/', '_').replace('-', '_').replace('.', '_')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Operation):
+    """An operation on the store; ``handler`` is plain and synchronous and runs in its threads.
+
+    Every POST that is a command needs an Idempotency-Key unless ``idempotent`` is False.
+    ``secret_answer`` marks answers that carry a token or code: what is kept for a repeat can be
+    read only by a caller who sends the same key and body again. ``media`` is the body's form.
+    """
+
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Operation):
+    """An operation that answers by itself: health, the contract, streams."""
+
+    serve: Serve

@@ -1,0 +1,78 @@
+"""Who may go on: transport, failures, credentials, rate and role, in this order."""
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Final
+
+from aiohttp import web
+
+from owner_api.calls import PUBLIC, Principal
+from owner_api.clock import Clock
+from owner_api.config import Config
+from owner_api.problems import Problem, ProblemCode
+from owner_api.store import Store
+
+from .headers import client_address, require_private_transport
+from .limits import RateLimiter
+from .routing import Operation
+
+type Authenticate = Callable[[web.Request, Store, Clock], Awaitable[Principal] | Principal]
+
+# A wrong guess at any of these counts against the address it came from.
+GUESSES: Final = frozenset(
+    {
+        ProblemCode.UNAUTHENTICATED,
+        ProblemCode.INVALID_CLIENT,
+        ProblemCode.INVALID_GRANT,
+        ProblemCode.PAIRING_CODE_INVALID,
+        ProblemCode.PAIRING_CODE_EXPIRED,
+        ProblemCode.PAIRING_CODE_EXHAUSTED,
+    }
+)
+
+
+class Admission:
+    """Lets a request in as somebody, or raises the problem that says why not."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, config: Config, authenticate: Authenticate
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._authenticate = authenticate
+        self._known = RateLimiter(clock, rate_per_s=config.rate_per_s, burst=config.rate_burst)
+        self._public = RateLimiter(
+            clock, rate_per_s=config.public_rate_per_s, burst=config.public_rate_burst
+        )
+        self._failures = RateLimiter(
+            clock, rate_per_s=config.failure_rate_per_s, burst=config.failure_burst
+        )
+
+    async def admit(self, request: web.Request, operation: Operation) -> Principal:
+        """Return who calls, after every check that needs no body."""
+        require_private_transport(request)
+        address = client_address(request)
+        self._failures.take(address, cost=0)
+        if operation.role == "public":
+            self._public.take(address)
+            return PUBLIC
+        principal = self._authenticate(request, self._store, self._clock)
+        if isawaitable(principal):
+            principal = await principal
+        self._known.take(principal.credential)
+        if operation.role not in ("any", principal.kind):
+            raise Problem(
+                ProblemCode.FORBIDDEN,
+                f"This operation is for an {operation.role}."
+                if operation.role == "owner"
+                else f"This operation is for a {operation.role}.",
+            )
+        return principal
+
+    def count_failure(self, request: web.Request, problem: Problem) -> None:
+        """Count a wrong guess against its address."""
+        if problem.code in GUESSES:
+            try:
+                self._failures.take(client_address(request))
+            except Problem:
+                return  # already empty: the next request hears so

@@ -1,0 +1,130 @@
+"""One running server: store, streams, timers and socket, wired and stopped together."""
+
+import asyncio
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
+from typing import Self
+
+from aiohttp import web
+
+from owner_api.access.services import Access, open_access
+from owner_api.clock import Clock
+from owner_api.config import Config, ConfigError, is_loopback
+from owner_api.relay import Hub
+from owner_api.store import Store
+
+from . import owner, park
+from .access import access_routes
+from .app import BACKLOG, create_app, make_runner
+from .auth import Authenticator
+from .timers import Timers, domain_tick
+
+
+class Agent:
+    """The owner's agent as one object; make it with ``build_agent``."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        config: Config,
+        access: Access,
+        run_timers: bool = True,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.config = config
+        self.access = access
+        self.hub = Hub(store, per_party=config.max_streams_per_party, in_all=config.max_streams)
+        self.app = create_app(
+            store=store,
+            clock=clock,
+            config=config,
+            routes=[*access_routes(access), *owner.ROUTES, *park.ROUTES],
+            authenticate=Authenticator(access.tokens),
+            hub=self.hub,
+        )
+        self._timers = Timers(store, clock, config, domain_tick())
+        self._run_timers = run_timers
+        self._runner: web.AppRunner | None = None
+
+    async def start(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        ssl: SSLContext | None = None,
+    ) -> int:
+        """Listen and return the bound port; host and port default to the configuration's.
+
+        Raises ConfigError for plain HTTP beyond loopback without a declared proxy.
+        """
+        host = self.config.listen_host if host is None else host
+        port = self.config.listen_port if port is None else port
+        context = ssl or await asyncio.to_thread(_tls, self.config)
+        if context is None and not is_loopback(host) and not self.config.trusted_proxies:
+            raise ConfigError(
+                f"{host}: plain HTTP is for loopback only; set tls_certificate and tls_key,"
+                " or trusted_proxies when a proxy speaks TLS"
+            )
+        runner = make_runner(self.app, self.config)
+        await runner.setup()
+        self._runner = runner
+        site = web.TCPSite(runner, host, port, ssl_context=context, backlog=BACKLOG)
+        await site.start()
+        if self._run_timers:
+            self._timers.start()
+        return int(runner.addresses[0][1])
+
+    async def tick(self) -> None:
+        """Do once what is due now; for a clock that is moved by hand."""
+        await self._timers.tick()
+
+    async def stop(self) -> None:
+        """Take no more, end the streams, answer what is running, then close the store."""
+        await self._timers.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        self.hub.close()
+        await self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.stop()
+
+
+async def build_agent(
+    database: Path,
+    clock: Clock,
+    config: Config,
+    *,
+    run_timers: bool = True,
+    synchronous: str = "FULL",
+) -> Agent:
+    """Open (or make) a database and its keys and wire a server on it, not yet listening.
+
+    ``synchronous`` other than FULL breaks promise 5 and is for throw-away simulations only.
+    Raises StoreError, KeyFileError or ConfigError.
+    """
+    store = await Store.open(database, synchronous=synchronous)
+    try:
+        access = await open_access(store, database)
+        return Agent(store=store, clock=clock, config=config, access=access, run_timers=run_timers)
+    except BaseException:
+        await store.close()
+        raise
+
+
+def _tls(config: Config) -> SSLContext | None:
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.minimum_version = TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key)
+    except OSError as error:
+        raise ConfigError(f"tls_certificate or tls_key cannot be used: {error}") from error
+    return context

@@ -1,0 +1,69 @@
+"""Headers that every answer carries, and which parts of a request are believed."""
+
+from ipaddress import ip_address
+from typing import Final
+
+from aiohttp import web
+
+from owner_api.config import Config, is_loopback
+from owner_api.problems import Problem, ProblemCode
+
+CONFIG: Final = web.AppKey("config", Config)
+
+_ALWAYS: Final = {
+    "Server": "owner-api",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+_HSTS: Final = "max-age=31536000"
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers just before an answer leaves, whatever made it."""
+    response.headers.update(_ALWAYS)
+    if response.content_type.startswith("text/") and response.charset is None:
+        response.charset = "utf-8"
+    if is_encrypted(request):
+        response.headers["Strict-Transport-Security"] = _HSTS
+
+
+def peer(request: web.Request) -> str:
+    """Return the address at the other end of the connection."""
+    return request.remote or ""
+
+
+def is_proxy(request: web.Request) -> bool:
+    """Tell whether the connection comes from a declared proxy."""
+    try:
+        address = ip_address(peer(request).partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in request.app[CONFIG].proxies)
+
+
+def client_address(request: web.Request) -> str:
+    """Return the caller's address; a forwarded one only from a declared proxy (its last hop)."""
+    if is_proxy(request):
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        last = ",".join(forwarded).rpartition(",")[2].strip()
+        if last:
+            return last[:64]
+    return peer(request)
+
+
+def is_encrypted(request: web.Request) -> bool:
+    """Tell whether the caller's words travelled under TLS, ours or a declared proxy's."""
+    return request.secure or (
+        is_proxy(request) and request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    )
+
+
+def require_private_transport(request: web.Request) -> None:
+    """Raise forbidden for plain HTTP that left this machine: tokens would be readable."""
+    if not is_encrypted(request) and not is_loopback(peer(request)):
+        raise Problem(
+            ProblemCode.FORBIDDEN,
+            "Plain HTTP is served on loopback only; use https or the declared proxy.",
+        )

@@ -1,0 +1,74 @@
+"""What happens without a request: deadlines, and forgetting what is old."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from owner_api.clock import Clock
+from owner_api.commands import timers
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.store import Store, StoreClosedError, Tx
+from owner_api.store.outbox import prune
+
+type Tick = Callable[[Tx, datetime, Config, Callable[[str], str]], object]
+
+_LOG: Final = logging.getLogger("owner_api.timers")
+
+
+def domain_tick() -> Tick:
+    """Return the deals' own timers."""
+    return timers.tick
+
+
+class Timers:
+    """Runs the deals' deadlines twice a second and the housekeeping once an hour."""
+
+    def __init__(self, store: Store, clock: Clock, config: Config, tick: Tick | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._tick = tick
+        self._pruned_at: datetime | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to run by itself."""
+        self._task = asyncio.create_task(self._run(), name="timers")
+
+    async def stop(self) -> None:
+        """End the task and wait for it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def tick(self) -> None:
+        """Do once what is due now; raises what a deadline raised."""
+        now, config = self._clock.now(), self._config
+        if (tick := self._tick) is not None:
+            await self._store.write(lambda tx: tick(tx, now, config, new_id))
+        if self._pruned_at is None or now - self._pruned_at >= timedelta(
+            seconds=config.prune_interval_s
+        ):
+            self._pruned_at = now
+            await self._store.write(
+                lambda tx: prune(
+                    tx,
+                    events_before=now - timedelta(seconds=config.outbox_keep_s),
+                    repeats_before=now - timedelta(seconds=config.idempotency_keep_s),
+                )
+            )
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except StoreClosedError:
+                return
+            except Exception:  # noqa: BLE001 - logged with its trace, and tried again
+                # One bad row must not silence every other deadline for good.
+                _LOG.exception("a timer failed; it runs again at the next tick")
+            await self._clock.sleep(self._config.tick_interval_s)

@@ -1,0 +1,66 @@
+"""Reading a party's stream back, and forgetting what is old."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from .tx import Tx
+
+_PRUNE_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What is kept of a stream: ``head`` is the newest number (0 before the first event)."""
+
+    oldest: int
+    head: int
+
+    def covers(self, after: int) -> bool:
+        """Tell whether everything that follows number ``after`` is still there."""
+        return self.oldest - 1 <= after <= self.head
+
+
+def span(tx: Tx, party_id: str) -> Span:
+    """Return which events of a party are kept."""
+    row = tx.one("SELECT seq FROM stream_head WHERE party_id = ?", party_id)
+    head = 0 if row is None else int(row["seq"])
+    first = tx.one("SELECT min(seq) AS seq FROM outbox WHERE party_id = ?", party_id)
+    oldest = head + 1 if first is None or first["seq"] is None else int(first["seq"])
+    return Span(oldest=oldest, head=head)
+
+
+def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[dict[str, Any]]:
+    """Return up to ``limit`` events that follow number ``seq``, in order."""
+    return tx.all(
+        "SELECT seq, type, at, data FROM outbox WHERE party_id = ? AND seq > ?"
+        " ORDER BY seq LIMIT ?",
+        party_id,
+        seq,
+        limit,
+    )
+
+
+def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mapping[str, int]:
+    """Drop old events and stored answers; returns how many of each.
+
+    Only the oldest end of a stream is dropped: a clock that stepped back must not leave a gap.
+    """
+    events = tx.run(
+        "DELETE FROM outbox WHERE (party_id, seq) IN ("
+        " SELECT party_id, seq FROM outbox AS old WHERE at < ? AND NOT EXISTS ("
+        "  SELECT 1 FROM outbox AS kept WHERE kept.party_id = old.party_id"
+        "  AND kept.seq < old.seq AND kept.at >= ?)"
+        " ORDER BY seq LIMIT ?)",
+        events_before,
+        events_before,
+        _PRUNE_AT_ONCE,
+    )
+    repeats = tx.run(
+        "DELETE FROM idempotency WHERE (client, route, key_sha256) IN ("
+        " SELECT client, route, key_sha256 FROM idempotency WHERE created_at < ? LIMIT ?)",
+        repeats_before,
+        _PRUNE_AT_ONCE,
+    )
+    return {"outbox": events, "idempotency": repeats}
