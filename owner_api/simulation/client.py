@@ -24,7 +24,10 @@ class ApiError(Exception):
         self.status = status
         self.code = str(problem.get("code", ""))
         self.problem = problem
-        super().__init__(f"{request}: {status} {self.code}: {problem.get('detail', '')}")
+        wrong = "".join(
+            f"; {each.get('pointer')}: {each.get('limit')}" for each in problem.get("errors", ())
+        )
+        super().__init__(f"{request}: {status} {self.code}: {problem.get('detail', '')}{wrong}")
 
 
 class LinkDownError(Exception):
@@ -78,10 +81,16 @@ class Client:
         """Return the JSON of a versioned resource and its ETag."""
         return await self._send("GET", path)
 
-    async def open_request(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-        """POST without a token, as pairing does."""
+    async def pair(self, code: str, device_name: str) -> Token:
+        """Pair as a phone with a one-time code; raises ApiError."""
+        body = {"code": code, "device_name": device_name, "kind": "phone"}
         key = {"Idempotency-Key": uuid.uuid4().hex}
-        return (await self._send("POST", path, body, key, anonymous=True))[0]
+        answer, _ = await self._send("POST", "/v1/pair", body, key, anonymous=True)
+        return Token(
+            access=answer["access_token"],
+            ends_at=self._now() + timedelta(seconds=answer["expires_in_s"]),
+            refresh=answer["refresh_token"],
+        )
 
     async def grant(self, form: dict[str, str]) -> Token:
         """Ask the token endpoint (RFC 6749 form); raises ApiError."""

@@ -1,0 +1,235 @@
+"""A simulated park: its chargers, its sessions, its own books, and the public API in between."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from .charger import Charger
+from .client import ApiError, Client, LinkDownError, Renew, Token
+from .deal import Deal
+from .faults import Faults
+from .world import World
+
+
+def park_access(client_id: str, secret: str) -> Renew:
+    """Return how a park gets its token: OAuth 2 client credentials."""
+
+    async def renew(client: Client, _token: Token | None) -> Token:
+        return await client.grant(
+            {
+                "grant_type": "client_credentials",
+                "client_id": client_id,
+                "client_secret": secret,
+            }
+        )
+
+    return renew
+
+
+class Park:
+    """One dispatcher with its chargers; everything it knows of cars comes from API and meters."""
+
+    def __init__(
+        self, park_id: str, client: Client, world: World, faults: Faults | None = None
+    ) -> None:
+        self.park_id = park_id
+        self.client = client
+        self.world = world
+        self.faults = faults or Faults()
+        self.deals: dict[str, Deal] = {}
+        self.by_commitment: dict[str, Deal] = {}
+        self.last_seq = 0
+        self.on_settled: Callable[[Deal], None] | None = None
+        self._chargers: dict[str, Charger] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start reading the park's event stream from its beginning."""
+        self._reader = asyncio.get_running_loop().create_task(self._read_events())
+
+    async def close(self) -> None:
+        """Stop reading the stream."""
+        if self._reader:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def heard(self, seq: int) -> None:
+        """Return once the stream has been read up to ``seq``; raises what broke the reader."""
+        while self.last_seq < seq and self.client.link_up:
+            if self._reader is None or self._reader.done():
+                await self.open()
+            await asyncio.sleep(0)
+
+    async def plug_in(
+        self, charger: Charger, *, member_ref: str | None, recharge: dict[str, Any] | None = None
+    ) -> str:
+        """Open a session for the car that was just plugged in; returns its id."""
+        body: dict[str, Any] = {
+            "evse_id": charger.evse_id,
+            "plugged_in_at": self.world.now().isoformat(),
+        }
+        if member_ref:
+            body["member_ref"] = member_ref
+        if recharge:
+            body["recharge"] = recharge
+        session = await self.client.post("/v1/park/sessions", body)
+        session_id: str = session["session_id"]
+        self._chargers[session_id] = charger
+        return session_id
+
+    async def unplug(self, session_id: str) -> None:
+        """Report that the car has gone."""
+        await self.client.post(
+            f"/v1/park/sessions/{session_id}/end", {"unplugged_at": self.world.now().isoformat()}
+        )
+        self._chargers.pop(session_id, None)
+
+    async def members(self) -> list[str]:
+        """Return the pseudonyms this park may use for the vehicles whose owners have joined."""
+        found: list[str] = []
+        query = {"limit": "200"}
+        while True:
+            answer = await self.client.get("/v1/park/members", **query)
+            found += [item["member_ref"] for item in answer["items"]]
+            if not answer.get("next_cursor"):
+                return found
+            query["cursor"] = answer["next_cursor"]
+
+    async def available_wh(self, session_id: str, start_at: datetime, end_at: datetime) -> int:
+        """Ask what a session could give in a window, Wh, in steps of 500."""
+        answer = await self.client.post(
+            "/v1/park/availability",
+            {
+                "session_id": session_id,
+                "start_at": start_at.isoformat(),
+                "end_at": end_at.isoformat(),
+            },
+        )
+        return int(answer["available_energy_wh"])
+
+    async def offer(
+        self, session_id: str, *, purpose: str, respond_by: datetime, terms: dict[str, Any]
+    ) -> Deal:
+        """Offer to buy; the answer already says whether the API declined it for the owner."""
+        shown = await self.client.post(
+            "/v1/park/offers",
+            {
+                "session_id": session_id,
+                "purpose": purpose,
+                "respond_by": respond_by.isoformat(),
+                "terms": terms,
+            },
+        )
+        deal = Deal(
+            offer_id=shown["offer_id"],
+            session_id=session_id,
+            charger=self._chargers[session_id],
+            purpose=purpose,
+            terms=terms,
+            terms_sha256=shown["terms_sha256"],
+            respond_by=respond_by,
+            state=shown["state"],
+        )
+        self.deals[deal.offer_id] = deal
+        self._note_offer(deal, shown)
+        for moment in (respond_by, deal.start_at, deal.end_at):
+            self.world.note_deadline(moment)
+        return deal
+
+    async def meet_counter(self, deal: Deal) -> bool:
+        """Answer a counter with a revision at the owner's price; False when it is too dear."""
+        counter = deal.counter or {}
+        asked = counter.get("price_per_kwh")
+        if asked is None or deal.best_price is None or Decimal(asked) > deal.best_price:
+            return False
+        energy_wh = counter.get("energy_wh") or deal.terms["requested_energy_wh"]
+        deal.terms = deal.terms | {
+            "reward": deal.terms["reward"] | {"price_per_kwh": asked},
+            "requested_energy_wh": min(energy_wh, deal.terms["requested_energy_wh"]),
+        }
+        shown = await self.client.post(
+            f"/v1/park/offers/{deal.offer_id}/revisions",
+            {
+                "revision": deal.revision + 1,
+                "respond_by": deal.respond_by.isoformat(),
+                "terms": deal.terms,
+            },
+        )
+        self._note_offer(deal, shown)
+        return True
+
+    async def award(self, deal: Deal) -> bool:
+        """Award what the owner consented to; False when it is too late."""
+        try:
+            await self.client.post(
+                f"/v1/park/commitments/{deal.commitment_id}/award",
+                {
+                    "order_reference": f"PO-{deal.offer_id[-12:]}",
+                    "terms_sha256": deal.terms_sha256,
+                    "committed_energy_wh": deal.consented_wh,
+                },
+            )
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            return False
+        return True
+
+    async def settle(self, deal: Deal) -> None:
+        """Confirm a provisional settlement whose figures agree with the park's own meter."""
+        assert deal.settlement is not None
+        settlement_id = deal.settlement["settlement_id"]
+        if deal.settlement["gross_minor"] == deal.owed_minor:
+            await self.client.post(f"/v1/park/settlements/{settlement_id}/confirmation", {})
+
+    async def pay(self, deal: Deal) -> None:
+        """Mark a final settlement as paid, with the park's own reference."""
+        assert deal.settlement is not None
+        settlement_id = deal.settlement["settlement_id"]
+        await self.client.post(
+            f"/v1/park/settlements/{settlement_id}/payment",
+            {"reference": f"PAY-{deal.offer_id[-12:]}"},
+        )
+
+    async def _read_events(self) -> None:
+        with suppress(aiohttp.ClientError, LinkDownError):
+            async for seq, kind, data in self.client.events(self.last_seq):
+                self._hear(kind, data)
+                self.last_seq = seq
+
+    def _hear(self, kind: str, data: dict[str, Any]) -> None:
+        family, _, event = kind.partition(".")
+        if family == "offer" and (deal := self.deals.get(data["offer_id"])):
+            self._note_offer(deal, data)
+        elif family in ("commitment", "stop") and (deal := self._deal_of(data)):
+            if event == "requested":
+                deal.asked_to_stop = not self.faults.stop
+            if "state" in data and not (self.faults.stop and data["state"] == "revoked"):
+                deal.commitment_state = data["state"]
+        elif family == "settlement" and (deal := self._deal_of(data)):
+            deal.settlement = data
+            if self.on_settled:
+                self.on_settled(deal)
+        else:
+            return
+        if deal.over or event != "progress":
+            self.world.ring(deal.bell)
+
+    def _deal_of(self, data: dict[str, Any]) -> Deal | None:
+        return self.by_commitment.get(data["commitment_id"])
+
+    def _note_offer(self, deal: Deal, shown: dict[str, Any]) -> None:
+        deal.state, deal.reason = shown["state"], shown.get("reason")
+        deal.commitment_id = shown.get("commitment_id") or deal.commitment_id
+        if deal.commitment_id:
+            self.by_commitment[deal.commitment_id] = deal
+        deal.revision, deal.terms_sha256 = shown["revision"], shown["terms_sha256"]
+        decision = shown.get("decision")
+        deal.counter = decision.get("counter_terms") if decision else None
+        if decision and decision.get("consented_energy_wh"):
+            deal.consented_wh = int(decision["consented_energy_wh"])
