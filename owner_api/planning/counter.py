@@ -1,13 +1,13 @@
 """Counter-offers: the terms nearest to the park's that the owner would take."""
 
 from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
+from decimal import ROUND_CEILING, Decimal
 
 from .evaluation import Evaluation, allowance_wh
-from .money import price_up
 from .span import SECOND
 from .windows import Windows
+
+FINEST_PRICE = Decimal("0.0001")
 
 
 def best_energy_wh(evaluation: Evaluation) -> int | None:
@@ -34,7 +34,7 @@ def lowest_price(evaluation: Evaluation) -> Decimal | None:
     if rates.cap is not None and cost > rates.cap:
         return None
     price = evaluation.price_for(cost - rates.fixed, energy)
-    least = price_up(Fraction(evaluation.request.preferences.min_price_per_kwh))
+    least = evaluation.request.preferences.min_price_per_kwh.quantize(FINEST_PRICE, ROUND_CEILING)
     return max(price, least, Decimal("0.0000"))
 
 

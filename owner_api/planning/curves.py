@@ -28,38 +28,30 @@ class Curve:
         """Return an independent copy."""
         return Curve(self.left, self.right, self.value, self.slopes[:], self.lengths[:])
 
-    def charge_before(self, price: int, energy: int) -> None:
-        """Step back over a piece that may store `energy` at `price` (cost-to-go)."""
-        self.left -= energy
-        self.value += price * energy
-        self._insert(-price, energy)
+    def step_back(self, price: int, charge: int, drain: int, low: int, high: int) -> bool:
+        """Step back over a piece (cost-to-go); False when no energy at its start will do.
 
-    def charge_after(self, price: int, energy: int) -> None:
-        """Step forward over a piece that may store `energy` at `price` (cost-to-arrive)."""
-        self.right += energy
-        self._insert(price, energy)
+        The piece may store up to `charge` at `price` and loses `drain`; `low` and `high` bound
+        the energy at its start. Charging is an infimal convolution: one sorted insert.
+        """
+        if charge:
+            self.left -= charge
+            self.value += price * charge
+            _insert(self.slopes, self.lengths, -price, charge)
+        if drain:
+            self.left += drain
+            self.right += drain
+        return self._cut(low, high)
 
-    def shift(self, energy: int) -> None:
-        """Move the whole curve by `energy`: a fixed drain, back (+) or forward (-) in time."""
-        self.left += energy
-        self.right += energy
-
-    def cut(self, low: int, high: int) -> bool:
-        """Restrict the domain to [low, high]; False when nothing is left."""
-        if low > self.right or high < self.left:
-            return False
-        if low > self.left:
-            self._cut_left(low)
-        if high < self.right:
-            self._cut_right(high)
-        return True
-
-    def value_at_right(self) -> int:
-        """Return the value at the right end of the domain."""
-        total = self.value
-        for slope, length in zip(self.slopes, self.lengths, strict=True):
-            total += (slope & -2) * length
-        return total
+    def step_on(self, price: int, charge: int, drain: int, low: int, high: int) -> bool:
+        """Step forward over a piece (cost-to-arrive); False when no energy at its end will do."""
+        if charge:
+            self.right += charge
+            _insert(self.slopes, self.lengths, price, charge)
+        if drain:
+            self.left -= drain
+            self.right -= drain
+        return self._cut(low, high)
 
     def value_at(self, energy: int) -> int:
         """Return the value at `energy`, which lies in the domain."""
@@ -76,16 +68,18 @@ class Curve:
         """Return the energy up to which charging at `price` pays; a tie charges now."""
         return self.left + sum(self.lengths[: bisect_right(self.slopes, -price)])
 
-    def _insert(self, slope: int, length: int) -> None:
-        if not length:
-            return
-        slopes = self.slopes
-        at = bisect_left(slopes, slope)
-        if at < len(slopes) and slopes[at] == slope:
-            self.lengths[at] += length
-        else:
-            slopes.insert(at, slope)
-            self.lengths.insert(at, length)
+    def worth_having(self, price: int) -> int:
+        """Return the energy up to which arriving costs no more than `price` (cost-to-arrive)."""
+        return self.left + sum(self.lengths[: bisect_right(self.slopes, price)])
+
+    def _cut(self, low: int, high: int) -> bool:
+        if low > self.right or high < self.left:
+            return False
+        if low > self.left:
+            self._cut_left(low)
+        if high < self.right:
+            self._cut_right(high)
+        return True
 
     def _cut_left(self, low: int) -> None:
         need = low - self.left
@@ -116,17 +110,29 @@ class Curve:
         self.right = high
 
 
-def merge_drained(arrive: Curve, go: Curve) -> tuple[int, int, list[tuple[int, int]]]:
+def _insert(slopes: list[int], lengths: list[int], slope: int, length: int) -> None:
+    at = bisect_left(slopes, slope)
+    if at < len(slopes) and slopes[at] == slope:
+        lengths[at] += length
+    else:
+        slopes.insert(at, slope)
+        lengths.insert(at, length)
+
+
+def merge_drained(arrive: Curve, go: Curve) -> tuple[int, int, list[tuple[int, bool, int]]]:
     """Return the cheapest cost of taking z out between two curves, as a function of z.
 
-    The result is min over e of arrive(e) + go(e - z): (smallest z, its cost, [(slope, length)]
-    ascending, slopes true doubled prices). Infimal convolution, hence one merge of two sorted
-    lists.
+    The result is min over e of arrive(e) + go(e - z): (smallest z, its cost, segments in
+    ascending slope). A segment is (slope, whether it is given up later rather than charged
+    before, length); at equal price it is charged before. Infimal convolution, hence one merge
+    of two sorted lists.
     """
-    segments = [*zip(arrive.slopes, arrive.lengths, strict=True)]
-    segments += [
-        (-slope + (slope & 1), length)
-        for slope, length in zip(reversed(go.slopes), reversed(go.lengths), strict=True)
+    segments = [
+        (slope, False, length) for slope, length in zip(arrive.slopes, arrive.lengths, strict=True)
     ]
+    cost = arrive.value + go.value
+    for slope, length in zip(go.slopes, go.lengths, strict=True):
+        cost += (slope & -2) * length
+        segments.append((-slope, True, length))
     segments.sort()
-    return arrive.left - go.right, arrive.value + go.value_at_right(), segments
+    return arrive.left - go.right, cost, segments

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Literal
 
 from .check import MAX_ENERGY_WH
 from .curves import Curve
-from .horizon import costs_to_arrive, costs_to_go
-from .money import minor_per_unit, price_up
+from .horizon import Ahead, costs_to_arrive, look_ahead
+from .money import minor_per_unit, ratio_up
 from .pieces import Pieces, cut
 from .request import QuoteRequest
-from .scale import Scale, decimals
+from .scale import PRICE_UNIT, Scale, decimals
 from .supply import Supply, window_supply
 
 type Fits = Literal["all", "part", "none"]
@@ -19,17 +18,19 @@ type Block = Literal["temperature", "warranty", "currency"]
 
 COLDEST_PACK_C = Decimal(0)
 HOTTEST_PACK_C = Decimal(45)
+PRICE_UP_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rates:
     """Money as integers, so that every comparison of a net with nothing is exact.
 
-    `unit` is how many of them make one currency unit; the rest are per Wh sold, per unit of
-    cost (see `Scale`), or amounts.
+    `unit` of them make one currency unit, `minor` a minor one; `price` and `wear` are per Wh
+    sold, `cost` per unit of a curve's cost, `fixed` and `cap` amounts.
     """
 
     unit: int
+    minor: int
     price: int
     wear: int
     cost: int
@@ -40,15 +41,15 @@ class Rates:
     def of(cls, request: QuoteRequest, scale: Scale) -> Rates:
         """Choose the integer for `request`."""
         offer, wear = request.offer, request.preferences.degradation_cost_per_kwh
-        efficiency = scale.charge_efficiency
         finer = 1000 * int(10 ** max(decimals(offer.price_per_kwh), decimals(wear)))
-        unit = finer * scale.price_unit * 1000 * scale.per_wh * efficiency.numerator
+        unit = finer * PRICE_UNIT * 1000 * scale.per_wh * scale.charge[0]
         minor = unit // minor_per_unit(offer.currency)
         return cls(
             unit=unit,
-            price=int(Fraction(offer.price_per_kwh) * unit) // 1000,
-            wear=int(Fraction(wear) * unit) // 1000,
-            cost=finer * efficiency.denominator,
+            minor=minor,
+            price=_times(offer.price_per_kwh, unit // 1000),
+            wear=_times(wear, unit // 1000),
+            cost=finer * scale.charge[1],
             fixed=offer.fixed_minor * minor,
             cap=None if offer.cap_minor is None else offer.cap_minor * minor,
         )
@@ -64,7 +65,7 @@ class Evaluation:
     request: QuoteRequest
     pieces: Pieces
     rates: Rates
-    go: list[Curve | None]
+    ahead: Ahead
     arrive: list[Curve | None]
     cost_without: int | None
     supply: Supply | None
@@ -108,7 +109,7 @@ class Evaluation:
 
     def price_for(self, money: int, energy_wh: int) -> Decimal:
         """Return the price per kWh that pays `money` for `energy_wh`, rounded up to 0.0001."""
-        return price_up(Fraction(money * 1000, energy_wh * self.rates.unit))
+        return ratio_up(money * 1000, energy_wh * self.rates.unit, PRICE_UP_DIGITS)
 
     @property
     def price_is_enough(self) -> bool:
@@ -133,14 +134,14 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     will be tried.
     """
     pieces = cut(request)
-    go = costs_to_go(pieces)
+    ahead = look_ahead(pieces)
     last = len(pieces.charge) if arrive_everywhere else pieces.window_pieces()[0]
     arrive = costs_to_arrive(pieces, last)
-    at_start = go[0]
+    at_start = ahead.costs[0]
     cost_without = None
     if at_start is not None and at_start.left <= pieces.start <= at_start.right:
         cost_without = at_start.value_at(pieces.start)
-    supply = None if cost_without is None else window_supply(pieces, arrive, go)
+    supply = None if cost_without is None else window_supply(pieces, arrive, ahead)
     block = _block(request)
     most = 0
     if supply is not None and block in (None, "currency"):
@@ -149,7 +150,7 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
         request=request,
         pieces=pieces,
         rates=Rates.of(request, pieces.scale),
-        go=go,
+        ahead=ahead,
         arrive=arrive,
         cost_without=cost_without,
         supply=supply,
@@ -181,3 +182,8 @@ def _block(request: QuoteRequest) -> Block | None:
     if request.currency is not None and request.currency != request.offer.currency:
         return "currency"
     return None
+
+
+def _times(value: Decimal, factor: int) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    return numerator * factor // denominator

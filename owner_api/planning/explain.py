@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from decimal import Decimal
-from fractions import Fraction
-from itertools import pairwise
 
 from .answer import Breakdown, ChargeLine, CostLines, SupplyStep
 from .evaluation import Evaluation
 from .horizon import Course
-from .money import PRECISE, decimal_of, minor_digits, minor_per_unit, price_up, rounded_minor
+from .money import PRECISE, minor_digits, minor_per_unit, rounded_minor
+from .scale import price_of
 
 ENERGY_DIGITS = 9
 LINE_DIGITS = Decimal("1e-9")
@@ -29,11 +28,8 @@ def explain(
     offer, wishes, vehicle = request.offer, request.preferences, request.vehicle
     sold_wh = evaluation.quoted_energy_wh
     charge = _charge_lines(evaluation, offered, without)
-    stored = [
-        decimal_of(Fraction(course.stored[-1], scale.per_wh), ENERGY_DIGITS)
-        for course in (offered, without)
-    ]
-    refill_price = _price(evaluation, evaluation.pieces.refill)
+    stored = [scale.stored_wh(course.stored[-1], ENERGY_DIGITS) for course in (offered, without)]
+    refill_price = price_of(evaluation.pieces.refill)
     minor = Decimal(minor_per_unit(offer.currency))
     per_wh = PRECISE.divide(minor, Decimal(1000))
 
@@ -96,20 +92,21 @@ def supply_steps(evaluation: Evaluation) -> tuple[SupplyStep, ...]:
         return ()
     scale = evaluation.pieces.scale
     unit, most = scale.per_sold_wh, evaluation.max_energy_wh
-    marks = {most}
+    ends = {most}
     for edge in curve.edges:
         whole, rest = divmod(edge, unit)
-        marks.update((whole, whole + 1) if rest else (whole,))
-    wear = Fraction(evaluation.request.preferences.degradation_cost_per_kwh)
+        ends.update((whole, whole + 1) if rest else (whole,))
+    whole_wh = sorted(end for end in ends if 0 < end <= most)
+    costs = curve.costs([end * unit for end in whole_wh])
+    wear = evaluation.request.preferences.degradation_cost_per_kwh
     steps: list[SupplyStep] = []
-    ends = sorted({0, *(mark for mark in marks if mark <= most)})
-    for low, high in pairwise(ends):
-        rise = curve.cost(high * unit) - curve.cost(low * unit)
-        slope = Fraction(rise, (high - low) * unit)
-        marginal = price_up(scale.sold_price(slope) + wear, CURVE_PRICE_DIGITS)
+    done, paid = 0, curve.base
+    for end, cost in zip(whole_wh, costs, strict=True):
+        marginal = scale.sold_price_up(cost - paid, end - done, wear, CURVE_PRICE_DIGITS)
         if steps and steps[-1].marginal_price_per_kwh == marginal:
             steps.pop()
-        steps.append(SupplyStep(energy_wh=high, marginal_price_per_kwh=marginal))
+        steps.append(SupplyStep(energy_wh=end, marginal_price_per_kwh=marginal))
+        done, paid = end, cost
     return tuple(steps)
 
 
@@ -127,17 +124,12 @@ def _charge_lines(
             total[1] += alone
     return tuple(
         ChargeLine(
-            price_per_kwh=_price(evaluation, price),
-            with_offer_wh=decimal_of(scale.charged_wh(with_offer), ENERGY_DIGITS),
-            without_offer_wh=decimal_of(scale.charged_wh(alone), ENERGY_DIGITS),
+            price_per_kwh=price_of(price),
+            with_offer_wh=scale.charged_wh(with_offer, ENERGY_DIGITS),
+            without_offer_wh=scale.charged_wh(alone, ENERGY_DIGITS),
         )
         for price, (with_offer, alone) in sorted(totals.items())
     )
-
-
-def _price(evaluation: Evaluation, slope: int) -> Decimal:
-    scale = evaluation.pieces.scale
-    return decimal_of(Fraction(slope, scale.price_unit), max(4, scale.price_digits))
 
 
 def _line(amount: Decimal) -> Decimal:

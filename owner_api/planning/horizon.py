@@ -1,39 +1,42 @@
-"""Cost-to-go and cost-to-arrive over a cut horizon, and the plan that follows from them."""
+"""Cost-to-go and cost-to-arrive over a cut horizon, and the courses that follow from them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from .curves import Curve
+from .curves import Curve, merge_drained
 from .pieces import Pieces
 
 
-def costs_to_go(pieces: Pieces) -> list[Curve | None]:
-    """Return, per edge, the cheapest cost from there to the horizon; None where none exists.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ahead:
+    """Looking ahead without the offer, charging allowed in its window.
 
-    Without the offer: charging is allowed in its window too. `[0]` at the start is J0.
+    Per edge the cheapest cost from there to the horizon, None where there is none (`[0]` at the
+    start gives J0); per piece the energy up to which charging in it pays.
     """
-    go: list[Curve | None] = [None] * len(pieces.edges)
+
+    costs: list[Curve | None]
+    targets: list[int]
+
+
+def look_ahead(pieces: Pieces) -> Ahead:
+    """Step back from the horizon to now; a tie charges at once, never for nothing."""
+    count = len(pieces.charge)
+    costs: list[Curve | None] = [None] * (count + 1)
+    targets = [0] * count
     curve = _at_horizon(pieces)
     if curve is None:
-        return go
-    low, high, charge, drain, price = (
-        pieces.low,
-        pieces.high,
-        pieces.charge,
-        pieces.drain,
-        pieces.price,
-    )
-    go[-1] = curve.copy()
-    for index in range(len(charge) - 1, -1, -1):
-        if charge[index]:
-            curve.charge_before(price[index], charge[index])
-        if drain[index]:
-            curve.shift(drain[index])
-        if not curve.cut(low[index], high):
+        return Ahead(costs=costs, targets=targets)
+    costs[-1] = curve.copy()
+    for index in range(count - 1, -1, -1):
+        price, charge = pieces.price[index], pieces.charge[index]
+        if charge:
+            targets[index] = curve.worth_charging_to(price)
+        if not curve.step_back(price, charge, pieces.drain[index], pieces.low[index], pieces.high):
             break
-        go[index] = curve.copy()
-    return go
+        costs[index] = curve.copy()
+    return Ahead(costs=costs, targets=targets)
 
 
 def costs_to_arrive(pieces: Pieces, last: int) -> list[Curve | None]:
@@ -42,36 +45,16 @@ def costs_to_arrive(pieces: Pieces, last: int) -> list[Curve | None]:
     curve = Curve(pieces.start, pieces.start, 0, [], [])
     arrive[0] = curve.copy()
     for index in range(last):
-        if pieces.charge[index]:
-            curve.charge_after(pieces.price[index], pieces.charge[index])
-        if pieces.drain[index]:
-            curve.shift(-pieces.drain[index])
-        if not curve.cut(pieces.low[index + 1], pieces.high):
+        if not curve.step_on(
+            pieces.price[index],
+            pieces.charge[index],
+            pieces.drain[index],
+            pieces.low[index + 1],
+            pieces.high,
+        ):
             break
         arrive[index + 1] = curve.copy()
     return arrive
-
-
-def costs_before_window(pieces: Pieces, after: Curve, sold: int) -> list[Curve]:
-    """Return cost-to-go per edge up to the window's start, given what the window takes out.
-
-    `after` is the cost-to-go at the window's end; `sold` and the commitments' drain inside the
-    window are fixed, and nothing is charged there.
-    """
-    first, last = pieces.window_pieces()
-    curve = after.copy()
-    curve.shift(sold + sum(pieces.drain[first:last]))
-    curve.cut(pieces.low[first], pieces.high)
-    go = [curve.copy()]
-    for index in range(first - 1, -1, -1):
-        if pieces.charge[index]:
-            curve.charge_before(pieces.price[index], pieces.charge[index])
-        if pieces.drain[index]:
-            curve.shift(pieces.drain[index])
-        curve.cut(pieces.low[index], pieces.high)
-        go.append(curve.copy())
-    go.reverse()
-    return go
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,37 +66,80 @@ class Course:
     sold: list[int]
 
 
-def follow(pieces: Pieces, go: list[Curve | None], *, sold: int | None) -> Course:
-    """Walk forward along cost-to-go curves; ties charge at once, never for nothing.
+def course_without(pieces: Pieces, ahead: Ahead) -> Course:
+    """Return the cheapest course without the offer; J0 must have a solution."""
+    charged: list[int] = []
+    stored = _follow(pieces, ahead.targets, [pieces.start], charged)
+    return Course(stored=stored, charged=charged, sold=[0] * len(charged))
 
-    `go[i]` is the cost-to-go at edge i (edges inside the window are not looked at when `sold`
-    is given). `sold` None is the course without the offer.
-    """
+
+def course_selling(pieces: Pieces, arrive: list[Curve | None], ahead: Ahead, sold: int) -> Course:
+    """Return the cheapest course that sells `sold` units in the window, which must fit."""
     first, last = pieces.window_pieces()
-    shares = [0] * len(pieces.charge)
-    if sold is not None:
-        shares[first:last] = _spread(
-            pieces.sellable[first:last], pieces.edges[first : last + 1], sold
-        )
-    stored, charged = [pieces.start], []
-    energy = pieces.start
-    for index, most in enumerate(pieces.charge):
-        add = 0
-        if most and not (sold is not None and first <= index < last):
-            ahead = go[index + 1]
-            if ahead is not None:
-                target = ahead.worth_charging_to(pieces.price[index])
-                add = min(most, max(0, target - energy))
-        energy += add - pieces.drain[index] - shares[index]
-        charged.append(add)
-        stored.append(energy)
-    return Course(stored=stored, charged=charged, sold=shares)
+    before, after = arrive[first], ahead.costs[last]
+    if before is None or after is None:
+        raise ValueError("nothing fits")
+    drained = sum(pieces.drain[first:last])
+    stored, charged = _arrive_with(pieces, arrive, _energy_at_window(before, after, drained + sold))
+    shares = _spread(pieces.sellable[first:last], pieces.edges[first : last + 1], sold)
+    for share, taken in zip(shares, pieces.drain[first:last], strict=True):
+        charged.append(0)
+        stored.append(stored[-1] - share - taken)
+    _follow(pieces, ahead.targets, stored, charged)
+    count = len(pieces.charge)
+    return Course(stored=stored, charged=charged, sold=[0] * first + shares + [0] * (count - last))
 
 
 def course_cost(pieces: Pieces, course: Course) -> int:
     """Return J without wear: energy bought less what is left at the refill price."""
     bought = sum(price * added for price, added in zip(pieces.price, course.charged, strict=True))
     return bought - pieces.refill * course.stored[-1]
+
+
+def _energy_at_window(before: Curve, after: Curve, drained: int) -> int:
+    """Return the energy at the window's start with the least cost on both sides."""
+    at, _, segments = merge_drained(before, after)
+    energy = before.left
+    for _, later, length in segments:
+        step = min(length, drained - at)
+        if step <= 0:
+            break
+        at += step
+        if not later:
+            energy += step
+    return energy
+
+
+def _arrive_with(
+    pieces: Pieces, arrive: list[Curve | None], energy: int
+) -> tuple[list[int], list[int]]:
+    """Trace the cheapest way to `energy` at the window's start back to now, charging early."""
+    first, _ = pieces.window_pieces()
+    stored, charged = [energy], []
+    for index in range(first - 1, -1, -1):
+        behind = arrive[index]
+        if behind is None:
+            raise ValueError("nothing arrives here")
+        energy += pieces.drain[index]
+        most = pieces.charge[index]
+        earlier = max(behind.worth_having(pieces.price[index]), energy - most)
+        add = max(0, energy - earlier) if most else 0
+        energy -= add
+        charged.append(add)
+        stored.append(energy)
+    return stored[::-1], charged[::-1]
+
+
+def _follow(pieces: Pieces, targets: list[int], stored: list[int], charged: list[int]) -> list[int]:
+    """Complete a course from its last edge to the horizon by charging up to the targets."""
+    energy = stored[-1]
+    for index in range(len(charged), len(pieces.charge)):
+        most = pieces.charge[index]
+        add = min(most, max(0, targets[index] - energy)) if most else 0
+        energy += add - pieces.drain[index]
+        charged.append(add)
+        stored.append(energy)
+    return stored
 
 
 def _at_horizon(pieces: Pieces) -> Curve | None:

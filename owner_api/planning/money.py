@@ -1,7 +1,6 @@
 """Money as people and ledgers see it: minor units, four-decimal prices, one rounding each."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from fractions import Fraction
 
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _OTHER_MINOR_DIGITS = {
@@ -22,20 +21,27 @@ def minor_per_unit(currency: str) -> int:
     return int(10 ** minor_digits(currency))
 
 
-def to_minor(amount: Fraction, currency: str) -> int:
-    """Round an amount in currency units half-even to minor units."""
-    return round(amount * minor_per_unit(currency))
+def half_even(numerator: int, denominator: int) -> int:
+    """Divide and round half-even; the denominator is positive."""
+    whole, rest = divmod(numerator, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and whole % 2):
+        return whole + 1
+    return whole
 
 
-def price_up(price: Fraction, digits: int = 4) -> Decimal:
-    """Round a price per kWh up to `digits` decimals."""
-    scaled = price * 10**digits
-    return Decimal(-(-scaled.numerator // scaled.denominator)).scaleb(-digits)
+def ratio_up(numerator: int, denominator: int, digits: int) -> Decimal:
+    """Divide and round up to `digits` decimals; the denominator is positive."""
+    return Decimal(-(-numerator * 10**digits // denominator)).scaleb(-digits)
 
 
-def decimal_of(value: Fraction, digits: int) -> Decimal:
-    """Round a ratio half-even to `digits` decimals."""
-    return Decimal(round(value * 10**digits)).scaleb(-digits)
+def ratio_down(numerator: int, denominator: int, digits: int) -> Decimal:
+    """Divide and round down to `digits` decimals; the denominator is positive."""
+    return Decimal(numerator * 10**digits // denominator).scaleb(-digits)
+
+
+def ratio_near(numerator: int, denominator: int, digits: int) -> Decimal:
+    """Divide and round half-even to `digits` decimals; the denominator is positive."""
+    return Decimal(half_even(numerator * 10**digits, denominator)).scaleb(-digits)
 
 
 def rounded_minor(amount: Decimal) -> int:

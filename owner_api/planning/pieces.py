@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 
 from .request import QuoteRequest
-from .scale import Scale
+from .scale import Scale, slope_of
 from .span import SECOND, Span
 
 
@@ -88,7 +88,7 @@ def cut(request: QuoteRequest) -> Pieces:
         start=start,
         need=scale.stored(capacity, wishes.soc_min_departure_pct),
         floor=floor,
-        refill=scale.price(default_refill_price(request) if refill is None else refill),
+        refill=slope_of(default_refill_price(request) if refill is None else refill),
     )
 
 
@@ -110,12 +110,12 @@ class _Charging:
         self._scale = scale
         self._tariff_from = [span.seconds(entry.start_at, late=False) for entry in request.tariff]
         self._end = span.end
-        self._tariff = [scale.price(entry.price_per_kwh) for entry in request.tariff]
+        self._tariff = [slope_of(entry.price_per_kwh) for entry in request.tariff]
         self._promises = [
             (
                 *span.clip(promise.start_at, promise.end_at, shrink=True),
                 min(promise.max_w, self._power),
-                None if promise.price_per_kwh is None else scale.price(promise.price_per_kwh),
+                None if promise.price_per_kwh is None else slope_of(promise.price_per_kwh),
             )
             for promise in request.charging or ()
         ]

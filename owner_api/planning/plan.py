@@ -1,18 +1,8 @@
 """A course through the horizon as power steps that a charger can follow."""
 
-from decimal import Decimal
-
 from .answer import PlanStep
 from .horizon import Course
 from .pieces import Pieces
-
-PERCENT_DIGITS = 4
-
-
-def percent_down(pieces: Pieces, capacity_wh: int, stored: int) -> Decimal:
-    """Return a state of charge in percent, rounded down to four decimals."""
-    share = pieces.scale.percent(capacity_wh, stored) * 10**PERCENT_DIGITS
-    return Decimal(share.numerator // share.denominator).scaleb(-PERCENT_DIGITS)
 
 
 def plan_steps(pieces: Pieces, capacity_wh: int, course: Course) -> tuple[PlanStep, ...]:
@@ -26,7 +16,7 @@ def plan_steps(pieces: Pieces, capacity_wh: int, course: Course) -> tuple[PlanSt
     def step(second: int, power_w: int, stored: int) -> None:
         if steps and steps[-1].power_w == power_w:
             return
-        soc_pct = percent_down(pieces, capacity_wh, stored)
+        soc_pct = pieces.scale.percent_down(capacity_wh, stored)
         steps.append(PlanStep(start_at=pieces.at(second), power_w=power_w, soc_pct=soc_pct))
 
     per_charged, per_sold = pieces.scale.per_charged_ws, pieces.scale.per_sold_ws

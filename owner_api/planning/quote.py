@@ -12,10 +12,10 @@ from .check import QuoteRequestError, check
 from .counter import best_energy_wh, latest_start, lowest_price, other_windows
 from .evaluation import Evaluation, evaluate
 from .explain import explain, supply_steps
-from .horizon import Course, costs_before_window, follow
-from .money import to_minor
+from .horizon import course_selling, course_without
+from .money import half_even
 from .nearest import nearest
-from .plan import percent_down, plan_steps
+from .plan import plan_steps
 from .reason import reason
 from .request import (
     ChargingPromise,
@@ -62,19 +62,6 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
     return _answer(evaluation, counter, nearest(evaluation, windows))
 
 
-def offered_course(evaluation: Evaluation) -> Course:
-    """Return the cheapest course that sells the quoted energy; something must fit."""
-    pieces = evaluation.pieces
-    first, last = pieces.window_pieces()
-    sold = evaluation.quoted_energy_wh * pieces.scale.per_sold_wh
-    after = evaluation.go[last]
-    if after is None:
-        raise ValueError("nothing fits")
-    before = costs_before_window(pieces, after, sold)
-    go = [*before, *([None] * (last - first - 1)), *evaluation.go[max(last, first + 1) :]]
-    return follow(pieces, go, sold=sold)
-
-
 def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...]) -> QuoteAnswer:
     verdict: Verdict = "decline" if counter.is_empty else "counter"
     if evaluation.accepted:
@@ -101,11 +88,13 @@ def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...
         )
     pieces, request = evaluation.pieces, evaluation.request
     capacity, energy = request.vehicle.usable_capacity_wh, evaluation.quoted_energy_wh
-    offered = offered_course(evaluation)
+    offered = course_selling(
+        pieces, evaluation.arrive, evaluation.ahead, energy * pieces.scale.per_sold_wh
+    )
     lines = rounded = None
     if evaluation.block != "currency":
-        lines, rounded = explain(evaluation, offered, follow(pieces, evaluation.go, sold=None))
-    window_cost = pieces.scale.money(evaluation.supply.base - evaluation.cost_without)
+        lines, rounded = explain(evaluation, offered, course_without(pieces, evaluation.ahead))
+    window_cost = (evaluation.supply.base - evaluation.cost_without) * evaluation.rates.cost
     return QuoteAnswer(
         max_energy_wh=evaluation.max_energy_wh,
         fits=evaluation.fits,
@@ -115,10 +104,10 @@ def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...
         net_minor=None if rounded is None else rounded.net_minor,
         breakdown=rounded,
         cost_lines=lines,
-        window_cost_minor=to_minor(window_cost, request.offer.currency),
+        window_cost_minor=half_even(window_cost, evaluation.rates.minor),
         supply_curve=supply_steps(evaluation),
-        soc_at_departure_pct=percent_down(pieces, capacity, offered.stored[-1]),
-        soc_lowest_pct=percent_down(pieces, capacity, min(offered.stored)),
+        soc_at_departure_pct=pieces.scale.percent_down(capacity, offered.stored[-1]),
+        soc_lowest_pct=pieces.scale.percent_down(capacity, min(offered.stored)),
         plan=plan_steps(pieces, capacity, offered),
         verdict=verdict,
         counter=counter,

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 from .answer import Reason
 from .evaluation import COLDEST_PACK_C, HOTTEST_PACK_C, Evaluation, warranty_left_wh
-from .plan import percent_down
 
 
 def reason(evaluation: Evaluation) -> Reason | None:
@@ -49,7 +48,8 @@ def _blocked(evaluation: Evaluation) -> Reason:
 
 
 def _percent(evaluation: Evaluation, stored: int) -> Decimal:
-    return percent_down(evaluation.pieces, evaluation.request.vehicle.usable_capacity_wh, stored)
+    capacity = evaluation.request.vehicle.usable_capacity_wh
+    return evaluation.pieces.scale.percent_down(capacity, stored)
 
 
 def _most_stored(evaluation: Evaluation, *, window_charges: bool) -> tuple[list[int], bool]:
@@ -162,7 +162,7 @@ def _too_much(evaluation: Evaluation) -> Reason:
             available=most,
             unit="Wh",
         )
-    ahead, arriving = evaluation.go[last], evaluation.arrive[first]
+    ahead, arriving = evaluation.ahead.costs[last], evaluation.arrive[first]
     if arriving is not None and arriving.right < pieces.floor:
         return Reason(
             code="below_floor",

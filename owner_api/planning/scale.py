@@ -2,17 +2,21 @@
 
 Stored energy is counted in 1/`per_wh` Wh, with `per_wh` chosen so that every power limit, state
 of charge and sold Wh of the request is a whole number. Prices are whole numbers of
-10^-`price_digits`, doubled (see `curves`).
+1e-8, doubled (see `curves`).
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from math import lcm
 
+from .money import ratio_down, ratio_near, ratio_up
 from .request import QuoteRequest
 
 SECONDS_PER_HOUR = 3600
+PRICE_DIGITS = 8
+PRICE_UNIT = 2 * 10**PRICE_DIGITS  # slope of one currency unit per kWh
+SHOWN_DIGITS = 4
+SHOWN_PRICE = Decimal("0.0001")
 
 
 def decimals(value: Decimal) -> int:
@@ -29,17 +33,15 @@ class Scale:
     per_charged_ws: int  # stored units per AC watt-second charged
     per_sold_ws: int  # stored units per AC watt-second sold
     per_sold_wh: int  # stored units per AC Wh sold
-    charge_efficiency: Fraction
-    discharge_efficiency: Fraction
-    price_digits: int
-    price_unit: int  # slope of one currency unit per kWh
+    charge: tuple[int, int]  # the charge efficiency as numerator and denominator
+    discharge: tuple[int, int]
 
     @classmethod
     def of(cls, request: QuoteRequest) -> Scale:
         """Choose the units for `request`."""
         vehicle, wishes = request.vehicle, request.preferences
-        charge = Fraction(vehicle.charge_efficiency)
-        discharge = Fraction(vehicle.discharge_efficiency)
+        charge = vehicle.charge_efficiency.as_integer_ratio()
+        discharge = vehicle.discharge_efficiency.as_integer_ratio()
         percents = (
             vehicle.soc_pct,
             wishes.soc_floor_pct,
@@ -47,28 +49,17 @@ class Scale:
             wishes.soc_min_departure_pct,
         )
         per_wh = lcm(
-            SECONDS_PER_HOUR * charge.denominator,
-            SECONDS_PER_HOUR * discharge.numerator,
+            SECONDS_PER_HOUR * charge[1],
+            SECONDS_PER_HOUR * discharge[0],
             10 ** (2 + max(decimals(percent) for percent in percents)),
         )
-        prices = {entry.price_per_kwh for entry in request.tariff}
-        prices.update(
-            promise.price_per_kwh
-            for promise in request.charging or ()
-            if promise.price_per_kwh is not None
-        )
-        if request.later_refill_price_per_kwh is not None:
-            prices.add(request.later_refill_price_per_kwh)
-        digits = max(decimals(price) for price in prices)
         return cls(
             per_wh=per_wh,
-            per_charged_ws=per_wh * charge.numerator // (charge.denominator * SECONDS_PER_HOUR),
-            per_sold_ws=per_wh * discharge.denominator // (discharge.numerator * SECONDS_PER_HOUR),
-            per_sold_wh=per_wh * discharge.denominator // discharge.numerator,
-            charge_efficiency=charge,
-            discharge_efficiency=discharge,
-            price_digits=digits,
-            price_unit=2 * int(10**digits),
+            per_charged_ws=per_wh * charge[0] // (charge[1] * SECONDS_PER_HOUR),
+            per_sold_ws=per_wh * discharge[1] // (discharge[0] * SECONDS_PER_HOUR),
+            per_sold_wh=per_wh * discharge[1] // discharge[0],
+            charge=charge,
+            discharge=discharge,
         )
 
     def stored(self, capacity_wh: int, percent: Decimal) -> int:
@@ -76,27 +67,36 @@ class Scale:
         numerator, denominator = percent.as_integer_ratio()
         return capacity_wh * numerator * self.per_wh // (100 * denominator)
 
-    def percent(self, capacity_wh: int, stored: int) -> Fraction:
-        """Return stored units as a state of charge in percent."""
-        return Fraction(100 * stored, capacity_wh * self.per_wh)
+    def percent_down(self, capacity_wh: int, stored: int, digits: int = 4) -> Decimal:
+        """Return stored units as a state of charge in percent, rounded down."""
+        return ratio_down(100 * stored, capacity_wh * self.per_wh, digits)
 
-    def price(self, price_per_kwh: Decimal) -> int:
-        """Return a price per AC kWh bought as a doubled integer slope (even)."""
-        return 2 * int(price_per_kwh.scaleb(self.price_digits))
-
-    def charged_wh(self, stored: int) -> Fraction:
+    def charged_wh(self, stored: int, digits: int) -> Decimal:
         """Return the AC energy that charging `stored` units takes, in Wh."""
-        return stored / (self.charge_efficiency * self.per_wh)
+        return ratio_near(stored * self.charge[1], self.per_wh * self.charge[0], digits)
 
-    def money(self, cost: int) -> Fraction:
-        """Return a cost (slope times stored units) in currency units."""
-        return Fraction(cost, self.price_unit * 1000 * self.per_wh) / self.charge_efficiency
+    def stored_wh(self, stored: int, digits: int) -> Decimal:
+        """Return stored units in Wh."""
+        return ratio_near(stored, self.per_wh, digits)
 
-    def cost(self, money: Fraction) -> Fraction:
-        """Return an amount of money, in currency units, as a cost."""
-        return money * self.charge_efficiency * (self.price_unit * 1000 * self.per_wh)
+    def sold_price_up(self, cost: int, energy_wh: int, wear: Decimal, digits: int) -> Decimal:
+        """Return what a Wh sold costs, per kWh with wear, when `energy_wh` of them cost `cost`."""
+        wear_over, wear_under = wear.as_integer_ratio()
+        over = cost * self.charge[1]
+        under = PRICE_UNIT * self.per_wh * energy_wh * self.charge[0]
+        return ratio_up(over * wear_under + wear_over * under, under * wear_under, digits)
 
-    def sold_price(self, slope: int | Fraction) -> Fraction:
-        """Return the price per AC kWh sold that a slope of the supply curve stands for."""
-        round_trip = self.charge_efficiency * self.discharge_efficiency
-        return Fraction(slope) / (self.price_unit * round_trip)
+
+def slope_of(price_per_kwh: Decimal) -> int:
+    """Return a price per AC kWh bought as a doubled integer slope (even)."""
+    scaled = price_per_kwh.scaleb(PRICE_DIGITS)
+    whole = int(scaled)
+    if whole != scaled:
+        raise ValueError(f"{price_per_kwh} has more than {PRICE_DIGITS} decimals")
+    return 2 * whole
+
+
+def price_of(slope: int) -> Decimal:
+    """Return the price that an even slope stands for, with at least four decimals."""
+    price = Decimal(slope // 2).scaleb(-PRICE_DIGITS).normalize()
+    return price if decimals(price) > SHOWN_DIGITS else price.quantize(SHOWN_PRICE)

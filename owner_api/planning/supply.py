@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .curves import Curve, merge_drained
+from .horizon import Ahead
 from .pieces import Pieces
 
 
@@ -23,13 +24,19 @@ class Supply:
 
     def cost(self, sold: int) -> int:
         """Return J at `sold` stored units, 0 <= sold <= most."""
-        total, done = self.base, 0
-        for slope, edge in zip(self.slopes, self.edges, strict=True):
-            if sold <= edge:
-                return total + slope * (sold - done)
-            total += slope * (edge - done)
-            done = edge
-        return total
+        return self.costs([sold])[0]
+
+    def costs(self, amounts: list[int]) -> list[int]:
+        """Return J at several amounts, ascending, in one walk."""
+        costs = []
+        total, done, index = self.base, 0, 0
+        for sold in amounts:
+            while index < len(self.edges) - 1 and self.edges[index] < sold:
+                total += self.slopes[index] * (self.edges[index] - done)
+                done = self.edges[index]
+                index += 1
+            costs.append(total + (self.slopes[index] * (sold - done) if sold > done else 0))
+        return costs
 
 
 def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int) -> Supply | None:
@@ -46,7 +53,8 @@ def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int)
     at, base, segments = merge_drained(arrive, go)
     slopes: list[int] = []
     lengths: list[int] = []
-    for slope, length in segments:
+    for segment, later, length in segments:
+        slope = segment + (segment & 1) if later else segment
         skipped = min(length, max(0, drain - at))
         at += length
         base += slope * skipped
@@ -67,14 +75,12 @@ def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int)
     )
 
 
-def window_supply(
-    pieces: Pieces, arrive: list[Curve | None], go: list[Curve | None]
-) -> Supply | None:
+def window_supply(pieces: Pieces, arrive: list[Curve | None], ahead: Ahead) -> Supply | None:
     """Return the supply curve of the offer's own window."""
     first, last = pieces.window_pieces()
     return supply(
         arrive[first],
-        go[last],
+        ahead.costs[last],
         drain=sum(pieces.drain[first:last]),
         sellable=sum(pieces.sellable[first:last]),
     )

@@ -26,7 +26,7 @@ class Windows:
         if evaluation.cost_without is None:
             raise ValueError("without a J0 no window can be judged")
         self._pieces = pieces = evaluation.pieces
-        self._arrive, self._go = evaluation.arrive, evaluation.go
+        self._arrive, self._go = evaluation.arrive, evaluation.ahead.costs
         energy, rates = evaluation.request.offer.requested_energy_wh, evaluation.rates
         self._sold = energy * pieces.scale.per_sold_wh
         self._sellable = list(accumulate(pieces.sellable, initial=0))
@@ -100,7 +100,8 @@ class Windows:
         drained = self._sum(self._drain, end, after) - self._sum(self._drain, start, before)
         wanted = drained + self._sold
         at, total, segments = merge_drained(self._arriving(start, before), self._going(end, after))
-        for slope, length in segments:
+        for segment, later, length in segments:
+            slope = segment + (segment & 1) if later else segment
             if at + length >= wanted:
                 return total + slope * (wanted - at)
             at += length
@@ -140,9 +141,9 @@ class Windows:
             return curve
         curve = curve.copy()
         added = pieces.charge_w[index] * pieces.scale.per_charged_ws * since
-        curve.charge_after(pieces.price[index], added)
-        curve.shift(self._drain[index] - self._sum(self._drain, second, index))
-        curve.cut(self._low(second, index), pieces.high)
+        drained = self._sum(self._drain, second, index) - self._drain[index]
+        low = self._low(second, index)
+        curve.step_on(pieces.price[index], added, drained, low, pieces.high)
         return curve
 
     def _going(self, second: int, index: int) -> Curve:
@@ -152,9 +153,9 @@ class Windows:
             return curve
         curve = curve.copy()
         added = pieces.charge_w[index] * pieces.scale.per_charged_ws * until
-        curve.charge_before(pieces.price[index], added)
-        curve.shift(self._drain[index + 1] - self._sum(self._drain, second, index))
-        curve.cut(self._low(second, index), pieces.high)
+        drained = self._drain[index + 1] - self._sum(self._drain, second, index)
+        low = self._low(second, index)
+        curve.step_back(pieces.price[index], added, drained, low, pieces.high)
         return curve
 
     def _curve(self, curves: list[Curve | None], index: int) -> Curve:
