@@ -1,0 +1,1 @@
+"""The simulation: physics, the counter of broken promises, and whole runs."""
