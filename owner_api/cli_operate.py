@@ -1,0 +1,88 @@
+"""Running an operator's command on a database at rest, or through the server that serves it."""
+
+import asyncio
+from collections.abc import Mapping
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from owner_api.access.keys import KeyFileError
+from owner_api.access.services import open_access
+from owner_api.clock import SystemClock
+from owner_api.commands import operator
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.problems import Problem, ProblemCode
+from owner_api.server.control import short_path, socket_path
+from owner_api.store import Store, StoreError, StoreLockedError
+
+from .cli_common import CannotRunError, bad_input, cannot_run
+
+_TIMEOUT_S = 20
+
+
+def operate(
+    database: Path,
+    command: str,
+    arguments: Mapping[str, Any],
+    *,
+    as_json: bool,
+    create: bool = False,
+) -> dict[str, Any]:
+    """Run an operator's command and return its result; ends the program when it says no.
+
+    ``create`` makes a missing database, which only the first commands of a setup should do.
+    """
+    try:
+        return asyncio.run(_operate(database, command, arguments, create=create))
+    except Problem as problem:
+        bad_input(problem, as_json=as_json)
+    except (StoreError, KeyFileError, CannotRunError) as error:
+        cannot_run(str(error), as_json=as_json)
+
+
+async def _operate(
+    database: Path, command: str, arguments: Mapping[str, Any], *, create: bool
+) -> dict[str, Any]:
+    try:
+        store = await Store.open(database, create=create)
+    except StoreLockedError:
+        return await _ask_server(database, command, arguments)
+    try:
+        context = operator.Operator(
+            access=await open_access(store, database),
+            config=Config(),
+            now=SystemClock().now(),
+            new_id=new_id,
+        )
+        return await store.write(lambda tx: operator.run(tx, context, command, arguments))
+    finally:
+        await store.close()
+
+
+async def _ask_server(database: Path, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    path = socket_path(database)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        connector = aiohttp.UnixConnector(short_path(folder, path.name))
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
+            http.post(
+                "http://server/",
+                data=orjson.dumps({"command": command, "arguments": dict(arguments)}),
+            ) as response,
+        ):
+            answer: dict[str, Any] = orjson.loads(await response.read())
+            if response.ok:
+                return answer
+            raise Problem(ProblemCode(answer["code"]), answer["detail"])
+    except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+        raise CannotRunError(
+            f"{database}: another process holds it and does not answer on {path.name}"
+        ) from error
+    finally:
+        os.close(folder)

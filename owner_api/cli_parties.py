@@ -1,0 +1,187 @@
+"""`owner-api owner`, `park`, `pair` and `device`: who may speak to the server."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import click
+from probatio import Invalid, Schema
+import segno
+
+from owner_api.problems import Problem, ProblemCode
+from owner_api.schemas.owner import OWNER_PATCH
+
+from .cli_common import bad_input, database_option, json_option, say, table
+from .cli_operate import operate
+
+
+@click.group("owner")
+def owner() -> None:
+    """People whose cars this server speaks for."""
+
+
+@owner.command("add")
+@click.argument("name")
+@click.option("--time-zone", default="UTC", show_default=True, metavar="IANA")
+@click.option(
+    "--language", type=click.Choice(["en", "zh-Hans", "zh-Hant"]), default="en", show_default=True
+)
+@click.option("--currency", default="CNY", show_default=True)
+@database_option
+@json_option
+def owner_add(
+    name: str, time_zone: str, language: str, currency: str, *, database: Path, as_json: bool
+) -> None:
+    """Add an owner; makes the database when it is missing."""
+    arguments = {
+        "display_name": name,
+        "time_zone": time_zone,
+        "language": language,
+        "currency": currency,
+    }
+    _check(arguments, as_json=as_json)
+    added = operate(database, "owner add", arguments, as_json=as_json, create=True)
+    say(added, as_json=as_json, text=added["owner_id"])
+
+
+@owner.command("list")
+@database_option
+@json_option
+def owner_list(*, database: Path, as_json: bool) -> None:
+    """List the owners."""
+    found = operate(database, "owner list", {}, as_json=as_json)
+    columns = ("owner_id", "display_name", "time_zone", "currency")
+    say(found, as_json=as_json, text=table(found["items"], columns))
+
+
+def _check(arguments: dict[str, Any], *, as_json: bool) -> None:
+    try:
+        Schema(OWNER_PATCH)(arguments)
+    except Invalid as error:
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, str(error)), as_json=as_json)
+
+
+@click.group("park")
+def park() -> None:
+    """Parks that may send offers to owners who agreed."""
+
+
+@park.command("add")
+@click.argument("name")
+@click.option(
+    "--terms",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A text file with the park's terms; short default terms without it.",
+)
+@database_option
+@json_option
+def park_add(name: str, terms: Path | None, *, database: Path, as_json: bool) -> None:
+    """Add a park; prints its client id and, this once, its secret."""
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        limit = "NAME: 1 to 100 printable characters"
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
+    arguments = {"display_name": name} | _terms(terms, as_json=as_json)
+    added = operate(database, "park add", arguments, as_json=as_json, create=True)
+    text = f"client_id {added['client_id']}\nclient_secret {added['client_secret']}"
+    say(added, as_json=as_json, text=text)
+
+
+@park.command("list")
+@database_option
+@json_option
+def park_list(*, database: Path, as_json: bool) -> None:
+    """List the parks and the version of their terms."""
+    found = operate(database, "park list", {}, as_json=as_json)
+    columns = ("park_id", "display_name", "terms_version")
+    say(found, as_json=as_json, text=table(found["items"], columns))
+
+
+@park.command("terms")
+@click.argument("park_id")
+@click.argument("terms", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@json_option
+def park_terms(park_id: str, terms: Path, *, database: Path, as_json: bool) -> None:
+    """Put new terms in force; agreements already made keep the version they name."""
+    arguments = {"park_id": park_id} | _terms(terms, as_json=as_json)
+    changed = operate(database, "park terms", arguments, as_json=as_json)
+    say(changed, as_json=as_json, text=f"terms_version {changed['terms_version']}")
+
+
+@park.command("secret")
+@click.argument("park_id")
+@database_option
+@json_option
+def park_secret(park_id: str, *, database: Path, as_json: bool) -> None:
+    """Give a park a new secret; the old one and its tokens stop working at once."""
+    renewed = operate(database, "park secret", {"park_id": park_id}, as_json=as_json)
+    text = f"client_id {renewed['client_id']}\nclient_secret {renewed['client_secret']}"
+    say(renewed, as_json=as_json, text=text)
+
+
+def _terms(file: Path | None, *, as_json: bool) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, f"{file}: {error}"), as_json=as_json)
+    if not 1 <= len(text) <= 100_000:
+        limit = f"{file}: terms have 1 to 100000 characters"
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
+    return {"terms_text": text}
+
+
+@click.command("pair")
+@click.argument("owner_id", metavar="OWNER")
+@click.option("--qr", is_flag=True, help="Also draw the code in the terminal.")
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the QR code to a file.",
+)
+@database_option
+@json_option
+def pair(owner_id: str, svg: Path | None, *, qr: bool, database: Path, as_json: bool) -> None:
+    """Make the one-time code that pairs OWNER's next device; it lives ten minutes."""
+    minted = operate(database, "pair", {"owner_id": owner_id}, as_json=as_json)
+    uri = minted["uri"]
+    if (qr or svg) and uri is None:
+        unknown = "the server's address is not known yet: start it once before asking for a QR code"
+        bad_input(Problem(ProblemCode.CONFLICT, unknown), as_json=as_json)
+    if svg is not None:
+        segno.make(uri, error="m").save(str(svg), kind="svg", scale=4)
+    lines = [minted["code"]]
+    if uri is not None:
+        lines.append(uri)
+    if qr:
+        drawn = StringIO()
+        segno.make(uri, error="m").terminal(drawn, compact=True)
+        lines.append(drawn.getvalue().rstrip("\n"))
+    say(minted, as_json=as_json, text="\n".join(lines))
+
+
+@click.group("device")
+def device() -> None:
+    """List an owner's paired devices, or shut one out."""
+
+
+@device.command("list")
+@click.argument("owner_id", metavar="OWNER")
+@database_option
+@json_option
+def device_list(owner_id: str, *, database: Path, as_json: bool) -> None:
+    """List an owner's devices that can still call."""
+    found = operate(database, "device list", {"owner_id": owner_id}, as_json=as_json)
+    columns = ("device_id", "display_name", "kind", "paired_at", "last_seen_at")
+    say(found, as_json=as_json, text=table(found["items"], columns))
+
+
+@device.command("revoke")
+@click.argument("device_id", metavar="DEVICE")
+@database_option
+@json_option
+def device_revoke(device_id: str, *, database: Path, as_json: bool) -> None:
+    """Shut a device out; its tokens are dead at once."""
+    revoked = operate(database, "device revoke", {"device_id": device_id}, as_json=as_json)
+    say(revoked, as_json=as_json, text=f"{device_id} revoked at {revoked['revoked_at']}")

@@ -1,0 +1,89 @@
+"""The operator's door to a running server: a Unix socket beside the database, for its user only.
+
+One process serves a database. A command line that finds it served speaks through this socket, so
+that its effect is one of the server's own transactions: streams hear of it, and nothing races.
+"""
+
+import os
+from pathlib import Path
+
+from aiohttp import web
+import orjson
+
+from owner_api.access.services import Access
+from owner_api.clock import Clock
+from owner_api.commands import operator
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.problems import Problem
+from owner_api.store import Store
+from owner_api.store.documents import to_json
+
+
+def socket_path(database: Path) -> Path:
+    """Return where the socket of ``database`` stands."""
+    return database.with_name(f"{database.name}.control")
+
+
+class Control:
+    """Serves operator's commands on the socket until closed."""
+
+    def __init__(
+        self, *, store: Store, access: Access, config: Config, clock: Clock, database: Path
+    ) -> None:
+        self._store = store
+        self._access = access
+        self._config = config
+        self._clock = clock
+        self._path = socket_path(database)
+        self._runner: web.AppRunner | None = None
+        self._folder: int | None = None
+
+    async def open(self) -> None:
+        """Begin to listen; the caller holds the database's lock, so an old socket is a dead one."""
+        self._path.unlink(missing_ok=True)
+        app = web.Application()
+        app.router.add_post("/", self._serve)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        self._folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        mask = os.umask(0o177)
+        try:
+            await web.UnixSite(self._runner, short_path(self._folder, self._path.name)).start()
+        finally:
+            os.umask(mask)
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        asked = orjson.loads(await request.read())
+        context = operator.Operator(
+            access=self._access, config=self._config, now=self._clock.now(), new_id=new_id
+        )
+        try:
+            result = await self._store.write(
+                lambda tx: operator.run(tx, context, asked["command"], asked["arguments"])
+            )
+        except Problem as problem:
+            return web.Response(
+                status=problem.code.status,
+                body=to_json({"code": problem.code.value, "detail": problem.detail}),
+                content_type="application/json",
+            )
+        return web.Response(body=to_json(result), content_type="application/json")
+
+
+def short_path(folder: int, name: str) -> str:
+    """Return a path to ``name`` in an open folder that fits a socket address.
+
+    A socket address holds about 100 bytes; a database may lie deeper than that.
+    """
+    return f"/proc/self/fd/{folder}/{name}"

@@ -1,0 +1,74 @@
+"""Announcing a house's own server on the local network, so that Home Assistant finds it."""
+
+from ipaddress import ip_address
+from typing import Final
+
+from zeroconf import IPVersion
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+from owner_api import __version__
+from owner_api.config import Config, is_loopback
+
+from .tls import Transport, outward_addresses
+
+SERVICE_TYPE: Final = "_v2g-owner._tcp.local."
+
+
+def should_announce(config: Config, transport: Transport) -> bool:
+    """Tell whether this server can be reached by whoever hears the announcement.
+
+    Nothing is announced on loopback, nor behind a proxy: the proxy's name is the public one.
+    """
+    return (
+        config.announce
+        and not is_loopback(config.listen_host)
+        and transport.ssl_context is not None
+    )
+
+
+def service_info(
+    *, server_id: str, name: str, host: str, port: int, api_version: int
+) -> AsyncServiceInfo:
+    """Return what is announced: where the server is and who it says it is, no secret and no pin.
+
+    A pin that travels with the announcement would only vouch for whoever announces.
+    """
+    try:
+        address = ip_address(host)
+        addresses = outward_addresses() if address.is_unspecified else [str(address)]
+    except ValueError:
+        addresses = outward_addresses()
+    return AsyncServiceInfo(
+        SERVICE_TYPE,
+        f"V2G Owner {server_id[-8:]}.{SERVICE_TYPE}",
+        port=port,
+        parsed_addresses=addresses,
+        properties={
+            "server_id": server_id,
+            "name": name[:100],
+            "version": __version__,
+            "api_version": str(api_version),
+            "tls": "1",
+        },
+        server=f"v2g-owner-{server_id[-8:]}.local.",
+    )
+
+
+class Announcement:
+    """One announced service; ``close`` takes it back."""
+
+    def __init__(self, info: AsyncServiceInfo) -> None:
+        self._info = info
+        self._zeroconf: AsyncZeroconf | None = None
+
+    async def open(self) -> None:
+        """Announce the service; raises OSError when the network has no multicast."""
+        self._zeroconf = AsyncZeroconf(ip_version=IPVersion.V4Only)
+        await self._zeroconf.async_register_service(self._info)
+
+    async def close(self) -> None:
+        """Say goodbye and stop."""
+        if self._zeroconf is not None:
+            await self._zeroconf.async_unregister_all_services()
+            await self._zeroconf.async_close()
+            self._zeroconf = None
