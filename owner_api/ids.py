@@ -7,6 +7,7 @@ PREFIXES: Final = frozenset(
     (
         "own",
         "prk",
+    "pst",
         "dev",
         "cod",
         "veh",

@@ -4,8 +4,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from mashumaro.codecs.basic import BasicDecoder
 
@@ -18,9 +17,14 @@ type Json = dict[str, Any]
 _NUMBERS = ("_pct", "_efficiency", "_c")
 
 
-@cache
-def _decoder(cls: Any) -> BasicDecoder[Any]:  # noqa: ANN401 - a class; lru_cache asks for more
-    return BasicDecoder(cls)
+_DECODERS: Final[dict[type, BasicDecoder[Any]]] = {}
+
+
+def _decoder(cls: type) -> BasicDecoder[Any]:
+    """Return the class's decoder, compiled once."""
+    if cls not in _DECODERS:
+        _DECODERS[cls] = BasicDecoder(cls)
+    return _DECODERS[cls]
 
 
 def build[T](cls: type[T], body: dict[str, Any]) -> T:

@@ -98,10 +98,11 @@ def judge(
     energy = min(wanted, available)
     enough = energy > 0 and energy >= min(terms.min_energy_wh, wanted)
     reason = answer["reason"]
-    if not enough and reason is None:
+    if not enough and not reason:
         reason = blocked("energy", terms.min_energy_wh, available, "Wh")
     return Judgement(
-        block=None if enough else (reason or {}).get("code", "energy"),
+        # Nothing at all to give is one word, whatever limit made it so.
+        block=None if enough else (str(reason["code"]) if available else "not_available"),
         reason=reason,
         answer=answer,
         request=request,

@@ -64,10 +64,12 @@ def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -
             deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
         case CommitmentState.SCHEDULED if now >= deal.end_at or late:
             deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
+        case CommitmentState.ACTIVE if (
+            deal.lease_until is not None and now >= deal.lease_until < deal.end_at
+        ):
+            _lease_over(tx, deal, now, config)
         case CommitmentState.ACTIVE if now >= deal.end_at:
             deals.finish(tx, deal, CommitmentState.COMPLETED, "delivered", now)
-        case CommitmentState.ACTIVE if deal.lease_until is not None and now >= deal.lease_until:
-            _lease_over(tx, deal, now, config)
         case CommitmentState.ACTIVE:
             guard.enforce(tx, deal, now, config)
         case _:
@@ -76,7 +78,9 @@ def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -
 
 def _lease_over(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
     """End a deal whose lease ran out: all was given, or the park has gone silent."""
-    if guard.enforce(tx, deal, now, config):
+    assert deal.lease_until is not None
+    # Judged as of the lease's end, so that a late tick tells the same story as a punctual one.
+    if guard.enforce(tx, deal, deal.lease_until, config):
         return
     deals.finish(tx, deal, CommitmentState.FAILED, "lease", now)
 

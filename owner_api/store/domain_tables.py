@@ -5,11 +5,13 @@ what a query filters or sorts by. Every row carries its owner or park, so that e
 filter by tenant inside the SQL.
 """
 
+from typing import Any, Final
+
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from .metadata import metadata
 
-STRICT = {"sqlite_strict": True}
+STRICT: Final[dict[str, Any]] = {"sqlite_strict": True}
 
 vehicle = Table(
     "vehicle",
