@@ -30,16 +30,9 @@ class QuoteRequestError(ValueError):
         self.detail = detail
         self.limit = limit
 
-    def problem(self) -> dict[str, object]:
-        """Return the error as an RFC 9457 problem."""
-        return {
-            "type": f"urn:v2g-owner:problem:quote-request-{self.code.replace('_', '-')}",
-            "title": "The quote request cannot be computed",
-            "status": 422,
-            "detail": str(self),
-            "code": self.code,
-            "errors": [{"pointer": self.pointer, "code": self.code, "limit": self.limit}],
-        }
+    def within(self, name: str) -> QuoteRequestError:
+        """Return the same error seen from one level further out."""
+        return QuoteRequestError(self.code, f"/{name}{self.pointer}", self.detail, self.limit)
 
 
 def check(request: QuoteRequest) -> None:

@@ -21,13 +21,16 @@ def random_request(seed: int) -> dict[str, Any]:
     """Return one request; equal seeds give equal requests."""
     draw = random.Random(seed)
     now = START + timedelta(seconds=draw.randrange(0, 86_400, draw.choice([1, 60, 900])))
-    stay_s = draw.randrange(1_800, draw.choice([6, 12, 30]) * 3_600, draw.choice([1, 60, 900]))
+    longest_s = draw.choice([3, 9, 14, 30]) * 3_600
+    stay_s = draw.randrange(longest_s // 5, longest_s, draw.choice([1, 60, 900]))
     capacity = draw.choice([24_000, 45_000, 60_000, 75_500, draw.randrange(10_000, 120_000)])
     floor = draw.choice([10, 20, 25.5, round(draw.uniform(0, 50), 2)])
-    ceiling = min(100, floor + draw.choice([30, 60, round(draw.uniform(5, 90), 3)]))
-    soc = draw.choice([60, round(draw.uniform(5, 100), 1), draw.uniform(floor, ceiling)])
+    ceiling = min(100, floor + draw.choice([50, 70, round(draw.uniform(5, 90), 3)]))
+    soc = draw.choice(
+        [60, 80, draw.uniform(floor, ceiling), round(draw.uniform(5, 100), 1), max(0, floor - 3)]
+    )
     efficiency = draw.choice([0.933, 0.95, 1, round(draw.uniform(0.8, 1), 4)])
-    charge_w = draw.choice([0, 3_700, 7_000, 11_000, draw.randrange(1_400, 22_000)])
+    charge_w = draw.choice([3_700, 7_000, 11_000, draw.randrange(0, 22_000)])
     request: dict[str, Any] = {
         "schema": "v2g.quote-request/1",
         "now": text(now),
@@ -45,7 +48,14 @@ def random_request(seed: int) -> dict[str, Any]:
             "soc_floor_pct": floor,
             "soc_ceiling_pct": ceiling,
             "soc_min_departure_pct": draw.choice(
-                [50, 80, floor, round(draw.uniform(0, 100), 1), min(100, soc)]
+                [
+                    40,
+                    50,
+                    floor,
+                    min(soc, ceiling),
+                    draw.uniform(floor, ceiling),
+                    round(draw.uniform(0, 100), 1),
+                ]
             ),
             "degradation_cost_per_kwh": draw.choice(["0.0600", "0.13", "0"]),
             "min_price_per_kwh": draw.choice(["0", "0", "0.5000"]),
@@ -78,14 +88,16 @@ def _tariff(draw: random.Random, now: datetime, stay_s: int) -> list[dict[str, s
 
 
 def _offer(draw: random.Random, now: datetime, stay_s: int) -> dict[str, Any]:
-    begins = draw.randrange(-3_600, stay_s + 600)
+    begins = (
+        draw.randrange(0, stay_s) if draw.random() < 0.9 else draw.randrange(-3_600, 2 * stay_s)
+    )
     lasts = draw.choice([1_800, 3_600, 7_200, draw.randrange(1, stay_s)])
-    requested = draw.choice([5_000, 8_000, 10_000, draw.randrange(1, 30_000)])
+    requested = draw.choice([2_000, 5_000, 8_000, draw.randrange(1, 30_000)])
     offer: dict[str, Any] = {
         "start_at": text(now + timedelta(seconds=begins)),
         "end_at": text(now + timedelta(seconds=begins + lasts)),
         "requested_energy_wh": requested,
-        "min_energy_wh": draw.choice([0, 0, requested, draw.randrange(0, requested + 1)]),
+        "min_energy_wh": draw.choice([0, 0, 0, requested, draw.randrange(0, requested + 1)]),
         "max_discharge_w": draw.choice([5_000, 7_000, draw.randrange(500, 15_000)]),
         "price_per_kwh": draw.choice(["1.2000", f"{draw.uniform(0, 1.5):.4f}"]),
         "currency": "CNY",
