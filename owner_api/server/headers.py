@@ -62,7 +62,9 @@ def is_encrypted(request: web.Request) -> bool:
 
 def require_private_transport(request: web.Request) -> None:
     """Raise forbidden for plain HTTP that left this machine: tokens would be readable."""
-    if not is_encrypted(request) and not is_loopback(peer(request)):
+    forwarded_plain = is_proxy(request) and "X-Forwarded-Proto" in request.headers
+    local = is_loopback(peer(request)) and not forwarded_plain
+    if not is_encrypted(request) and not local:
         raise Problem(
             ProblemCode.FORBIDDEN,
             "Plain HTTP is served on loopback only; use https or the declared proxy.",

@@ -1,7 +1,6 @@
 """Every failure becomes problem+json; nothing of our insides leaves with it."""
 
 import logging
-import sqlite3
 from typing import Any, Final
 import uuid
 
@@ -72,7 +71,7 @@ def from_exception(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case StoreError() | sqlite3.OperationalError():
+        case StoreError():
             _LOG.error("the store cannot answer: %s", error)
             return Problem(
                 ProblemCode.UNAVAILABLE,

@@ -1,5 +1,8 @@
 """Why a store cannot be opened or cannot answer."""
 
+import sqlite3
+from typing import Final
+
 
 class StoreError(Exception):
     """The store cannot do what was asked; the message says what would help."""
@@ -19,3 +22,28 @@ class StoreUnavailableError(StoreError):
 
 class StoreClosedError(StoreError):
     """The store is closed or closing."""
+
+
+# The machine's fault, not the statement's: the same command may work later.
+_REFUSALS: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+_PRIMARY: Final = 0xFF
+
+
+def as_refusal(error: BaseException) -> BaseException:
+    """Return StoreUnavailableError for a failure of disk or memory, else the error itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY in _REFUSALS:
+        return StoreUnavailableError(f"the database refused: {error}")
+    return error

@@ -8,7 +8,7 @@ from typing import Self
 
 from . import upgrading
 from .connect import open_writer, several_connections_are_safe
-from .errors import StoreClosedError, StoreError, StoreUnavailableError
+from .errors import StoreClosedError, StoreError, as_refusal
 from .locking import FileLock
 from .reader import Reader
 from .tx import Tx
@@ -74,8 +74,8 @@ class Store:
             return await self._writer.submit(query, keep=False)
         try:
             return await self._reader.read(query)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"the database refused: {error}") from error
+        except sqlite3.Error as error:
+            raise as_refusal(error) from error
 
     def subscribe(self, callback: Callable[[Touched], None]) -> Callable[[], None]:
         """Call back on the event loop after each commit with the parties that have new events.

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from typing import Any, Final
 
-from .errors import StoreClosedError, StoreUnavailableError
+from .errors import StoreClosedError, StoreUnavailableError, as_refusal
 from .tx import Tx
 
 BATCH: Final = 256
@@ -102,7 +102,7 @@ class Writer:
         try:
             value, error = job.command(tx), None
         except BaseException as raised:  # noqa: BLE001 - handed to the caller that awaits
-            value, error = None, raised
+            value, error = None, as_refusal(raised)
         if not self._connection.in_transaction:
             # SQLite ends the whole transaction by itself when the disk is full or broken.
             raise sqlite3.OperationalError(f"the transaction was lost: {error}")

@@ -1,0 +1,270 @@
+"""The store: what is acknowledged is kept, what fails leaves nothing, numbers have no gaps."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+import pytest
+
+from owner_api.store import (
+    Store,
+    StoreClosedError,
+    StoreError,
+    StoreLockedError,
+    StoreUnavailableError,
+    StoreVersionError,
+    Tx,
+    connect,
+    outbox,
+    times,
+    upgrading,
+)
+
+AT = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
+
+
+class RefusedError(Exception):
+    """What a failing command raises."""
+
+
+def put(key: str, *, fail: bool = False, party: str = "own_a") -> Any:
+    """Return a command that writes a note and an event, then perhaps fails."""
+
+    def command(tx: Tx) -> str:
+        tx.insert("meta", key=key, value="x")
+        tx.emit(party, "noted", AT, {"key": key})
+        if fail:
+            raise RefusedError(key)
+        return key
+
+    return command
+
+
+def notes(tx: Tx) -> set[str]:
+    return {row["key"] for row in tx.all("SELECT key FROM meta WHERE key LIKE 'n%'")}
+
+
+def sequence(tx: Tx, party: str = "own_a") -> list[int]:
+    rows = tx.all("SELECT seq FROM outbox WHERE party_id = ? ORDER BY seq", party)
+    return [row["seq"] for row in rows]
+
+
+async def test_a_write_is_read_back_by_everyone_after_its_answer(store: Store) -> None:
+    """Promise 5: what was answered is there for the next reader."""
+    assert await store.write(put("n1")) == "n1"
+    assert await store.read(notes) == {"n1"}
+
+
+async def test_a_failed_command_takes_nothing_of_its_neighbours_with_it(store: Store) -> None:
+    commands = [put(f"n{at}", fail=at % 3 == 0) for at in range(300)]
+    results = await asyncio.gather(*map(store.write, commands), return_exceptions=True)
+    refused = {at for at, result in enumerate(results) if isinstance(result, RefusedError)}
+    assert refused == set(range(0, 300, 3))
+    assert await store.read(notes) == {f"n{at}" for at in range(300) if at % 3}
+    assert await store.read(sequence) == list(range(1, 201))
+
+
+async def test_many_waiting_commands_share_few_commits(store: Store) -> None:
+    commits: list[frozenset[str]] = []
+    store.subscribe(commits.append)
+    await asyncio.gather(*(store.write(put(f"n{at}")) for at in range(512)))
+    # A commit per command would be 512; the writer takes up to 256 at once.
+    assert 2 <= len(commits) <= 100
+
+
+async def test_a_commit_names_exactly_the_parties_that_have_new_events(store: Store) -> None:
+    told: list[frozenset[str]] = []
+    end = store.subscribe(told.append)
+    await store.write(put("n1", party="own_a"))
+    await store.write(lambda tx: tx.insert("meta", key="quiet", value="x"))
+    with pytest.raises(RefusedError):
+        await store.write(put("n2", party="own_b", fail=True))
+    assert told == [frozenset({"own_a"})]
+    end()
+    await store.write(put("n3"))
+    assert len(told) == 1
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(plan=st.lists(st.tuples(st.sampled_from(["own_a", "own_b"]), st.booleans()), max_size=60))
+def test_every_partys_numbers_run_without_a_gap_whatever_fails(
+    plan: list[tuple[str, bool]],
+) -> None:
+    async def check(path: Path) -> None:
+        store = await Store.open(path, synchronous="OFF")
+        try:
+            commands = [
+                put(f"n{at}", party=party, fail=fail) for at, (party, fail) in enumerate(plan)
+            ]
+            await asyncio.gather(*map(store.write, commands), return_exceptions=True)
+            for party in ("own_a", "own_b"):
+                kept = sum(1 for whose, fail in plan if whose == party and not fail)
+                found = await store.read(lambda tx, whose=party: sequence(tx, whose))
+                assert found == list(range(1, kept + 1))
+                span = await store.read(lambda tx, whose=party: outbox.span(tx, whose))
+                assert span.head == kept
+        finally:
+            await store.close()
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(check(Path(directory) / "owner.db"))
+
+
+async def test_a_read_cannot_write(store: Store) -> None:
+    with pytest.raises(StoreUnavailableError, match="readonly"):
+        await store.read(put("n1"))
+    assert await store.read(notes) == set()
+
+
+async def test_one_connection_serves_reads_too_and_undoes_what_they_write(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "owner.db", single_connection=True)
+    await store.write(put("n1"))
+    await store.read(put("n2"))
+    assert await store.read(notes) == {"n1"}
+    await store.close()
+
+
+async def test_a_full_disk_is_told_and_nothing_is_half_kept(store: Store) -> None:
+    """Promise 5: no false acknowledgement when the disk refuses, and it goes on afterwards."""
+
+    def pages(tx: Tx) -> int:
+        row = tx.one("PRAGMA page_count")
+        assert row is not None
+        return int(row["page_count"])
+
+    used = await store.write(pages)
+    await store.write(lambda tx: tx.one(f"PRAGMA max_page_count={used}"))
+
+    def big(at: int) -> Any:
+        return lambda tx: tx.insert("meta", key=f"n{at}", value="x" * 20_000)
+
+    results = await asyncio.gather(
+        *(store.write(big(at)) for at in range(20)), return_exceptions=True
+    )
+    kept = {f"n{at}" for at, result in enumerate(results) if result is None}
+    refused = [result for result in results if result is not None]
+    assert refused
+    assert all(isinstance(result, StoreUnavailableError) for result in refused)
+    assert await store.read(notes) == kept
+    await store.write(lambda tx: tx.one("PRAGMA max_page_count=1000000"))
+    await store.write(put("n99"))
+    assert "n99" in await store.read(notes)
+
+
+async def test_a_caller_who_goes_away_does_not_undo_the_write(store: Store) -> None:
+    task = asyncio.create_task(store.write(put("n1")))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.write(put("n2"))
+    assert await store.read(notes) == {"n1", "n2"}
+
+
+async def test_closing_finishes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    store = await Store.open(path)
+    waiting = [asyncio.create_task(store.write(put(f"n{at}"))) for at in range(50)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert sorted(await asyncio.gather(*waiting)) == sorted(f"n{at}" for at in range(50))
+    with pytest.raises(StoreClosedError):
+        await store.write(put("late"))
+    with pytest.raises(StoreClosedError):
+        await store.read(notes)
+    again = await Store.open(path, create=False)
+    assert len(await again.read(notes)) == 50
+    await again.close()
+
+
+async def test_a_second_store_on_the_same_file_is_refused(store: Store) -> None:
+    with pytest.raises(StoreLockedError, match="another process"):
+        await Store.open(store.path)
+
+
+async def test_a_second_process_on_the_same_file_is_refused(store: Store) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path; from owner_api.store import Store\n"
+        "asyncio.run(Store.open(Path(sys.argv[1])))"
+    )
+    other = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", program, str(store.path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert other.returncode != 0
+    assert "StoreLockedError" in other.stderr
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    await (await Store.open(path)).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StoreVersionError, match="newer"):
+        await Store.open(path)
+    assert upgrading.current(path) == "9999"
+
+
+async def test_a_missing_file_is_made_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    with pytest.raises(StoreError, match="no such database"):
+        await Store.open(path, create=False)
+    assert not path.exists()
+    with pytest.raises(StoreError, match="no such directory"):
+        await Store.open(tmp_path / "nowhere" / "owner.db")
+
+
+def test_sqlite_versions_with_the_wal_reset_bug_get_one_connection() -> None:
+    safe = connect.several_connections_are_safe
+    assert not safe((3, 40, 1))
+    assert not safe((3, 51, 2))
+    assert safe((3, 51, 3))
+    assert safe((3, 50, 7))
+    assert not safe((3, 50, 6))
+    assert safe((3, 44, 6))
+
+
+async def test_the_file_is_flushed_at_each_commit_by_default(store: Store) -> None:
+    """Promise 5: synchronous=FULL (2), WAL and foreign keys are on."""
+    found = await store.write(
+        lambda tx: [
+            tx.one(f"PRAGMA {name}") for name in ("synchronous", "journal_mode", "foreign_keys")
+        ]
+    )
+    assert found == [{"synchronous": 2}, {"journal_mode": "wal"}, {"foreign_keys": 1}]
+
+
+async def test_names_that_are_not_names_never_reach_sql(store: Store) -> None:
+    with pytest.raises(ValueError, match="no table or column name"):
+        await store.write(lambda tx: tx.insert('meta" --', key="n", value="x"))
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2000, 1, 2),  # noqa: DTZ001 - the strategy adds the zone
+        max_value=datetime(2099, 12, 30),  # noqa: DTZ001 - as above
+        timezones=st.sampled_from(
+            [UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-5))]
+        ),
+    )
+)
+def test_stored_instants_come_back_and_sort_as_they_happened(instant: datetime) -> None:
+    stored = times.encode(instant)
+    assert times.decode(stored) == instant
+    assert len(stored) == len("2026-12-01T05:30:00.000000Z")
+    assert times.encode(instant + timedelta(microseconds=1)) > stored
+    assert datetime.fromisoformat(times.render(instant)) == instant
+
+
+def test_an_instant_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        times.encode(datetime(2026, 12, 1))  # noqa: DTZ001 - that is the point

@@ -1,0 +1,75 @@
+"""The schema: what the migrations make is what the tables say, and an upgrade keeps a copy."""
+
+import asyncio
+from pathlib import Path
+import sqlite3
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from owner_api.store import Store, StoreLockedError, StoreVersionError, upgrading
+from owner_api.store.metadata import metadata
+
+
+def test_migrations_make_exactly_the_tables_the_code_declares(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    assert upgrading.upgrade(path) == upgrading.head()
+    upgrading.import_tables()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_every_table_is_strict_so_that_no_float_slips_in(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    upgrading.upgrade(path)
+    engine = create_engine(f"sqlite:///{path}")
+    names = set(inspect(engine).get_table_names()) - {"alembic_version"}
+    engine.dispose()
+    connection = sqlite3.connect(path)
+    strict = {row[1] for row in connection.execute("PRAGMA table_list") if row[5]}
+    kinds = {row[2] for name in names for row in connection.execute(f"PRAGMA table_info('{name}')")}
+    connection.close()
+    assert names == strict
+    assert kinds <= {"TEXT", "INTEGER", "BLOB"}
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    upgrading.upgrade(path)
+    connection = sqlite3.connect(path)
+    before = connection.execute("SELECT * FROM meta").fetchall()
+    connection.close()
+    upgrading.upgrade(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT * FROM meta").fetchall() == before
+    connection.close()
+    assert [name.name for name in tmp_path.glob("*.before-*")] == []
+
+
+async def test_each_database_has_an_identity_of_its_own(tmp_path: Path) -> None:
+    found = set()
+    for name in ("a.db", "b.db"):
+        store = await Store.open(tmp_path / name)
+        row = await store.read(lambda tx: tx.one("SELECT value FROM meta WHERE key = 'server_id'"))
+        assert row is not None
+        found.add(row["value"])
+        await store.close()
+    assert len(found) == 2
+
+
+async def test_a_database_in_use_is_not_upgraded(store: Store) -> None:
+    with pytest.raises(StoreLockedError):
+        await asyncio.to_thread(upgrading.upgrade, store.path)
+
+
+async def test_a_database_without_a_schema_is_not_touched_unless_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    sqlite3.connect(path).close()
+    path.touch()
+    with pytest.raises(StoreVersionError, match="db upgrade"):
+        await Store.open(path, create=False)
