@@ -1,0 +1,107 @@
+"""V2G Owner: offers to discharge your electric car, on your terms."""
+
+from typing import Any
+
+from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.typing import ConfigType
+
+from .api import OwnerApi
+from .api_errors import OwnerApiError
+from .const import (
+    CONF_DEVICE_ID,
+    CONF_KEY_SHA256,
+    DOMAIN,
+    LOGGER,
+    PLATFORMS,
+    SUBENTRY_CHARGER,
+    SUBENTRY_VEHICLE,
+)
+from .coordinator import V2GConfigEntry, V2GCoordinator, V2GRuntimeData
+from .credentials import RefreshTokenStore
+from .departures import CalendarMirror
+from .entity import hub_device_info
+from .pin import key_pin
+from .services import async_setup_services
+from .stream import EventStream
+from .telemetry import ChargerReporter, VehicleReporter
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which exist whether or not an entry is loaded."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
+    """Read everything once, then follow the stream and report what the owner's sensors say."""
+    api = await _async_client(hass, entry)
+    coordinator = V2GCoordinator(hass, entry, api)
+    await coordinator.async_config_entry_first_refresh()
+    coordinator.async_start_stream_at_snapshot()
+
+    entry.runtime_data = V2GRuntimeData(coordinator=coordinator, loaded=_loaded_from(entry))
+    # Vehicles and chargers name this device as theirs to reach us through, so it comes first.
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, **hub_device_info(coordinator)
+    )
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
+        entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
+        entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
+    entry.async_create_background_task(
+        hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"
+    )
+    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
+    """Unload the platforms; everything else was registered to end with the entry."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None:
+    """Unpair this Home Assistant; the owner's vehicles and history stay with the API."""
+    api = await _async_client(hass, entry)
+    try:
+        await api.delete(f"/v1/devices/{entry.data[CONF_DEVICE_ID]}")
+    except OwnerApiError as error:
+        LOGGER.debug("Could not unpair at the API: %s", error)
+    await RefreshTokenStore(hass, entry.entry_id).async_remove()
+
+
+async def _async_client(hass: HomeAssistant, entry: V2GConfigEntry) -> OwnerApi:
+    """Return a client that goes on with the newest token."""
+    tokens = RefreshTokenStore(hass, entry.entry_id)
+    return OwnerApi(
+        async_get_clientsession(hass),
+        entry.data[CONF_URL],
+        pin=key_pin(entry.data.get(CONF_KEY_SHA256)),
+        refresh_token=await tokens.async_load(dict(entry.data)),
+        on_refresh_token=tokens.async_save,
+    )
+
+
+async def _async_entry_updated(hass: HomeAssistant, entry: V2GConfigEntry) -> None:
+    """Reload when an address, a vehicle or a charger changed; a new title alone does not count."""
+    if _loaded_from(entry) != entry.runtime_data.loaded:
+        hass.config_entries.async_schedule_reload(entry.entry_id)
+
+
+def _loaded_from(entry: V2GConfigEntry) -> dict[str, Any]:
+    """Return what a loaded entry depends on."""
+    return {
+        "data": dict(entry.data),
+        "subentries": {
+            subentry_id: (subentry.title, dict(subentry.data))
+            for subentry_id, subentry in entry.subentries.items()
+        },
+    }

@@ -1,0 +1,152 @@
+"""Answers to the one open offer, and stop."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .actor import Actor, actor_of
+from .const import SUBENTRY_VEHICLE
+from .coordinator import V2GConfigEntry, V2GCoordinator
+from .decisions import best_counter, decide, find_offer, stop
+from .entity import HubEntity, VehicleEntity
+
+PARALLEL_UPDATES = 0
+
+type Answer = Callable[[V2GCoordinator, Actor], Awaitable[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerButtonDescription(ButtonEntityDescription):
+    """Describes one of the three equal answers to an offer."""
+
+    press_fn: Answer
+
+
+def _answer(decision: str) -> Answer:
+    """Return what sends a plain accept or decline of the offer shown."""
+
+    async def press(coordinator: V2GCoordinator, actor: Actor) -> None:
+        await decide(coordinator, find_offer(coordinator, None), decision, actor)
+
+    return press
+
+
+async def _counter(coordinator: V2GCoordinator, actor: Actor) -> None:
+    """Ask for the best terms the API computed."""
+    offer = find_offer(coordinator, None)
+    await decide(coordinator, offer, "counter", actor, terms=best_counter(offer))
+
+
+ANSWERS: tuple[AnswerButtonDescription, ...] = (
+    AnswerButtonDescription(
+        key="accept_offer", translation_key="accept_offer", press_fn=_answer("accept")
+    ),
+    AnswerButtonDescription(
+        key="decline_offer", translation_key="decline_offer", press_fn=_answer("decline")
+    ),
+    AnswerButtonDescription(
+        key="counter_offer", translation_key="counter_offer", press_fn=_counter
+    ),
+)
+STOP = ButtonEntityDescription(key="stop", translation_key="stop")
+FORGET_LEAVE_ONCE = ButtonEntityDescription(
+    key="forget_leave_once",
+    translation_key="forget_leave_once",
+    entity_category=EntityCategory.CONFIG,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: V2GConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the buttons of the account and its vehicles."""
+    coordinator = entry.runtime_data.coordinator
+    async_add_entities(
+        [
+            *(AnswerButton(coordinator, description) for description in ANSWERS),
+            StopButton(coordinator, STOP),
+        ]
+    )
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        async_add_entities(
+            [
+                VehicleStopButton(coordinator, STOP, subentry),
+                ForgetLeaveOnceButton(coordinator, FORGET_LEAVE_ONCE, subentry),
+            ],
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class AnswerButton(HubEntity, ButtonEntity):
+    """One answer; it works only while exactly one offer is open, so that it is clear which."""
+
+    entity_description: AnswerButtonDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether there is exactly one offer to answer."""
+        return super().available and len(self.coordinator.data.open_offers) == 1
+
+    @override
+    async def async_press(self) -> None:
+        """Answer the offer, in the revision shown."""
+        await self.entity_description.press_fn(self.coordinator, actor_of(_context(self._context)))
+
+
+class StopButton(HubEntity, ButtonEntity):
+    """Stops every discharge of the owner's vehicles."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Stay there whatever else fails: trying to stop must always be possible."""
+        return True
+
+    @override
+    async def async_press(self) -> None:
+        """Stop."""
+        await stop(self.coordinator, actor_of(_context(self._context)), {})
+
+
+class VehicleStopButton(VehicleEntity, ButtonEntity):
+    """Stops the discharge of one vehicle."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Stay there whatever else fails: trying to stop must always be possible."""
+        return True
+
+    @override
+    async def async_press(self) -> None:
+        """Stop this vehicle."""
+        actor = actor_of(_context(self._context))
+        await stop(self.coordinator, actor, {"vehicle_id": self.vehicle_id})
+
+
+class ForgetLeaveOnceButton(VehicleEntity, ButtonEntity):
+    """Returns to the calendar's and the week's leave times."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether there is an exception to forget."""
+        return super().available and self.departures.one_off is not None
+
+    @override
+    async def async_press(self) -> None:
+        """Forget the exception."""
+        await self.async_write_departures({"one_off": None})
+
+
+def _context(context: Context | None) -> Context:
+    """Return the context of a press; one without any counts as an automation's."""
+    return context or Context()

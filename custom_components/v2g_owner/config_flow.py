@@ -1,0 +1,300 @@
+"""Pair Home Assistant with an owner API, by discovery or by address."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryFlow,
+    FlowType,
+    SubentryFlowContext,
+)
+from homeassistant.const import CONF_URL
+from homeassistant.core import callback
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import probatio
+
+from .api import OwnerApi, Pairing
+from .api_errors import OwnerApiError, OwnerApiProblem
+from .const import (
+    CONF_DEVICE_ID,
+    CONF_KEY_SHA256,
+    CONF_OWNER_ID,
+    CONF_PAIRING_CODE,
+    CONF_REFRESH_TOKEN,
+    CONF_SERVER_ID,
+    DOMAIN,
+    LOGGER,
+    SUBENTRY_CHARGER,
+    SUBENTRY_VEHICLE,
+)
+from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url, read_pairing
+from .pin import key_pin
+from .subentry_flow import ChargerSubentryFlow, VehicleSubentryFlow
+
+_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
+_CODE = TextSelector(TextSelectorConfig(autocomplete="off"))
+_CODE_PROBLEMS = frozenset(
+    {"pairing_code_invalid", "pairing_code_expired", "pairing_code_exhausted", "rate_limited"}
+)
+
+
+class V2GOwnerConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Pairs with an owner API and offers to link the first vehicle at once."""
+
+    VERSION = 1
+
+    def __init__(self) -> None:
+        """Start without an address."""
+        self._discovered_url = ""
+        self._discovered_pin: str | None = None
+        self._pairing: Pairing | None = None
+        self._owner_name = ""
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return what can be added to an account."""
+        return {SUBENTRY_VEHICLE: VehicleSubentryFlow, SUBENTRY_CHARGER: ChargerSubentryFlow}
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the address and a pairing code."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            found = self._read(user_input[CONF_URL], user_input[CONF_PAIRING_CODE], errors)
+            if found and (data := await self._async_pair(found, errors)):
+                return await self._async_finish(data)
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Required(CONF_URL): _URL,
+                        probatio.Required(CONF_PAIRING_CODE): _CODE,
+                    }
+                ),
+                user_input,
+            ),
+            errors=errors,
+        )
+
+    @override
+    async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
+        """Handle an owner API that announces itself in this network."""
+        properties = discovery_info.properties
+        server_id = properties.get("server_id")
+        address = properties.get("url") or (
+            f"https://{discovery_info.host}:{discovery_info.port}"
+            if ":" not in discovery_info.host
+            else f"https://[{discovery_info.host}]:{discovery_info.port}"
+        )
+        if not server_id:
+            return self.async_abort(reason="not_an_owner_api")
+        try:
+            self._discovered_url = normal_url(address)
+        except InvalidUrlError, InsecureUrlError:
+            return self.async_abort(reason="not_an_owner_api")
+        await self.async_set_unique_id(server_id)
+        # An announcement is not proof: where a pinned key shows that it is the same server, its
+        # new address may be believed; else a stranger could send us to his own.
+        for entry in self._async_current_entries():
+            if entry.data[CONF_SERVER_ID] == server_id:
+                if entry.data.get(CONF_KEY_SHA256):
+                    self.hass.config_entries.async_update_entry(
+                        entry, data={**entry.data, CONF_URL: self._discovered_url}
+                    )
+                return self.async_abort(reason="already_configured")
+        name = discovery_info.name.partition(".")[0]
+        self.context.update({"title_placeholders": {"name": name}})
+        return await self.async_step_zeroconf_confirm()
+
+    async def async_step_zeroconf_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a pairing code for a discovered owner API."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            found = self._read(self._discovered_url, user_input[CONF_PAIRING_CODE], errors)
+            if found and (data := await self._async_pair(found, errors)):
+                return await self._async_finish(data)
+        return self.async_show_form(
+            step_id="zeroconf_confirm",
+            data_schema=probatio.Schema({probatio.Required(CONF_PAIRING_CODE): _CODE}),
+            description_placeholders={"url": self._discovered_url},
+            errors=errors,
+        )
+
+    async def async_step_reauth(
+        self,
+        entry_data: Mapping[str, Any],  # noqa: ARG002 - the step Home Assistant calls
+    ) -> ConfigFlowResult:
+        """Pair again after the API no longer knows this device."""
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a new pairing code."""
+        entry = self._get_reauth_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            found = self._read(
+                entry.data[CONF_URL],
+                user_input[CONF_PAIRING_CODE],
+                errors,
+                entry.data.get(CONF_KEY_SHA256),
+            )
+            if found and (data := await self._async_pair(found, errors)):
+                return await self._async_finish(data)
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=probatio.Schema({probatio.Required(CONF_PAIRING_CODE): _CODE}),
+            description_placeholders={"name": entry.title},
+            errors=errors,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Move to another address of the same server, with a new code where it needs one."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            code = user_input.get(CONF_PAIRING_CODE, "")
+            found = self._read(user_input[CONF_URL], code, errors, entry.data.get(CONF_KEY_SHA256))
+            if found and found.code:
+                if data := await self._async_pair(found, errors):
+                    return await self._async_finish(data)
+            elif found and await self._async_same_server(found, entry, errors):
+                return self.async_update_and_abort(entry, data_updates={CONF_URL: found.url})
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Required(CONF_URL): _URL,
+                        probatio.Optional(CONF_PAIRING_CODE): _CODE,
+                    }
+                ),
+                user_input or {CONF_URL: entry.data[CONF_URL]},
+            ),
+            description_placeholders={"name": entry.title},
+            errors=errors,
+        )
+
+    @override
+    async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
+        """Go straight on to the first vehicle: an account without one is of no use."""
+        subentry = await self.hass.config_entries.subentries.async_init(
+            (result["result"].entry_id, SUBENTRY_VEHICLE),
+            context=SubentryFlowContext(source=SOURCE_USER),
+        )
+        result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, subentry["flow_id"])
+        return result
+
+    def _read(
+        self, url: str, code: str, errors: dict[str, str], key_sha256: str | None = None
+    ) -> PairingInput | None:
+        """Return what was typed, or name the field that is wrong in ``errors``."""
+        field = CONF_URL if self.source != SOURCE_REAUTH else "base"
+        try:
+            return read_pairing(url, code, key_sha256)
+        except InsecureUrlError:
+            errors[field] = "insecure_url"
+        except InvalidUrlError:
+            errors[field] = "invalid_url"
+        return None
+
+    def _api(self, found: PairingInput) -> OwnerApi:
+        """Return a client for an address that has not paired yet."""
+        session = async_get_clientsession(self.hass)
+        return OwnerApi(session, found.url, pin=key_pin(found.key_sha256))
+
+    async def _async_pair(
+        self, found: PairingInput, errors: dict[str, str]
+    ) -> dict[str, Any] | None:
+        """Redeem the code and return the entry's data, or say in ``errors`` why not."""
+        try:
+            api = self._api(found)
+            # Who answers is asked first: a code tried on a stranger is a code given away.
+            await api.server()
+            pairing = await api.pair(found.code, self.hass.config.location_name)
+            self._owner_name = str((await api.get("/v1/me")).get("display_name") or "")
+        except OwnerApiProblem as error:
+            known = error.code in _CODE_PROBLEMS
+            errors[CONF_PAIRING_CODE] = error.code if known else "pairing_refused"
+        except ValueError:
+            errors[CONF_PAIRING_CODE] = "pairing_code_invalid"
+        except OwnerApiError as error:
+            errors["base"] = error.translation_key
+        except Exception:  # noqa: BLE001 - whatever it is, the form says so and can be sent again
+            LOGGER.exception("Unexpected trouble while pairing")
+            errors["base"] = "unknown"
+        else:
+            self._pairing = pairing
+            return {
+                CONF_URL: found.url,
+                CONF_KEY_SHA256: found.key_sha256,
+                CONF_SERVER_ID: pairing.server_id,
+                CONF_OWNER_ID: pairing.owner_id,
+                CONF_DEVICE_ID: pairing.device_id,
+                CONF_REFRESH_TOKEN: pairing.refresh_token,
+            }
+        return None
+
+    async def _async_same_server(
+        self, found: PairingInput, entry: ConfigEntry, errors: dict[str, str]
+    ) -> bool:
+        """Tell whether the server we paired with answers at another address."""
+        try:
+            server = await self._api(found).server()
+        except OwnerApiError as error:
+            key = error.translation_key
+            errors["base"] = key if key in {"cannot_connect", "bad_answer"} else "unknown"
+            return False
+        if server.get("server_id") != entry.data[CONF_SERVER_ID]:
+            errors[CONF_URL] = "different_server"
+            return False
+        return True
+
+    async def _async_finish(self, data: dict[str, Any]) -> ConfigFlowResult:
+        """Create or update the entry; a pairing that leads nowhere is not left behind."""
+        await self.async_set_unique_id(data[CONF_OWNER_ID], raise_on_progress=False)
+        if self.source in {SOURCE_REAUTH, SOURCE_RECONFIGURE}:
+            entry = (
+                self._get_reauth_entry()
+                if self.source == SOURCE_REAUTH
+                else self._get_reconfigure_entry()
+            )
+            if entry.unique_id != self.unique_id:
+                await self._async_unpair(data)
+            self._abort_if_unique_id_mismatch(reason="different_owner")
+            return self.async_update_and_abort(entry, data_updates=data)
+        if self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, data[CONF_OWNER_ID]):
+            await self._async_unpair(data)
+        self._abort_if_unique_id_configured()
+        return self.async_create_entry(title=self._owner_name or "V2G Owner", data=data)
+
+    async def _async_unpair(self, data: dict[str, Any]) -> None:
+        """Give a device back that nobody will use."""
+        api = OwnerApi(
+            async_get_clientsession(self.hass),
+            data[CONF_URL],
+            pin=key_pin(data[CONF_KEY_SHA256]),
+            refresh_token=data[CONF_REFRESH_TOKEN],
+        )
+        try:
+            await api.delete(f"/v1/devices/{data[CONF_DEVICE_ID]}")
+        except OwnerApiError as error:
+            LOGGER.debug("Could not give the device back: %s", error)

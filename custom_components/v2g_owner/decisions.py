@@ -1,0 +1,92 @@
+"""Answer offers and stop discharging: what buttons and actions share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from homeassistant.exceptions import ServiceValidationError
+
+from .actor import Actor
+from .api import Json
+from .const import DOMAIN
+from .coordinator import V2GCoordinator
+from .errors import translated_errors
+from .models_deal import Offer
+
+
+def find_offer(coordinator: V2GCoordinator, offer_id: str | None) -> Offer:
+    """Return the offer meant: the named one, else the only open one; raises when unclear."""
+    if offer_id is not None:
+        if (offer := coordinator.data.offers.get(offer_id)) is None:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="offer_unknown",
+                translation_placeholders={"offer_id": offer_id},
+            )
+        return offer
+    offers = coordinator.data.open_offers
+    if len(offers) != 1:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="several_open_offers" if offers else "no_open_offer",
+            translation_placeholders={"count": str(len(offers))},
+        )
+    return offers[0]
+
+
+def best_counter(offer: Offer) -> Json:
+    """Return the terms the API computed as the best to ask for; raises when it found none."""
+    counter = offer.evaluation.counter if offer.evaluation else None
+    terms = {
+        "energy_wh": counter.energy_wh if counter else None,
+        "price_per_kwh": counter.price_per_kwh if counter else None,
+        "start_at": _instant(counter.start_at) if counter else None,
+    }
+    known = {key: value for key, value in terms.items() if value is not None}
+    if not known:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_counter")
+    return known
+
+
+async def decide(
+    coordinator: V2GCoordinator,
+    offer: Offer,
+    decision: str,
+    actor: Actor,
+    *,
+    terms: Json | None = None,
+    revision: int | None = None,
+) -> Json:
+    """Send the owner's answer to exactly the terms shown; raises a translated error on a no.
+
+    ``terms`` may name energy_wh, price_per_kwh, start_at, departure_at and reason.
+    """
+    if revision is not None and revision != offer.revision:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="stale_terms")
+    body = {
+        "offer_id": offer.offer_id,
+        "revision": offer.revision,
+        "terms_sha256": offer.terms_sha256,
+        "decision": decision,
+        "method": actor.method,
+        "actor": actor.who,
+        **{key: _wire(value) for key, value in (terms or {}).items()},
+    }
+    with translated_errors(coordinator):
+        answer = await coordinator.api.post("/v1/decisions", body)
+    return {"offer_id": offer.offer_id, "revision": offer.revision, "answer": answer}
+
+
+async def stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:
+    """Stop discharging, all of it unless ``what`` names a commitment_id or vehicle_id."""
+    with translated_errors(coordinator):
+        return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
+
+
+def _wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value, or a time
+    """Return a value as the API takes it."""
+    return _instant(value) if isinstance(value, datetime) else value
+
+
+def _instant(value: datetime | None) -> str | None:
+    """Return an instant as RFC 3339 in UTC."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,138 @@
+"""What all our entities share: device, unique id, availability."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_URL
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
+from .coordinator import V2GCoordinator
+from .errors import translated_errors
+from .models import Charger, Departures, Preferences, Vehicle
+
+MANUFACTURER = "V2G Owner"
+
+
+def hub_device_info(coordinator: V2GCoordinator) -> DeviceInfo:
+    """Describe the owner's account as a service."""
+    snapshot = coordinator.data
+    return DeviceInfo(
+        identifiers={(DOMAIN, snapshot.owner.owner_id)},
+        entry_type=DeviceEntryType.SERVICE,
+        manufacturer=MANUFACTURER,
+        name=coordinator.config_entry.title,
+        model=snapshot.server.name,
+        sw_version=snapshot.server.version or None,
+        configuration_url=coordinator.config_entry.data[CONF_URL],
+    )
+
+
+class V2GEntity(CoordinatorEntity[V2GCoordinator]):
+    """An entity of one device of ours."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, coordinator: V2GCoordinator, description: EntityDescription, device_key: str
+    ) -> None:
+        """Tie the entity to what it describes; ``device_key`` is an id of the API."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        self._attr_unique_id = f"{device_key}_{description.key}"
+
+    def _below_hub(self, identifier: str, name: str, model: str) -> DeviceInfo:
+        """Describe a device reached through the hub."""
+        coordinator = self.coordinator
+        entry = coordinator.config_entry
+        return DeviceInfo(
+            identifiers={(DOMAIN, identifier)},
+            manufacturer=MANUFACTURER,
+            name=name,
+            model=model,
+            via_device_id=dr.async_get_device_id_by_identifier(
+                coordinator.hass,
+                (DOMAIN, coordinator.data.owner.owner_id),
+                config_entry_id=entry.entry_id,
+            ),
+        )
+
+
+class HubEntity(V2GEntity):
+    """An entity of the owner's account."""
+
+    def __init__(self, coordinator: V2GCoordinator, description: EntityDescription) -> None:
+        """Tie the entity to the account."""
+        owner_id = coordinator.data.owner.owner_id
+        super().__init__(coordinator, description, owner_id)
+        self._attr_device_info = hub_device_info(coordinator)
+
+
+class VehicleEntity(V2GEntity):
+    """An entity of one vehicle."""
+
+    def __init__(
+        self, coordinator: V2GCoordinator, description: EntityDescription, subentry: ConfigSubentry
+    ) -> None:
+        """Tie the entity to the vehicle a subentry links."""
+        self.vehicle_id: str = subentry.data[CONF_VEHICLE_ID]
+        super().__init__(coordinator, description, self.vehicle_id)
+        self._attr_device_info = self._below_hub(self.vehicle_id, subentry.title, "Vehicle")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether the API answers and still knows the vehicle."""
+        return super().available and self.vehicle_id in self.coordinator.data.vehicles
+
+    @property
+    def vehicle(self) -> Vehicle:
+        """The vehicle as the API sees it."""
+        return self.coordinator.data.vehicles[self.vehicle_id]
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the owner asks for this vehicle."""
+        return self.coordinator.data.preferences[self.vehicle_id]
+
+    @property
+    def departures(self) -> Departures:
+        """When this vehicle leaves."""
+        return self.coordinator.data.departures[self.vehicle_id]
+
+    async def async_write_preferences(self, changes: Mapping[str, Any]) -> None:
+        """Change preferences at the API, or raise why not."""
+        with translated_errors(self.coordinator, "preferences"):
+            await self.coordinator.async_write("preferences", self.vehicle_id, changes)
+
+    async def async_write_departures(self, changes: Mapping[str, Any]) -> None:
+        """Change leave times at the API, or raise why not."""
+        with translated_errors(self.coordinator, "departures"):
+            await self.coordinator.async_write("departures", self.vehicle_id, changes)
+
+
+class ChargerEntity(V2GEntity):
+    """An entity of one charger."""
+
+    def __init__(
+        self, coordinator: V2GCoordinator, description: EntityDescription, subentry: ConfigSubentry
+    ) -> None:
+        """Tie the entity to the charger a subentry links."""
+        self.charger_id: str = subentry.data[CONF_CHARGER_ID]
+        super().__init__(coordinator, description, self.charger_id)
+        self._attr_device_info = self._below_hub(self.charger_id, subentry.title, "Charger")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether the API answers and still knows the charger."""
+        return super().available and self.charger_id in self.coordinator.data.chargers
+
+    @property
+    def charger(self) -> Charger:
+        """The charger as the API sees it."""
+        return self.coordinator.data.chargers[self.charger_id]

@@ -1,0 +1,188 @@
+"""What happens to offers, deals and rewards, as events to automate on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import COMMITMENT_STATES, OFFER_STATES, REWARD_STATES, SETTLEMENT_STATES
+from .coordinator import V2GConfigEntry
+from .entity import HubEntity
+from .snapshot import Snapshot, StreamEvent
+
+PARALLEL_UPDATES = 0
+
+type Facts = dict[str, Any]
+# What tells one event from a repetition of it, such as an offer shown again with a new quote.
+type Mark = tuple[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class V2GEventDescription(EventEntityDescription):
+    """Describes an event entity: which stream subjects it reports and what it says of them."""
+
+    subjects: frozenset[str]
+    facts_fn: Callable[[Facts], Facts]
+    mark_fn: Callable[[StreamEvent], Mark]
+    known_fn: Callable[[Snapshot], dict[str, Any]]
+
+
+def _offer_facts(offer: Facts) -> Facts:
+    """Return what an automation needs to judge and answer an offer."""
+    terms, found = offer.get("terms") or {}, offer.get("evaluation") or {}
+    reward = terms.get("reward") or {}
+    return {
+        "offer_id": offer.get("offer_id"),
+        "revision": offer.get("revision"),
+        "vehicle_id": offer.get("vehicle_id"),
+        "park": (offer.get("park") or {}).get("display_name"),
+        "purpose": offer.get("purpose"),
+        "state_reason": offer.get("state_reason"),
+        "respond_by": offer.get("respond_by"),
+        "start_at": terms.get("start_at"),
+        "end_at": terms.get("end_at"),
+        "energy_wh": terms.get("requested_energy_wh"),
+        "price_per_kwh": reward.get("price_per_kwh"),
+        "currency": reward.get("currency"),
+        "verdict": found.get("verdict"),
+        "net_minor": found.get("net_minor"),
+        "soc_after_pct": found.get("soc_after_pct"),
+        "reason": found.get("reason"),
+        "commitment_id": offer.get("commitment_id"),
+    }
+
+
+def _deal_facts(deal: Facts) -> Facts:
+    """Return what an automation needs to know of a deal."""
+    stop = deal.get("stop") or {}
+    return {
+        "commitment_id": deal.get("commitment_id"),
+        "offer_id": deal.get("offer_id"),
+        "vehicle_id": deal.get("vehicle_id"),
+        "park": (deal.get("park") or {}).get("display_name"),
+        "state": deal.get("state"),
+        "state_reason": deal.get("state_reason"),
+        "start_at": deal.get("start_at"),
+        "end_at": deal.get("end_at"),
+        "committed_energy_wh": deal.get("committed_energy_wh"),
+        "delivered_wh": deal.get("delivered_wh"),
+        "earned_minor": deal.get("earned_minor"),
+        "currency": deal.get("currency"),
+        "stopped_at": stop.get("stopped_at"),
+        "unplug_hint": deal.get("unplug_hint"),
+    }
+
+
+def _reward_facts(settlement: Facts) -> Facts:
+    """Return what an automation needs to know of a settled deal, or of its reward alone."""
+    reward = settlement if "reward_id" in settlement else settlement.get("reward") or {}
+    return {
+        "settlement_id": settlement.get("settlement_id"),
+        "version": settlement.get("version"),
+        "commitment_id": settlement.get("commitment_id"),
+        "delivered_wh": settlement.get("delivered_wh"),
+        "price_per_kwh": settlement.get("price_per_kwh"),
+        "amount_minor": reward.get("amount_minor"),
+        "currency": reward.get("currency"),
+        "status": reward.get("status"),
+        "reference": reward.get("reference"),
+    }
+
+
+def _offer_mark(event: StreamEvent) -> Mark:
+    """Mark an offer: it is news when its state or its terms are."""
+    return event.data.get("offer_id", ""), (event.type, event.data.get("revision"))
+
+
+def _deal_mark(event: StreamEvent) -> Mark:
+    """Mark a deal: it is news when its state, or how far a stop has come, is."""
+    return event.data.get("commitment_id", ""), event.type
+
+
+def _reward_mark(event: StreamEvent) -> Mark:
+    """Mark a settlement: every event about one is news."""
+    return event.data.get("settlement_id", ""), event.seq
+
+
+EVENTS: tuple[V2GEventDescription, ...] = (
+    V2GEventDescription(
+        key="offers",
+        translation_key="offers",
+        event_types=[f"offer_{state}" for state in OFFER_STATES],
+        subjects=frozenset({"offer"}),
+        facts_fn=_offer_facts,
+        mark_fn=_offer_mark,
+        known_fn=lambda snapshot: {
+            offer.offer_id: (f"offer.{offer.state}", offer.revision)
+            for offer in snapshot.offers.values()
+        },
+    ),
+    V2GEventDescription(
+        key="deals",
+        translation_key="deals",
+        event_types=[
+            *(f"commitment_{state}" for state in COMMITMENT_STATES),
+            "stop_requested",
+            "stop_confirmed",
+            "stop_stopped",
+        ],
+        subjects=frozenset({"commitment", "stop"}),
+        facts_fn=_deal_facts,
+        mark_fn=_deal_mark,
+        known_fn=lambda snapshot: {
+            deal.commitment_id: f"commitment.{deal.state}" for deal in snapshot.commitments.values()
+        },
+    ),
+    V2GEventDescription(
+        key="rewards",
+        translation_key="rewards",
+        event_types=[
+            *(f"settlement_{state}" for state in SETTLEMENT_STATES),
+            *(f"reward_{state}" for state in REWARD_STATES),
+        ],
+        subjects=frozenset({"settlement", "reward"}),
+        facts_fn=_reward_facts,
+        mark_fn=_reward_mark,
+        known_fn=lambda _snapshot: {},
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: V2GConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the event entities of the account."""
+    coordinator = entry.runtime_data.coordinator
+    async_add_entities(StreamEventEntity(coordinator, description) for description in EVENTS)
+
+
+class StreamEventEntity(HubEntity, EventEntity):
+    """Reports what the stream tells; what happened before Home Assistant started is not news."""
+
+    entity_description: V2GEventDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Note how things stand, then listen."""
+        await super().async_added_to_hass()
+        self._known = self.entity_description.known_fn(self.coordinator.data)
+        self.async_on_remove(self.coordinator.async_subscribe_events(self._async_handle_event))
+
+    @callback
+    def _async_handle_event(self, event: StreamEvent) -> None:
+        """Report an event that is ours and says something new."""
+        description = self.entity_description
+        kind = event.type.replace(".", "_")
+        if event.type.partition(".")[0] not in description.subjects or kind not in self.event_types:
+            return
+        subject, mark = description.mark_fn(event)
+        if self._known.get(subject) == mark:
+            return
+        self._known[subject] = mark
+        self._trigger_event(kind, description.facts_fn(event.data))
+        self.async_write_ha_state()

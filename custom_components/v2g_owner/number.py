@@ -1,0 +1,167 @@
+"""The limits an owner sets as numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.number import (
+    NumberDeviceClass,
+    NumberEntity,
+    NumberEntityDescription,
+    NumberMode,
+)
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import SUBENTRY_VEHICLE
+from .coordinator import V2GConfigEntry
+from .entity import VehicleEntity
+from .models import Preferences
+from .price import price_text
+
+# Writes to one vehicle queue in the coordinator; Home Assistant need not hold them back.
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceNumberDescription(NumberEntityDescription):
+    """Describes a number among the preferences; its key is the API's own name."""
+
+    value_fn: Callable[[Preferences], float | None]
+    change_fn: Callable[[float], Any] = float
+    is_price: bool = False
+
+
+def _percent(
+    key: str, value_fn: Callable[[Preferences], float | None]
+) -> PreferenceNumberDescription:
+    """Describe a state-of-charge limit."""
+    return PreferenceNumberDescription(
+        key=key,
+        translation_key=key,
+        device_class=NumberDeviceClass.BATTERY,
+        native_unit_of_measurement=PERCENTAGE,
+        native_min_value=0,
+        native_max_value=100,
+        native_step=1,
+        mode=NumberMode.SLIDER,
+        entity_category=EntityCategory.CONFIG,
+        value_fn=value_fn,
+    )
+
+
+def _energy(
+    key: str,
+    value_fn: Callable[[Preferences], int | None],
+    *,
+    most_kwh: float,
+    enabled: bool = True,
+) -> PreferenceNumberDescription:
+    """Describe an energy budget, shown in kWh and kept in Wh."""
+
+    def kwh(preferences: Preferences) -> float | None:
+        limit = value_fn(preferences)
+        return None if limit is None else limit / 1000
+
+    return PreferenceNumberDescription(
+        key=key,
+        translation_key=key,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        native_min_value=0,
+        native_max_value=most_kwh,
+        native_step=0.5,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=enabled,
+        value_fn=kwh,
+        change_fn=lambda value: round(value * 1000),
+    )
+
+
+NUMBERS: tuple[PreferenceNumberDescription, ...] = (
+    _percent("soc_floor_pct", lambda wishes: wishes.soc_floor_pct),
+    _percent("soc_ceiling_pct", lambda wishes: wishes.soc_ceiling_pct),
+    _percent("soc_min_departure_pct", lambda wishes: wishes.soc_min_departure_pct),
+    _percent("soc_target_departure_pct", lambda wishes: wishes.soc_target_departure_pct),
+    PreferenceNumberDescription(
+        key="min_price_per_kwh",
+        translation_key="min_price_per_kwh",
+        native_min_value=0,
+        native_max_value=10_000,
+        native_step=0.01,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        value_fn=lambda wishes: (
+            None if wishes.min_price_per_kwh is None else float(wishes.min_price_per_kwh)
+        ),
+        change_fn=price_text,
+        is_price=True,
+    ),
+    _energy(
+        "max_discharge_wh_per_event",
+        lambda wishes: wishes.max_discharge_wh_per_event,
+        most_kwh=500,
+        enabled=False,
+    ),
+    _energy(
+        "max_discharge_wh_per_day", lambda wishes: wishes.max_discharge_wh_per_day, most_kwh=500
+    ),
+    _energy(
+        "max_discharge_wh_per_week",
+        lambda wishes: wishes.max_discharge_wh_per_week,
+        most_kwh=2000,
+        enabled=False,
+    ),
+    PreferenceNumberDescription(
+        key="max_discharge_events_per_day",
+        translation_key="max_discharge_events_per_day",
+        native_min_value=0,
+        native_max_value=100,
+        native_step=1,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        value_fn=lambda wishes: wishes.max_discharge_events_per_day,
+        change_fn=int,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: V2GConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the numbers of each vehicle."""
+    coordinator = entry.runtime_data.coordinator
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        async_add_entities(
+            (PreferenceNumber(coordinator, description, subentry) for description in NUMBERS),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class PreferenceNumber(VehicleEntity, NumberEntity):
+    """One limit of one vehicle."""
+
+    entity_description: PreferenceNumberDescription
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the limit; unknown means that there is none."""
+        return self.entity_description.value_fn(self.preferences)
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the unit, which for a price follows the owner's currency."""
+        if self.entity_description.is_price:
+            return f"{self.coordinator.data.owner.currency}/kWh"
+        return super().native_unit_of_measurement
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Change the limit at the API."""
+        description = self.entity_description
+        await self.async_write_preferences({description.key: description.change_fn(value)})

@@ -1,0 +1,85 @@
+"""Follows the owner's event stream and keeps it up for as long as the entry is loaded."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any
+
+from homeassistant.util.json import json_loads
+
+from .api import OwnerApi
+from .api_errors import OwnerApiAnswerError, OwnerApiError, OwnerApiProblem
+from .const import LOGGER, STREAM_RETRY_MAXIMUM, STREAM_RETRY_MINIMUM
+from .coordinator import V2GCoordinator
+from .snapshot import StreamEvent
+
+
+async def read_events(lines: AsyncIterable[bytes]) -> AsyncGenerator[StreamEvent | None]:
+    """Read server-sent events; a comment (a heartbeat) is given as None.
+
+    Raises OwnerApiAnswerError when a frame is not one of the owner API's.
+    """
+    data: list[str] = []
+    async for raw in lines:
+        line = raw.decode().rstrip("\r\n")
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+        elif line.startswith(":"):
+            yield None
+        elif not line and data:
+            yield _event("\n".join(data))
+            data = []
+
+
+def _event(text: str) -> StreamEvent:
+    """Return the event in one frame's data."""
+    try:
+        frame: Any = json_loads(text)
+        return StreamEvent(seq=int(frame["seq"]), type=str(frame["type"]), data=dict(frame["data"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise OwnerApiAnswerError("the stream sent something that is no event") from error
+
+
+class EventStream:
+    """One connection to the stream per hub, opened again with growing patience.
+
+    The stream only hurries the truth: whenever it breaks, a full read says whether the API is
+    there at all, and whenever it cannot go on where it was, a full read repairs what was missed.
+    """
+
+    def __init__(self, coordinator: V2GCoordinator, api: OwnerApi) -> None:
+        """Prepare; ``async_run`` connects."""
+        self._coordinator = coordinator
+        self._api = api
+        self._retry = STREAM_RETRY_MINIMUM
+
+    async def async_run(self) -> None:
+        """Stay on the stream until cancelled."""
+        missed = False
+        while True:
+            try:
+                await self._async_follow()
+            except OwnerApiProblem as error:
+                # A lost pairing shows in the full read below, which asks the owner to pair again.
+                missed = error.code == "replay_window_passed"
+                LOGGER.debug("The stream cannot go on: %s", error)
+            except OwnerApiError as error:
+                LOGGER.debug("The stream broke: %s", error)
+            finally:
+                self._coordinator.async_set_stream_connected(connected=False)
+            await asyncio.sleep(self._retry.total_seconds())
+            self._retry = min(self._retry * 2, STREAM_RETRY_MAXIMUM)
+            await self._coordinator.async_refresh()
+            if missed and self._coordinator.last_update_success:
+                self._coordinator.async_start_stream_at_snapshot()
+                missed = False
+
+    async def _async_follow(self) -> None:
+        """Open the stream where we are and pass on events until it closes."""
+        async with self._api.stream(after=self._coordinator.stream_position) as response:
+            self._coordinator.async_set_stream_connected(connected=True)
+            async for event in read_events(response.content):
+                # What the server sends by itself proves a working stream; that it took the
+                # request does not, and keeps backing off.
+                self._retry = STREAM_RETRY_MINIMUM
+                if event is not None:
+                    self._coordinator.async_handle_event(event)

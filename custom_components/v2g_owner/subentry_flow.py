@@ -1,0 +1,220 @@
+"""Add and change vehicles and chargers of an account.
+
+The API is master of what a vehicle is; which of the owner's entities speak for it is ours alone.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentryFlow, SubentryFlowResult
+import probatio
+
+from .api_errors import OwnerApiError, OwnerApiProblem
+from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID
+from .coordinator import V2GConfigEntry, V2GCoordinator
+from .subentry_schemas import (
+    CHARGER_ENTITIES,
+    CHARGER_FACTS,
+    CONF_DISPLAY_NAME,
+    CONF_LINK,
+    LINK_NEW,
+    VEHICLE_ENTITIES,
+    VEHICLE_FACTS,
+    charger_body,
+    facts_form,
+    link_schema,
+    vehicle_body,
+)
+
+
+class LinkedDeviceFlow(ConfigSubentryFlow):
+    """Links a device of the API, made here or already there, to the owner's entities."""
+
+    subject: ClassVar[str]
+    resource: ClassVar[str]
+    id_key: ClassVar[str]
+    facts_schema: ClassVar[probatio.Schema]
+    entities_schema: ClassVar[probatio.Schema]
+
+    def __init__(self) -> None:
+        """Start with nothing chosen."""
+        self._device_id: str | None = None
+        self._facts: dict[str, Any] = {}
+
+    @staticmethod
+    @abstractmethod
+    def body(form: dict[str, Any]) -> dict[str, Any]:
+        """Return the API's form of the facts."""
+
+    @property
+    def _coordinator(self) -> V2GCoordinator:
+        """The account's coordinator."""
+        entry: V2GConfigEntry = self._get_entry()
+        return entry.runtime_data.coordinator
+
+    def _known(self) -> Mapping[str, Any]:
+        """Return the API's devices of this kind by id."""
+        devices: Mapping[str, Any] = getattr(self._coordinator.data, self.resource)
+        return devices
+
+    def _not_loaded(self) -> bool:
+        """Tell whether the account cannot be asked now."""
+        return self._get_entry().state is not ConfigEntryState.LOADED
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask whether the device is new or known to the API already."""
+        if self._not_loaded():
+            return self.async_abort(reason="not_loaded")
+        linked = {subentry.unique_id for subentry in self._get_entry().subentries.values()}
+        unlinked = {
+            key: device.display_name for key, device in self._known().items() if key not in linked
+        }
+        if user_input is not None and user_input[CONF_LINK] != LINK_NEW:
+            self._device_id = user_input[CONF_LINK]
+            return await self.async_step_entities()
+        if not unlinked or user_input is not None:
+            return await self.async_step_facts()
+        return self.async_show_form(step_id="user", data_schema=link_schema(unlinked))
+
+    async def async_step_facts(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what the device is."""
+        if user_input is not None:
+            self._facts = user_input
+            return await self.async_step_entities()
+        return self.async_show_form(step_id="facts", data_schema=self.facts_schema)
+
+    async def async_step_entities(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which entities speak for the device, then make or link it."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            device_id = self._device_id or await self._async_write(
+                self._async_create, errors, placeholders
+            )
+            if device_id:
+                known = self._known().get(device_id)
+                return self.async_create_entry(
+                    title=known.display_name if known else self._facts[CONF_DISPLAY_NAME],
+                    data={self.id_key: device_id, **user_input},
+                    unique_id=device_id,
+                )
+        return self.async_show_form(
+            step_id="entities",
+            data_schema=self.add_suggested_values_to_schema(self.entities_schema, user_input),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def async_step_reconfigure(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu asks for none
+    ) -> SubentryFlowResult:
+        """Ask what to change."""
+        if self._not_loaded():
+            return self.async_abort(reason="not_loaded")
+        self._device_id = self._get_reconfigure_subentry().data[self.id_key]
+        options = ["remap"]
+        # The API no longer knows a device that was deleted there: only the mapping is left.
+        if self._device_id in self._known():
+            options.append("refacts")
+        return self.async_show_menu(step_id="reconfigure", menu_options=options)
+
+    async def async_step_remap(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change which entities speak for the device; its history stays."""
+        subentry = self._get_reconfigure_subentry()
+        if user_input is not None:
+            return self.async_update_and_abort(
+                self._get_entry(), subentry, data={self.id_key: self._device_id, **user_input}
+            )
+        return self.async_show_form(
+            step_id="remap",
+            data_schema=self.add_suggested_values_to_schema(self.entities_schema, subentry.data),
+        )
+
+    async def async_step_refacts(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change what the device is, at the API."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            self._facts = user_input
+            if await self._async_write(self._async_change, errors, placeholders):
+                return self.async_update_and_abort(
+                    self._get_entry(),
+                    self._get_reconfigure_subentry(),
+                    title=user_input[CONF_DISPLAY_NAME],
+                )
+        current = facts_form(self._known()[self._device_id or ""])
+        return self.async_show_form(
+            step_id="refacts",
+            data_schema=self.add_suggested_values_to_schema(
+                self.facts_schema, user_input or current
+            ),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def _async_create(self) -> str:
+        """Make the device at the API and return its id."""
+        view = await self._coordinator.api.post(f"/v1/{self.resource}", self.body(self._facts))
+        self._coordinator.async_apply(f"{self.subject}.updated", view)
+        return str(view[self.id_key])
+
+    async def _async_change(self) -> str:
+        """Change the device at the API and return its id."""
+        known = self._known()[self._device_id or ""]
+        view = await self._coordinator.api.patch(
+            f"/v1/{self.resource}/{self._device_id}", self.body(self._facts), known.revision
+        )
+        self._coordinator.async_apply(f"{self.subject}.updated", view)
+        return str(view[self.id_key])
+
+    async def _async_write(
+        self,
+        write: Callable[[], Any],
+        errors: dict[str, str],
+        placeholders: dict[str, str],
+    ) -> str | None:
+        """Write to the API; on a no, show why and the newest values."""
+        try:
+            return str(await write())
+        except OwnerApiProblem as error:
+            if error.current is not None:
+                self._coordinator.async_apply(f"{self.subject}.updated", error.current)
+                errors["base"] = "changed_meanwhile"
+            else:
+                errors["base"] = "refused"
+                placeholders["detail"] = error.placeholders["limits"]
+        except OwnerApiError:
+            errors["base"] = "cannot_connect"
+        return None
+
+
+class VehicleSubentryFlow(LinkedDeviceFlow):
+    """Links a vehicle."""
+
+    subject = "vehicle"
+    resource = "vehicles"
+    id_key = CONF_VEHICLE_ID
+    facts_schema = VEHICLE_FACTS
+    entities_schema = VEHICLE_ENTITIES
+    body = staticmethod(vehicle_body)
+
+
+class ChargerSubentryFlow(LinkedDeviceFlow):
+    """Links a charger."""
+
+    subject = "charger"
+    resource = "chargers"
+    id_key = CONF_CHARGER_ID
+    facts_schema = CHARGER_FACTS
+    entities_schema = CHARGER_ENTITIES
+    body = staticmethod(charger_body)

@@ -1,0 +1,177 @@
+"""The forms for vehicles and chargers."""
+
+from typing import Any, Final
+
+from homeassistant.helpers.selector import (
+    EntitySelector,
+    EntitySelectorConfig,
+    EntityWithDeviceFilterSelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
+import probatio
+
+from .const import (
+    CONF_CALENDAR_ENTITY,
+    CONF_EXPORT_ENTITY,
+    CONF_IMPORT_ENTITY,
+    CONF_ONLINE_ENTITY,
+    CONF_PLUGGED_ENTITY,
+    CONF_POWER_ENTITY,
+    CONF_POWER_SIGN,
+    CONF_SOC_ENTITY,
+    CONF_TEMPERATURE_ENTITY,
+    POWER_SIGN_CHARGING_POSITIVE,
+    POWER_SIGN_DISCHARGING_POSITIVE,
+)
+
+CONF_LINK: Final = "link"
+LINK_NEW: Final = "new"
+CONF_DISPLAY_NAME: Final = "display_name"
+CONF_CAPACITY_KWH: Final = "capacity_kwh"
+CONF_MAX_CHARGE_KW: Final = "max_charge_kw"
+CONF_MAX_DISCHARGE_KW: Final = "max_discharge_kw"
+CONF_CHEMISTRY: Final = "chemistry"
+CONF_WARRANTY: Final = "warranty_discharge_policy"
+CONF_EVSE_ID: Final = "evse_id"
+
+CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
+WARRANTY_POLICIES: Final = ("unknown", "allowed", "capped", "prohibited")
+POWER_SIGNS: Final = (POWER_SIGN_CHARGING_POSITIVE, POWER_SIGN_DISCHARGING_POSITIVE)
+
+
+def _entity(domain: str, device_class: str | None = None) -> EntitySelector:
+    """Offer entities of one kind."""
+    kind = EntityWithDeviceFilterSelectorConfig(domain=domain)
+    if device_class:
+        kind["device_class"] = device_class
+    return EntitySelector(EntitySelectorConfig(filter=[kind]))
+
+
+def _number(low: float, high: float, step: float, unit: str) -> NumberSelector:
+    """Ask for a number in a unit."""
+    return NumberSelector(
+        NumberSelectorConfig(
+            min=low,
+            max=high,
+            step=step,
+            unit_of_measurement=unit,
+            mode=NumberSelectorMode.BOX,
+        )
+    )
+
+
+def _choice(options: tuple[str, ...], translation_key: str) -> SelectSelector:
+    """Offer translated options."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=list(options),
+            translation_key=translation_key,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+
+
+def link_schema(unlinked: dict[str, str]) -> probatio.Schema:
+    """Ask which of the API's unlinked devices (id to name) is meant, or a new one."""
+    options = [SelectOptionDict(value=key, label=name) for key, name in unlinked.items()]
+    return probatio.Schema(
+        {
+            probatio.Required(CONF_LINK, default=LINK_NEW): SelectSelector(
+                SelectSelectorConfig(
+                    options=[SelectOptionDict(value=LINK_NEW, label=LINK_NEW), *options],
+                    translation_key="link",
+                    mode=SelectSelectorMode.LIST,
+                )
+            )
+        }
+    )
+
+
+VEHICLE_FACTS: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_DISPLAY_NAME): TextSelector(),
+        probatio.Required(CONF_CAPACITY_KWH): _number(1, 2000, 0.1, "kWh"),
+        probatio.Required(CONF_MAX_CHARGE_KW, default=11): _number(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): _number(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_CHEMISTRY, default="unknown"): _choice(CHEMISTRIES, "chemistry"),
+        probatio.Required(CONF_WARRANTY, default="unknown"): _choice(WARRANTY_POLICIES, "warranty"),
+    }
+)
+VEHICLE_ENTITIES: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_SOC_ENTITY): _entity("sensor", "battery"),
+        probatio.Required(CONF_PLUGGED_ENTITY): _entity("binary_sensor"),
+        probatio.Optional(CONF_POWER_ENTITY): _entity("sensor", "power"),
+        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): _choice(
+            POWER_SIGNS, "power_sign"
+        ),
+        probatio.Optional(CONF_IMPORT_ENTITY): _entity("sensor", "energy"),
+        probatio.Optional(CONF_EXPORT_ENTITY): _entity("sensor", "energy"),
+        probatio.Optional(CONF_TEMPERATURE_ENTITY): _entity("sensor", "temperature"),
+        probatio.Optional(CONF_CALENDAR_ENTITY): _entity("calendar"),
+    }
+)
+CHARGER_FACTS: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_DISPLAY_NAME): TextSelector(),
+        probatio.Optional(CONF_EVSE_ID): TextSelector(),
+        probatio.Required(CONF_MAX_CHARGE_KW, default=11): _number(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): _number(0, 1000, 0.1, "kW"),
+    }
+)
+CHARGER_ENTITIES: Final = probatio.Schema(
+    {
+        probatio.Optional(CONF_POWER_ENTITY): _entity("sensor", "power"),
+        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): _choice(
+            POWER_SIGNS, "power_sign"
+        ),
+        probatio.Optional(CONF_IMPORT_ENTITY): _entity("sensor", "energy"),
+        probatio.Optional(CONF_EXPORT_ENTITY): _entity("sensor", "energy"),
+        probatio.Optional(CONF_ONLINE_ENTITY): _entity("binary_sensor"),
+    }
+)
+
+
+def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the API's vehicle from the form: kWh and kW become Wh and W."""
+    return {
+        "display_name": form[CONF_DISPLAY_NAME],
+        "usable_capacity_wh": round(form[CONF_CAPACITY_KWH] * 1000),
+        "max_charge_w": round(form[CONF_MAX_CHARGE_KW] * 1000),
+        "max_discharge_w": round(form[CONF_MAX_DISCHARGE_KW] * 1000),
+        "chemistry": form[CONF_CHEMISTRY],
+        "warranty_discharge_policy": form[CONF_WARRANTY],
+    }
+
+
+def charger_body(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the API's charger from the form; an empty EVSE id is none."""
+    return {
+        "display_name": form[CONF_DISPLAY_NAME],
+        "evse_id": form.get(CONF_EVSE_ID) or None,
+        "max_charge_w": round(form[CONF_MAX_CHARGE_KW] * 1000),
+        "max_discharge_w": round(form[CONF_MAX_DISCHARGE_KW] * 1000),
+    }
+
+
+def facts_form(view: Any) -> dict[str, Any]:  # noqa: ANN401 - a Vehicle or a Charger
+    """Return the form's values from what the API says."""
+    form: dict[str, Any] = {CONF_DISPLAY_NAME: view.display_name}
+    for conf, name in (
+        (CONF_CAPACITY_KWH, "usable_capacity_wh"),
+        (CONF_MAX_CHARGE_KW, "max_charge_w"),
+        (CONF_MAX_DISCHARGE_KW, "max_discharge_w"),
+    ):
+        if (value := getattr(view, name, None)) is not None:
+            form[conf] = value / 1000
+    for name in (CONF_CHEMISTRY, CONF_WARRANTY, CONF_EVSE_ID):
+        if (value := getattr(view, name, None)) is not None:
+            form[name] = value
+    return form

@@ -1,0 +1,75 @@
+"""What an owner allows at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import SUBENTRY_VEHICLE
+from .coordinator import V2GConfigEntry
+from .entity import VehicleEntity
+from .models import Preferences
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceSwitchDescription(SwitchEntityDescription):
+    """Describes a permission; its key is the API's own name."""
+
+    is_on_fn: Callable[[Preferences], bool]
+
+
+SWITCHES: tuple[PreferenceSwitchDescription, ...] = (
+    PreferenceSwitchDescription(
+        key="discharge_allowed",
+        translation_key="discharge_allowed",
+        is_on_fn=lambda wishes: wishes.discharge_allowed,
+    ),
+    PreferenceSwitchDescription(
+        key="allow_automations",
+        translation_key="allow_automations",
+        entity_category=EntityCategory.CONFIG,
+        is_on_fn=lambda wishes: wishes.allow_automations,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: V2GConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the permissions of each vehicle."""
+    coordinator = entry.runtime_data.coordinator
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        async_add_entities(
+            (PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class PreferenceSwitch(VehicleEntity, SwitchEntity):
+    """One permission for one vehicle."""
+
+    entity_description: PreferenceSwitchDescription
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Tell whether it is given."""
+        return self.entity_description.is_on_fn(self.preferences)
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Give the permission."""
+        await self.async_write_preferences({self.entity_description.key: True})
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Take it back; what runs under it is stopped by the API."""
+        await self.async_write_preferences({self.entity_description.key: False})

@@ -1,0 +1,277 @@
+"""Report what the owner's own sensors say about vehicles and chargers.
+
+Each value goes out with the time its own sensor last reported it, never with the time of sending:
+the API judges how old a state of charge is, and must not be told that an old one is new.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from homeassistant.const import STATE_OFF, STATE_ON, UnitOfEnergy, UnitOfPower, UnitOfTemperature
+from homeassistant.core import (
+    CALLBACK_TYPE,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
+from homeassistant.helpers.event import (
+    async_call_later,
+    async_track_state_change_event,
+    async_track_time_interval,
+)
+from homeassistant.util import dt as dt_util
+from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter, TemperatureConverter
+
+from .api_errors import OwnerApiError
+from .const import (
+    CONF_CHARGER_ID,
+    CONF_EXPORT_ENTITY,
+    CONF_IMPORT_ENTITY,
+    CONF_ONLINE_ENTITY,
+    CONF_PLUGGED_ENTITY,
+    CONF_POWER_ENTITY,
+    CONF_POWER_SIGN,
+    CONF_SOC_ENTITY,
+    CONF_TEMPERATURE_ENTITY,
+    CONF_VEHICLE_ID,
+    LOGGER,
+    POWER_SIGN_DISCHARGING_POSITIVE,
+    TELEMETRY_MIN_INTERVAL,
+    TELEMETRY_RESEND_INTERVAL,
+)
+from .coordinator import V2GCoordinator
+
+type Read = Callable[[State, Mapping[str, Any]], Any]
+
+
+def _number(state: State) -> float | None:
+    """Return a state as a finite number, None when it is none."""
+    try:
+        value = float(state.state)
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def _percent(state: State, _mapping: Mapping[str, Any]) -> float | None:
+    """Return a state of charge within 0 to 100."""
+    value = _number(state)
+    return value if value is not None and 0 <= value <= 100 else None
+
+
+def _power(state: State, mapping: Mapping[str, Any]) -> int | None:
+    """Return power in W, positive into the car."""
+    if (value := _number(state)) is None:
+        return None
+    unit = state.attributes.get("unit_of_measurement", UnitOfPower.WATT)
+    watts = round(PowerConverter.convert(value, unit, UnitOfPower.WATT))
+    flipped = mapping.get(CONF_POWER_SIGN) == POWER_SIGN_DISCHARGING_POSITIVE
+    return -watts if flipped else watts
+
+
+def _energy(state: State, _mapping: Mapping[str, Any]) -> int | None:
+    """Return a meter register in Wh."""
+    if (value := _number(state)) is None:
+        return None
+    unit = state.attributes.get("unit_of_measurement", UnitOfEnergy.KILO_WATT_HOUR)
+    return round(EnergyConverter.convert(value, unit, UnitOfEnergy.WATT_HOUR))
+
+
+def _temperature(state: State, _mapping: Mapping[str, Any]) -> float | None:
+    """Return a temperature in degrees Celsius."""
+    if (value := _number(state)) is None:
+        return None
+    unit = state.attributes.get("unit_of_measurement", UnitOfTemperature.CELSIUS)
+    return round(TemperatureConverter.convert(value, unit, UnitOfTemperature.CELSIUS), 1)
+
+
+def _on(state: State, _mapping: Mapping[str, Any]) -> bool | None:
+    """Return a yes or no, None for anything else."""
+    return {STATE_ON: True, STATE_OFF: False}.get(state.state)
+
+
+class Reporter:
+    """Sends one vehicle's or charger's readings: changes soon, everything again regularly."""
+
+    readers: ClassVar[Mapping[str, tuple[str, Read]]]
+    urgent: ClassVar[frozenset[str]] = frozenset()
+    resource: ClassVar[str]
+    id_key: ClassVar[str]
+
+    def __init__(
+        self, hass: HomeAssistant, coordinator: V2GCoordinator, mapping: Mapping[str, Any]
+    ) -> None:
+        """Prepare; ``mapping`` is the subentry's data: which entity says what."""
+        self._hass = hass
+        self._coordinator = coordinator
+        self._mapping = mapping
+        self._path = f"/v1/{self.resource}/{mapping[self.id_key]}/telemetry"
+        self._entities = {
+            mapping[conf]: conf for conf in self.readers if mapping.get(conf) is not None
+        }
+        self._sent: dict[str, tuple[datetime, Any]] = {}
+        self._sent_at: datetime | None = None
+        self._failed = False
+        self._cancel_later: CALLBACK_TYPE | None = None
+        self._stopped = False
+        # Readings must arrive in the order they were made: the API ignores older ones.
+        self._sending = asyncio.Lock()
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Send everything, then follow the sensors; returns the way to stop."""
+        if not self._entities:
+            return lambda: None
+        entities = list(self._entities)
+        unsubscribes = [
+            async_track_state_change_event(self._hass, entities, self._async_changed),
+            async_track_time_interval(
+                self._hass,
+                self._async_resend,
+                TELEMETRY_RESEND_INTERVAL,
+                cancel_on_shutdown=True,
+            ),
+            self._coordinator.async_add_listener(self._async_coordinator_updated),
+        ]
+        self._async_send_soon(everything=True)
+
+        @callback
+        def stop() -> None:
+            self._stopped = True
+            self._async_cancel_later()
+            for unsubscribe in unsubscribes:
+                unsubscribe()
+
+        return stop
+
+    @callback
+    def _async_changed(self, event: Event[EventStateChangedData]) -> None:
+        """Send a change: at once when it is urgent, else not too often."""
+        new, old = event.data["new_state"], event.data["old_state"]
+        conf = self._entities[event.data["entity_id"]]
+        moved = new is not None and (old is None or new.state != old.state)
+        if conf in self.urgent and moved:
+            self._async_send_soon()
+            return
+        if self._cancel_later is not None:
+            return
+        now = dt_util.utcnow()
+        due = now if self._sent_at is None else self._sent_at + TELEMETRY_MIN_INTERVAL
+        if due <= now:
+            self._async_send_soon()
+        else:
+            self._cancel_later = async_call_later(self._hass, due - now, self._async_later)
+
+    @callback
+    def _async_later(self, _now: datetime) -> None:
+        """Send what was held back."""
+        self._cancel_later = None
+        self._async_send_soon()
+
+    @callback
+    def _async_resend(self, _now: datetime) -> None:
+        """Send everything again: a sensor that only confirms its value keeps it fresh this way."""
+        self._async_send_soon(everything=True)
+
+    @callback
+    def _async_coordinator_updated(self) -> None:
+        """Send again what failed, now that the API answers."""
+        if self._failed and self._coordinator.last_update_success:
+            self._failed = False
+            self._async_send_soon(everything=True)
+
+    @callback
+    def _async_send_soon(self, *, everything: bool = False) -> None:
+        """Send in the background, once."""
+        if self._stopped:
+            return
+        self._async_cancel_later()
+        self._sent_at = dt_util.utcnow()
+        self._coordinator.config_entry.async_create_background_task(
+            self._hass, self._async_send(everything=everything), name=f"report {self._path}"
+        )
+
+    @callback
+    def _async_cancel_later(self) -> None:
+        """Drop the timer of a change held back."""
+        if self._cancel_later is not None:
+            self._cancel_later()
+            self._cancel_later = None
+
+    async def _async_send(self, *, everything: bool) -> None:
+        """Send what is new, or everything; a failure is made good when the API is back."""
+        async with self._sending:
+            news = {
+                key: reading
+                for key, reading in self._readings().items()
+                if self._sent.get(key) != reading and (everything or self._changed(key, reading))
+            }
+            if not news:
+                return
+            try:
+                await self._coordinator.api.post(self._path, {"readings": _merged(news)})
+            except OwnerApiError as error:
+                LOGGER.debug("Readings for %s did not arrive: %s", self._path, error)
+                self._failed = True
+            else:
+                self._sent |= news
+
+    def _changed(self, key: str, reading: tuple[datetime, Any]) -> bool:
+        """Tell whether a value differs from the one sent last."""
+        return key not in self._sent or self._sent[key][1] != reading[1]
+
+    def _readings(self) -> dict[str, tuple[datetime, Any]]:
+        """Return each value that a sensor knows, with the time of the sensor's last report."""
+        found: dict[str, tuple[datetime, Any]] = {}
+        for entity_id, conf in self._entities.items():
+            key, read = self.readers[conf]
+            state = self._hass.states.get(entity_id)
+            value = None if state is None else read(state, self._mapping)
+            if state is not None and value is not None:
+                found[key] = (state.last_reported, value)
+        return found
+
+
+def _merged(values: Mapping[str, tuple[datetime, Any]]) -> list[dict[str, Any]]:
+    """Return readings in time order, values reported at the same moment together."""
+    by_time: dict[datetime, dict[str, Any]] = {}
+    for key, (measured_at, value) in values.items():
+        by_time.setdefault(measured_at, {})[key] = value
+    return [
+        {"measured_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), **by_time[at]}
+        for at in sorted(by_time)
+    ]
+
+
+class VehicleReporter(Reporter):
+    """Reports one vehicle's sensors."""
+
+    readers = {  # noqa: RUF012
+        CONF_SOC_ENTITY: ("soc_pct", _percent),
+        CONF_PLUGGED_ENTITY: ("plugged_in", _on),
+        CONF_POWER_ENTITY: ("power_w", _power),
+        CONF_TEMPERATURE_ENTITY: ("pack_temperature_c", _temperature),
+        CONF_IMPORT_ENTITY: ("import_register_wh", _energy),
+        CONF_EXPORT_ENTITY: ("export_register_wh", _energy),
+    }
+    urgent = frozenset({CONF_PLUGGED_ENTITY})
+    resource = "vehicles"
+    id_key = CONF_VEHICLE_ID
+
+
+class ChargerReporter(Reporter):
+    """Reports one charger's sensors."""
+
+    readers = {  # noqa: RUF012
+        CONF_POWER_ENTITY: ("power_w", _power),
+        CONF_IMPORT_ENTITY: ("import_register_wh", _energy),
+        CONF_EXPORT_ENTITY: ("export_register_wh", _energy),
+        CONF_ONLINE_ENTITY: ("online", _on),
+    }
+    urgent = frozenset({CONF_ONLINE_ENTITY})
+    resource = "chargers"
+    id_key = CONF_CHARGER_ID

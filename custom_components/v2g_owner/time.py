@@ -1,0 +1,61 @@
+"""Leave times by weekday."""
+
+from datetime import time
+from typing import override
+
+from homeassistant.components.time import TimeEntity, TimeEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import SUBENTRY_VEHICLE, WEEKDAYS
+from .coordinator import V2GConfigEntry
+from .entity import VehicleEntity
+
+PARALLEL_UPDATES = 0
+
+LEAVE_TIMES: tuple[TimeEntityDescription, ...] = tuple(
+    TimeEntityDescription(
+        key=f"leave_{day}",
+        translation_key=f"leave_{day}",
+        entity_category=EntityCategory.CONFIG,
+        # Most cars stay where they are at the weekend; who needs these days turns them on.
+        entity_registry_enabled_default=day not in {"sat", "sun"},
+    )
+    for day in WEEKDAYS
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: V2GConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the seven leave times of each vehicle."""
+    coordinator = entry.runtime_data.coordinator
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        async_add_entities(
+            (LeaveTime(coordinator, description, subentry) for description in LEAVE_TIMES),
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class LeaveTime(VehicleEntity, TimeEntity):
+    """When one vehicle leaves on one weekday, in the owner's own time."""
+
+    @property
+    def _day(self) -> str:
+        """The weekday as the API names it."""
+        return self.entity_description.key.removeprefix("leave_")
+
+    @property
+    @override
+    def native_value(self) -> time | None:
+        """Return the leave time; unknown means that none is set."""
+        clock = self.departures.weekly.get(self._day)
+        return time.fromisoformat(clock) if clock else None
+
+    @override
+    async def async_set_value(self, value: time) -> None:
+        """Change the leave time at the API."""
+        await self.async_write_departures({"weekly": {self._day: value.strftime("%H:%M")}})

@@ -1,0 +1,173 @@
+"""What the integration's tests share: a real owner API, the entry paired with it, and patience."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.v2g_owner.api import OwnerApi
+
+# Imported before Home Assistant starts: the test plugin's own ``custom_components`` comes later.
+from custom_components.v2g_owner.const import (
+    CONF_DEVICE_ID,
+    CONF_KEY_SHA256,
+    CONF_OWNER_ID,
+    CONF_REFRESH_TOKEN,
+    CONF_SERVER_ID,
+    DOMAIN,
+)
+
+from .owner_world import OwnerWorld, open_owner_world
+
+SOC = "sensor.car_battery"
+PLUG = "binary_sensor.car_plug"
+PATIENCE_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant find our integration."""
+
+
+@pytest.fixture
+async def world(socket_enabled: None, tmp_path: Path) -> AsyncIterator[OwnerWorld]:
+    """Serve a real owner API."""
+    async with open_owner_world(tmp_path) as opened:
+        yield opened
+
+
+async def until[T](check: Callable[[], T]) -> T:
+    """Wait until ``check`` returns something true, and return it; fails after ten seconds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := check()):  # noqa: ASYNC110 - states change in many ways, not one
+            await asyncio.sleep(0.01)
+    return found
+
+
+class Home:
+    """A Home Assistant whose entry is paired with the owner API."""
+
+    def __init__(self, hass: HomeAssistant, entry: MockConfigEntry) -> None:
+        """Look at one entry."""
+        self.hass = hass
+        self.entry = entry
+
+    def entity_id(self, platform: str, device_key: str, key: str) -> str:
+        """Return the entity id behind a unique id."""
+        registry = er.async_get(self.hass)
+        found = registry.async_get_entity_id(platform, DOMAIN, f"{device_key}_{key}")
+        assert found is not None, (platform, key)
+        return found
+
+    def state(self, platform: str, device_key: str, key: str) -> State:
+        """Return the state behind a unique id."""
+        state = self.hass.states.get(self.entity_id(platform, device_key, key))
+        assert state is not None, (platform, key)
+        return state
+
+    async def reaches(self, platform: str, device_key: str, key: str, value: str) -> State:
+        """Wait until an entity shows a value."""
+        try:
+            await until(lambda: self.state(platform, device_key, key).state == value)
+        except TimeoutError:
+            shown = self.state(platform, device_key, key).state
+            raise AssertionError(f"{key} shows {shown}, not {value}") from None
+        return self.state(platform, device_key, key)
+
+    async def act(self, action: str, data: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Call one of our actions and return its response."""
+        return await self.hass.services.async_call(
+            DOMAIN, action, data or {}, blocking=True, return_response=True, **options
+        )
+
+    async def set(
+        self, platform: str, device_key: str, key: str, service: str, **data: Any
+    ) -> None:
+        """Call a platform's own action on one of our entities."""
+        await self.hass.services.async_call(
+            platform,
+            service,
+            {"entity_id": self.entity_id(platform, device_key, key), **data},
+            blocking=True,
+        )
+
+
+def car_says(hass: HomeAssistant, soc: float | str, plug: str = "on") -> None:
+    """Set what the owner's own sensors show."""
+    hass.states.async_set(SOC, str(soc), {"device_class": "battery", "unit_of_measurement": "%"})
+    hass.states.async_set(PLUG, plug, {"device_class": "plug"})
+
+
+async def paired_entry(
+    hass: HomeAssistant, world: OwnerWorld, subentries: list[ConfigSubentryData]
+) -> MockConfigEntry:
+    """Pair for real and return an entry that is not set up yet."""
+    api = OwnerApi(async_get_clientsession(hass), world.url)
+    pairing = await api.pair(await world.pairing_code(), "Test home")
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="Li Wei",
+        unique_id=pairing.owner_id,
+        data={
+            CONF_URL: world.url,
+            CONF_KEY_SHA256: None,
+            CONF_SERVER_ID: pairing.server_id,
+            CONF_OWNER_ID: pairing.owner_id,
+            CONF_DEVICE_ID: pairing.device_id,
+            CONF_REFRESH_TOKEN: pairing.refresh_token,
+        },
+        subentries_data=subentries,
+    )
+    entry.add_to_hass(hass)
+    return entry
+
+
+def vehicle_subentry(vehicle_id: str, **mapping: Any) -> ConfigSubentryData:
+    """Return a vehicle's subentry with the usual two sensors mapped."""
+    return ConfigSubentryData(
+        data={
+            "vehicle_id": vehicle_id,
+            "soc_entity": SOC,
+            "plugged_entity": PLUG,
+            "power_sign": "charging_positive",
+            **mapping,
+        },
+        subentry_type="vehicle",
+        title="Blue car",
+        unique_id=vehicle_id,
+    )
+
+
+@pytest.fixture
+async def vehicle_id(world: OwnerWorld) -> str:
+    """Return a vehicle that may discharge and leaves tomorrow."""
+    return await world.add_vehicle()
+
+
+@pytest.fixture
+async def home(hass: HomeAssistant, world: OwnerWorld, vehicle_id: str) -> Home:
+    """Set up the entry with one vehicle whose sensors say 80 %, plugged in."""
+    car_says(hass, 80)
+    entry = await paired_entry(hass, world, [vehicle_subentry(vehicle_id)])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return Home(hass, entry)
+
+
+@pytest.fixture
+async def session_id(home: Home, world: OwnerWorld, vehicle_id: str) -> str:
+    """Return the park's session, bound to the vehicle by Home Assistant's own telemetry."""
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+    member = await world.join(vehicle_id)
+    found = await world.plug_in(member)
+    session = await world.park.get(f"/v1/park/sessions/{found}")
+    assert session["state"] == "bound", session
+    return found

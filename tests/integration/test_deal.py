@@ -1,0 +1,123 @@
+"""The main job through Home Assistant: an offer, an answer, delivery, a reward."""
+
+from typing import Any
+
+from homeassistant.core import Context
+import pytest
+
+from .conftest import Home, car_says, until
+from .owner_world import OwnerWorld
+
+
+async def test_an_offer_reaches_home_assistant_with_price_energy_and_net(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """What the owner needs to judge is there at once, without a poll."""
+    offer = await world.offer(session_id)
+    owner_id = world.owner_id
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    price = home.state("sensor", owner_id, "next_offer_price")
+    assert price.state == "1.2"
+    assert price.attributes["unit_of_measurement"] == "CNY/kWh"
+    assert price.attributes["offer_id"] == offer["offer_id"]
+    assert price.attributes["vehicle_id"] == vehicle_id
+    assert home.state("sensor", owner_id, "next_offer_energy").state == "6.0"
+    told = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+    net = home.state("sensor", owner_id, "next_offer_net")
+    assert float(net.state) == told["net_minor"] / 100
+    event = home.state("event", owner_id, "offers")
+    assert event.attributes["event_type"] == "offer_presented"
+    assert event.attributes["offer_id"] == offer["offer_id"]
+
+
+async def test_promise_1_nothing_is_accepted_while_nobody_answers(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """Promise 1: silence is no."""
+    offer = await world.offer(session_id, respond_s=30)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    world.clock.ahead += world.clock.ahead.resolution * 31_000_000
+    await world.tick()
+    await home.reaches("sensor", world.owner_id, "open_offers", "0")
+    assert (await world.park.get(f"/v1/park/offers/{offer['offer_id']}"))["state"] == "expired"
+    assert home.state("sensor", world.owner_id, "deal_state").state == "none"
+
+
+async def test_an_accepted_offer_is_delivered_settled_and_paid(
+    home: Home, world: OwnerWorld, session_id: str, hass_admin_user: Any
+) -> None:
+    """The whole way, with the owner's tap, and price x delivered = reward at its end."""
+    owner_id = world.owner_id
+    offer = await world.offer(session_id, start_at=world.at(1), end_at=world.at(3_600))
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+
+    answer = await home.act("accept_offer", context=Context(user_id=hass_admin_user.id))
+    assert answer["offer_id"] == offer["offer_id"]
+    decision = answer["answer"]["decision"]
+    assert decision["method"] == "tap"
+    assert decision["actor"] == {"user": hass_admin_user.id}
+    commitment_id = answer["answer"]["commitment_id"]
+    await home.reaches("sensor", owner_id, "deal_state", "pending_award")
+    await world.award(commitment_id)
+    await home.reaches("sensor", owner_id, "deal_state", "scheduled")
+
+    await until(lambda: world.clock.now().timestamp() > _start(offer))
+    await world.tick()
+    await world.meter(session_id, context="begin")
+    assert await world.instruct(commitment_id) == 201
+    await home.reaches("sensor", owner_id, "deal_state", "active")
+    await home.reaches("binary_sensor", owner_id, "discharging", "on")
+    world.exported_wh += 500
+    await world.meter(session_id, -7_000)
+    await world.tick()
+    await home.reaches("sensor", owner_id, "deal_delivered", "0.5")
+
+    response = await home.act("stop", context=Context(user_id=hass_admin_user.id))
+    assert len(response["stops"][0]["commitments"]) == 1
+    await home.reaches("event", owner_id, "deals", home.state("event", owner_id, "deals").state)
+    await world.park.post(
+        f"/v1/park/commitments/{commitment_id}/stop-confirmation", {"confirmed_at": world.at(0)}
+    )
+    await world.meter(session_id, 0, context="end")
+    await world.tick()
+    pending = await home.reaches("sensor", owner_id, "rewards_pending", "0.6")
+    assert pending.attributes["unit_of_measurement"] == "CNY"
+    settlement = (await world.phone.get(f"/v1/commitments/{commitment_id}"))["settlement"]
+    assert settlement["delivered_wh"] == 500
+    assert settlement["net_minor"] == 60
+
+
+def _start(offer: Any) -> float:
+    """Return the second an offer's window opens."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(offer["terms"]["start_at"]).timestamp()
+
+
+@pytest.mark.parametrize("answer", ["decline", "counter"])
+async def test_an_offer_can_be_declined_or_countered(
+    answer: str, home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """The three answers are equal; each closes or moves exactly the offer shown."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    context = Context(user_id="somebody")
+    terms = {"price_per_kwh": 1.5} if answer == "counter" else {}
+    await home.act(f"{answer}_offer", terms, context=context)
+    shown = await world.park.get(f"/v1/park/offers/{offer['offer_id']}")
+    assert shown["state"] == {"decline": "declined", "counter": "countered"}[answer]
+    if answer == "counter":
+        assert shown["decision"]["counter_terms"]["price_per_kwh"] == "1.5000"
+
+
+async def test_a_new_state_of_charge_reaches_the_api_with_its_own_time(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 3: the API learns when the car measured, not when Home Assistant sent."""
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+    car_says(home.hass, 79)
+    sensor = home.hass.states.get("sensor.car_battery")
+    assert sensor is not None
+    await home.reaches("sensor", vehicle_id, "soc", "79.0")
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}")
+    assert told["soc"]["measured_at"][:19] == sensor.last_reported.isoformat()[:19]
