@@ -173,16 +173,17 @@ def _json(raw: bytes, config: Config) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _deeper_than(value: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON value
+    """Tell whether more than ``depth`` objects and lists stand inside one another."""
     level = [value]
     for _ in range(depth + 1):
+        containers = [node for node in level if isinstance(node, (dict, list))]
+        if not containers:
+            return False
         level = [
             child
-            for node in level
-            if isinstance(node, (dict, list))
+            for node in containers
             for child in (node.values() if isinstance(node, dict) else node)
         ]
-        if not level:
-            return False
     return True
 
 

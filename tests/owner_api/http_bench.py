@@ -1,6 +1,7 @@
 """A small application on a real socket whose operations have effects a test can count."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import threading
@@ -217,6 +218,13 @@ class Bench:
     async def things(self) -> int:
         """Return how many things were made."""
         return await self.store.read(count)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the server has come to a state that nothing announces."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - the state belongs to the code under test
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
