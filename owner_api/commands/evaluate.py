@@ -1,16 +1,14 @@
 """Judge an offer against the owner's limits: first what forbids it, then the exact quote."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
-from owner_api.core.departures import next_departure
 from owner_api.core.model import (
     ConsentMode,
-    Departure,
     NextDeparture,
     Recharge,
     Tariff,
@@ -22,8 +20,10 @@ from owner_api.store.times import encode
 from owner_api.store.tx import Tx
 
 from .edge import Json
+from .leaving import departure_in_force
 from .planner import ask
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .wear_cost import wear_per_kwh
 
 PACK_TEMPERATURE_C: Final = (Decimal(0), Decimal(45))
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
@@ -70,18 +70,15 @@ def judge(
     ``named_departure`` is a leave time a person names with the decision; ``leave_out`` is the
     commitment that is judged again and must not be counted against itself.
     """
-    departures = vehicle.departures
-    if named_departure:
-        departures = replace(departures, one_off=Departure(departure_at=named_departure))
     preferences = vehicle.preferences
-    departure = next_departure(departures, preferences.soc_min_departure_pct, vehicle.zone, now)
+    departure = departure_in_force(tx, vehicle, session, now, named=named_departure)
     soc = current_soc(vehicle, session)
     block = (
         _forbidden(vehicle, session)
         or _agreement_missing(tx, vehicle, session)
         or _terms_unwanted(vehicle, terms)
         or _battery_unfit(vehicle, soc, now, max_age_s or preferences.soc_max_age_consent_s)
-        or _used_up(tx, vehicle, now, leave_out)
+        or _used_up(tx, vehicle, terms, now, leave_out)
     )
     if block is None and departure is None:
         block = blocked("departure_unknown")
@@ -201,8 +198,23 @@ def _battery_unfit(
     return None
 
 
-def _used_up(tx: Tx, vehicle: VehicleRecord, now: datetime, leave_out: str | None) -> Json | None:
-    """Return a block when the day's number of events is used up."""
+def _used_up(
+    tx: Tx, vehicle: VehicleRecord, terms: Terms, now: datetime, leave_out: str | None
+) -> Json | None:
+    """Return a block when the day's events are used up or the battery has not rested enough."""
+    rest = timedelta(seconds=vehicle.preferences.cooldown_s)
+    if rest:
+        near = tx.one(
+            "SELECT commitment_id FROM commitment WHERE vehicle_id = ? AND commitment_id IS NOT ?"
+            " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
+            " AND start_at < ? AND COALESCE(ended_at, end_at) > ? LIMIT 1",
+            vehicle.vehicle_id,
+            leave_out,
+            terms.end_at + rest,
+            terms.start_at - rest,
+        )
+        if near:
+            return blocked("cooldown", vehicle.preferences.cooldown_s, None, "s")
     limit = vehicle.preferences.max_discharge_events_per_day
     if limit is None:
         return None
@@ -281,7 +293,7 @@ def quote_request(
         "departure_buffer_s": preferences.departure_buffer_s,
         "vehicle": {
             "usable_capacity_wh": body.usable_capacity_wh,
-            "soc_pct": float(soc),
+            "soc_pct": float(max(Decimal(0), soc - preferences.soc_margin_pct)),
             "max_charge_w": body.max_charge_w,
             "max_discharge_w": body.max_discharge_w,
             "charge_efficiency": float(body.charge_efficiency),
@@ -291,7 +303,7 @@ def quote_request(
             "soc_floor_pct": float(preferences.soc_floor_pct),
             "soc_ceiling_pct": float(preferences.soc_ceiling_pct),
             "soc_min_departure_pct": float(departure.soc_min_departure_pct),
-            "degradation_cost_per_kwh": str(preferences.degradation_cost_per_kwh),
+            "degradation_cost_per_kwh": wear_per_kwh(vehicle),
             "min_price_per_kwh": str(preferences.min_price_per_kwh),
         },
         "tariff": tariff_entries(preferences.tariff, vehicle, now, departure.departure_at),

@@ -47,7 +47,7 @@ def watch(
         )
         return Watch(stop=reason or "soc_unknown", state=ended, energy_wh=0)
     room = headroom_wh(
-        soc_pct=estimate.soc_pct,
+        soc_pct=estimate.soc_pct - vehicle.preferences.soc_margin_pct,
         floor_pct=floor_pct(vehicle, deal),
         capacity_wh=vehicle.body.usable_capacity_wh,
         discharge_efficiency=vehicle.body.discharge_efficiency,

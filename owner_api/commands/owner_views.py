@@ -15,8 +15,10 @@ from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
 from .evaluate import budget_left_wh, current_soc, quote_request
+from .leaving import departure_in_force
 from .planner import ask
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
+from .wear_cost import wear_band
 
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
@@ -41,11 +43,9 @@ def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:
 
 def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
     """Return a vehicle with its status, the reason for it, and the energy it could offer."""
-    live, preferences = vehicle.live, vehicle.preferences
+    live = vehicle.live
     session = open_session(tx, vehicle.vehicle_id)
-    departure = next_departure(
-        vehicle.departures, preferences.soc_min_departure_pct, vehicle.zone, now
-    )
+    departure = departure_in_force(tx, vehicle, session, now)
     status, reason = _status(tx, vehicle, session, departure is not None, now)
     soc = current_soc(vehicle, session)
     available = None
@@ -76,6 +76,7 @@ def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
         "session_id": session.session_id if session else None,
         "park_id": session.park_id if session else None,
         "v2g_wear_minor": live.v2g_wear_minor,
+        "wear_price_per_kwh": wear_band(vehicle.body),
     }
 
 
@@ -143,9 +144,7 @@ def _available(
 ) -> int | None:
     """Return the energy (Wh) the vehicle could sell between now and its leave time."""
     preferences = vehicle.preferences
-    departure = next_departure(
-        vehicle.departures, preferences.soc_min_departure_pct, vehicle.zone, now
-    )
+    departure = departure_in_force(tx, vehicle, session, now)
     soc = current_soc(vehicle, session)
     if departure is None or soc is None:
         return None

@@ -1,6 +1,7 @@
 """What a deal was worth: measured once, never rewritten; a correction reverses and starts anew."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,10 +18,11 @@ from owner_api.core.machine import (
     SettlementState,
     decide_settlement,
 )
+from owner_api.core.model import VehicleLive
 from owner_api.core.money import minor_digits
 from owner_api.core.settlement import Amounts, Delivery, measure, price
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
-from owner_api.store.documents import dump, from_json, to_json
+from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
@@ -103,6 +105,7 @@ def _write(
         minor_digits=minor_digits(reward.currency),
     )
     settlement_id = new_id("stl")
+    lines = breakdown(deal, delivery.delivered_wh, amounts)
     tx.insert(
         "settlement",
         settlement_id=settlement_id,
@@ -125,7 +128,7 @@ def _write(
         penalty_minor=amounts.penalty_minor,
         net_minor=amounts.net_minor,
         currency=reward.currency,
-        breakdown=to_json(breakdown(deal, delivery.delivered_wh, amounts)).decode(),
+        breakdown=to_json(lines).decode(),
         stop_reason=stop_reason(deal.state_reason),
         dispute_until=now + timedelta(seconds=deal.terms.dispute_window_s),
         supersedes=supersedes,
@@ -134,12 +137,22 @@ def _write(
         updated_at=now,
     )
     tx.update("commitment", {"commitment_id": deal.commitment_id}, settlement_id=settlement_id)
+    _add_wear(tx, deal.vehicle_id, lines["wear_minor"])
     row = find(tx, settlement_id)
     rewards.earn(tx, row, deal.terms.reward.kind, now, new_id)
     announce.settlement(tx, row, now)
     rewards.announce_totals(tx, deal.owner_id, now)
     announce.commitment(tx, deal.commitment_id, now, "commitment.settled", park=False)
     return settlement_id
+
+
+def _add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
+    """Add to what selling has cost the vehicle's battery so far."""
+    row = tx.one("SELECT live FROM vehicle WHERE vehicle_id = ?", vehicle_id)
+    assert row is not None
+    live = load(VehicleLive, row["live"])
+    worn = replace(live, v2g_wear_minor=live.v2g_wear_minor + minor)
+    tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
 
 
 def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Json:
@@ -151,12 +164,9 @@ def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Js
         request.pop("budget_left_wh", None)
         found = ask(request)["breakdown"]
         lines = {key: (found or {}).get(key, 0) for key in lines}
+    costs = sum(lines.values())
     lines["gross_minor"] = amounts.net_minor
-    lines["net_minor"] = amounts.net_minor + sum(
-        value
-        for key, value in lines.items()
-        if key in {"refill_minor", "losses_minor", "wear_minor"}
-    )
+    lines["net_minor"] = amounts.net_minor - costs
     return lines
 
 
@@ -260,6 +270,7 @@ def correct(tx: Tx, call: Call) -> Reply:
     to = _decide(row, Correct(), call.now)
     tx.update("settlement", {"settlement_id": row["settlement_id"]}, state=to, updated_at=call.now)
     rewards.reverse(tx, row["settlement_id"], call.now, call.new_id)
+    _add_wear(tx, deal.vehicle_id, -from_json(row["breakdown"])["wear_minor"])
     announce.settlement(tx, find(tx, row["settlement_id"]), call.now)
     begin = row["begin_register_wh"]
     delivery = measure(

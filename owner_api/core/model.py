@@ -126,7 +126,12 @@ class Tariff:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preferences:
-    """What the owner allows. Nothing is allowed until the owner says so."""
+    """What the owner allows. Nothing is allowed until the owner says so.
+
+    ``soc_margin_pct`` is how much too high a car's reading may be: floor and departure minimum
+    are kept as if it were. ``degradation_cost_per_kwh`` None means the published default for the
+    car's chemistry. ``cooldown_s`` is the rest between two discharges.
+    """
 
     soc_floor_pct: Decimal = Decimal(20)
     soc_ceiling_pct: Decimal = Decimal(90)
@@ -145,8 +150,11 @@ class Preferences:
     accepted_reward_kinds: tuple[str, ...] = ("cash",)
     tariff: Tariff = field(default_factory=Tariff)
     later_refill_price_per_kwh: Decimal | None = None
-    degradation_cost_per_kwh: Decimal = Decimal("0.06")
+    degradation_cost_per_kwh: Decimal | None = None
+    cooldown_s: int = 0
     departure_buffer_s: int = 900
+    departure_guard: str = "q05"
+    soc_margin_pct: Decimal = Decimal("2.5")
     soc_max_age_consent_s: int = 1_800
     soc_max_age_discharge_s: int = 900
 

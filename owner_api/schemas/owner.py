@@ -29,6 +29,7 @@ DECISIONS: Final = ("accept", "decline", "counter")
 METHODS: Final = ("tap", "automation", "rule", "voice")
 SOC_SOURCES: Final = ("direct", "estimated", "owner")
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DEPARTURE_GUARDS: Final = ("off", "q02", "q05", "q10")
 CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
 PURPOSES: Final = ("peak_price", "pv_balance", "backup", "grid_emergency", "test")
 
@@ -101,7 +102,10 @@ PREFERENCES_PATCH: Final = {
     Optional("accepted_reward_kinds"): ListOf(choice(*REWARD_KINDS), 1, 5),
     Optional("tariff"): TARIFF,
     Optional("later_refill_price_per_kwh"): Nullable(price()),
-    Optional("degradation_cost_per_kwh"): price("0"),
+    Optional("degradation_cost_per_kwh"): Nullable(price("0")),
+    Optional("cooldown_s"): integer(0, 604_800),
+    Optional("departure_guard"): choice(*DEPARTURE_GUARDS),
+    Optional("soc_margin_pct"): number(0, 10),
     Optional("departure_buffer_s"): integer(0, 7_200),
     Optional("soc_max_age_consent_s"): integer(60, 3_600),
     Optional("soc_max_age_discharge_s"): integer(60, 3_600),

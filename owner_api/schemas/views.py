@@ -85,6 +85,7 @@ VEHICLE: Final = required(
         "session_id": Nullable(typed_id("ses")),
         "park_id": Nullable(typed_id("prk")),
         "v2g_wear_minor": _MINOR,
+        "wear_price_per_kwh": required(dict.fromkeys(("low", "default", "high"), price("0"))),
     }
 )
 PREFERENCES: Final = required(

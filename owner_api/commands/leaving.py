@@ -1,0 +1,82 @@
+"""The leave time in force: the owner's word first, the forecast of this car's stays after it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from typing import Final
+
+from owner_api.core.departures import next_departure
+from owner_api.core.model import Departure, NextDeparture
+from owner_api.planning.dwell import Stay, StayHistory, forecast_dwell
+from owner_api.planning.dwell_prior import shipped_prior
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from .records import SessionRecord, VehicleRecord
+
+# How often a forecast leave time may be too late, by the owner's choice.
+_LEVELS: Final[Mapping[str, float]] = {"q02": 0.02, "q05": 0.05, "q10": 0.10}
+# With fewer ended stays of its own a car's forecast is mostly other people's habits.
+_FEWEST_STAYS: Final = 5
+_MOST_STAYS: Final = 400
+
+
+@cache
+def _prior() -> StayHistory:
+    """Return the shipped population prior, read once."""
+    return shipped_prior()
+
+
+def departure_in_force(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord | None,
+    now: datetime,
+    *,
+    named: datetime | None = None,
+) -> NextDeparture | None:
+    """Return the leave time that holds now, None when neither word nor forecast gives one.
+
+    ``named`` is a leave time a person names with a decision; it stands before everything else.
+    """
+    departures, preferences = vehicle.departures, vehicle.preferences
+    if named:
+        departures = replace(departures, one_off=Departure(departure_at=named))
+    told = next_departure(departures, preferences.soc_min_departure_pct, vehicle.zone, now)
+    if told is not None or session is None:
+        return told
+    level = _LEVELS.get(preferences.departure_guard)
+    if level is None or session.plugged_in_at > now:
+        return None
+    stays = _stays(tx, vehicle.vehicle_id)
+    if len(stays) < _FEWEST_STAYS:
+        return None
+    found = forecast_dwell(
+        StayHistory.of(stays, vehicle.zone),
+        prior=_prior(),
+        plugged_in_at=session.plugged_in_at,
+        now=now,
+        zone=vehicle.zone,
+    )
+    return NextDeparture(
+        departure_at=found.departure_at(level),
+        source="forecast",
+        soc_min_departure_pct=preferences.soc_min_departure_pct,
+    )
+
+
+def _stays(tx: Tx, vehicle_id: str) -> list[Stay]:
+    """Return the vehicle's newest ended stays at parks."""
+    rows = tx.all(
+        "SELECT plugged_in_at, unplugged_at FROM session WHERE vehicle_id = ?"
+        " AND state = 'ended' AND bound_by IS NOT NULL AND unplugged_at > plugged_in_at"
+        " ORDER BY plugged_in_at DESC LIMIT ?",
+        vehicle_id,
+        _MOST_STAYS,
+    )
+    found = []
+    for row in rows:
+        begin, end = decode(row["plugged_in_at"]), decode(row["unplugged_at"])
+        found.append(Stay(plugged_in_at=begin, dwell_h=(end - begin).total_seconds() / 3600))
+    return found
