@@ -57,7 +57,9 @@ def answer(problem: Problem, request_id: str) -> web.Response:
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     if problem.code.status == web.HTTPUnauthorized.status_code:
-        headers["WWW-Authenticate"] = 'Bearer realm="owner-api"'
+        # RFC 6749 §5.2: a client that failed to authenticate is told the scheme it uses.
+        scheme = "Basic" if problem.code is ProblemCode.INVALID_CLIENT else "Bearer"
+        headers["WWW-Authenticate"] = f'{scheme} realm="owner-api"'
     return web.Response(
         body=to_json(problem.document(request_id)),
         status=problem.code.status,

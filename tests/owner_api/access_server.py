@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import uuid
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from owner_api.access.services import Access, open_access
 from owner_api.commands import owners, pairing, parks
@@ -28,25 +29,32 @@ class MovableClock:
         self.at = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
 
     def now(self) -> datetime:
+        """Return where the test put the clock."""
         return self.at
 
     def move(self, seconds: float) -> None:
+        """Let time pass, or step back with a negative number."""
         self.at += timedelta(seconds=seconds)
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - the protocol's signature
+        """Refuse: nothing in these tests waits on the clock."""
         raise AssertionError("nothing in these tests waits on the clock")
 
 
 @dataclass
 class Answer:
+    """An HTTP answer, whole."""
+
     status: int
     body: Any
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     raw: bytes
 
 
 @dataclass(kw_only=True)
 class Server:
+    """A running server with the shortcuts these tests need."""
+
     url: str
     store: Store
     access: Access
@@ -54,7 +62,6 @@ class Server:
     config: Config
     http: aiohttp.ClientSession
     database: Path
-    paired: list[dict[str, Any]] = field(default_factory=list)
 
     async def call(
         self,
@@ -66,33 +73,36 @@ class Server:
         form: dict[str, str] | None = None,
         key: str | None = None,
         headers: dict[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
     ) -> Answer:
+        """Send one request and return its answer."""
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if key is not None:
             sent["Idempotency-Key"] = key
         async with self.http.request(
-            method, self.url + path, json=json, data=form, headers=sent, auth=auth
+            method, self.url + path, json=json, data=form, headers=sent
         ) as response:
             raw = await response.read()
             is_json = raw and "json" in response.content_type
             body = await response.json(content_type=None) if is_json else None
-            return Answer(response.status, body, dict(response.headers), raw)
+            return Answer(response.status, body, response.headers, raw)
 
     async def add_owner(self, name: str = "Li Wei") -> str:
+        """Add an owner as the command line does; return the id."""
         row = await self.store.write(
             lambda tx: owners.add_owner(tx, now=self.clock.now(), new_id=new_id, display_name=name)
         )
         return str(row["owner_id"])
 
     async def add_park(self, name: str = "East Gate Park") -> parks.NewPark:
+        """Add a park as the command line does."""
         return await self.store.write(
             lambda tx: parks.add_park(tx, now=self.clock.now(), new_id=new_id, display_name=name)
         )
 
     async def mint(self, owner_id: str) -> pairing.MintedCode:
+        """Make a pairing code as the command line does."""
         return await self.store.write(
             lambda tx: pairing.mint(
                 tx,
@@ -105,6 +115,7 @@ class Server:
         )
 
     async def pair(self, code: str, *, key: str | None = None, name: str = "Kitchen") -> Answer:
+        """Trade a code, under a fresh Idempotency-Key unless one is given."""
         body = {"code": code, "device_name": name, "kind": "home_assistant"}
         return await self.call("POST", "/v1/pair", json=body, key=key or uuid.uuid4().hex)
 
@@ -115,10 +126,12 @@ class Server:
         return dict(answer.body)
 
     async def refresh(self, refresh_token: str) -> Answer:
+        """Trade a refresh token."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return await self.call("POST", "/v1/token", form=form)
 
     async def park_token(self, park: parks.NewPark) -> str:
+        """Return an access token of a park."""
         form = {
             "grant_type": "client_credentials",
             "client_id": park.park_id,
