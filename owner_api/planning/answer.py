@@ -69,6 +69,7 @@ class CostLines:
     wear_per_kwh: Decimal
     charge_efficiency: Decimal
     discharge_efficiency: Decimal
+    uncapped_exact_minor: Decimal
     gross_exact_minor: Decimal
     refill_exact_minor: Decimal
     losses_exact_minor: Decimal
@@ -241,6 +242,7 @@ def _cost_lines(lines: CostLines) -> dict[str, object]:
         "charge_efficiency": _text(lines.charge_efficiency),
         "discharge_efficiency": _text(lines.discharge_efficiency),
         "before_rounding": {
+            "uncapped_minor": _text(lines.uncapped_exact_minor),
             "gross_minor": _text(lines.gross_exact_minor),
             "refill_minor": _text(lines.refill_exact_minor),
             "losses_minor": _text(lines.losses_exact_minor),

@@ -48,6 +48,7 @@ def explain(
     if pro_rata:
         share = PRECISE.divide(share * sold_wh, Decimal(offer.requested_energy_wh))
     paid = PRECISE.add(paid, share)
+    uncapped = paid
     capped = offer.cap_minor is not None and offer.cap_minor < paid
     if capped:
         paid = Decimal(offer.cap_minor or 0)
@@ -68,6 +69,7 @@ def explain(
         wear_per_kwh=wishes.degradation_cost_per_kwh,
         charge_efficiency=vehicle.charge_efficiency,
         discharge_efficiency=vehicle.discharge_efficiency,
+        uncapped_exact_minor=_line(uncapped),
         gross_exact_minor=_line(paid),
         refill_exact_minor=_line(refill),
         losses_exact_minor=_line(losses),

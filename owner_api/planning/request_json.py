@@ -110,7 +110,7 @@ def _number(value: object, rounding: str) -> Decimal:
     if isinstance(value, int) and abs(value) > 10**9:
         _fail("out_of_range", "is too large", "a percentage or a ratio")
     number = _decimal(str(value))
-    if abs(number) > 10**9:
+    if number.adjusted() > 9:
         _fail("out_of_range", f"is {value}", "a percentage or a ratio")
     if number != number.quantize(FINEST_NUMBER, rounding):
         return number.quantize(FINEST_NUMBER, rounding)

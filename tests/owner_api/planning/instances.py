@@ -19,7 +19,7 @@ def moment(value: str) -> datetime:
 
 def random_request(seed: int) -> dict[str, Any]:
     """Return one request; equal seeds give equal requests."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - seeded on purpose, never a secret
     now = START + timedelta(seconds=draw.randrange(0, 86_400, draw.choice([1, 60, 900])))
     longest_s = draw.choice([3, 9, 14, 30]) * 3_600
     stay_s = draw.randrange(longest_s // 5, longest_s, draw.choice([1, 60, 900]))
@@ -79,7 +79,7 @@ def _tariff(draw: random.Random, now: datetime, stay_s: int) -> list[dict[str, s
     step = draw.choice([900, 3_600, 7_200, stay_s])
     levels = draw.choice([["0.3200", "0.6600", "1.0500"], None])
     low = draw.choice([-0.2, 0.1])
-    entries = []
+    entries: list[dict[str, str]] = []
     while not entries or at < now + timedelta(seconds=stay_s + draw.choice([0, 7_200])):
         price = draw.choice(levels) if levels else f"{draw.uniform(low, 1.2):.4f}"
         entries.append({"start_at": text(at), "price_per_kwh": price})

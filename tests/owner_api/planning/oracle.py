@@ -137,26 +137,8 @@ class Oracle:
         row_lower, row_upper = rows.copy(), rows.copy()
         row_lower[-1], row_upper[-1] = (0.0, INF) if sold_kwh is None else (sold_kwh, sold_kwh)
         lp.row_lower_, lp.row_upper_ = row_lower, row_upper
-        starts, index, value = [0], [], []
-        for i in range(n):
-            index += [i]
-            value += [-self.eta_c * self._h[i]]
-            starts.append(len(index))
-        for i in range(n):
-            index += [i, n]
-            value += [self._h[i] / self.eta_d, self._h[i]]
-            starts.append(len(index))
-        for i in range(n):
-            index += [i]
-            value += [1.0]
-            if i + 1 < n:
-                index += [i + 1]
-                value += [-1.0]
-            starts.append(len(index))
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = np.array(starts), np.array(index)
-        lp.a_matrix_.value_ = np.array(value)
-        solver = highspy.Highs()
+        self._set_matrix(lp)
+        solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no types for it
         solver.silent()
         solver.passModel(lp)
         solver.run()
@@ -164,3 +146,15 @@ class Oracle:
             return None
         found = solver.getInfo().objective_function_value
         return -found if maximise else found
+
+    def _set_matrix(self, lp: highspy.HighsLp) -> None:
+        """Row i: energy at the end of piece i; last row: what is sold."""
+        n = self._n
+        columns = [[(i, -self.eta_c * self._h[i])] for i in range(n)]
+        columns += [[(i, self._h[i] / self.eta_d), (n, self._h[i])] for i in range(n)]
+        columns += [[(i, 1.0), (i + 1, -1.0)] if i + 1 < n else [(i, 1.0)] for i in range(n)]
+        entries = [entry for column in columns for entry in column]
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = np.cumsum([0, *(len(column) for column in columns)])
+        lp.a_matrix_.index_ = np.array([row for row, _ in entries])
+        lp.a_matrix_.value_ = np.array([value for _, value in entries])

@@ -1,0 +1,321 @@
+"""What a quote means: design §5, sentence by sentence."""
+
+import json
+from typing import Any
+
+import pytest
+
+from owner_api.planning.quote import parse_request, quote
+
+from .instances import random_request
+from .requests import EXAMPLE, ask, changed, example
+
+NIGHT = [
+    {"start_at": "2026-11-30T22:00:00Z", "price_per_kwh": "0.3200"},
+    {"start_at": "2026-12-01T07:00:00Z", "price_per_kwh": "0.6600"},
+    {"start_at": "2026-12-01T18:00:00Z", "price_per_kwh": "1.0500"},
+    {"start_at": "2026-12-01T22:00:00Z", "price_per_kwh": "0.3200"},
+]
+AFTERNOON: dict[str, Any] = changed(
+    EXAMPLE,
+    {
+        "/now": "2026-12-01T12:00:00Z",
+        "/tariff": NIGHT,
+        "/offer/start_at": "2026-12-01T14:00:00Z",
+        "/offer/end_at": "2026-12-01T16:00:00Z",
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "soc_pct", "need_pct", "break_even", "net_minor", "max_wh"),
+    [
+        ("2026-12-02T08:00:00Z", 60, 50, 0.428, 618, 14_000),
+        ("2026-12-01T18:00:00Z", 60, 50, 0.545, 524, 14_000),
+        ("2026-12-01T18:00:00Z", 55, 55, 0.818, 305, 14_000),
+        ("2026-12-01T17:00:00Z", 52, 60, 0.818, 305, 13_800),
+    ],
+)
+def test_the_worked_examples_of_the_reference_come_out(
+    leaves: str, soc_pct: float, need_pct: float, break_even: float, net_minor: int, max_wh: int
+) -> None:
+    """Promise 9: the published table (break-even to 0.001, net to the fen, energy to 0.1 kWh)."""
+    answer = ask(
+        AFTERNOON,
+        departure_at=leaves,
+        vehicle__soc_pct=soc_pct,
+        preferences__soc_min_departure_pct=need_pct,
+    )
+    assert answer["verdict"] == "accept"
+    assert float(answer["break_even_price_per_kwh"]) == pytest.approx(break_even, abs=0.0006)
+    assert answer["net_minor"] == pytest.approx(net_minor, abs=1)
+    assert answer["max_energy_wh"] == pytest.approx(max_wh, abs=100)
+
+
+def test_the_issue_example_is_accepted_with_its_plan() -> None:
+    """Charge earliest, discharge evenly over the window, arrive at the departure minimum."""
+    answer = example()
+    assert answer["verdict"] == "accept"
+    assert answer["reason"] is None
+    assert answer["nearest"] == []
+    assert [(step["start_at"], step["power_w"]) for step in answer["plan"]] == [
+        ("2026-12-01T05:30:00Z", 7_000),
+        ("2026-12-01T05:53:40Z", 0),
+        ("2026-12-01T06:00:00Z", -4_000),
+        ("2026-12-01T08:00:00Z", 0),
+    ]
+    assert answer["soc_at_departure_pct"] == 50
+    assert answer["soc_lowest_pct"] == 50
+
+
+def test_the_same_request_gives_the_same_bytes() -> None:
+    """Promise 9: a quote can be compared byte for byte."""
+    for seed in range(40):
+        request = random_request(seed)
+        assert json.dumps(ask(request)) == json.dumps(ask(request))
+
+
+def test_a_quote_never_goes_below_the_floor_or_the_departure_minimum() -> None:
+    """Promise 2: neither the plan nor the most that could be sold breaks either limit."""
+    for seed in range(200):
+        request = random_request(seed)
+        answer = ask(request)
+        if not answer["feasible"]:
+            continue
+        wishes = request["preferences"]
+        start = request["vehicle"]["soc_pct"]
+        assert answer["soc_at_departure_pct"] >= wishes["soc_min_departure_pct"] - 1e-4
+        assert answer["soc_lowest_pct"] >= min(start, wishes["soc_floor_pct"]) - 1e-4
+        assert answer["soc_at_departure_pct"] <= max(start, wishes["soc_ceiling_pct"])
+
+
+def test_nothing_is_charged_inside_the_offers_window() -> None:
+    """No wash trading: the plan's power is never positive between the offer's edges."""
+    for seed in range(200):
+        request = random_request(seed)
+        answer = ask(request)
+        for step in answer["plan"] or []:
+            if request["offer"]["start_at"] <= step["start_at"] < request["offer"]["end_at"]:
+                assert step["power_w"] <= 0
+
+
+def test_charging_counts_only_where_it_is_promised() -> None:
+    """Promise 2: an empty list means that the battery must still hold the departure minimum."""
+    assert example(charging=[])["max_energy_wh"] == 5_598
+    promise = {
+        "start_at": "2026-12-01T08:30:00Z",
+        "end_at": "2026-12-01T09:00:00Z",
+        "max_w": 3_000,
+        "price_per_kwh": "0.3000",
+    }
+    answer = example(charging=[promise])
+    assert answer["max_energy_wh"] == 5_598 + 1_305
+    assert answer["cost_lines"]["charge"][0]["price_per_kwh"] == "0.3000"
+
+
+def test_overlapping_charging_promises_are_not_added_up() -> None:
+    """Promise 2: two promises for one plug are worth the stronger one."""
+    weak = {"start_at": "2026-12-01T08:00:00Z", "end_at": "2026-12-01T09:00:00Z", "max_w": 2_000}
+    strong = {**weak, "max_w": 3_000}
+    assert example(charging=[weak, strong]) == example(charging=[strong, weak])
+    assert (
+        example(charging=[weak, strong])["max_energy_wh"]
+        == example(charging=[strong])["max_energy_wh"]
+    )
+
+
+def test_a_taper_moves_the_end_of_the_horizon_earlier() -> None:
+    """What the taper takes longer up to the departure minimum is not there to be planned with."""
+    need = {"preferences__soc_min_departure_pct": 85, "departure_at": "2026-12-01T11:00:00Z"}
+    plain = example(**need)
+    tapered = example(**need, taper=[{"from_soc_pct": 80, "max_charge_w": 3_500}])
+    # 5 % of 60 kWh through 0.933 takes 1653 s at 7 kW, and as long again at half of it.
+    shorter = example(**{**need, "departure_at": "2026-12-01T10:32:26Z"})
+    assert tapered["max_energy_wh"] == shorter["max_energy_wh"] < plain["max_energy_wh"]
+    assert tapered["soc_at_departure_pct"] >= 85
+
+
+def test_a_window_that_opens_before_the_floor_is_reached_has_no_solution() -> None:
+    """Promise 2: below the floor, recovery goes first; a later window may be sold in."""
+    below = {"vehicle__soc_pct": 10, "preferences__soc_min_departure_pct": 20}
+    early = example(**below)
+    assert early["fits"] == "none"
+    assert early["reason"]["code"] == "below_floor"
+    later = example(
+        **below,
+        offer__start_at="2026-12-01T08:00:00Z",
+        offer__end_at="2026-12-01T09:00:00Z",
+        offer__requested_energy_wh=2_000,
+    )
+    assert later["fits"] == "all"
+    assert later["soc_lowest_pct"] == 10
+
+
+def test_a_car_above_its_ceiling_may_sell() -> None:
+    """Above the ceiling is not an error: what it holds is the bound, and it is not charged."""
+    answer = example(vehicle__soc_pct=97, preferences__soc_ceiling_pct=80)
+    assert answer["verdict"] == "accept"
+    assert all(step["power_w"] <= 0 for step in answer["plan"])
+
+
+def test_other_commitments_are_kept_and_share_the_power() -> None:
+    """Promise 2: what was already sold is not sold again."""
+    other = {
+        "start_at": "2026-12-01T07:00:00Z",
+        "end_at": "2026-12-01T09:00:00Z",
+        "energy_wh": 8_000,
+        "max_discharge_w": 5_000,
+    }
+    answer = example(
+        commitments=[other],
+        offer__requested_energy_wh=20_000,
+        vehicle__soc_pct=90,
+        preferences__soc_min_departure_pct=20,
+    )
+    # One hour at 7 kW, and one at the 3 kW that the commitment's 4 kW leave.
+    assert answer["max_energy_wh"] == 10_000
+    powers = {step["start_at"]: step["power_w"] for step in answer["plan"]}
+    assert powers["2026-12-01T06:00:00Z"] == -7_000
+    assert powers["2026-12-01T08:00:00Z"] == -4_000
+
+
+def test_discharge_is_even_as_far_as_the_power_allows() -> None:
+    """A commitment in part of the window leaves less there; the rest takes it up."""
+    other = {
+        "start_at": "2026-12-01T07:00:00Z",
+        "end_at": "2026-12-01T08:00:00Z",
+        "energy_wh": 5_000,
+        "max_discharge_w": 5_000,
+    }
+    answer = example(commitments=[other], offer__requested_energy_wh=8_000)
+    powers = [step["power_w"] for step in answer["plan"] if step["power_w"] < 0]
+    assert powers == [-6_000, -7_000]
+
+
+def test_an_energy_budget_is_a_limit() -> None:
+    """What the owner still allows today is the most that can be sold."""
+    answer = example(budget_left_wh=5_000)
+    assert answer["max_energy_wh"] == 5_000
+    assert answer["fits"] == "part"
+    assert answer["reason"] == {
+        "code": "budget",
+        "limit": "/budget_left_wh",
+        "needed": 8_000,
+        "available": 5_000,
+        "unit": "Wh",
+    }
+
+
+def test_a_fixed_reward_counts_pro_rata_below_the_request_and_is_capped() -> None:
+    """Half of the energy earns half of the fixed reward; the cap holds for the sum."""
+    assert example(offer__fixed_minor=100)["breakdown"]["gross_minor"] == 1_060
+    half = example(offer__fixed_minor=100, budget_left_wh=4_000)
+    assert half["breakdown"]["gross_minor"] == 480 + 50
+    assert example(offer__cap_minor=700)["breakdown"]["gross_minor"] == 700
+
+
+def test_a_capped_reward_makes_less_energy_the_better_sale() -> None:
+    """Beyond the cap each further Wh only costs."""
+    answer = example(offer__cap_minor=600)
+    assert answer["counter"]["energy_wh"] == 5_000
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"vehicle__pack_temperature_c": -3}, "temperature"),
+        ({"vehicle__pack_temperature_c": 46.5}, "temperature"),
+        ({"vehicle__warranty_discharge_policy": "prohibited"}, "warranty"),
+        ({"vehicle__warranty_discharge_policy": "capped"}, "warranty"),
+        ({"currency": "EUR"}, "currency"),
+        ({"preferences__soc_min_departure_pct": 95}, "departure_unreachable"),
+        (
+            {"departure_at": "2026-12-01T08:10:00Z", "vehicle__soc_pct": 40},
+            "window_blocks_recharge",
+        ),
+        ({"offer__requested_energy_wh": 30_000}, "power"),
+        ({"offer__min_energy_wh": 8_000, "charging": []}, "min_energy"),
+        ({"charging": []}, "energy"),
+        ({"offer__price_per_kwh": "0.5000"}, "price"),
+        ({"preferences__min_price_per_kwh": "1.5000"}, "price"),
+    ],
+)
+def test_every_no_names_the_limit_that_binds(change: dict[str, Any], code: str) -> None:
+    """Promise 8: the code, the limit, what it needs and what there is."""
+    answer = example(**change)
+    assert answer["verdict"] != "accept"
+    reason = answer["reason"]
+    assert reason["code"] == code
+    assert reason["limit"].startswith("/")
+    assert {"needed", "available", "unit"} <= set(reason)
+
+
+def test_figures_are_null_when_nothing_fits() -> None:
+    """A quote without energy has no figures."""
+    answer = example(preferences__soc_min_departure_pct=95)
+    assert answer["fits"] == "none"
+    assert answer["feasible"] is False
+    for name in (
+        "quoted_energy_wh",
+        "break_even_price_per_kwh",
+        "net_minor",
+        "breakdown",
+        "cost_lines",
+        "window_cost_minor",
+        "supply_curve",
+        "soc_at_departure_pct",
+        "soc_lowest_pct",
+        "plan",
+    ):
+        assert answer[name] is None, name
+
+
+def test_feasible_never_depends_on_the_price() -> None:
+    """Physics and promises only: an offer of nothing still fits."""
+    answer = example(offer__price_per_kwh="0.0000")
+    assert answer["feasible"] is True
+    assert answer["fits"] == "all"
+    assert answer["verdict"] == "counter"
+
+
+def test_a_currency_without_cents_is_rounded_to_whole_units() -> None:
+    """960 yen are 960 minor units; 9.60 yuan are 960 fen."""
+    yen = example(
+        offer__currency="JPY",
+        offer__price_per_kwh="120.0000",
+        tariff=[{"start_at": "2026-12-01T00:00:00Z", "price_per_kwh": "66.00"}],
+        later_refill_price_per_kwh="32.00",
+        preferences__degradation_cost_per_kwh="6.00",
+    )
+    assert yen["breakdown"]["gross_minor"] == 960
+    assert yen["net_minor"] == example()["net_minor"]
+
+
+def test_stored_energy_is_worth_the_cheapest_price_to_come_by_default() -> None:
+    """The default refill price looks from now on, not back."""
+    tariff = [
+        {"start_at": "2026-11-30T22:00:00Z", "price_per_kwh": "0.1000"},
+        {"start_at": "2026-12-01T05:30:00Z", "price_per_kwh": "0.6600"},
+        {"start_at": "2026-12-01T09:00:00Z", "price_per_kwh": "0.4000"},
+    ]
+    answer = example(tariff=tariff, later_refill_price_per_kwh=None)
+    assert answer["cost_lines"]["refill_price_per_kwh"] == "0.4000"
+
+
+def test_seconds_are_cut_on_the_cautious_side() -> None:
+    """A fraction of a second never makes a window longer or a departure later."""
+    assert (
+        example(
+            now="2026-12-01T05:29:59.400000Z",
+            departure_at="2026-12-01T10:00:00.900000Z",
+            offer__start_at="2026-12-01T05:59:59.200000Z",
+            offer__end_at="2026-12-01T08:00:00.700000Z",
+        )
+        == example()
+    )
+
+
+def test_a_quote_is_a_value() -> None:
+    """Equal requests compare equal, and so do their answers."""
+    assert parse_request(EXAMPLE) == parse_request(EXAMPLE)
+    assert quote(parse_request(EXAMPLE)) == quote(parse_request(EXAMPLE))
