@@ -1,0 +1,1 @@
+"""Trust that can be checked: log, receipts, checkpoints."""
