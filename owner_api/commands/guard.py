@@ -11,7 +11,7 @@ from owner_api.core.soc import SocEstimate, carry, headroom_wh
 from owner_api.store.tx import Tx
 
 from . import deals
-from .evaluate import PACK_TEMPERATURE_C
+from .limits import PACK_TEMPERATURE_C
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
 _WRONG_VEHICLE_PCT: Final = Decimal(5)

@@ -14,9 +14,10 @@ from owner_api.store.documents import from_json
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
-from .evaluate import budget_left_wh, current_soc, quote_request
 from .leaving import departure_in_force
+from .limits import budget_left_wh
 from .planner import ask
+from .quoting import current_soc, quote_request
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 from .wear_cost import wear_band
 

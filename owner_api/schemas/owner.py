@@ -141,6 +141,13 @@ TELEMETRY: Final = {
     ),
 }
 
+PRICES: Final = {
+    Required("entries"): ListOf(
+        {Required("start_at"): timestamp(), Required("price_per_kwh"): price()}, 0, 800
+    ),
+}
+RULE_PREVIEW: Final = {Required("rule"): RULE, Optional("last"): integer(1, 200)}
+
 CHARGER_CREATE: Final = {
     Required("display_name"): NAME,
     Optional("evse_id"): Nullable(text(1, 64)),

@@ -209,6 +209,7 @@ EVALUATION: Final = required(
         "reason": Nullable(REASON),
         "nearest": Nullable(ListOf(required({"change": text(1, 100), "to": AnyJson()}), 0, 20)),
         "plan": Nullable(ListOf(AnyJson(), 0, 20_000)),
+        "prices_assumed_from": Nullable(_AT),
         "lease_s": integer(10, 900),
     }
 )
@@ -448,6 +449,27 @@ INSTRUCTION: Final = required(
         "seq": integer(1, 10**9),
         "power_setpoint_w": integer(-1_000_000, 0),
         "valid_until": _AT,
+    }
+)
+PRICES_TAKEN: Final = required({"entries": integer(0, 1_000), "known_until": Nullable(_AT)})
+RULE_PREVIEW: Final = required(
+    {
+        "considered": integer(0, 1_000),
+        "accepted": integer(0, 1_000),
+        "items": ListOf(
+            required(
+                {
+                    "offer_id": typed_id("off"),
+                    "issued_at": _AT,
+                    "would_accept": boolean(),
+                    "energy_wh": Nullable(_WH),
+                    "net_minor": Nullable(_MINOR),
+                    "state": OFFER_STATE,
+                }
+            ),
+            0,
+            200,
+        ),
     }
 )
 READINGS_TAKEN: Final = required({"accepted": integer(0, 100)})

@@ -29,6 +29,14 @@ vehicle = Table(
     Column("deleted_at", Text),
     **STRICT,
 )
+vehicle_price = Table(
+    "vehicle_price",
+    metadata,
+    Column("vehicle_id", Text, ForeignKey("vehicle.vehicle_id"), primary_key=True),
+    Column("start_at", Text, primary_key=True),
+    Column("price_per_kwh", Text, nullable=False),
+    **STRICT,
+)
 charger = Table(
     "charger",
     metadata,

@@ -85,7 +85,7 @@ async def test_promise_1_silence_is_no(world: World) -> None:
     shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
     assert shown["state"] == "expired"
     late = await world.decide(deal.owner, deal.offer)
-    assert late.status == 409
+    assert late.status == 410
     assert (await deal.owner.get("/v1/commitments"))["items"] == []
 
 

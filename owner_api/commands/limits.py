@@ -1,0 +1,147 @@
+"""What stands before any quote: the owner's word, the warranty, the reading, the budgets."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from owner_api.core.model import ConsentMode, Terms, WarrantyPolicy
+from owner_api.store.times import encode
+from owner_api.store.tx import Tx
+
+from .edge import Json
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
+
+PACK_TEMPERATURE_C: Final = (Decimal(0), Decimal(45))
+
+
+def blocked(code: str, limit: Any = None, available: Any = None, unit: str | None = None) -> Json:  # noqa: ANN401 - numbers, texts or nothing
+    """Return a reason that stands before any quote."""
+    return {"code": code, "limit": limit, "needed": limit, "available": available, "unit": unit}
+
+
+def forbidden(vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
+    """Return what the owner or the warranty forbids outright."""
+    body, preferences = vehicle.body, vehicle.preferences
+    if body.warranty_discharge_policy is WarrantyPolicy.PROHIBITED:
+        return blocked("warranty", "prohibited")
+    if not preferences.discharge_allowed:
+        return blocked("discharge_not_allowed")
+    if preferences.consent_mode is ConsentMode.NEVER:
+        return blocked("consent_never")
+    if session.state != "bound" or session.vehicle_id != vehicle.vehicle_id:
+        return blocked("unbound_session")
+    capped = body.warranty_discharge_policy is WarrantyPolicy.CAPPED
+    cap = body.lifetime_discharge_cap_wh
+    if capped and cap is not None and vehicle.live.discharged_wh >= cap:
+        return blocked("warranty", cap, 0, "Wh")
+    return None
+
+
+def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
+    """Return a block unless the owner's agreement with this park covers the vehicle."""
+    row = tx.one(
+        "SELECT 1 AS found FROM member JOIN agreement USING (agreement_id)"
+        " WHERE member.vehicle_id = ? AND member.park_id = ? AND agreement.state = 'active'",
+        vehicle.vehicle_id,
+        session.park_id,
+    )
+    return None if row else blocked("agreement_missing")
+
+
+def terms_unwanted(vehicle: VehicleRecord, terms: Terms) -> Json | None:
+    """Return a block for a currency or reward kind the owner does not take."""
+    if terms.reward.kind not in vehicle.preferences.accepted_reward_kinds:
+        return blocked("reward_kind", ",".join(vehicle.preferences.accepted_reward_kinds))
+    if terms.reward.kind == "cash" and terms.reward.currency != vehicle.currency:
+        return blocked("currency", vehicle.currency, terms.reward.currency)
+    return None
+
+
+def battery_unfit(
+    vehicle: VehicleRecord, soc: Decimal | None, now: datetime, max_age_s: int
+) -> Json | None:
+    """Promise 3: return a block when the state of charge is unknown or old, or the pack unfit."""
+    live = vehicle.live
+    if soc is None or live.soc_measured_at is None:
+        return blocked("soc_unknown")
+    age_s = int((now - live.soc_measured_at).total_seconds())
+    if age_s > max_age_s:
+        return blocked("soc_stale", max_age_s, age_s, "s")
+    low, high = PACK_TEMPERATURE_C
+    pack = live.pack_temperature_c
+    if pack is not None and not low <= pack <= high:
+        return blocked("temperature", f"{low}-{high}", float(pack), "°C")
+    return None
+
+
+def used_up(
+    tx: Tx, vehicle: VehicleRecord, terms: Terms, now: datetime, leave_out: str | None
+) -> Json | None:
+    """Return a block when the day's events are used up or the battery has not rested enough."""
+    rest = timedelta(seconds=vehicle.preferences.cooldown_s)
+    if rest:
+        near = tx.one(
+            "SELECT commitment_id FROM commitment WHERE vehicle_id = ? AND commitment_id IS NOT ?"
+            " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
+            " AND start_at < ? AND COALESCE(ended_at, end_at) > ? LIMIT 1",
+            vehicle.vehicle_id,
+            leave_out,
+            terms.end_at + rest,
+            terms.start_at - rest,
+        )
+        if near:
+            return blocked("cooldown", vehicle.preferences.cooldown_s, None, "s")
+    limit = vehicle.preferences.max_discharge_events_per_day
+    if limit is None:
+        return None
+    count = len(_reserved(tx, vehicle, _day_start(vehicle, now), leave_out))
+    return blocked("budget", limit, max(0, limit - count), "events") if count >= limit else None
+
+
+def _day_start(vehicle: VehicleRecord, now: datetime) -> datetime:
+    local = now.astimezone(vehicle.zone)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _reserved(
+    tx: Tx, vehicle: VehicleRecord, since: datetime, leave_out: str | None
+) -> list[tuple[str, int]]:
+    """Return (id, Wh) of deals since: reserved at accept, counted as delivered once ended."""
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE vehicle_id = ? AND start_at >= ?"
+        " AND state NOT IN ('lapsed', 'cancelled', 'missed')",
+        vehicle.vehicle_id,
+        encode(since),
+    )
+    found = []
+    for row in rows:
+        deal = CommitmentRecord.from_row(row)
+        live = deal.state in ("pending_award", "scheduled", "active")
+        counts = live or deal.started_at is not None
+        if counts and deal.commitment_id != leave_out:
+            found.append(
+                (deal.commitment_id, deal.committed_energy_wh if live else deal.delivered_wh)
+            )
+    return found
+
+
+def budget_left_wh(
+    tx: Tx, vehicle: VehicleRecord, now: datetime, leave_out: str | None = None
+) -> int | None:
+    """Return the energy (Wh) the owner's budgets still allow, None when there is no budget."""
+    preferences, left = vehicle.preferences, []
+    if preferences.max_discharge_wh_per_event is not None:
+        left.append(preferences.max_discharge_wh_per_event)
+    day = _day_start(vehicle, now)
+    spans = (
+        (preferences.max_discharge_wh_per_day, day),
+        (preferences.max_discharge_wh_per_week, day - timedelta(days=day.weekday())),
+    )
+    for limit, since in spans:
+        if limit is not None:
+            used = sum(energy for _, energy in _reserved(tx, vehicle, since, leave_out))
+            left.append(max(0, limit - used))
+    cap = vehicle.body.lifetime_discharge_cap_wh
+    if cap is not None and vehicle.body.warranty_discharge_policy is WarrantyPolicy.CAPPED:
+        left.append(max(0, cap - vehicle.live.discharged_wh))
+    return min(left) if left else None

@@ -1,0 +1,89 @@
+"""What charging costs: the owner's bands, or prices Home Assistant reported, padded when late."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from owner_api.calls import Call, Reply
+from owner_api.core.canonical import instant_text
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from .edge import Json
+from .records import VehicleRecord
+
+# A reported price holds until the next one; the last one for no longer than this.
+_LAST_HOLDS: Final = timedelta(hours=1)
+_KEEP: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class TariffView:
+    """Prices from before now to the leave time, and from when on they are only assumed."""
+
+    entries: list[Json]
+    padded_from: datetime | None = None
+
+
+def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> TariffView:
+    """Return the reported prices where there are any, else the owner's daily bands.
+
+    Beyond the last reported price the dearest one known stands in, and is marked: a price that
+    comes late may then only make an offer better, never worse.
+    """
+    rows = tx.all(
+        "SELECT start_at, price_per_kwh FROM vehicle_price WHERE vehicle_id = ?"
+        " AND start_at >= ? AND start_at < ? ORDER BY start_at",
+        vehicle.vehicle_id,
+        now - _KEEP,
+        until,
+    )
+    known = [(decode(row["start_at"]), str(row["price_per_kwh"])) for row in rows]
+    if not known or known[0][0] > now or known[-1][0] + _LAST_HOLDS <= now:
+        return TariffView(_bands(vehicle, now, until))
+    entries = _current(known, now)
+    ends = known[-1][0] + _LAST_HOLDS
+    if ends >= until:
+        return TariffView(entries)
+    dearest = max((price for _, price in known), key=Decimal)
+    entries.append({"start_at": instant_text(ends), "price_per_kwh": dearest})
+    return TariffView(entries, padded_from=ends)
+
+
+def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> list[Json]:
+    """Return the daily bands as instants, in time order; DST moves them with the local clock."""
+    first = now.astimezone(vehicle.zone).date() - timedelta(days=1)
+    last = until.astimezone(vehicle.zone).date()
+    found: dict[datetime, str] = {}
+    for ahead in range((last - first).days + 1):
+        day = first + timedelta(days=ahead)
+        for band in vehicle.preferences.tariff.bands:
+            local = datetime.combine(day, band.start, tzinfo=vehicle.zone)
+            found[local.astimezone(now.tzinfo)] = str(band.price_per_kwh)
+    return _current(sorted(found.items()), now)
+
+
+def _current(ordered: list[tuple[datetime, str]], now: datetime) -> list[Json]:
+    """Return the entry that holds now and all later ones."""
+    earlier = sum(1 for at, _ in ordered if at <= now)
+    kept = ordered[max(0, earlier - 1) :]
+    return [{"start_at": instant_text(at), "price_per_kwh": price} for at, price in kept]
+
+
+def report(tx: Tx, call: Call) -> Reply:
+    """Take the prices Home Assistant knows for this vehicle's charging, replacing what was told."""
+    vehicle = VehicleRecord.find(tx, call.params["vehicle_id"], call.principal.party_id)
+    entries = call.body["entries"]
+    tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", vehicle.vehicle_id)
+    unique = {entry["start_at"]: entry["price_per_kwh"] for entry in entries}
+    for start_at, price in sorted(unique.items()):
+        tx.insert(
+            "vehicle_price",
+            vehicle_id=vehicle.vehicle_id,
+            start_at=start_at,
+            price_per_kwh=price,
+        )
+    last = max(unique) + _LAST_HOLDS if unique else None
+    shown = {"entries": len(unique), "known_until": last and instant_text(last)}
+    return Reply(body=shown, status=201)
