@@ -32,7 +32,8 @@ class QuoteRequestError(ValueError):
 
     def within(self, name: str) -> QuoteRequestError:
         """Return the same error seen from one level further out."""
-        return QuoteRequestError(self.code, f"/{name}{self.pointer}", self.detail, self.limit)
+        step = name.replace("~", "~0").replace("/", "~1")
+        return QuoteRequestError(self.code, f"/{step}{self.pointer}", self.detail, self.limit)
 
 
 def check(request: QuoteRequest) -> None:

@@ -68,16 +68,23 @@ def latest_start(evaluation: Evaluation, windows: Windows | None) -> datetime | 
 
 def other_windows(evaluation: Evaluation) -> Windows | None:
     """Return the search over windows, None where no window could make the request accepted."""
-    request = evaluation.request
     if (
         evaluation.cost_without is None
-        or evaluation.block is not None
-        or not evaluation.price_is_enough
         or not evaluation.pieces.end
-        or allowance_wh(request) < request.offer.requested_energy_wh
+        or not windows_matter(evaluation)
     ):
         return None
     return Windows(evaluation)
+
+
+def windows_matter(evaluation: Evaluation) -> bool:
+    """Say whether the request could be accepted at another time: nothing else forbids it."""
+    request = evaluation.request
+    return (
+        evaluation.block is None
+        and evaluation.price_is_enough
+        and allowance_wh(request) >= request.offer.requested_energy_wh
+    )
 
 
 def _cap_reached(evaluation: Evaluation, *, as_requested: bool) -> tuple[int, ...]:

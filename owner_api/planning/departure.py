@@ -13,15 +13,18 @@ from .span import SECOND
 
 # How far past the leave time or the offer it is worth looking.
 FURTHEST = timedelta(days=7)
-# When a later leave time fits but costs too much: how many tariff changes further to look.
-CHEAPER_TRIES = 6
+# When a later leave time fits but costs too much: how many tariff changes further to look, and
+# how many times to double this many seconds.
+TARIFF_TRIES = 6
+FIRST_STEP_S = 900
+DOUBLINGS = 9
 
 
 def later_departure(request: QuoteRequest) -> datetime | None:
     """Return the earliest leave time after the request's at which it is accepted.
 
-    Exact where fitting is what was missing; where the price is too, it is looked for at the
-    next few tariff changes and then narrowed to the second.
+    Exact where fitting is all that was missing; where it also costs too much, looked for at some
+    later times (tariff changes, and ever larger steps) and then narrowed to the second.
     """
     offer_end = max(request.offer.end_at, request.departure_at)
     far = min(offer_end + FURTHEST, request.now + MAX_HORIZON)
@@ -44,7 +47,9 @@ def later_departure(request: QuoteRequest) -> datetime | None:
     if accepted(end):
         return pieces.at(end + lead)
     changes = [(entry.start_at - pieces.origin) // SECOND for entry in request.tariff]
-    later = [change for change in changes if end < change <= pieces.end][:CHEAPER_TRIES]
+    tries = [change for change in changes if change > end][:TARIFF_TRIES]
+    tries += [end + FIRST_STEP_S * 2**doubling for doubling in range(DOUBLINGS)]
+    later = sorted({second for second in tries if second <= pieces.end})
     for bad, good in pairwise([end, *later]):
         if accepted(good):
             return pieces.at(boundary(accepted, bad, good) + lead)
@@ -57,37 +62,50 @@ def _first_fitting(pieces: Pieces, energy: int, *, after: int) -> int | None:
     Follows the fullest course: charge whenever possible, sell in the window, nothing else.
     """
     first, last = pieces.window_pieces()
-    level, powered = pieces.start, 0
-    for index, (begin, end) in enumerate(pairwise(pieces.edges)):
-        seconds = end - begin
-        if first <= index < last:
-            sellable = pieces.sellable[index]
-            if powered < energy <= powered + sellable:
-                # The whole sale could end here, with the rest of the window cut off.
-                stop = begin - (-(energy - powered) * seconds // sellable)
-                drained = pieces.drain[index] * (stop - begin) // seconds
-                stop = max(stop, after + 1)
-                kept = level - drained - energy
-                if stop <= end and kept >= max(pieces.need, pieces.low[index + 1]):
-                    return stop
-            powered += sellable
-            level -= pieces.drain[index]
-            if index == last - 1:
-                if powered < energy:
-                    return None
-                level -= energy
-                if level < pieces.low[index + 1]:
-                    return None
-                if end > after and level >= pieces.need:
-                    return end
-            continue
-        if index >= last and powered >= energy:
-            found = _reached(pieces, index, level, after)
-            if found is not None:
-                return found
-        level = min(pieces.high, level + pieces.charge[index]) - pieces.drain[index]
-        if level < pieces.low[index + 1]:
-            return None
+    level: int | None = pieces.start
+    for index in range(first):
+        level = _fullest(pieces, index, level)
+    if level is None or energy > sum(pieces.sellable[first:last]):
+        return None
+    stop = _end_inside_window(pieces, energy, level, after)
+    if stop is not None:
+        return stop
+    level -= energy + sum(pieces.drain[first:last])
+    if level < pieces.low[last]:
+        return None
+    for index in range(last, len(pieces.charge)):
+        found = _reached(pieces, index, level, after)
+        if found is not None:
+            return found
+        level = _fullest(pieces, index, level)
+        if level is None:
+            break
+    return None
+
+
+def _fullest(pieces: Pieces, index: int, level: int | None) -> int | None:
+    """Return the most stored after a piece, None once a lower bound is broken."""
+    if level is None:
+        return None
+    level = min(pieces.high, level + pieces.charge[index]) - pieces.drain[index]
+    return None if level < pieces.low[index + 1] else level
+
+
+def _end_inside_window(pieces: Pieces, energy: int, level: int, after: int) -> int | None:
+    """Return the first second inside the window at which all is sold and the need still held."""
+    first, last = pieces.window_pieces()
+    powered = drained = 0
+    for index in range(first, last):
+        begin, end = pieces.edges[index : index + 2]
+        sellable, seconds = pieces.sellable[index], end - begin
+        missing = max(0, energy - powered)
+        if missing <= sellable and end > after:
+            stop = max(begin - (-missing * seconds // sellable) if missing else begin, after + 1)
+            taken = drained + pieces.drain[index] * (stop - begin) // seconds
+            need = max(pieces.need, pieces.low[index + 1])
+            return stop if level - taken - energy >= need else None
+        powered += sellable
+        drained += pieces.drain[index]
     return None
 
 

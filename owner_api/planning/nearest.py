@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .answer import Change
-from .counter import best_of, lowest_price
+from .counter import best_of, lowest_price, windows_matter
 from .departure import later_departure
 from .evaluation import Evaluation, allowance_wh
 from .search import boundary
@@ -19,13 +19,15 @@ def nearest(evaluation: Evaluation, windows: Windows | None) -> tuple[Change, ..
     """
     if evaluation.accepted or evaluation.block is not None:
         return ()
-    return (
-        *_prices(evaluation),
-        *_energies(evaluation),
-        *_budget(evaluation),
-        *_departure(evaluation),
-        *(() if windows is None else _window_ends(evaluation, windows)),
-    )
+    changes = [*_prices(evaluation), *_energies(evaluation), *_budget(evaluation)]
+    # Other times are for what does not fit; for a price they are the last resort.
+    if windows_matter(evaluation) and (evaluation.fits != "all" or not changes):
+        departure_at = later_departure(evaluation.request)
+        if departure_at is not None:
+            changes.append(Change(change="/departure_at", to=departure_at))
+        if windows is not None:
+            changes += _window_ends(evaluation, windows)
+    return tuple(changes)
 
 
 def _prices(evaluation: Evaluation) -> list[Change]:
@@ -82,17 +84,8 @@ def _budget(evaluation: Evaluation) -> list[Change]:
     return [Change(change="/budget_left_wh", to=requested)]
 
 
-def _departure(evaluation: Evaluation) -> list[Change]:
-    if not _only_time_is_missing(evaluation):
-        return []
-    departure_at = later_departure(evaluation.request)
-    return [] if departure_at is None else [Change(change="/departure_at", to=departure_at)]
-
-
 def _window_ends(evaluation: Evaluation, windows: Windows) -> list[Change]:
     """Move one end of the offer's window: outwards for power, inwards for recharging."""
-    if not _only_time_is_missing(evaluation):
-        return []
     pieces, offer = evaluation.pieces, evaluation.request.offer
     span = Span(origin=pieces.origin, end=pieces.end)
     begin = max(0, span.seconds(offer.start_at, late=True))
@@ -119,12 +112,3 @@ def _window_ends(evaluation: Evaluation, windows: Windows) -> list[Change]:
         if found is not None:
             changes.append(Change(change=f"/offer/{field}", to=pieces.at(found)))
     return changes
-
-
-def _only_time_is_missing(evaluation: Evaluation) -> bool:
-    request = evaluation.request
-    return (
-        evaluation.fits != "all"
-        and evaluation.price_is_enough
-        and allowance_wh(request) >= request.offer.requested_energy_wh
-    )

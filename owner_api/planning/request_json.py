@@ -64,7 +64,6 @@ def _object(value: object, required: Fields, optional: Fields) -> dict[str, Any]
                 continue
             if name not in optional:
                 known = ", ".join(sorted({*required, *optional}))
-                name = name.replace("~", "~0").replace("/", "~1")
                 _fail("unknown_field", "is not known here", f"one of {known}")
             if item is not None:
                 fields[name] = optional[name](item)
