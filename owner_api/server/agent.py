@@ -17,7 +17,7 @@ from . import owner, park
 from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
-from .timers import Timers, domain_tick
+from .timers import Timers
 
 
 class Agent:
@@ -45,7 +45,7 @@ class Agent:
             authenticate=Authenticator(access.tokens),
             hub=self.hub,
         )
-        self._timers = Timers(store, clock, config, domain_tick())
+        self._timers = Timers(store, clock, config)
         self._run_timers = run_timers
         self._runner: web.AppRunner | None = None
 

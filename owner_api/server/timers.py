@@ -1,7 +1,6 @@
 """What happens without a request: deadlines, and forgetting what is old."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -10,27 +9,19 @@ from owner_api.clock import Clock
 from owner_api.commands import timers
 from owner_api.config import Config
 from owner_api.ids import new_id
-from owner_api.store import Store, StoreClosedError, Tx
-from owner_api.store.outbox import prune
-
-type Tick = Callable[[Tx, datetime, Config, Callable[[str], str]], object]
+from owner_api.store import Store, StoreClosedError
+from owner_api.store.outbox import PRUNE_AT_ONCE, prune
 
 _LOG: Final = logging.getLogger("owner_api.timers")
-
-
-def domain_tick() -> Tick:
-    """Return the deals' own timers."""
-    return timers.tick
 
 
 class Timers:
     """Runs the deals' deadlines twice a second and the housekeeping once an hour."""
 
-    def __init__(self, store: Store, clock: Clock, config: Config, tick: Tick | None) -> None:
+    def __init__(self, store: Store, clock: Clock, config: Config) -> None:
         self._store = store
         self._clock = clock
         self._config = config
-        self._tick = tick
         self._pruned_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -48,19 +39,20 @@ class Timers:
     async def tick(self) -> None:
         """Do once what is due now; raises what a deadline raised."""
         now, config = self._clock.now(), self._config
-        if (tick := self._tick) is not None:
-            await self._store.write(lambda tx: tick(tx, now, config, new_id))
-        if self._pruned_at is None or now - self._pruned_at >= timedelta(
-            seconds=config.prune_interval_s
-        ):
+        await self._store.write(lambda tx: timers.tick(tx, now, config, new_id))
+        interval = timedelta(seconds=config.prune_interval_s)
+        if self._pruned_at is None or abs(now - self._pruned_at) >= interval:
+            await self._prune(now)
+
+    async def _prune(self, now: datetime) -> None:
+        """Forget a bounded piece of what is old; the rest comes at the next ticks."""
+        events_before = now - timedelta(seconds=self._config.outbox_keep_s)
+        repeats_before = now - timedelta(seconds=self._config.idempotency_keep_s)
+        dropped = await self._store.write(
+            lambda tx: prune(tx, events_before=events_before, repeats_before=repeats_before)
+        )
+        if max(dropped.values()) < PRUNE_AT_ONCE:
             self._pruned_at = now
-            await self._store.write(
-                lambda tx: prune(
-                    tx,
-                    events_before=now - timedelta(seconds=config.outbox_keep_s),
-                    repeats_before=now - timedelta(seconds=config.idempotency_keep_s),
-                )
-            )
 
     async def _run(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .tx import Tx
 
-_PRUNE_AT_ONCE: Final = 5_000
+PRUNE_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,12 @@ def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mappi
         " ORDER BY seq LIMIT ?)",
         events_before,
         events_before,
-        _PRUNE_AT_ONCE,
+        PRUNE_AT_ONCE,
     )
     repeats = tx.run(
         "DELETE FROM idempotency WHERE (client, route, key_sha256) IN ("
         " SELECT client, route, key_sha256 FROM idempotency WHERE created_at < ? LIMIT ?)",
         repeats_before,
-        _PRUNE_AT_ONCE,
+        PRUNE_AT_ONCE,
     )
     return {"outbox": events, "idempotency": repeats}

@@ -1,6 +1,7 @@
 """One transaction as commands and queries see it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 import sqlite3
@@ -49,6 +50,21 @@ class Tx:
         """Set values on every row where each named column equals; return how many changed."""
         sql = _update_sql(table, tuple(where), tuple(values))
         return self.run(sql, *values.values(), *where.values())
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Undo only what the block wrote when it raises; the exception goes on to the caller."""
+        told = set(self.touched)
+        self._connection.execute("SAVEPOINT nested")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO nested")
+                self._connection.execute("RELEASE nested")
+            self.touched = told
+            raise
+        self._connection.execute("RELEASE nested")
 
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""

@@ -1,0 +1,83 @@
+"""Settings: each has a default and bounds, and a wrong one is named with what would pass."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from owner_api.config import Config, ConfigError, defaults, is_loopback
+from owner_api.schemas.fields import Leaf
+
+
+def test_a_file_overrides_defaults_and_leaves_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "owner-api.toml"
+    path.write_text('lease_s = 30\nheartbeat_s = 5\ntrusted_proxies = ["10.0.0.0/8"]\n')
+    loaded = Config.load(path)
+    assert (loaded.lease_s, loaded.heartbeat_s) == (30, 5)
+    assert loaded.trusted_proxies == ("10.0.0.0/8",)
+    assert loaded.award_min_s == Config().award_min_s
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lease_s = 121", "lease_s: 10 to 120"),
+        ("lease_backup_max_s = 901", "lease_backup_max_s: 10 to 900"),
+        ('lease_s = "60"', "lease_s: an integer"),
+        ("surprise = 1", "surprise: not a valid option"),
+        ('trusted_proxies = ["nonsense"]', "trusted_proxies.0: an address or network"),
+        ('tls_certificate = "x"', "give both or neither"),
+        ("lease_s = ", "not TOML"),
+        ("announce = 1", "announce: true or false"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_pass(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "owner-api.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        Config.load(path)
+    assert words in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing-here"):
+        Config.load(tmp_path / "nothing-here.toml")
+
+
+def test_promise_4_no_setting_allows_a_longer_lease_than_promised() -> None:
+    """Promise 4: 60 s by default, never over 120 s, 900 s for backup; 5 s to say unplug."""
+    config = Config()
+    assert (config.lease_s, config.lease_max_s, config.lease_backup_max_s) == (60, 120, 900)
+    for name, limit in {"lease_s": 120, "lease_max_s": 120, "stop_hint_s": 5}.items():
+        with pytest.raises(ConfigError, match=name):
+            Config(**{name: limit + 1})
+
+
+def test_promise_3_no_setting_lets_a_discharge_go_blind_for_longer() -> None:
+    """Promise 3: 30 min at consent, 15 min while discharging, 60 s without any reading."""
+    config = Config()
+    assert config.soc_max_age_consent_s == 30 * 60
+    assert config.soc_max_age_discharge_s == 15 * 60
+    with pytest.raises(ConfigError, match="blind_after_s"):
+        Config(blind_after_s=61)
+    with pytest.raises(ConfigError, match="soc_carry_max_pct"):
+        Config(soc_carry_max_pct=11)
+
+
+def test_every_number_has_bounds_on_both_sides() -> None:
+    for item in fields(Config):
+        leaf = item.metadata["leaf"]
+        if isinstance(leaf, Leaf) and leaf.schema["type"] in ("integer", "number"):
+            assert leaf.schema["minimum"] <= defaults()[item.name] <= leaf.schema["maximum"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_addresses_are_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])  # noqa: S104 - as data
+def test_other_addresses_are_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
