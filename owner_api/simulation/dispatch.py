@@ -12,6 +12,8 @@ from .park import Park
 STEP: Final = timedelta(seconds=50)
 # A lease is renewed when it would not outlast the next step by this much.
 _LEASE_SPARE: Final = timedelta(seconds=10)
+_RENEW_AHEAD: Final = timedelta(seconds=2)
+_A_SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 # A setpoint is sent again when the wanted power has moved by this share.
 _POWER_STEP: Final = 0.05
@@ -56,12 +58,10 @@ class Dispatch:
         deal.charger.pause(world.now(), paused=True)
         self._begin()
         await self._send_reading("begin")
-        while not deal.over and world.now() < deal.end_at and self._left_wh() > 0:
-            if not await self._renew():
-                break
+        while self._goes_on() and await self._renew():
             await world.wait(deal.bell, self._next_look())
             deal.charger.advance(world.now())
-            if self._left_wh() > 0 and not deal.over and world.now() < deal.end_at:
+            if self._goes_on():
                 await self._send_reading("periodic")
         await self._fall_silent()
         deal.charger.pause(world.now(), paused=False)
@@ -110,6 +110,10 @@ class Dispatch:
             stop_at_export_wh=deal.begin_register_wh + deal.consented_wh,
         )
 
+    def _goes_on(self) -> bool:
+        in_window = self._world.now() < self._deal.end_at
+        return in_window and not self._deal.over and self._left_wh() > 0
+
     def _left_wh(self) -> int:
         return self._deal.consented_wh - self._deal.delivered_wh
 
@@ -117,6 +121,9 @@ class Dispatch:
         """Return the next instant at which something is due: step, energy done or window end."""
         deal, now = self._deal, self._world.now()
         moments = [next_step(now), deal.end_at]
+        if self._lease_until and now < self._lease_until <= next_step(now):
+            # A short lease: the API expects the ordered energy to be out when it ends.
+            moments.append(max(now + _A_SECOND, self._lease_until - _RENEW_AHEAD))
         power_w = -deal.charger.power_w
         if power_w > 0:
             # Whole seconds, rounded up: the register shows its last Wh only once it is full.
@@ -143,6 +150,7 @@ class Dispatch:
         while deal.unsent:
             await world.until(next_step(world.now()))
             await self._flush()
+        await self._park.settle(deal)
 
     async def _deliver_uninvited(self) -> None:
         """Discharge without any yes: what the consent check is there to prevent."""

@@ -127,21 +127,25 @@ class OwnerAgent:
         )
         owned.car.guard.last_soc_at = at
 
-    async def look(self, owned: OwnedCar, offer_id: str) -> None:
+    async def look(self, owned: OwnedCar, offer_id: str) -> Answer:
         """Open the offer a push message named: answer by the owner's own mind, once a revision.
 
-        Where a rule has answered already, the owner hears of it and knows the rule's words.
+        Returns the answer given now. Where a rule has answered already, the owner hears of it and
+        knows the rule's words.
         """
         offer = await self.client.get(f"/v1/offers/{offer_id}")
         key = f"{offer_id}/{offer['revision']}"
         if key in owned.looked_at:
-            return
+            return Answer.SILENCE
         owned.looked_at.add(key)
         decision = offer["decision"]
         if offer["state"] == "presented":
-            await self._answer(owned, offer, owned.wishes.policy(offer))
-        elif offer["state"] == "accepted" and decision["method"] == "rule":
+            answer = owned.wishes.policy(offer)
+            await self._answer(owned, offer, answer)
+            return answer
+        if offer["state"] == "accepted" and decision["method"] == "rule":
             self._hear_of_rule(owned, offer, decision["consented_energy_wh"])
+        return Answer.SILENCE
 
     async def stop(self, owned: OwnedCar, offer_id: str) -> None:
         """Press stop: the guard's clock starts before the API hears of it."""

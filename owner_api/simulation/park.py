@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -14,6 +14,8 @@ from .client import ApiError, Client, LinkDownError, Renew, Token
 from .deal import Deal
 from .faults import Faults
 from .world import World
+
+_LOOK_AGAIN_S: Final = 0.2
 
 
 def park_access(client_id: str, secret: str) -> Renew:
@@ -47,6 +49,8 @@ class Park:
         self.on_settled: Callable[[Deal], None] | None = None
         self._chargers: dict[str, Charger] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._answered: set[str] = set()
 
     async def open(self) -> None:
         """Start reading the park's event stream from its beginning."""
@@ -59,11 +63,15 @@ class Park:
             await asyncio.gather(self._reader, return_exceptions=True)
 
     async def heard(self, seq: int) -> None:
-        """Return once the stream has been read up to ``seq``; raises what broke the reader."""
+        """Return once the stream has been read up to ``seq``."""
         while self.last_seq < seq and self.client.link_up:
             if self._reader is None or self._reader.done():
                 await self.open()
-            await asyncio.sleep(0)
+            self._news.clear()
+            # The reader may have gone between the look and the wait: look again now and then.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_S):
+                    await self._news.wait()
 
     async def plug_in(
         self, charger: Charger, *, member_ref: str | None, recharge: dict[str, Any] | None = None
@@ -181,11 +189,28 @@ class Park:
         return True
 
     async def settle(self, deal: Deal) -> None:
-        """Confirm a provisional settlement whose figures agree with the park's own meter."""
-        assert deal.settlement is not None
-        settlement_id = deal.settlement["settlement_id"]
-        if deal.settlement["gross_minor"] == deal.owed_minor:
-            await self.client.post(f"/v1/park/settlements/{settlement_id}/confirmation", {})
+        """Confirm a provisional settlement that agrees with the park's own meter, else correct it.
+
+        A charger that was out of reach tells its last register late, perhaps after the API has
+        settled on what it knew. While the own register is unknown, nothing is said.
+        """
+        shown = deal.settlement
+        if shown is None or shown["state"] != "provisional" or deal.end_register_wh is None:
+            return
+        path = f"/v1/park/settlements/{shown['settlement_id']}"
+        if shown["settlement_id"] in self._answered:
+            return
+        self._answered.add(shown["settlement_id"])
+        if shown["delivered_wh"] == min(deal.delivered_wh, shown["ordered_wh"]):
+            await self.client.post(f"{path}/confirmation", {})
+            return
+        await self.client.post(
+            f"{path}/correction",
+            {
+                "delivered_wh": min(deal.delivered_wh, shown["ordered_wh"]),
+                "reason": "The charger's last register arrived after the settlement.",
+            },
+        )
 
     async def pay(self, deal: Deal) -> None:
         """Mark a final settlement as paid, with the park's own reference."""
@@ -201,6 +226,7 @@ class Park:
             async for seq, kind, data in self.client.events(self.last_seq):
                 self._hear(kind, data)
                 self.last_seq = seq
+                self._news.set()
 
     def _hear(self, kind: str, data: dict[str, Any]) -> None:
         family, _, event = kind.partition(".")

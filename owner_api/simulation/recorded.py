@@ -31,7 +31,7 @@ _CHARGE_W: Final = 7_400.0
 _DISCHARGE_W: Final = 7_400
 _LEAD: Final = timedelta(minutes=5)
 _BUFFER: Final = timedelta(minutes=16)
-_WINDOWS: Final = (timedelta(minutes=15), timedelta(minutes=20), timedelta(minutes=30))
+_WINDOWS: Final = (timedelta(minutes=10), timedelta(minutes=15), timedelta(minutes=20))
 _RULE_SHARE: Final = 0.25
 # Between two stays a car needs a moment to be another one.
 _CHANGE_OVER: Final = timedelta(minutes=1)

@@ -80,14 +80,17 @@ def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
     return DAY + timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-async def run(stage: Stage) -> list[Plan]:
-    """Play the day from arrival to the evening's settlements; returns the plans."""
-    plans = [await _plan(stage, number, role) for number, role in enumerate(ROLES)]
+async def prepare(stage: Stage) -> list[Plan]:
+    """Register twenty owners and their cars; returns what each will do on the day."""
+    return [await _plan(stage, number, role) for number, role in enumerate(ROLES)]
+
+
+async def run(stage: Stage, plans: list[Plan]) -> None:
+    """Play the day from arrival to the evening's settlements."""
     for plan in plans:
         stage.world.spawn(_day(stage, plan))
     stage.world.spawn(_charge_from_the_sun(stage, plans))
     await stage.world.run()
-    return plans
 
 
 def notes(plans: list[Plan]) -> list[str]:

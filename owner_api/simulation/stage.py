@@ -47,6 +47,7 @@ class Stage:
         self._agent = Agent(database, self.clock)
         self._http: aiohttp.ClientSession | None = None
         self._members: set[str] = set()
+        self._requests_before = 0
         self._owners: dict[str, OwnerAgent] = {}
 
     async def __aenter__(self) -> Self:
@@ -97,10 +98,20 @@ class Stage:
         self.guests.append(guest)
         return guest
 
-    async def result(self, scene: str) -> Result:
+    def clear(self) -> None:
+        """Forget what was counted so far: the next scene counts for itself."""
+        self.host.sessions = 0
+        for guest in self.guests:
+            guest.deals, guest.note = [], ""
+            car = guest.owned.car
+            car.soc_leaving_pct = car.soc_leaving_lowest_pct = None
+            car.guard.violations.clear()
+        self._requests_before = self._requests()
+
+    async def result(self, scene: str, guests: list[Guest] | None = None) -> Result:
         """Read every deal's outcome on the owner's side and add up; compare with the park's."""
         result = Result(seed=self.seed, sessions=self.host.sessions)
-        for guest in self.guests:
+        for guest in self.guests if guests is None else guests:
             row = await self._row(guest, scene, result)
             guard: Guard = guest.owned.car.guard
             row.violations = {str(n): count for n, count in guard.counts().items()}
@@ -110,9 +121,12 @@ class Stage:
                 for v in guard.violations
             ]
             result.cars.append(row)
-        clients = [self.park.client, *(owner.client for owner in self._owners.values())]
-        result.requests = sum(client.requests for client in clients)
+        result.requests = self._requests() - self._requests_before
         return result
+
+    def _requests(self) -> int:
+        clients = [self.park.client, *(owner.client for owner in self._owners.values())]
+        return sum(client.requests for client in clients)
 
     async def _row(self, guest: Guest, scene: str, result: Result) -> CarTally:
         owned = guest.owned
@@ -125,7 +139,8 @@ class Stage:
                 continue
             row.accepted += 1
             known = owned.outcomes.get(deal.offer_id)
-            if known is None or known["settlement"] is None:
+            stale = known is None or known["settlement"] is None
+            if known is None or stale or known["settlement"]["delivered_wh"] != deal.delivered_wh:
                 known = await guest.owner.outcome(owned, deal.offer_id)
             settlement = known["settlement"]
             if settlement is None:

@@ -10,6 +10,7 @@ from .deal import Deal
 from .dispatch import Dispatch
 from .owner_agent import OwnedCar, OwnerAgent
 from .park import Park
+from .wishes import Answer
 from .world import World
 
 # A car on the move of its battery tells its state of charge this often; the promise is 15 min.
@@ -86,9 +87,9 @@ class Host:
 
     async def _look(self, guest: Guest, deal: Deal, look_at: datetime) -> None:
         await self.world.until(look_at)
-        await guest.owner.look(guest.owned, deal.offer_id)
+        answer = await guest.owner.look(guest.owned, deal.offer_id)
         # A counter may bring a better offer: look once more before it is too late.
-        if deal.state == "countered":
+        if answer is Answer.COUNTER:
             await self.world.until(deal.respond_by - timedelta(seconds=40))
             await guest.owner.look(guest.owned, deal.offer_id)
 
