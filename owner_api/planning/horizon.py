@@ -132,11 +132,13 @@ def _arrive_with(
 
 def _follow(pieces: Pieces, targets: list[int], stored: list[int], charged: list[int]) -> list[int]:
     """Complete a course from its last edge to the horizon by charging up to the targets."""
-    energy = stored[-1]
-    for index in range(len(charged), len(pieces.charge)):
-        most = pieces.charge[index]
-        add = min(most, max(0, targets[index] - energy)) if most else 0
-        energy += add - pieces.drain[index]
+    energy, done = stored[-1], len(charged)
+    for target, most, drain in zip(
+        targets[done:], pieces.charge[done:], pieces.drain[done:], strict=True
+    ):
+        add = target - energy
+        add = 0 if add <= 0 else min(add, most)
+        energy += add - drain
         charged.append(add)
         stored.append(energy)
     return stored

@@ -41,6 +41,8 @@ def ratio_down(numerator: int, denominator: int, digits: int) -> Decimal:
 
 def ratio_near(numerator: int, denominator: int, digits: int) -> Decimal:
     """Divide and round half-even to `digits` decimals; the denominator is positive."""
+    if not numerator:
+        return Decimal((0, (0,), -digits))
     return Decimal(half_even(numerator * 10**digits, denominator)).scaleb(-digits)
 
 

@@ -15,8 +15,8 @@ from .request import QuoteRequest
 SECONDS_PER_HOUR = 3600
 PRICE_DIGITS = 8
 PRICE_UNIT = 2 * 10**PRICE_DIGITS  # slope of one currency unit per kWh
-SHOWN_DIGITS = 4
 SHOWN_PRICE = Decimal("0.0001")
+FINER_THAN_SHOWN = 10**4
 
 
 def decimals(value: Decimal) -> int:
@@ -97,6 +97,6 @@ def slope_of(price_per_kwh: Decimal) -> int:
 
 
 def price_of(slope: int) -> Decimal:
-    """Return the price that an even slope stands for, with at least four decimals."""
-    price = Decimal(slope // 2).scaleb(-PRICE_DIGITS).normalize()
-    return price if decimals(price) > SHOWN_DIGITS else price.quantize(SHOWN_PRICE)
+    """Return the price that an even slope stands for, with four decimals, or all eight."""
+    price = Decimal(slope // 2).scaleb(-PRICE_DIGITS)
+    return price if slope // 2 % FINER_THAN_SHOWN else price.quantize(SHOWN_PRICE)

@@ -29,8 +29,9 @@ class Windows:
         self._arrive, self._go = evaluation.arrive, evaluation.ahead.costs
         energy, rates = evaluation.request.offer.requested_energy_wh, evaluation.rates
         self._sold = energy * pieces.scale.per_sold_wh
+        self._rate = [power * pieces.scale.per_charged_ws for power in pieces.charge_w]
         self._sellable = list(accumulate(pieces.sellable, initial=0))
-        self._drain = list(accumulate(pieces.drain, initial=0))
+        self._drain = list(accumulate(pieces.drain, initial=0)) if any(pieces.drain) else None
         self._affordable = (evaluation.gross(energy) - rates.wear * energy) // rates.cost
         self._limit = evaluation.cost_without + self._affordable
 
@@ -89,15 +90,15 @@ class Windows:
     def room(self, start: int, end: int) -> int:
         """Return by how much the request fits into a window (negative: it does not)."""
         before, after = self._index(start), self._index(end)
-        powered = self._sum(self._sellable, end, after) - self._sum(self._sellable, start, before)
-        drained = self._sum(self._drain, end, after) - self._sum(self._drain, start, before)
-        stored = self._fullest(start, before) - drained - self._least(end, after)
-        return min(powered, stored) - self._sold
+        powered = self._sold_by(end, after) - self._sold_by(start, before)
+        stored = self._fullest(start, before) - self._least(end, after)
+        drained = self._drained_by(end, after) - self._drained_by(start, before)
+        return min(powered, stored - drained) - self._sold
 
     def cost(self, start: int, end: int) -> int:
         """Return J (without wear) of selling the request in a window that it fits into."""
         before, after = self._index(start), self._index(end)
-        drained = self._sum(self._drain, end, after) - self._sum(self._drain, start, before)
+        drained = self._drained_by(end, after) - self._drained_by(start, before)
         wanted = drained + self._sold
         at, total, segments = merge_drained(self._arriving(start, before), self._going(end, after))
         for segment, later, length in segments:
@@ -109,30 +110,50 @@ class Windows:
         return total
 
     def _index(self, second: int) -> int:
-        return min(bisect_right(self._pieces.edges, second), len(self._pieces.edges) - 1) - 1
+        edges = self._pieces.edges
+        return min(bisect_right(edges, second), len(edges) - 1) - 1
 
-    def _sum(self, sums: list[int], second: int, index: int) -> int:
-        begin, end = self._pieces.edges[index : index + 2]
-        return sums[index] + (sums[index + 1] - sums[index]) * (second - begin) // (end - begin)
+    def _sold_by(self, second: int, index: int) -> int:
+        """Return what an offer could have taken out by `second`, which piece `index` holds."""
+        return self._within(self._sellable, second, index)
+
+    def _drained_by(self, second: int, index: int) -> int:
+        """Return what commitments have taken out by `second`."""
+        return 0 if self._drain is None else self._within(self._drain, second, index)
+
+    def _within(self, sums: list[int], second: int, index: int) -> int:
+        edges, done = self._pieces.edges, sums[index]
+        begin = edges[index]
+        return done + (sums[index + 1] - done) * (second - begin) // (edges[index + 1] - begin)
 
     def _low(self, second: int, index: int) -> int:
         pieces = self._pieces
-        rate = pieces.charge_w[index] * pieces.scale.per_charged_ws
-        return min(pieces.floor, pieces.low[index] + rate * (second - pieces.edges[index]))
+        added = self._rate[index] * (second - pieces.edges[index])
+        return min(pieces.floor, pieces.low[index] + added)
 
     def _fullest(self, second: int, index: int) -> int:
-        pieces, arriving = self._pieces, self._curve(self._arrive, index)
-        since = second - pieces.edges[index]
-        added = pieces.charge_w[index] * pieces.scale.per_charged_ws * since
-        drained = self._sum(self._drain, second, index) - self._drain[index]
-        return min(pieces.high, arriving.right + added) - drained
+        """Return the most that can be stored by `second`."""
+        pieces = self._pieces
+        added = self._rate[index] * (second - pieces.edges[index])
+        return min(
+            pieces.high, self._curve(self._arrive, index).right + added
+        ) - self._drained_since(second, index)
 
     def _least(self, second: int, index: int) -> int:
-        pieces, going = self._pieces, self._curve(self._go, index + 1)
-        until = pieces.edges[index + 1] - second
-        added = pieces.charge_w[index] * pieces.scale.per_charged_ws * until
-        drained = self._drain[index + 1] - self._sum(self._drain, second, index)
-        return max(self._low(second, index), going.left - added + drained)
+        """Return the least that must be stored at `second`."""
+        added = self._rate[index] * (self._pieces.edges[index + 1] - second)
+        least = self._curve(self._go, index + 1).left - added + self._drained_until(second, index)
+        return max(self._low(second, index), least)
+
+    def _drained_since(self, second: int, index: int) -> int:
+        if self._drain is None:
+            return 0
+        return self._drained_by(second, index) - self._drain[index]
+
+    def _drained_until(self, second: int, index: int) -> int:
+        if self._drain is None:
+            return 0
+        return self._drain[index + 1] - self._drained_by(second, index)
 
     def _arriving(self, second: int, index: int) -> Curve:
         pieces, curve = self._pieces, self._curve(self._arrive, index)
@@ -140,10 +161,13 @@ class Windows:
         if not since:
             return curve
         curve = curve.copy()
-        added = pieces.charge_w[index] * pieces.scale.per_charged_ws * since
-        drained = self._sum(self._drain, second, index) - self._drain[index]
-        low = self._low(second, index)
-        curve.step_on(pieces.price[index], added, drained, low, pieces.high)
+        curve.step_on(
+            pieces.price[index],
+            self._rate[index] * since,
+            self._drained_since(second, index),
+            self._low(second, index),
+            pieces.high,
+        )
         return curve
 
     def _going(self, second: int, index: int) -> Curve:
@@ -152,10 +176,13 @@ class Windows:
         if not until:
             return curve
         curve = curve.copy()
-        added = pieces.charge_w[index] * pieces.scale.per_charged_ws * until
-        drained = self._drain[index + 1] - self._sum(self._drain, second, index)
-        low = self._low(second, index)
-        curve.step_back(pieces.price[index], added, drained, low, pieces.high)
+        curve.step_back(
+            pieces.price[index],
+            self._rate[index] * until,
+            self._drained_until(second, index),
+            self._low(second, index),
+            pieces.high,
+        )
         return curve
 
     def _curve(self, curves: list[Curve | None], index: int) -> Curve:
