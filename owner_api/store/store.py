@@ -77,6 +77,13 @@ class Store:
         except sqlite3.Error as error:
             raise as_refusal(error) from error
 
+    def before_commit(self, hook: Callable[[Tx], None]) -> None:
+        """Run ``hook`` once in each batch that kept something, after its last command.
+
+        What it raises undoes the whole batch: nobody is told of what could not be sealed.
+        """
+        self._writer.before_commit = hook
+
     def subscribe(self, callback: Callable[[Touched], None]) -> Callable[[], None]:
         """Call back on the event loop after each commit with the parties that have new events.
 

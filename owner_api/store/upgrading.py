@@ -17,7 +17,11 @@ from .errors import StoreVersionError
 from .locking import FileLock
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
-_TABLE_MODULES: Final = ("owner_api.store.tables", "owner_api.store.domain_tables")
+_TABLE_MODULES: Final = (
+    "owner_api.store.tables",
+    "owner_api.store.domain_tables",
+    "owner_api.store.ledger_tables",
+)
 
 
 def head() -> str:

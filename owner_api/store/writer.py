@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+import logging
 from queue import SimpleQueue
 import sqlite3
 import threading
@@ -12,6 +13,7 @@ from .errors import StoreClosedError, StoreUnavailableError, as_refusal
 from .tx import Tx
 
 BATCH: Final = 256
+_LOG: Final = logging.getLogger("owner_api.store")
 
 type Touched = frozenset[str]
 
@@ -45,6 +47,8 @@ class Writer:
         self._connection = connection
         self._loop = loop
         self._committed = committed
+        # Runs once per batch, in its transaction, after the last command and before COMMIT.
+        self.before_commit: Callable[[Tx], None] | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
@@ -87,14 +91,24 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._one(job, touched) for job in batch]
+            if any(outcome.error is None and outcome.job.keep for outcome in outcomes):
+                self._seal(touched)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - a batch that cannot be sealed must not be kept
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
+            if not isinstance(error, sqlite3.Error):
+                _LOG.exception("a batch could not be sealed")
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             lost = StoreUnavailableError(f"the database refused: {error}")
             return [_Outcome(job, None, lost) for job in batch], frozenset()
         return outcomes, frozenset(touched)
+
+    def _seal(self, touched: set[str]) -> None:
+        if self.before_commit is not None:
+            tx = Tx(self._connection)
+            self.before_commit(tx)
+            touched |= tx.touched
 
     def _one(self, job: _Job, touched: set[str]) -> _Outcome:
         tx = Tx(self._connection)
