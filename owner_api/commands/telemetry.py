@@ -12,7 +12,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, rejudge
+from . import announce, battery, deals, guard, rejudge
 from .edge import Json
 from .owner_views import open_session, vehicle_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
@@ -34,6 +34,7 @@ def take(tx: Tx, call: Call) -> Reply:
     for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
         live = _after(live, reading, session)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+    battery.keep_sample(tx, vehicle.vehicle_id, live)
     if session is None:
         known = replace(vehicle, live=live)
         bind_by_telemetry(tx, known, call.now, call.config.bind_tolerance_s)

@@ -451,6 +451,27 @@ INSTRUCTION: Final = required(
         "valid_until": _AT,
     }
 )
+_DECIMAL: Final = text(1, 40)
+BATTERY_HEALTH: Final = required(
+    {
+        "vehicle_id": typed_id("veh"),
+        "model": text(1, 40),
+        "since": Nullable(_AT),
+        "days": integer(0, 100_000),
+        "days_outside_tests": integer(0, 100_000),
+        "discharged_wh": _WH,
+        "capacity_left_pct": _DECIMAL,
+        "calendar_pct": _DECIMAL,
+        "driving_cycling_pct": _DECIMAL,
+        "v2g_cycling_pct": _DECIMAL,
+        "v2g_cost_minor": _MINOR,
+        "calendar_saved_pct": _DECIMAL,
+        "calendar_saved_minor": _MINOR,
+        "efc": _DECIMAL,
+        "v2g_efc": _DECIMAL,
+        "currency": _CURRENCY,
+    }
+)
 PRICES_TAKEN: Final = required({"entries": integer(0, 1_000), "known_until": Nullable(_AT)})
 RULE_PREVIEW: Final = required(
     {

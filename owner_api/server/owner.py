@@ -6,6 +6,7 @@ from probatio import Optional
 
 from owner_api.commands import (
     agreements,
+    battery,
     chargers,
     consent,
     deals,
@@ -142,6 +143,15 @@ _VEHICLES: Final = (
         answer=views.VEHICLE,
         status=201,
         handler=telemetry.take,
+    ),
+    Route(
+        method="GET",
+        path=f"{_VEHICLE}/battery-health",
+        role="owner",
+        kind="query",
+        summary="What selling cost the battery so far, beside age",
+        answer=views.BATTERY_HEALTH,
+        handler=battery.health,
     ),
     Route(
         method="POST",

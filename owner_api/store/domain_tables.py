@@ -7,7 +7,7 @@ filter by tenant inside the SQL.
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from .metadata import metadata
 
@@ -27,6 +27,17 @@ vehicle = Table(
     Column("departures_revision", Integer, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("deleted_at", Text),
+    **STRICT,
+)
+soc_sample = Table(
+    "soc_sample",
+    metadata,
+    Column("vehicle_id", Text, ForeignKey("vehicle.vehicle_id"), primary_key=True),
+    Column("at", Text, primary_key=True),
+    Column("soc_pct", REAL, nullable=False),
+    Column("charged_wh", Integer, nullable=False),
+    Column("discharged_wh", Integer, nullable=False),
+    Column("pack_temperature_c", REAL),
     **STRICT,
 )
 vehicle_price = Table(

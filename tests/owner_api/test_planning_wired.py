@@ -1,0 +1,90 @@
+"""The planner's numbers where owners meet them: prices, rules on trial, battery, forecast."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from .deal_world import World, active, open_world, presented, rfc
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as opened:
+        yield opened
+
+
+async def test_reported_prices_replace_the_bands_and_the_late_ones_are_assumed_dear(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    before = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert before["evaluation"]["prices_assumed_from"] is None
+    prices = [
+        {"start_at": world.at(-1800), "price_per_kwh": "0.9000"},
+        {"start_at": world.at(1800), "price_per_kwh": "1.1000"},
+    ]
+    path = f"/v1/vehicles/{deal.vehicle_id}/prices"
+    told = await deal.owner.post(path, {"entries": prices})
+    assert told["known_until"] == world.at(5400)
+    await deal.owner.patch(
+        f"/v1/vehicles/{deal.vehicle_id}/preferences", {"later_refill_price_per_kwh": None}
+    )
+    after = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert after["evaluation"]["prices_assumed_from"] == world.at(5400)
+    assert after["evaluation"]["net_minor"] < before["evaluation"]["net_minor"]
+
+
+async def test_a_rule_is_tried_on_past_offers_before_it_may_speak(world: World) -> None:
+    deal = await presented(world)
+    reward = {"kind": "cash", "currency": "CNY", "price_per_kwh": "0.7000"}
+    await world.offer(deal.park, deal.session_id, reward=reward)
+    path = f"/v1/vehicles/{deal.vehicle_id}/rule-preview"
+    rule = {"name": "One yuan or more", "min_price_per_kwh": "1"}
+    found = await deal.owner.call("POST", path, {"rule": rule, "last": 5})
+    assert found.status == 200
+    assert (found.body["considered"], found.body["accepted"]) == (2, 1)
+    net_rule = {"name": "Four a kWh", "min_net_per_kwh": "4"}
+    found = await deal.owner.call("POST", path, {"rule": net_rule})
+    assert found.body["accepted"] == 0
+
+
+async def test_the_battery_view_tells_what_selling_cost_beside_age(world: World) -> None:
+    deal = await active(world)
+    await deal.deliver(1800)
+    await deal.owner.post("/v1/stops")
+    for _ in range(72):
+        await world.move(3600, tick=False)
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=73)
+    found = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}/battery-health")
+    assert found["days"] == 2
+    assert float(found["calendar_pct"]) > 0
+    assert float(found["calendar_saved_pct"]) > 0
+    assert found["discharged_wh"] == 60 * 58
+    shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert float(shown["wear_price_per_kwh"]["low"]) < float(shown["wear_price_per_kwh"]["default"])
+
+
+async def test_without_the_owners_word_the_forecast_of_own_stays_sets_the_leave_time(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    await deal.owner.patch(
+        f"/v1/vehicles/{deal.vehicle_id}/departures", {"weekly": dict.fromkeys(days)}
+    )
+    shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert shown["status_reason"] == "departure_unknown"
+    member = (await deal.park.get("/v1/park/members"))["items"][0]["member_ref"]
+    session_id = deal.session_id
+    for _ in range(8):
+        await world.move(8 * 3600, tick=False)
+        await deal.park.post(f"/v1/park/sessions/{session_id}/end", {"unplugged_at": world.at(0)})
+        await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+        await world.move(16 * 3600, tick=False)
+        session_id = await world.plug_in(deal.owner, deal.park, deal.vehicle_id, member)
+    shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    leaving = shown["next_departure"]
+    assert leaving["source"] == "forecast"
+    assert rfc(world.clock.at) < leaving["departure_at"] <= rfc(world.clock.at + timedelta(hours=8))
