@@ -38,6 +38,7 @@ _WITH_KEY: Final = (
     ProblemCode.IDEMPOTENCY_KEY_REUSED,
     ProblemCode.IDEMPOTENCY_IN_FLIGHT,
 )
+_TYPED_ID: Final = "_[0-9a-f]{32}"
 _WITH_IF_MATCH: Final = (ProblemCode.PRECONDITION_REQUIRED, ProblemCode.PRECONDITION_FAILED)
 
 PROBLEM_SCHEMA: Final[Json] = {
@@ -81,9 +82,14 @@ def problem_codes(operation: Operation) -> tuple[ProblemCode, ...]:
         codes |= {ProblemCode.UNAUTHENTICATED}
     if operation.role in ("owner", "park"):
         codes |= {ProblemCode.FORBIDDEN}
-    if "{" in operation.path:
+    if "{" in operation.path or _names_an_id(operation):
         codes |= {ProblemCode.NOT_FOUND}
     return tuple(code for code in ProblemCode if code in codes)
+
+
+def _names_an_id(operation: Operation) -> bool:
+    """Tell whether the body refers to something by one of our ids."""
+    return operation.request is not None and _TYPED_ID in str(openapi(operation.request))
 
 
 def build(operations: Iterable[Operation]) -> Json:
@@ -148,9 +154,11 @@ def _operation(operation: Operation) -> Json:
         media = (
             "application/json" if operation.media == "json" else "application/x-www-form-urlencoded"
         )
+        schema = openapi(operation.request)
         document["requestBody"] = {
-            "required": True,
-            "content": {media: {"schema": openapi(operation.request)}},
+            # No body at all counts as an empty object.
+            "required": bool(schema.get("required")),
+            "content": {media: {"schema": schema}},
         }
     return document
 
@@ -182,7 +190,8 @@ def _parameters(operation: Operation) -> list[Json]:
         key = {"type": "string", "pattern": "^[\\x21-\\x7e]{1,200}$"}
         found.append(_header(HEADER, key, required=True))
     if operation.needs_if_match:
-        found.append(_header("If-Match", {"type": "string"}, required=True))
+        etag = {"type": "string", "pattern": '^(?:"[\\x21\\x23-\\x7e]{1,64}"|\\*)$'}
+        found.append(_header("If-Match", etag, required=True))
     if operation.answer_type == "text/event-stream":
         number = {"type": "string", "pattern": "^(?:0|[1-9][0-9]{0,17})$"}
         found.append(_header("Last-Event-ID", number, required=False))
