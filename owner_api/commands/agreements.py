@@ -4,7 +4,7 @@ from owner_api.calls import Call, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.tx import Tx
 
-from . import announce, rejudge
+from . import announce, journal, rejudge
 from .edge import Json
 from .owner_views import agreement_view
 from .paging import page
@@ -57,6 +57,7 @@ def create(tx: Tx, call: Call) -> Reply:
             park_id=body["park_id"],
         )
     shown = _tell(tx, call, agreement_id)
+    journal.agreement(tx, agreement_id, call.now)
     return Reply(body=shown, status=201, location=f"/v1/agreements/{agreement_id}")
 
 
@@ -87,6 +88,7 @@ def withdraw(tx: Tx, call: Call) -> Reply:
             state="withdrawn",
             withdrawn_at=call.now,
         )
+        journal.agreement(tx, row["agreement_id"], call.now)
         members = tx.all(
             "SELECT vehicle_id FROM member WHERE agreement_id = ?", row["agreement_id"]
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from owner_api.store.tx import Tx
 
-from . import owner_views, park_views
+from . import journal, owner_views, park_views
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 
 
@@ -49,6 +49,7 @@ def commitment(
     """Tell both sides how a deal stands; ``kind`` names the event when it is not the state."""
     record = CommitmentRecord.find(tx, commitment_id)
     name = kind or f"commitment.{record.state}"
+    journal.commitment(tx, record, name, now)
     if park:
         tx.emit(record.park_id, name, now, park_views.commitment_view(record))
     tx.emit(record.owner_id, name, now, owner_views.commitment_view(tx, record, now))
@@ -58,5 +59,6 @@ def commitment(
 def settlement(tx: Tx, row: Row, now: datetime) -> None:
     """Tell both sides how a settlement stands, and the owner what that makes in all."""
     kind = f"settlement.{row['state']}"
+    journal.settlement(tx, row, now)
     tx.emit(row["park_id"], kind, now, park_views.settlement_view(tx, row))
     tx.emit(row["owner_id"], kind, now, owner_views.settlement_view(tx, row))

@@ -23,7 +23,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, offers, vehicles
+from . import announce, journal, offers, vehicles
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge
 from .owner_views import offer_view
@@ -267,6 +267,7 @@ def record(
         decision=dump(made),
         updated_at=call.now,
     )
+    journal.decision(tx, made, offer, vehicle)
     return made
 
 

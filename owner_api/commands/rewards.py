@@ -12,6 +12,7 @@ from owner_api.core import ledger
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
+from . import journal
 from .edge import Json, instant
 from .owner_views import settlement_view
 from .records import Row
@@ -27,10 +28,13 @@ def _post(
     """Write one balanced transaction for a reward."""
     txn_id = new_id("txn")
     amount, currency = reward["amount_minor"], reward["currency"]
+    written = []
     for posting in ledger.balanced(ledger.transfer(source, target, amount, currency)):
+        posting_id = new_id("pst")
+        written.append((posting_id, posting))
         tx.insert(
             "posting",
-            posting_id=new_id("pst"),
+            posting_id=posting_id,
             txn_id=txn_id,
             kind=kind,
             account=posting.account,
@@ -39,6 +43,7 @@ def _post(
             settlement_id=reward["settlement_id"],
             at=now,
         )
+    journal.reward(tx, reward, kind, txn_id, written, now)
 
 
 def _accounts(reward: Row) -> dict[str, str]:
@@ -89,7 +94,8 @@ def pay(tx: Tx, settlement: Row, reference: str, now: datetime, new_id: NewId) -
             raise Problem(ProblemCode.CONFLICT, f"Already paid as {reward['reference']}.")
         return
     accounts = _accounts(reward)
-    _post(tx, reward, "paid", accounts["confirmed"], accounts["paid"], now, new_id)
+    paid = reward | {"reference": reference}
+    _post(tx, paid, "paid", accounts["confirmed"], accounts["paid"], now, new_id)
     tx.update(
         "reward",
         {"reward_id": reward["reward_id"]},

@@ -5,7 +5,7 @@ from owner_api.core.canonical import instant_text
 from owner_api.core.machine import CommitmentState
 from owner_api.store.tx import Tx
 
-from . import deals
+from . import deals, journal
 from .owner_views import commitment_view
 from .records import CommitmentRecord, VehicleRecord
 
@@ -27,6 +27,7 @@ def stop(tx: Tx, call: Call) -> Reply:
     stop_id = call.new_id("stp")
     for deal in found:
         deals.finish(tx, deal, CommitmentState.REVOKED, "owner", call.now)
+    journal.stop(tx, owner_id, stop_id, [deal.commitment_id for deal in found], call.now)
     shown = [
         commitment_view(tx, CommitmentRecord.find(tx, deal.commitment_id), call.now)
         for deal in found

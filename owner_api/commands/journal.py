@@ -1,0 +1,268 @@
+"""The log's one door: every event that matters to a side becomes an entry, in its transaction.
+
+Each side has entries of its own, so that each can be given a receipt and neither reads what only
+the other may know. What the books gained stands in entries of nobody's: they outlive an erasure.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+import secrets
+from typing import Any, Final
+
+from owner_api.core import receipt as receipts
+from owner_api.core.canonical import decimal_text, instant_text, plain
+from owner_api.core.ledger import Posting
+from owner_api.core.merkle import leaf_hash
+from owner_api.core.model import Decision
+from owner_api.core.receipt import Entry
+from owner_api.store.documents import from_json
+from owner_api.store.tx import Tx
+
+from . import park_views
+from .edge import Json
+from .records import CommitmentRecord, OfferRecord, Row, VehicleRecord
+
+HOW_TO_STOP: Final = (
+    "Stop at any time, without a reason: press stop, POST /v1/stops, or unplug the car. "
+    "What was delivered until then is paid."
+)
+HOW_TO_WITHDRAW: Final = (
+    "Withdraw at any time, without a reason: POST /v1/agreements/{agreement_id}/withdrawal. "
+    "No further offers come, and what is scheduled or running is stopped."
+)
+# What a deal does that is no news to a court: how far it is, and that it was settled (which has
+# entries of its own).
+_UNLOGGED: Final = frozenset({"commitment.progress", "commitment.settled"})
+_LIMITS: Final = (
+    "soc_floor_pct",
+    "soc_ceiling_pct",
+    "soc_min_departure_pct",
+    "min_price_per_kwh",
+    "max_discharge_wh_per_event",
+    "max_discharge_wh_per_day",
+    "max_discharge_wh_per_week",
+    "max_discharge_events_per_day",
+    "departure_buffer_s",
+    "consent_mode",
+)
+_JUDGED: Final = (
+    "evaluated_at",
+    "max_energy_wh",
+    "break_even_price_per_kwh",
+    "net_minor",
+    "breakdown",
+    "soc_now_pct",
+    "soc_at_departure_pct",
+    "departure_at",
+)
+
+
+def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form, or a float
+    """Return canonical JSON types; a percentage or efficiency becomes its decimal string."""
+    return plain(_without_floats(value))
+
+
+def _without_floats(value: Any) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, float):
+        return decimal_text(Decimal(repr(value)))
+    if isinstance(value, Mapping):
+        return {key: _without_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_floats(item) for item in value]
+    return value
+
+
+def append(
+    tx: Tx,
+    kind: str,
+    now: datetime,
+    body: Mapping[str, Any],
+    *,
+    party_id: str | None = None,
+    subject_id: str | None = None,
+) -> int:
+    """Write one entry, its leaf and, for a party, the right to a receipt; return its position."""
+    entry = Entry(
+        kind=kind,
+        at=instant_text(now),
+        party_id=party_id,
+        subject_id=subject_id,
+        body=exact(body),
+    )
+    row = tx.one("SELECT coalesce(max(position) + 1, 0) AS next FROM ledger_leaf")
+    assert row is not None
+    position, salt = int(row["next"]), secrets.token_bytes(receipts.SALT_BYTES)
+    content = entry.content
+    digest = receipts.content_digest(salt, content)
+    leaf = leaf_hash(receipts.leaf_bytes(kind, entry.at, digest))
+    tx.insert("ledger_leaf", position=position, kind=kind, at=entry.at, digest=digest, hash=leaf)
+    tx.insert(
+        "ledger_entry",
+        position=position,
+        party_id=party_id,
+        salt=salt.hex(),
+        content=content.decode(),
+    )
+    if party_id is not None:
+        tx.insert(
+            "receipt",
+            receipt_id=receipts.receipt_id(position),
+            position=position,
+            party_id=party_id,
+            kind=kind,
+            subject_id=subject_id,
+        )
+    return position
+
+
+def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+    """Log what the owner said, to which exact terms, within which limits, and how to take it back.
+
+    The park's entry follows with the deal, if there is one; a no is no business of the park's log.
+    """
+    row = tx.one("SELECT evaluation FROM offer WHERE offer_id = ?", offer.offer_id)
+    judged = from_json(row["evaluation"]) if row and row["evaluation"] else {}
+    preferences = exact(vehicle.preferences)
+    body = {
+        **exact(made),
+        "park_id": offer.park_id,
+        "vehicle_id": vehicle.vehicle_id,
+        "session_id": offer.session_id,
+        "purpose": offer.purpose,
+        "terms": offer.terms,
+        "limits": {name: preferences[name] for name in _LIMITS}
+        | {"max_discharge_w": vehicle.body.max_discharge_w},
+        "judged": {name: judged.get(name) for name in _JUDGED},
+        "how_to_withdraw": HOW_TO_STOP,
+    }
+    append(
+        tx,
+        "decision",
+        made.decided_at,
+        body,
+        party_id=vehicle.owner_id,
+        subject_id=made.decision_id,
+    )
+
+
+def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None:
+    """Log a step of a deal for its owner and for its park."""
+    if kind in _UNLOGGED:
+        return
+    shown = park_views.commitment_view(deal) | {"terms_sha256": deal.terms_sha256}
+    owned = shown | {
+        "park_id": deal.park_id,
+        "vehicle_id": deal.vehicle_id,
+        "state_reason": deal.state_reason,
+        "consented_energy_wh": deal.consented_energy_wh,
+        "begin_register_wh": deal.begin_register_wh,
+        "last_register_wh": deal.last_register_wh,
+        "started_at": deal.started_at,
+        "ended_at": deal.ended_at,
+        "how_to_withdraw": HOW_TO_STOP,
+    }
+    about = deal.commitment_id
+    append(tx, kind, now, owned, party_id=deal.owner_id, subject_id=about)
+    append(tx, kind, now, shown, party_id=deal.park_id, subject_id=about)
+
+
+def stop(tx: Tx, owner_id: str, stop_id: str, commitment_ids: Iterable[str], now: datetime) -> None:
+    """Log that the owner said stop, also when there was nothing to stop."""
+    body = {"stop_id": stop_id, "requested_at": now, "commitment_ids": list(commitment_ids)}
+    append(tx, "stop", now, body, party_id=owner_id, subject_id=stop_id)
+
+
+def agreement(tx: Tx, agreement_id: str, now: datetime) -> None:
+    """Log that an owner joined or left a park; the park knows pseudonyms only."""
+    row = tx.one("SELECT * FROM agreement WHERE agreement_id = ?", agreement_id)
+    assert row is not None
+    members = tx.all(
+        "SELECT vehicle_id, member_ref FROM member WHERE agreement_id = ? ORDER BY member_ref",
+        agreement_id,
+    )
+    refs = [member["member_ref"] for member in members]
+    kind = f"agreement.{row['state']}"
+    shown = {name: row[name] for name in ("state", "terms_version", "terms_sha256")}
+    owned = shown | {
+        "agreement_id": row["agreement_id"],
+        "park_id": row["park_id"],
+        "vehicle_ids": [member["vehicle_id"] for member in members],
+        "how_to_withdraw": HOW_TO_WITHDRAW,
+    }
+    append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=row["agreement_id"])
+    for_park = shown | {"member_refs": refs}
+    append(tx, kind, now, for_park, party_id=row["park_id"], subject_id=refs[0] if refs else None)
+
+
+def settlement(tx: Tx, row: Row, now: datetime) -> None:
+    """Log a settlement's step; the owner's entry holds all that its figures were computed from."""
+    kind, about = f"settlement.{row['state']}", row["settlement_id"]
+    deal = CommitmentRecord.find(tx, row["commitment_id"])
+    shown = park_views.settlement_view(tx, row) | {
+        "reward_terms": deal.terms.reward,
+        "requested_energy_wh": deal.terms.requested_energy_wh,
+        "terms_sha256": deal.terms_sha256,
+    }
+    owned = shown | {
+        "park_id": row["park_id"],
+        "stop_reason": row["stop_reason"],
+        "reason": row["reason"],
+        "dispute": from_json(row["dispute"]) if row["dispute"] else None,
+        "breakdown": from_json(row["breakdown"]),
+        "quote_request": from_json(deal.quote_request),
+    }
+    append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
+    append(tx, kind, now, shown, party_id=row["park_id"], subject_id=about)
+
+
+def reward(
+    tx: Tx, row: Row, kind: str, txn_id: str, postings: Iterable[tuple[str, Posting]], now: datetime
+) -> None:
+    """Log a step of a reward for both sides, and the books' transaction for nobody."""
+    shown = {
+        name: row[name]
+        for name in ("reward_id", "settlement_id", "kind", "amount_minor", "currency", "reference")
+    } | {"step": kind, "txn_id": txn_id}
+    name, about = f"reward.{kind}", row["reward_id"]
+    append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
+    append(tx, name, now, shown, party_id=row["park_id"], subject_id=about)
+    books = {
+        "txn_id": txn_id,
+        "kind": kind,
+        "settlement_id": row["settlement_id"],
+        "postings": [
+            {
+                "posting_id": posting_id,
+                "account": posting.account,
+                "amount_minor": posting.amount_minor,
+                "currency": posting.currency,
+            }
+            for posting_id, posting in postings
+        ],
+    }
+    append(tx, "books", now, books, subject_id=txn_id)
+
+
+def erase(tx: Tx, party_id: str, now: datetime) -> Json:
+    """Empty a party's entries and take its receipts; leaves, sums and proofs stay as they are.
+
+    What remains: kinds and instants without a name, salted digests nobody can open any more, and
+    the books under account names that lead to nobody.
+    """
+    rows = tx.all(
+        "SELECT position FROM ledger_entry WHERE party_id = ? AND erased_in IS NULL"
+        " ORDER BY position",
+        party_id,
+    )
+    positions = [row["position"] for row in rows]
+    if positions:
+        erased_in = append(tx, "erasure", now, {"positions": positions})
+        tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
+        tx.run(
+            "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
+            " WHERE party_id = ?",
+            erased_in,
+            party_id,
+        )
+    return {"entries_erased": len(positions), "kept": "kind, instant and a digest of each; books"}
