@@ -190,7 +190,7 @@ def answer_to_json(answer: QuoteAnswer) -> dict[str, object]:
         if answer.plan is None
         else [
             {
-                "start_at": _time(step.start_at),
+                "start_at": rfc3339(step.start_at),
                 "power_w": step.power_w,
                 "soc_pct": _percent(step.soc_pct),
             }
@@ -199,7 +199,7 @@ def answer_to_json(answer: QuoteAnswer) -> dict[str, object]:
         "counter": {
             "energy_wh": counter.energy_wh,
             "price_per_kwh": _text(counter.price_per_kwh),
-            "start_at": None if counter.start_at is None else _time(counter.start_at),
+            "start_at": None if counter.start_at is None else rfc3339(counter.start_at),
         },
         "reason": None
         if reason is None
@@ -268,9 +268,10 @@ def _quantity(value: int | Decimal, unit: str) -> int | float | str:
 
 def _value(value: int | Decimal | datetime) -> int | str:
     if isinstance(value, datetime):
-        return _time(value)
+        return rfc3339(value)
     return value if isinstance(value, int) else format(value, "f")
 
 
-def _time(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """Write a time as RFC 3339 in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

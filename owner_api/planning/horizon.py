@@ -136,7 +136,7 @@ def _follow(pieces: Pieces, targets: list[int], stored: list[int], charged: list
     for target, most, drain in zip(
         targets[done:], pieces.charge[done:], pieces.drain[done:], strict=True
     ):
-        add = target - energy
+        add = target - energy + drain
         add = 0 if add <= 0 else min(add, most)
         energy += add - drain
         charged.append(add)
