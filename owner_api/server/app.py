@@ -18,6 +18,7 @@ from .health import health_operations
 from .idempotency import InFlight
 from .openapi import contract_endpoint
 from .problems import problems_middleware
+from .protocol import ProblemRunner
 from .routing import Operation
 from .stream import events_endpoint
 
@@ -77,7 +78,7 @@ def create_app(
 
 def make_runner(app: web.Application, config: Config) -> web.AppRunner:
     """Return a runner with the deadlines that aiohttp leaves open by default."""
-    return web.AppRunner(
+    return ProblemRunner(
         app,
         access_log=None,
         handle_signals=False,

@@ -10,7 +10,7 @@ from owner_api.problems import Problem, ProblemCode
 
 CONFIG: Final = web.AppKey("config", Config)
 
-_ALWAYS: Final = {
+ALWAYS: Final = {
     "Server": "owner-api",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +22,7 @@ _HSTS: Final = "max-age=31536000"
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers just before an answer leaves, whatever made it."""
-    response.headers.update(_ALWAYS)
+    response.headers.update(ALWAYS)
     if response.content_type.startswith("text/") and response.charset is None:
         response.charset = "utf-8"
     if is_encrypted(request):

@@ -216,6 +216,34 @@ def test_a_forwarded_address_is_believed_from_a_declared_proxy_only() -> None:
     assert client_address(request_from("192.0.2.1", PROXIED, **forwarded)) == "192.0.2.1"
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Null: \x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: nonsense\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_gets_a_problem_and_is_hung_up_on(
+    store: Store, clock: StillClock, caplog: pytest.LogCaptureFixture, nonsense: bytes
+) -> None:
+    async with bench(store, clock) as api:
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(nonsense)
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+        assert b"application/problem+json" in head
+        assert b"nosniff" in head
+        assert b'"code":"bad_request"' in body
+        # Strangers must not be able to fill the log.
+        assert "Traceback" not in caplog.text
+
+
 async def test_two_operations_for_one_place_are_a_mistake(store: Store, clock: StillClock) -> None:
     doubled = [*operations(Gate()), *operations(Gate())]
     with pytest.raises(ValueError, match="declared twice: POST /v1/things"):
