@@ -1,5 +1,6 @@
 """The owner's answer, recorded once: by a person, an allowed automation or a standing rule."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -99,8 +100,9 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> N
     low = min(offer.terms.min_energy_wh, offer.terms.requested_energy_wh)
     if not judged.feasible:
         shown = evaluation_view(vehicle, judged, offer.terms, call.now)
-        code = _BLOCK_PROBLEMS.get(judged.block or "", ProblemCode.NOT_FEASIBLE)
-        raise Problem(code, f"The offer cannot be kept: {judged.block}.", current=shown)
+        reason = str((judged.reason or {}).get("code", judged.block))
+        code = _BLOCK_PROBLEMS.get(reason, ProblemCode.NOT_FEASIBLE)
+        raise Problem(code, f"The offer cannot be kept: {reason}.", current=shown)
     if not max(1, low) <= wanted <= judged.energy_wh:
         limit = f"{max(1, low)} to {judged.energy_wh}"
         error = FieldError(pointer="/energy_wh", code="range", limit=limit)
@@ -199,18 +201,19 @@ def counter_by_rule(
     call: Call,
     offer: OfferRecord,
     vehicle: VehicleRecord,
-    judged: Judgement,
+    best: CounterTerms,
     rule: Rule,
 ) -> None:
-    """Release the computed best terms because a rule of the owner says so; else decline."""
-    best = best_counter(judged.answer)
-    to = OfferState.COUNTERED if best else OfferState.AUTO_DECLINED
-    move = decide_offer(offers.facts(offer), Judged(to, None if best else "price"), call.now)
-    assert isinstance(move, Moved)
-    if best:
-        record(tx, call, offer, vehicle, "counter", method="rule", counter=best, rule=rule)
-    else:
-        tx.update("offer", {"offer_id": offer.offer_id}, state=to.value, state_reason="price")
+    """Release the computed best terms because a rule of the owner says so.
+
+    The offer passes through ``presented``, as it would on its way to a person.
+    """
+    shown = decide_offer(offers.facts(offer), Judged(OfferState.PRESENTED), call.now)
+    assert isinstance(shown, Moved)
+    facts = replace(offers.facts(offer), state=shown.to)
+    answer = Answer(OfferState.COUNTERED, offer.revision, offer.terms_sha256)
+    assert isinstance(decide_offer(facts, answer, call.now), Moved)
+    record(tx, call, offer, vehicle, "counter", method="rule", counter=best, rule=rule)
     announce.offer(tx, offer.offer_id, call.now)
 
 

@@ -56,6 +56,7 @@ def award(tx: Tx, call: Call) -> Reply:
     deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
     body = call.body
     same = deal.order_reference == body["order_reference"]
+    same = same and deal.terms_sha256 == body["terms_sha256"]
     if same and deal.committed_energy_wh == body["committed_energy_wh"]:
         return Reply(body=park_commitment_view(deal))
     decide(deal, Award(body["terms_sha256"], body["committed_energy_wh"]), call.now)

@@ -33,6 +33,10 @@ def instruct(tx: Tx, call: Call) -> Answer:
     _check_open(deal)
     if seq <= deal.last_seq:
         raise Problem(ProblemCode.STALE_SEQUENCE, f"The newest sequence number is {deal.last_seq}.")
+    if guard.lease_over(deal, call.now):
+        # What lapsed is not renewed, whether the timer or this message was first.
+        guard.end_lease(tx, deal, call.now, call.config)
+        return _closed()
     vehicle = VehicleRecord.find(tx, deal.vehicle_id)
     session = SessionRecord.find(tx, deal.session_id)
     power_max = min(deal.terms.max_discharge_w, vehicle.body.max_discharge_w)
@@ -45,18 +49,22 @@ def instruct(tx: Tx, call: Call) -> Answer:
     if found.stop is not None:
         deals.finish(tx, deal, found.state, found.stop, call.now)
         return _closed()
+    sure_until = found.sure_until or call.now
     until = lease_end(
         now=call.now,
-        end_at=deal.end_at,
+        end_at=min(deal.end_at, sure_until),
         lease_s=deal.terms.lease_s,
         power_w=-setpoint,
         energy_wh=found.energy_wh,
     )
     if until - call.now < _SHORTEST_LEASE:
-        # What is left would be gone before the next message: the deal is delivered.
-        full = found.energy_wh >= deal.energy_limit_wh - deal.delivered_wh
-        to = CommitmentState.COMPLETED if full else CommitmentState.CURTAILED
-        deals.finish(tx, deal, to, "delivered" if full else "floor", call.now)
+        # What is left would be gone before the next message.
+        state, reason = found.state, found.next_stop
+        if sure_until - call.now < _SHORTEST_LEASE:
+            state, reason = CommitmentState.CURTAILED, "soc_stale"
+        if deal.end_at - call.now < _SHORTEST_LEASE:
+            state, reason = CommitmentState.COMPLETED, "delivered"
+        deals.finish(tx, deal, state, reason, call.now)
         return _closed()
     instruction = {
         "instruction_id": call.new_id("ins"),
@@ -103,7 +111,7 @@ def _start(
     deals.decide(deal, Start(), call.now)
     if session.state != "bound":
         raise Problem(ProblemCode.NOT_BOUND, "The session is not bound to the vehicle.")
-    measured, register = session.live.measured_at, session.live.export_register_wh
+    measured, register = session.live.seen_at, session.live.export_register_wh
     blind = timedelta(seconds=call.config.blind_after_s)
     if measured is None or register is None or call.now - measured > blind:
         raise Problem(
@@ -161,7 +169,13 @@ def readings(tx: Tx, call: Call) -> Reply:
 
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
-    deal = _metered_deal(tx, session)
+    deal, live = _metered_deal(tx, session), session.live
+    backwards = live.export_register_wh is not None and (
+        reading["export_register_wh"] < live.export_register_wh
+        or reading["import_register_wh"] < (live.import_register_wh or 0)
+    )
+    newest = live.measured_at is None or reading["measured_at"] > live.measured_at
+    quality = "bad" if newest and backwards else reading.get("quality", "ok")
     tx.insert(
         "reading",
         reading_id=call.new_id("rdg"),
@@ -173,16 +187,9 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         export_register_wh=reading["export_register_wh"],
         power_w=reading["power_w"],
         context=reading.get("context", "periodic"),
-        quality=reading.get("quality", "ok"),
+        quality=quality,
     )
-    live = session.live
-    if live.measured_at is not None and reading["measured_at"] <= live.measured_at:
-        return
-    backwards = live.export_register_wh is not None and (
-        reading["export_register_wh"] < live.export_register_wh
-        or reading["import_register_wh"] < (live.import_register_wh or 0)
-    )
-    if backwards or reading.get("quality", "ok") in {"missing", "bad"}:
+    if not newest or quality in {"missing", "bad"}:
         # A register that runs backwards is no evidence; the next good reading settles the total.
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")

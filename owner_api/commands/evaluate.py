@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from math import ceil
 from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
@@ -21,6 +22,8 @@ from .tariffs import tariff
 
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
 RELEASED_STEP_WH: Final = 500
+# A meter counts whole Wh; its first and last reading and the lease may each hide one.
+_METER_STEPS_WH: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +82,8 @@ def judge(
         tx, vehicle, session, terms, departure, soc=soc, now=now, leave_out=leave_out
     )
     answer = ask(request)
-    available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
+    most = int(answer["max_energy_wh"]) - _rounding_wh(vehicle)
+    available = max(0, most) // RELEASED_STEP_WH * RELEASED_STEP_WH
     wanted = terms.requested_energy_wh
     energy = min(wanted, available)
     enough = energy > 0 and energy >= min(terms.min_energy_wh, wanted)
@@ -92,8 +96,9 @@ def judge(
     if not enough and not reason:
         reason = blocked("energy", terms.min_energy_wh, available, "Wh")
     return Judgement(
-        # Nothing at all to give is one word, whatever limit made it so.
-        block=None if enough else (str(reason["code"]) if available else "not_available"),
+        # One word for too little and one for nothing, whatever limit made it so: which of the
+        # owner's limits binds is for the owner, in ``reason``.
+        block=None if enough else ("energy" if available else "not_available"),
         reason=reason,
         answer=answer,
         request=request,
@@ -103,6 +108,16 @@ def judge(
         energy_wh=energy if enough else 0,
         padded_from=tariff(tx, vehicle, now, departure.departure_at).padded_from,
     )
+
+
+def _rounding_wh(vehicle: VehicleRecord) -> int:
+    """Return what carrying a reading by the meter may cost by rounding alone (AC Wh).
+
+    Kept back from what is released, so that no limit of the owner's shows in how a deal runs.
+    """
+    body = vehicle.body
+    tenth = body.usable_capacity_wh * body.discharge_efficiency / 1000
+    return ceil(tenth) + _METER_STEPS_WH
 
 
 def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal | None) -> Judgement:

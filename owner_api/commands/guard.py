@@ -14,17 +14,25 @@ from . import deals
 from .limits import PACK_TEMPERATURE_C
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
+# Endings that nobody chose: the link, the device or the plug gave way.
+_FAILURES: Final = frozenset({"blind", "lease", "unplugged"})
 _WRONG_VEHICLE_PCT: Final = Decimal(5)
 _WRONG_VEHICLE_SHARE: Final = Decimal("0.2")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
-    """What a running deal may still do: a reason to stop, or the energy that may yet leave."""
+    """What a running deal may still do.
+
+    With ``stop`` it must end as ``state``. Without, ``energy_wh`` (AC Wh) may yet leave before
+    ``sure_until``, and it will then end as ``state`` for ``next_stop``.
+    """
 
     stop: str | None
     state: CommitmentState
-    energy_wh: int
+    energy_wh: int = 0
+    next_stop: str = ""
+    sure_until: datetime | None = None
 
 
 def watch(
@@ -39,29 +47,44 @@ def watch(
     estimate = estimated_soc(vehicle, session, deal, exported)
     given = exported - (deal.begin_register_wh or 0)
     left = deal.energy_limit_wh - given
-    reason = _blind(vehicle, session, deal, estimate, now, config)
+    reason = _blind(vehicle, session, estimate, now, config)
     reason = reason or _unfit(vehicle, session, deal)
-    if reason or estimate is None:
-        ended = (
-            CommitmentState.FAILED if reason in {"blind", "lease"} else (CommitmentState.CURTAILED)
-        )
-        return Watch(stop=reason or "soc_unknown", state=ended, energy_wh=0)
-    room = headroom_wh(
-        soc_pct=estimate.soc_pct - vehicle.preferences.soc_margin_pct,
-        floor_pct=floor_pct(vehicle, deal),
+    margin, carry_max = vehicle.preferences.soc_margin_pct, Decimal(repr(config.soc_carry_max_pct))
+    if reason or estimate is None or vehicle.live.soc_measured_at is None:
+        ended = CommitmentState.FAILED if reason in _FAILURES else CommitmentState.CURTAILED
+        return Watch(stop=reason or "soc_stale", state=ended)
+    full = deal.energy_limit_wh >= deal.committed_energy_wh
+    bounds = (
+        (left, "delivered" if full else "departure_minimum"),
+        (_room_wh(vehicle, estimate.soc_pct - margin, floor_pct(vehicle, deal)), "floor"),
+        (_room_wh(vehicle, carry_max, estimate.carried_pct), "soc_stale"),
+    )
+    energy, binding = min(bounds, key=lambda bound: bound[0])
+    done = binding == "delivered"
+    state = CommitmentState.COMPLETED if done else CommitmentState.CURTAILED
+    # What would be gone within a second is gone: no message could stop it in time.
+    spent = energy <= 0 or energy * 3600 < -deal.setpoint_w
+    return Watch(
+        stop=binding if spent else None,
+        state=state,
+        energy_wh=0 if spent else energy,
+        next_stop=binding,
+        sure_until=vehicle.live.soc_measured_at + _oldest(vehicle),
+    )
+
+
+def _room_wh(vehicle: VehicleRecord, soc_pct: Decimal, bound_pct: Decimal) -> int:
+    """Return the AC energy (Wh) between two states of charge."""
+    return headroom_wh(
+        soc_pct=soc_pct,
+        floor_pct=bound_pct,
         capacity_wh=vehicle.body.usable_capacity_wh,
         discharge_efficiency=vehicle.body.discharge_efficiency,
     )
-    if room <= 0:
-        return Watch(stop="floor", state=CommitmentState.CURTAILED, energy_wh=0)
-    if left <= 0:
-        full = deal.energy_limit_wh >= deal.committed_energy_wh
-        return Watch(
-            stop="delivered" if full else "departure_minimum",
-            state=CommitmentState.COMPLETED if full else CommitmentState.CURTAILED,
-            energy_wh=0,
-        )
-    return Watch(stop=None, state=deal.state, energy_wh=min(left, room))
+
+
+def _oldest(vehicle: VehicleRecord) -> timedelta:
+    return timedelta(seconds=vehicle.preferences.soc_max_age_discharge_s)
 
 
 def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
@@ -72,7 +95,7 @@ def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
 def worst_export_wh(session: SessionRecord, deal: CommitmentRecord, now: datetime) -> int:
     """Return the export register (Wh) if the charger obeyed the last setpoint until now."""
     seen = session.live.export_register_wh or deal.last_register_wh or 0
-    since = session.live.measured_at or deal.instructed_at
+    since = session.live.seen_at or deal.instructed_at
     if not deal.setpoint_w or since is None or deal.lease_until is None:
         return seen
     until = min(now, deal.lease_until)
@@ -105,25 +128,18 @@ def estimated_soc(
 def _blind(
     vehicle: VehicleRecord,
     session: SessionRecord,
-    deal: CommitmentRecord,
     estimate: SocEstimate | None,
     now: datetime,
     config: Config,
 ) -> str | None:
     """Return why the state of charge cannot be trusted, None when it can."""
-    live, oldest = vehicle.live, timedelta(seconds=vehicle.preferences.soc_max_age_discharge_s)
-    if estimate is None or live.soc_measured_at is None or now - live.soc_measured_at > oldest:
+    read_at = vehicle.live.soc_measured_at
+    if estimate is None or read_at is None or now - read_at >= _oldest(vehicle):
         return "soc_stale"
     if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
         return "soc_stale"
-    seen = [
-        at
-        for at in (session.live.measured_at, live.soc_measured_at, deal.started_at)
-        if at is not None
-    ]
-    if not seen or now - max(seen) > timedelta(seconds=config.blind_after_s):
-        return "blind"
-    return None
+    seen = max(read_at, session.live.seen_at or read_at)
+    return "blind" if now - seen > timedelta(seconds=config.blind_after_s) else None
 
 
 def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:
@@ -156,6 +172,21 @@ def _wrong_vehicle(vehicle: VehicleRecord, deal: CommitmentRecord) -> bool:
     expected = metered / vehicle.body.discharge_efficiency / capacity * 100
     tolerance = max(_WRONG_VEHICLE_PCT, expected * _WRONG_VEHICLE_SHARE)
     return abs((start - live.soc_pct) - expected) > tolerance
+
+
+def lease_over(deal: CommitmentRecord, now: datetime) -> bool:
+    """Return whether a running deal's lease has ended before its window did."""
+    until = deal.lease_until
+    running = deal.state is CommitmentState.ACTIVE
+    return running and until is not None and now >= until < deal.end_at
+
+
+def end_lease(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
+    """End a deal whose lease ran out: all was given, or the park has gone silent."""
+    assert deal.lease_until is not None
+    # Judged as of the lease's end, so that a late tick tells the same story as a punctual one.
+    if not enforce(tx, deal, deal.lease_until, config):
+        deals.finish(tx, deal, CommitmentState.FAILED, "lease", now)
 
 
 def enforce(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> bool:

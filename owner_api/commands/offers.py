@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import sha256
@@ -18,6 +19,7 @@ from owner_api.core.machine import (
 from owner_api.core.model import Terms
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump, to_json
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from . import announce, consent
@@ -74,7 +76,7 @@ def create(tx: Tx, call: Call) -> Reply:
 def revise(tx: Tx, call: Call) -> Reply:
     """Replace an open offer's terms by the next revision; the old one can no longer be accepted."""
     offer = OfferRecord.find(tx, call.params["offer_id"], park_id=call.principal.party_id)
-    terms = _checked_terms(call, call.body)
+    terms = _checked_terms(call, call.body | {"purpose": offer.purpose})
     move = decide_offer(facts(offer), Revise(call.body["revision"]), call.now)
     if isinstance(move, Rejection):
         raise Problem(ProblemCode(move.code), move.detail)
@@ -127,7 +129,7 @@ def _checked_terms(call: Call, body: Json) -> Terms:
     window = terms.end_at - terms.start_at
     longest = timedelta(seconds=config.offer_window_max_s)
     horizon = timedelta(seconds=config.offer_horizon_s)
-    lease_max = config.lease_backup_max_s if body.get("purpose") == "backup" else config.lease_max_s
+    lease_max = config.lease_backup_max_s if body["purpose"] == "backup" else config.lease_max_s
     energies = terms.min_energy_wh <= terms.requested_energy_wh <= terms.max_energy_wh
     recharge = terms.recharge
     checks = (
@@ -191,7 +193,7 @@ def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
         raise Problem(
             ProblemCode.BUDGET_USED_UP,
             f"At most {limit} questions and offers per session in an hour.",
-            retry_after_s=3600,
+            retry_after_s=ceil((decode(row["first"]) - since).total_seconds()),
         )
     tx.insert(
         "question",
@@ -212,15 +214,10 @@ def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
     rule = consent.matching_rule(tx, vehicle, offer, judged, call.now)
     unwanted = _unwanted(vehicle, offer, judged)
-    if rule and rule.counter and unwanted and judged.answer:
-        tx.update(
-            "offer",
-            {"offer_id": offer.offer_id},
-            owner_id=vehicle.owner_id,
-            vehicle_id=vehicle.vehicle_id,
-            evaluation=to_json(evaluation).decode(),
-        )
-        consent.counter_by_rule(tx, call, offer, vehicle, judged, rule)
+    best = consent.best_counter(judged.answer) if rule and rule.counter and unwanted else None
+    if rule and best:
+        _store_evaluation(tx, offer, evaluation, vehicle)
+        consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
     elif unwanted is not None:
         verdict = Judged(OfferState.AUTO_DECLINED, unwanted)
         _move(tx, offer, verdict, call.now, evaluation, vehicle)

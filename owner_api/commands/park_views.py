@@ -12,7 +12,7 @@ from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
 # Why an offer was not taken, in the four words a park may hear.
 _PRICE_CODES: Final = frozenset({"price", "reward_kind", "currency"})
-_ENERGY_CODES: Final = frozenset({"energy", "min_energy", "budget", "power"})
+_ENERGY_CODES: Final = frozenset({"energy"})
 _LATER_CODES: Final = frozenset({"later"})
 
 # Why a delivery ended, in the four words a park may hear.

@@ -32,7 +32,10 @@ def take(tx: Tx, call: Call) -> Reply:
     session = open_session(tx, vehicle.vehicle_id)
     live = vehicle.live
     for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
-        live = _after(live, reading, session)
+        # A clock that runs ahead does not make a reading newer than its arrival.
+        at = min(reading["measured_at"], call.now)
+        anchor = _register_at(tx, session, at) if reading.get("soc_pct") is not None else None
+        live = _after(live, reading | {"measured_at": at}, session, anchor)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
     battery.keep_sample(tx, vehicle.vehicle_id, live)
     if session is None:
@@ -44,12 +47,26 @@ def take(tx: Tx, call: Call) -> Reply:
     return Reply(body=vehicle_view(tx, record, call.now), status=201)
 
 
-def _after(live: VehicleLive, reading: Json, session: SessionRecord | None) -> VehicleLive:
+def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | None:
+    """Return the charger's export register (Wh) at ``at`` or before: from there the meter carries.
+
+    A reading that arrives late must not hide what has left since it was taken.
+    """
+    if session is None or session.live.export_register_wh is None:
+        return None
+    seen = "SELECT export_register_wh AS wh FROM reading WHERE session_id = ? AND quality = 'ok'"
+    row = tx.one(f"{seen} AND measured_at <= ? ORDER BY measured_at DESC", session.session_id, at)
+    row = row or tx.one(f"{seen} ORDER BY measured_at", session.session_id)
+    return row["wh"] if row else session.live.export_register_wh
+
+
+def _after(
+    live: VehicleLive, reading: Json, session: SessionRecord | None, anchor: int | None
+) -> VehicleLive:
     """Return what is known after one reading; each value only moves forward in time."""
     at: datetime = reading["measured_at"]
     soc = reading.get("soc_pct")
-    if soc is not None and (live.soc_measured_at is None or at > live.soc_measured_at):
-        anchor = session.live.export_register_wh if session else None
+    if soc is not None and (live.soc_measured_at is None or at >= live.soc_measured_at):
         live = replace(
             live,
             soc_pct=Decimal(repr(soc)),

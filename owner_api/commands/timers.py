@@ -58,31 +58,21 @@ def _live_deals(tx: Tx) -> list[CommitmentRecord]:
 def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
     """End a deal whose time has passed or whose discharge may not go on."""
     grace = timedelta(seconds=config.start_grace_s)
-    late = now > min(deal.start_at + grace, deal.end_at)
+    # A yes given late joins late: the grace counts from when the award had to be there.
+    late = now > min(max(deal.start_at, deal.award_by) + grace, deal.end_at)
     match deal.state:
         case CommitmentState.PENDING_AWARD if now > deal.award_by:
             deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
         case CommitmentState.SCHEDULED if now >= deal.end_at or late:
             deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
-        case CommitmentState.ACTIVE if (
-            deal.lease_until is not None and now >= deal.lease_until < deal.end_at
-        ):
-            _lease_over(tx, deal, now, config)
+        case CommitmentState.ACTIVE if guard.lease_over(deal, now):
+            guard.end_lease(tx, deal, now, config)
         case CommitmentState.ACTIVE if now >= deal.end_at:
             deals.finish(tx, deal, CommitmentState.COMPLETED, "delivered", now)
         case CommitmentState.ACTIVE:
             guard.enforce(tx, deal, now, config)
         case _:
             pass
-
-
-def _lease_over(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
-    """End a deal whose lease ran out: all was given, or the park has gone silent."""
-    assert deal.lease_until is not None
-    # Judged as of the lease's end, so that a late tick tells the same story as a punctual one.
-    if guard.enforce(tx, deal, deal.lease_until, config):
-        return
-    deals.finish(tx, deal, CommitmentState.FAILED, "lease", now)
 
 
 def _settle(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:

@@ -57,7 +57,6 @@ OFFER_MOVES: Mapping[OfferState, frozenset[OfferState]] = {
             OfferState.AUTO_DECLINED,
             OfferState.PRESENTED,
             OfferState.ACCEPTED,
-            OfferState.COUNTERED,
         }
     ),
     OfferState.PRESENTED: frozenset(
@@ -187,6 +186,9 @@ class Expire:
 type OfferCommand = Judged | Answer | Revise | Withdraw | Expire
 
 
+_TOO_LATE = Rejection("offer_expired", "the time to answer has passed")
+
+
 def _decide_answer(
     facts: OfferFacts, answer: Answer, now: datetime
 ) -> Moved[OfferState] | Rejection:
@@ -197,10 +199,13 @@ def _decide_answer(
         return Rejection(
             "offer_closed", "already countered: only the park's next terms can be accepted"
         )
+    if facts.state is OfferState.EXPIRED:
+        # The same word whether the timer or the answer came first.
+        return _TOO_LATE
     if answer.to not in OFFER_MOVES.get(facts.state, frozenset()):
         return Rejection("offer_closed", f"the offer is already {facts.state}")
     if now >= facts.respond_by:
-        return Rejection("offer_expired", "the time to answer has passed")
+        return _TOO_LATE
     return Moved(answer.to)
 
 
@@ -218,9 +223,10 @@ def decide_offer(  # noqa: PLR0911 - one return per named outcome reads better t
         case Revise(revision) if OfferState.SUPERSEDED in allowed:
             if revision != facts.revision + 1:
                 return Rejection("stale_sequence", f"the next revision is {facts.revision + 1}")
-            return Moved(OfferState.SUPERSEDED)
+            # What has expired is not brought back, even before the timer has seen it.
+            return _TOO_LATE if late else Moved(OfferState.SUPERSEDED)
         case Withdraw() if OfferState.WITHDRAWN in allowed:
-            return Moved(OfferState.WITHDRAWN)
+            return _TOO_LATE if late else Moved(OfferState.WITHDRAWN)
         case Expire() if OfferState.EXPIRED in allowed and late:
             return Moved(OfferState.EXPIRED)
     return Rejection("offer_closed", f"the offer is already {facts.state}")
@@ -264,9 +270,13 @@ type CommitmentCommand = Award | Start | End
 
 
 def award_deadline(start_at: datetime, end_at: datetime, decided_at: datetime) -> datetime:
-    """Return ``max(start_at - 60 s, decided_at + 60 s)``, never after ``end_at`` (design §4)."""
+    """Return ``max(start_at - 60 s, decided_at + 60 s)``, a second before ``end_at`` at the latest.
+
+    The formula is design §4's; an award at the very end could not be delivered any more.
+    """
     minute = timedelta(seconds=60)
-    return min(max(start_at - minute, decided_at + minute), end_at)
+    latest = end_at - timedelta(seconds=1)
+    return min(max(start_at - minute, decided_at + minute), latest)
 
 
 def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads better than nesting
@@ -292,7 +302,7 @@ def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads bet
             CommitmentState.LAPSED in allowed and now <= facts.award_by
         ):
             return Rejection("conflict", "the time to award has not passed")
-        case End(to, reason) if to in allowed:
+        case End(to, reason) if to in allowed and to not in LIVE_COMMITMENTS:
             return Moved(to, reason)
     return Rejection("commitment_closed", f"the commitment is already {facts.state}")
 
@@ -332,10 +342,9 @@ def decide_settlement(
     open_window = now < facts.dispute_until
     match command:
         case Finalize() if SettlementState.FINAL in allowed:
-            if facts.state is SettlementState.PROVISIONAL and (
-                open_window and not facts.both_confirmed
-            ):
-                return Rejection("conflict", "the time to dispute has not passed")
+            silence_is_enough = facts.state is SettlementState.PROVISIONAL and not open_window
+            if not (facts.both_confirmed or silence_is_enough):
+                return Rejection("conflict", "it takes both sides, or the time to dispute")
             return Moved(SettlementState.FINAL)
         case Dispute() if SettlementState.DISPUTED in allowed:
             if not open_window:

@@ -285,3 +285,10 @@ class SessionLive:
     first_import_register_wh: int | None = None
     power_w: int | None = None
     pack_temperature_c: Decimal | None = None
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When the meter was last known: a charger whose clock runs ahead proves no later."""
+        if self.measured_at is None or self.received_at is None:
+            return self.measured_at
+        return min(self.measured_at, self.received_at)

@@ -1,0 +1,1 @@
+"""Tests of the pure decisions: machines, departures, rules, settlement, ledger."""

@@ -1,0 +1,191 @@
+"""Which leave time is in force: one-off before calendar before weekday, through DST changes."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, strategies as st
+import pytest
+
+from owner_api.core.departures import WEEKDAYS, next_departure
+from owner_api.core.model import CalendarRead, Departure, Departures
+
+BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ZONES = (BERLIN, NEW_YORK, SHANGHAI)
+HALF = Decimal(50)
+EVERY_DAY = dict.fromkeys(WEEKDAYS, time(18))
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def local(text: str, zone: ZoneInfo) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "leaves"),
+    [
+        # Berlin: clocks go back on 2026-10-25 at 03:00 and forward on 2027-03-28 at 02:00.
+        (BERLIN, "2026-10-24T20:00", "2026-10-25T07:00"),
+        (BERLIN, "2027-03-27T20:00", "2027-03-28T07:00"),
+        # New York: back on 2026-11-01 at 02:00, forward on 2027-03-14 at 02:00.
+        (NEW_YORK, "2026-10-31T20:00", "2026-11-01T07:00"),
+        (NEW_YORK, "2027-03-13T20:00", "2027-03-14T07:00"),
+    ],
+)
+def test_promise_10_a_weekday_time_stays_the_same_clock_time_over_a_clock_change(
+    zone: ZoneInfo, now: str, leaves: str
+) -> None:
+    departures = Departures(weekly=dict.fromkeys(WEEKDAYS, time(7)))
+    found = next_departure(departures, HALF, zone, local(now, zone))
+    assert found is not None
+    assert found.departure_at == local(leaves, zone)
+    assert found.departure_at.astimezone(zone).time() == time(7)
+
+
+@pytest.mark.parametrize(("zone", "day"), [(BERLIN, "2027-03-28"), (NEW_YORK, "2027-03-14")])
+def test_a_clock_time_that_spring_skips_is_never_later_than_the_clock_then_says(
+    zone: ZoneInfo, day: str
+) -> None:
+    departures = Departures(weekly=dict.fromkeys(WEEKDAYS, time(2, 30)))
+    now = local(f"{day}T00:30", zone)
+    found = next_departure(departures, HALF, zone, now)
+    assert found is not None
+    assert found.departure_at.astimezone(zone).date() == date.fromisoformat(day)
+    # 02:30 does not exist: the leave time resolves to at most the instant shown as 03:30.
+    assert found.departure_at <= local(f"{day}T03:30", zone)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "clock"),
+    [(BERLIN, "2026-10-25", time(2, 30)), (NEW_YORK, "2026-11-01", time(1, 30))],
+)
+def test_of_a_clock_time_that_autumn_repeats_the_first_is_meant(
+    zone: ZoneInfo, day: str, clock: time
+) -> None:
+    """The earlier reading is the safe one: the car is ready for both."""
+    departures = Departures(weekly=dict.fromkeys(WEEKDAYS, clock))
+    found = next_departure(departures, HALF, zone, local(f"{day}T00:10", zone))
+    assert found is not None
+    first = datetime.combine(date.fromisoformat(day), clock, tzinfo=zone)
+    assert found.departure_at == first.replace(fold=0).astimezone(UTC)
+
+
+def test_a_one_off_replaces_that_days_calendar_and_weekday_time_only() -> None:
+    one_off = Departure(departure_at=local("2026-12-02T10:00", SHANGHAI))
+    event = Departure(departure_at=local("2026-12-02T08:00", SHANGHAI))
+    calendar = CalendarRead(read_at=utc("2026-12-01T00:00"), events=(event,))
+    departures = Departures(weekly=EVERY_DAY, one_off=one_off, calendar=calendar)
+
+    today = next_departure(departures, HALF, SHANGHAI, local("2026-12-01T12:00", SHANGHAI))
+    assert today is not None
+    assert (today.source, today.departure_at) == ("weekly", local("2026-12-01T18:00", SHANGHAI))
+    then = next_departure(departures, HALF, SHANGHAI, local("2026-12-01T19:00", SHANGHAI))
+    assert then is not None
+    assert (then.source, then.departure_at) == ("one_off", one_off.departure_at)
+
+
+def test_a_calendar_event_replaces_that_days_weekday_time() -> None:
+    event = Departure(departure_at=local("2026-12-01T15:00", SHANGHAI), summary="Dentist")
+    calendar = CalendarRead(read_at=utc("2026-12-01T00:00"), events=(event,))
+    departures = Departures(weekly=EVERY_DAY, calendar=calendar)
+    found = next_departure(departures, HALF, SHANGHAI, local("2026-12-01T12:00", SHANGHAI))
+    assert found is not None
+    assert (found.source, found.summary) == ("calendar", "Dentist")
+    after = next_departure(departures, HALF, SHANGHAI, local("2026-12-01T16:00", SHANGHAI))
+    assert after is not None
+    assert (after.source, after.departure_at) == ("weekly", local("2026-12-02T18:00", SHANGHAI))
+
+
+def test_the_minimum_of_a_departure_counts_before_the_preference_even_when_it_is_zero() -> None:
+    at = local("2026-12-01T15:00", SHANGHAI)
+    now = local("2026-12-01T12:00", SHANGHAI)
+    for told, wanted in ((Decimal(0), Decimal(0)), (Decimal(90), Decimal(90)), (None, HALF)):
+        one_off = Departure(departure_at=at, soc_min_departure_pct=told)
+        found = next_departure(Departures(one_off=one_off), HALF, SHANGHAI, now)
+        assert found is not None
+        assert found.soc_min_departure_pct == wanted
+
+
+def test_without_any_leave_time_there_is_none() -> None:
+    assert next_departure(Departures(), HALF, BERLIN, utc("2026-12-01T00:00")) is None
+
+
+EARLIEST, LATEST = datetime(2026, 1, 1), datetime(2027, 12, 31)  # noqa: DTZ001 - bounds
+instants = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
+
+
+@st.composite
+def leave_times(draw: st.DrawFn) -> tuple[Departures, datetime]:
+    """Return leave times of every source near one another, and an instant among them."""
+    now = draw(instants)
+    near = st.integers(-3 * 86_400, 20 * 86_400).map(lambda s: now + timedelta(seconds=s))
+    close = st.builds(Departure, departure_at=near)
+    weekly = draw(st.dictionaries(st.sampled_from(WEEKDAYS), st.times()))
+    events = draw(st.lists(close, max_size=6))
+    calendar = draw(st.sampled_from([None, CalendarRead(read_at=now, events=tuple(events))]))
+    one_off = draw(st.none() | close)
+    clock = {day: at.replace(second=0, microsecond=0) for day, at in weekly.items()}
+    return Departures(weekly=clock, one_off=one_off, calendar=calendar), now
+
+
+@given(told=leave_times(), zone=st.sampled_from(ZONES))
+def test_promise_2_the_leave_time_in_force_lies_ahead_and_was_said_by_the_owner(
+    told: tuple[Departures, datetime], zone: ZoneInfo
+) -> None:
+    departures, now = told
+    found = next_departure(departures, HALF, zone, now)
+    if found is None:
+        return
+    assert found.departure_at > now
+    wall = found.departure_at.astimezone(zone)
+    if found.source == "one_off":
+        assert departures.one_off is not None
+        assert found.departure_at == departures.one_off.departure_at
+    elif found.source == "calendar":
+        assert departures.calendar is not None
+        assert any(e.departure_at == found.departure_at for e in departures.calendar.events)
+    else:
+        clock = departures.weekly[WEEKDAYS[wall.weekday()]]
+        # Only in the hour that spring skips does the wall clock say another time.
+        gap = datetime.combine(wall.date(), clock, tzinfo=zone)
+        assert gap.astimezone(UTC) == found.departure_at
+
+
+@given(told=leave_times(), zone=st.sampled_from(ZONES))
+def test_promise_2_no_sooner_leave_time_of_a_day_without_a_better_source_is_passed_over(
+    told: tuple[Departures, datetime], zone: ZoneInfo
+) -> None:
+    """A weekday time yields only to a one-off or calendar entry on its own local day."""
+    departures, now = told
+    found = next_departure(departures, HALF, zone, now)
+    said = {e.departure_at for e in (departures.calendar.events if departures.calendar else ())}
+    said |= {departures.one_off.departure_at} if departures.one_off else set()
+    taken_days = {at.astimezone(zone).date() for at in said}
+    first = now.astimezone(zone).date()
+    for ahead in range(15):
+        day = first + timedelta(days=ahead)
+        clock = departures.weekly.get(WEEKDAYS[day.weekday()])
+        if clock is None or day in taken_days:
+            continue
+        at = datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)
+        if at > now:
+            assert found is not None
+            assert found.departure_at <= at
+            return
+
+
+@given(told=leave_times(), zone=st.sampled_from(ZONES), seconds=st.integers(1, 86_400))
+def test_a_leave_time_holds_until_it_passes(
+    told: tuple[Departures, datetime], zone: ZoneInfo, seconds: int
+) -> None:
+    """Promise 10: waiting alone never moves the leave time while it still lies ahead."""
+    departures, now = told
+    found = next_departure(departures, HALF, zone, now)
+    if found is not None and now + timedelta(seconds=seconds) < found.departure_at:
+        later = next_departure(departures, HALF, zone, now + timedelta(seconds=seconds))
+        assert later is not None
+        assert later.departure_at <= found.departure_at

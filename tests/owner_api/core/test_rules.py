@@ -1,0 +1,108 @@
+"""The owner's standing rules: every condition that is set must hold, and only those."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given, strategies as st
+
+from owner_api.core.departures import WEEKDAYS
+from owner_api.core.model import ClockSpan, Rule
+from owner_api.core.rules import Case, first_match, matches
+
+PARKS = ("prk_a", "prk_b")
+PURPOSES = ("peak_price", "pv_balance", "backup")
+prices = st.decimals(-10, 10, places=4)
+spans = st.builds(ClockSpan, start=st.times(), end=st.times())
+cases = st.builds(
+    Case,
+    local_now=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),  # noqa: DTZ001 - local
+    park_id=st.sampled_from(PARKS),
+    purpose=st.sampled_from(PURPOSES),
+    price_per_kwh=prices,
+    energy_wh=st.integers(1, 50_000),
+    net_minor=st.integers(-10_000, 10_000),
+    minor_digits=st.sampled_from([0, 2, 3]),
+)
+conditions = {
+    "min_price_per_kwh": st.none() | prices,
+    "min_net_minor": st.none() | st.integers(-10_000, 10_000),
+    "min_net_per_kwh": st.none() | prices,
+    "max_energy_wh": st.none() | st.integers(0, 60_000),
+    "purposes": st.lists(st.sampled_from(PURPOSES), max_size=2).map(tuple),
+    "park_ids": st.lists(st.sampled_from(PARKS), max_size=2).map(tuple),
+    "weekdays": st.lists(st.sampled_from(WEEKDAYS), max_size=4).map(tuple),
+    "between": st.none() | spans,
+}
+rules = st.builds(
+    Rule, rule_id=st.just("rul_1"), name=st.just("r"), enabled=st.booleans(), **conditions
+)
+
+
+@given(case=cases)
+def test_a_rule_without_conditions_matches_everything(case: Case) -> None:
+    assert matches(Rule(rule_id="rul_1", name="always"), case)
+
+
+@given(rule=rules, case=cases)
+def test_a_rule_matches_only_when_each_of_its_conditions_matches_alone(
+    rule: Rule, case: Case
+) -> None:
+    alone = [
+        matches(replace(Rule(rule_id="rul_1", name="r"), **{name: getattr(rule, name)}), case)
+        for name in conditions
+    ]
+    assert matches(rule, case) is all(alone)
+
+
+@given(rule=rules, case=cases)
+def test_promise_1_a_disabled_rule_never_says_yes(rule: Rule, case: Case) -> None:
+    assert first_match([replace(rule, enabled=False)], case) is None
+
+
+@given(found=st.lists(rules, max_size=5), case=cases)
+def test_the_first_enabled_matching_rule_speaks(found: list[Rule], case: Case) -> None:
+    wanted = next((rule for rule in found if rule.enabled and matches(rule, case)), None)
+    assert first_match(found, case) is wanted
+
+
+@given(case=cases, least=prices)
+def test_net_per_kwh_is_compared_exactly(case: Case, least: Decimal) -> None:
+    rule = Rule(rule_id="rul_1", name="net", min_net_per_kwh=least)
+    net = Fraction(case.net_minor, 10**case.minor_digits) / Fraction(case.energy_wh, 1000)
+    assert matches(rule, case) is (net >= Fraction(least))
+
+
+@given(span=spans, at=st.times())
+def test_a_span_and_its_complement_divide_the_day(span: ClockSpan, at: time) -> None:
+    """Spans wrap midnight; start included, end excluded; equal ends mean the whole day."""
+    if span.start == span.end:
+        assert span.holds(at)
+    else:
+        assert span.holds(at) is not ClockSpan(start=span.end, end=span.start).holds(at)
+
+
+def test_quiet_nights_wrap_midnight() -> None:
+    night = ClockSpan(start=time(22), end=time(7))
+    assert [night.holds(time(hour)) for hour in (21, 22, 0, 6, 7)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_weekdays_are_the_owners_local_ones() -> None:
+    case = Case(
+        local_now=datetime(2026, 12, 1, 6, tzinfo=UTC),
+        park_id="prk_a",
+        purpose="backup",
+        price_per_kwh=Decimal(1),
+        energy_wh=1000,
+        net_minor=10,
+        minor_digits=2,
+    )
+    assert matches(Rule(rule_id="rul_1", name="tue", weekdays=("tue",)), case)
+    assert not matches(Rule(rule_id="rul_1", name="mon", weekdays=("mon",)), case)
