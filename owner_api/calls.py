@@ -41,7 +41,8 @@ class Call:
 
     ``body`` and ``query`` hold validated values (instants as aware UTC datetimes); ``if_match``
     is the revision inside the If-Match header's quotes. ``authorization`` is handed on only to
-    public routes, which authenticate by themselves; ``remote`` is the caller's address.
+    public routes, which authenticate by themselves; ``remote`` is the caller's address; ``accept``
+    is the Accept header, for the few answers that have two forms.
     """
 
     principal: Principal
@@ -54,6 +55,7 @@ class Call:
     if_match: str | None = None
     authorization: str | None = None
     remote: str = ""
+    accept: str = ""
 
     def require_revision(self, revision: int, current: Mapping[str, Any]) -> None:
         """Raise precondition_failed with ``current`` unless If-Match named ``revision``."""

@@ -13,6 +13,7 @@ from owner_api.access.keys import KeyFileError
 from owner_api.access.services import open_access
 from owner_api.clock import SystemClock
 from owner_api.commands import operator
+from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
@@ -52,10 +53,13 @@ async def _operate(
     except StoreLockedError:
         return await _ask_server(database, command, arguments)
     try:
+        access, now = await open_access(store, database), SystemClock().now()
+        # What an operator's command logs is sealed like everything else.
+        await attach(store, database, access, now)
         context = operator.Operator(
-            access=await open_access(store, database),
+            access=access,
             config=Config(),
-            now=SystemClock().now(),
+            now=now,
             new_id=new_id,
         )
         return await store.write(lambda tx: operator.run(tx, context, command, arguments))

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from owner_api.access.services import Access, open_access
 from owner_api.clock import Clock
+from owner_api.commands.notary import Notary, attach
 from owner_api.config import Config, ConfigError, is_loopback
 from owner_api.relay import Hub
 from owner_api.store import Store
@@ -17,6 +18,7 @@ from . import owner, park
 from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
+from .ledger import ledger_routes
 from .timers import Timers
 
 
@@ -30,18 +32,25 @@ class Agent:
         clock: Clock,
         config: Config,
         access: Access,
+        notary: Notary,
         run_timers: bool = True,
     ) -> None:
         self.store = store
         self.clock = clock
         self.config = config
         self.access = access
+        self.notary = notary
         self.hub = Hub(store, per_party=config.max_streams_per_party, in_all=config.max_streams)
         self.app = create_app(
             store=store,
             clock=clock,
             config=config,
-            routes=[*access_routes(access), *owner.ROUTES, *park.ROUTES],
+            routes=[
+                *access_routes(access),
+                *owner.ROUTES,
+                *park.ROUTES,
+                *ledger_routes(notary),
+            ],
             authenticate=Authenticator(access.tokens),
             hub=self.hub,
         )
@@ -112,7 +121,15 @@ async def build_agent(
     store = await Store.open(database, synchronous=synchronous)
     try:
         access = await open_access(store, database)
-        return Agent(store=store, clock=clock, config=config, access=access, run_timers=run_timers)
+        notary = await attach(store, database, access, clock.now())
+        return Agent(
+            store=store,
+            clock=clock,
+            config=config,
+            access=access,
+            notary=notary,
+            run_timers=run_timers,
+        )
     except BaseException:
         await store.close()
         raise

@@ -121,6 +121,7 @@ class Endpoints:
                 request.headers.get("Authorization") if route.role == "public" else None
             ),
             remote=client_address(request),
+            accept=request.headers.get("Accept", ""),
         )
 
     async def _run(self, route: Route, call: Call, ticket: Ticket | None) -> Rendered:

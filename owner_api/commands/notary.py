@@ -1,0 +1,154 @@
+"""Seals the log: once per commit batch the tree grows by the new leaves and its head is signed.
+
+The notary runs on the writer's thread inside the batch's transaction, so no leaf is ever kept
+without the signature over it, and a batch costs one signature however many commands it holds.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from owner_api.access.keys import RECEIPT_FILE, key_directory, load_ed25519
+from owner_api.access.services import Access
+from owner_api.core import keyring
+from owner_api.core.checkpoint import Checkpoint, origin
+from owner_api.core.merkle import Frontier, Lookup, frontier_at
+from owner_api.core.receipt import issuer
+from owner_api.store import Store, Tx
+
+from . import journal
+
+FIRST_EPOCH: Final = 1
+
+
+class Notary:
+    """The log's signing hand: the key in force, and former ones that may vouch for it."""
+
+    def __init__(
+        self,
+        *,
+        server_id: str,
+        private: Ed25519PrivateKey,
+        former: Iterable[Ed25519PrivateKey] = (),
+    ) -> None:
+        self.server_id = server_id
+        self.private = private
+        self.key_id = keyring.key_id(private.public_key())
+        self._former = {keyring.key_id(key.public_key()): key for key in former}
+        self._frontier = Frontier()
+
+    def open(self, tx: Tx, now: datetime) -> None:
+        """Make sure that the log names this key; a change of key is an entry like any other.
+
+        The former key vouches for the new one where it is still at hand. Where it is not, the
+        entry says so by having no statement, and verifiers must pin the new key themselves.
+        """
+        newest = tx.one("SELECT key_id FROM ledger_key ORDER BY position DESC LIMIT 1")
+        if newest is not None and newest["key_id"] == self.key_id:
+            return
+        old = None if newest is None else self._former.get(newest["key_id"])
+        public = self.private.public_key()
+        statement = None
+        if old is not None:
+            at, iss = int(now.timestamp()), issuer(self.server_id)
+            statement = keyring.vouch(public, issuer=iss, at=at, old=old)
+        x = keyring.public_jwk(public)["x"]
+        body = {"key_id": self.key_id, "x": x, "statement": statement}
+        position = journal.append(tx, "key", now, body)
+        tx.insert("ledger_key", position=position, **body)
+
+    def seal(self, tx: Tx) -> None:
+        """Grow the tree by the leaves that are not under a checkpoint yet, and sign its head."""
+        head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+        size = head["size"] if head else 0
+        leaves = tx.all(
+            "SELECT position, at, hash FROM ledger_leaf WHERE position >= ? ORDER BY position", size
+        )
+        if not leaves:
+            return
+        frontier = self._known(tx, size, head["root"] if head else None)
+        for leaf in leaves:
+            if leaf["position"] != frontier.size:
+                raise ValueError(f"leaf {leaf['position']} where {frontier.size} belongs")
+            frontier, made = frontier.append(leaf["hash"])
+            for node in made[1:]:
+                tx.insert("ledger_node", level=node.level, number=node.number, hash=node.hash)
+        epoch = head["epoch"] if head else FIRST_EPOCH
+        checkpoint = Checkpoint(
+            origin=origin(self.server_id, epoch), size=frontier.size, root=frontier.root()
+        )
+        note = checkpoint.sign(self.private)
+        tx.insert(
+            "ledger_checkpoint",
+            number=head["number"] + 1 if head else 0,
+            epoch=epoch,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            key_id=self.key_id,
+            note=note,
+        )
+        self._frontier = frontier
+        self._announce(tx, size, note, datetime.fromisoformat(leaves[-1]["at"]))
+
+    def _known(self, tx: Tx, size: int, root: bytes | None) -> Frontier:
+        """Return the frontier at the last checkpoint; what is remembered may be of a lost batch."""
+        if not size:
+            return Frontier()
+        if self._frontier.size != size or self._frontier.root() != root:
+            self._frontier = frontier_at(size, node_lookup(tx))
+        return self._frontier
+
+    @staticmethod
+    def _announce(tx: Tx, size: int, note: str, at: datetime) -> None:
+        """Hand the new head, and the names of their new receipts, to those it concerns."""
+        told: dict[str, list[dict[str, Any]]] = {}
+        for row in tx.all(
+            "SELECT receipt_id, party_id, kind, subject_id FROM receipt WHERE position >= ?"
+            " ORDER BY position",
+            size,
+        ):
+            told.setdefault(row.pop("party_id"), []).append(row)
+        for party_id, receipts in told.items():
+            tx.emit(party_id, "checkpoint.new", at, {"checkpoint": note, "receipts": receipts})
+
+
+def node_lookup(tx: Tx) -> Lookup:
+    """Return how the tree's kept nodes are read."""
+
+    def lookup(level: int, number: int) -> bytes:
+        if level:
+            row = tx.one(
+                "SELECT hash FROM ledger_node WHERE level = ? AND number = ?", level, number
+            )
+        else:
+            row = tx.one("SELECT hash FROM ledger_leaf WHERE position = ?", number)
+        if row is None:
+            raise LookupError(f"the log has lost node {number} of level {level}")
+        return bytes(row["hash"])
+
+    return lookup
+
+
+def open_notary(database: Path, server_id: str, private: Ed25519PrivateKey) -> Notary:
+    """Return the notary of a database; former keys lie beside the present one.
+
+    To change the key, move ``receipt-ed25519.pem`` to ``receipt-ed25519-<date>.pem`` and start
+    again: a new key is made, and the former one vouches for it.
+    """
+    folder = key_directory(database)
+    former = [load_ed25519(path) for path in sorted(folder.glob(f"{RECEIPT_FILE}-*.pem"))]
+    return Notary(server_id=server_id, private=private, former=former)
+
+
+async def attach(store: Store, database: Path, access: Access, now: datetime) -> Notary:
+    """Let every batch of ``store`` be sealed from now on; raises KeyFileError or StoreError."""
+    private = access.keys.receipt.private
+    assert isinstance(private, Ed25519PrivateKey)
+    notary = await asyncio.to_thread(open_notary, database, access.server_id, private)
+    store.before_commit(notary.seal)
+    await store.write(lambda tx: notary.open(tx, now))
+    return notary

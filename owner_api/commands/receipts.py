@@ -1,0 +1,156 @@
+"""Reading the log: its head, proofs of it, and a party's own receipts."""
+
+from typing import Final
+
+from owner_api.calls import Call, Reply
+from owner_api.core import receipt as receipts
+from owner_api.core.checkpoint import parse
+from owner_api.core.merkle import consistency_proof, frontier_at, inclusion_proof
+from owner_api.core.receipt import Entry
+from owner_api.problems import FieldError, Problem, ProblemCode, not_found
+from owner_api.store.documents import from_json
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from .edge import Json
+from .notary import Notary, node_lookup
+from .paging import page
+from .receipt_page import render
+
+_AT_MOST: Final = 1_000
+
+
+def head(tx: Tx) -> Json:
+    """Return the newest checkpoint; there is one from the first start on."""
+    row = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+    if row is None:
+        raise not_found()
+    return {
+        "origin": parse(row["note"]).origin,
+        "epoch": row["epoch"],
+        "size": row["size"],
+        "root": row["root"].hex(),
+        "key_id": row["key_id"],
+        "checkpoint": row["note"],
+    }
+
+
+def checkpoint(tx: Tx, _call: Call) -> Reply:
+    """Return what the log is now, signed."""
+    return Reply(body=head(tx))
+
+
+def inclusion(tx: Tx, call: Call) -> Reply:
+    """Prove that a leaf is in the tree of a size; only hashes, so anybody may ask."""
+    position = call.query["position"]
+    size = _size(tx, call, "size", least=position + 1)
+    lookup = node_lookup(tx)
+    path = inclusion_proof(position, size, lookup)
+    body = {
+        "position": position,
+        "size": size,
+        "leaf_hash": lookup(0, position).hex(),
+        "root": frontier_at(size, lookup).root().hex(),
+        "path": [part.hex() for part in path],
+    }
+    return Reply(body=body)
+
+
+def consistency(tx: Tx, call: Call) -> Reply:
+    """Prove that the log only grew from one size to another."""
+    old = call.query["from"]
+    new = _size(tx, call, "to", least=old)
+    lookup = node_lookup(tx)
+    body = {
+        "from": old,
+        "to": new,
+        "from_root": frontier_at(old, lookup).root().hex(),
+        "to_root": frontier_at(new, lookup).root().hex(),
+        "path": [part.hex() for part in consistency_proof(old, new, lookup)],
+    }
+    return Reply(body=body)
+
+
+def _size(tx: Tx, call: Call, name: str, *, least: int) -> int:
+    """Return the size asked for, by default the newest; raises invalid_parameter outside."""
+    newest = int(head(tx)["size"])
+    size = int(call.query.get(name, newest))
+    if not least <= size <= newest:
+        limit = f"{least} to {newest}" if least <= newest else f"the log has {newest} leaves"
+        error = FieldError(pointer=name, code="range", limit=limit)
+        raise Problem(ProblemCode.INVALID_PARAMETER, f"{name}: {limit}", errors=(error,))
+    return size
+
+
+def list_all(tx: Tx, call: Call) -> Reply:
+    """List the caller's receipts, oldest first; all, or those about one thing."""
+    rows = tx.all(
+        "SELECT receipt_id, receipt.position, receipt.kind, subject_id, at FROM receipt"
+        " JOIN ledger_leaf USING (position) WHERE party_id = ? AND (? IS NULL OR subject_id = ?)"
+        " AND receipt_id > ? ORDER BY receipt_id LIMIT ?",
+        call.principal.party_id,
+        call.query.get("subject_id"),
+        call.query.get("subject_id"),
+        call.query.get("cursor", ""),
+        _AT_MOST,
+    )
+    return page(call, rows, "receipt_id")
+
+
+def get(notary: Notary, tx: Tx, call: Call) -> Reply:
+    """Return a receipt of the caller's with all that is needed to check it; a page if asked so."""
+    row = tx.one(
+        "SELECT * FROM receipt WHERE receipt_id = ? AND party_id = ?",
+        call.params["receipt_id"],
+        call.principal.party_id,
+    )
+    if row is None:
+        raise not_found()
+    document = write(notary, tx, row["position"])
+    if "text/html" in call.accept:
+        return Reply(body=render(document), content_type="text/html")
+    return Reply(body=document)
+
+
+def write(notary: Notary, tx: Tx, position: int) -> Json:
+    """Return the receipt for a leaf under the checkpoint of the batch that wrote it.
+
+    Signed when it is read: its content has been under a signed checkpoint since the commit, and
+    Ed25519 gives the same bytes each time.
+    """
+    row = tx.one(
+        "SELECT kind, at, content, salt FROM ledger_entry JOIN ledger_leaf USING (position)"
+        " WHERE position = ?",
+        position,
+    )
+    covering = tx.one(
+        "SELECT size, note FROM ledger_checkpoint WHERE size > ? ORDER BY size LIMIT 1", position
+    )
+    assert row is not None
+    assert covering is not None
+    content = from_json(row["content"])
+    entry = Entry(kind=row["kind"], at=row["at"], **content)
+    jws = receipts.sign(
+        entry,
+        position=position,
+        salt=bytes.fromhex(row["salt"]),
+        iss=receipts.issuer(notary.server_id),
+        iat=int(decode(row["at"]).timestamp()),
+        private=notary.private,
+    )
+    statements = tx.all(
+        "SELECT statement FROM ledger_key WHERE statement IS NOT NULL ORDER BY position"
+    )
+    path = inclusion_proof(position, covering["size"], node_lookup(tx))
+    return {
+        "receipt_id": receipts.receipt_id(position),
+        "position": position,
+        "kind": entry.kind,
+        "subject_id": entry.subject_id,
+        "at": entry.at,
+        "jws": jws,
+        "content": entry.body,
+        "proof": {"size": covering["size"], "path": [part.hex() for part in path]},
+        "checkpoint": covering["note"],
+        "key_statements": [each["statement"] for each in statements],
+    }

@@ -1,0 +1,52 @@
+"""What the log answers: its head, its proofs and a party's receipts."""
+
+from typing import Final
+
+from probatio import Optional, Required
+
+from .fields import AnyJson, ListOf, Nullable, integer, text, timestamp, typed_id
+from .views import listed, required
+
+_POSITION: Final = integer(0, 2**53 - 1)
+_SIZE: Final = integer(1, 2**53 - 1)
+_HASH: Final = text(64, 64, r"[0-9a-f]{64}")
+_PATH: Final = ListOf(_HASH, 0, 128)
+# A signed note spans lines, which no printable text does.
+_NOTE: Final = AnyJson()
+
+CHECKPOINT: Final = required(
+    {
+        "origin": text(1, 100),
+        "epoch": integer(1, 10**9),
+        "size": _SIZE,
+        "root": _HASH,
+        "key_id": text(43, 43),
+        "checkpoint": _NOTE,
+    }
+)
+INCLUSION_QUERY: Final = {Required("position"): _POSITION, Optional("size"): _SIZE}
+INCLUSION: Final = required(
+    {"position": _POSITION, "size": _SIZE, "leaf_hash": _HASH, "root": _HASH, "path": _PATH}
+)
+CONSISTENCY_QUERY: Final = {Required("from"): _SIZE, Optional("to"): _SIZE}
+CONSISTENCY: Final = required(
+    {"from": _SIZE, "to": _SIZE, "from_root": _HASH, "to_root": _HASH, "path": _PATH}
+)
+_NAMED: Final = {
+    "receipt_id": typed_id("rcp"),
+    "position": _POSITION,
+    "kind": text(1, 40),
+    "subject_id": Nullable(text(1, 64)),
+    "at": timestamp(),
+}
+RECEIPTS: Final = listed(required(_NAMED))
+RECEIPT: Final = required(
+    {
+        **_NAMED,
+        "jws": text(1, 65_536),
+        "content": AnyJson(),
+        "proof": required({"size": _SIZE, "path": _PATH}),
+        "checkpoint": _NOTE,
+        "key_statements": ListOf(text(1, 4_096), 0, 1_000),
+    }
+)

@@ -1,0 +1,70 @@
+"""What both sides may ask of the log: its head, proofs, and their own receipts."""
+
+from functools import partial
+
+from probatio import Optional
+
+from owner_api.commands import receipts
+from owner_api.commands.notary import Notary
+from owner_api.problems import ProblemCode
+from owner_api.schemas import ledger as messages
+from owner_api.schemas.fields import text
+
+from .routing import PAGE, Route
+
+
+def ledger_routes(notary: Notary) -> tuple[Route, ...]:
+    """Return the operations of the log, bound to the one who signs it."""
+    return (
+        Route(
+            method="GET",
+            path="/v1/ledger/checkpoint",
+            role="any",
+            kind="query",
+            summary="The log's newest checkpoint, signed (C2SP tlog-checkpoint)",
+            answer=messages.CHECKPOINT,
+            problems=(ProblemCode.NOT_FOUND,),
+            handler=receipts.checkpoint,
+        ),
+        Route(
+            method="GET",
+            path="/v1/ledger/proofs/inclusion",
+            role="any",
+            kind="query",
+            summary="Proof that the log holds a leaf (RFC 9162 §2.1.3)",
+            query=messages.INCLUSION_QUERY,
+            answer=messages.INCLUSION,
+            problems=(ProblemCode.NOT_FOUND,),
+            handler=receipts.inclusion,
+        ),
+        Route(
+            method="GET",
+            path="/v1/ledger/proofs/consistency",
+            role="any",
+            kind="query",
+            summary="Proof that the log only grew between two sizes (RFC 9162 §2.1.4)",
+            query=messages.CONSISTENCY_QUERY,
+            answer=messages.CONSISTENCY,
+            problems=(ProblemCode.NOT_FOUND,),
+            handler=receipts.consistency,
+        ),
+        Route(
+            method="GET",
+            path="/v1/receipts",
+            role="any",
+            kind="query",
+            summary="The caller's receipts, all or about one thing",
+            query=PAGE | {Optional("subject_id"): text(1, 64)},
+            answer=messages.RECEIPTS,
+            handler=receipts.list_all,
+        ),
+        Route(
+            method="GET",
+            path="/v1/receipts/{receipt_id}",
+            role="any",
+            kind="query",
+            summary="A signed receipt with its proof; a page to read with Accept: text/html",
+            answer=messages.RECEIPT,
+            handler=partial(receipts.get, notary),
+        ),
+    )
