@@ -20,7 +20,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "park": ("owner_api.cli_parties", "park"),
     "pair": ("owner_api.cli_parties", "pair"),
     "device": ("owner_api.cli_parties", "device"),
-    "quote": ("owner_api.quote_command", "quote"),
+    "quote": ("owner_api.quote_command", "quote_command"),
     "wear": ("owner_api.wear_command", "wear"),
     "dwell": ("owner_api.dwell_command", "dwell"),
     "simulate": ("owner_api.simulation.command", "simulate"),

@@ -10,8 +10,17 @@ import segno
 
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas.owner import OWNER_PATCH
+from owner_api.store.documents import to_json
 
-from .cli_common import bad_input, database_option, json_option, say, table
+from .cli_common import (
+    EXIT_CHECK_FAILED,
+    bad_input,
+    cannot_run,
+    database_option,
+    json_option,
+    say,
+    table,
+)
 from .cli_operate import operate
 
 
@@ -52,6 +61,51 @@ def owner_list(*, database: Path, as_json: bool) -> None:
     found = operate(database, "owner list", {}, as_json=as_json)
     columns = ("owner_id", "display_name", "time_zone", "currency")
     say(found, as_json=as_json, text=table(found["items"], columns))
+
+
+@owner.command("export")
+@click.argument("owner_id", metavar="OWNER")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the document to a new file; without it, to standard output.",
+)
+@database_option
+@json_option
+def owner_export(owner_id: str, output: Path | None, *, database: Path, as_json: bool) -> None:
+    """Write everything the database holds about OWNER as one JSON document."""
+    document = operate(database, "owner export", {"owner_id": owner_id}, as_json=as_json)
+    if output is None:
+        click.echo(to_json(document).decode())
+        return
+    try:
+        with output.open("xb") as file:
+            file.write(to_json(document))
+    except OSError as error:
+        cannot_run(f"{output}: {error.strerror}", as_json=as_json)
+    rows = sum(len(each) for each in document["tables"].values())
+    written = {"file": str(output), "rows": rows}
+    say(written, as_json=as_json, text=f"{rows} rows in {output}")
+
+
+@owner.command("erase")
+@click.argument("owner_id", metavar="OWNER")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_option
+@json_option
+def owner_erase(owner_id: str, *, yes: bool, database: Path, as_json: bool) -> None:
+    """Withdraw OWNER's agreements, stop what runs, and forget the person; the books stay.
+
+    Exit code 1 while a deal is not settled for good: repeat the command once it is.
+    """
+    if not yes:
+        click.confirm(f"Forget {owner_id} for good?", abort=True)
+    done = operate(database, "owner erase", {"owner_id": owner_id}, as_json=as_json)
+    waits = ", ".join(done["waits_for"])
+    text = f"{owner_id} erased" if done["erased"] else f"withdrawn; still to be settled: {waits}"
+    say(done, as_json=as_json, text=text)
+    if not done["erased"]:
+        raise click.exceptions.Exit(EXIT_CHECK_FAILED)
 
 
 def _check(arguments: dict[str, Any], *, as_json: bool) -> None:

@@ -84,6 +84,7 @@ def _config(file: Path | None, listen: str | None, given: Mapping[str, Any]) -> 
 
 async def _serve(config: Config, *, self_signed: bool, as_json: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -6,17 +6,13 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
-
-from .errors import StoreVersionError
+from .errors import StoreError, StoreVersionError
 from .locking import FileLock
 
-_SCRIPTS: Final = Path(__file__).parent / "migrations"
+# A step's file begins with its revision: a start that finds nothing to do reads names and no
+# more, because Alembic and SQLAlchemy take longer to import than all the rest.
+_STEPS: Final = Path(__file__).parent / "migrations" / "versions"
+_MIGRATING: Final = "owner_api.store.migrating"
 _TABLE_MODULES: Final = (
     "owner_api.store.tables",
     "owner_api.store.domain_tables",
@@ -26,13 +22,15 @@ _TABLE_MODULES: Final = (
 
 def head() -> str:
     """Return the newest schema revision this program knows."""
-    revision = _directory().get_current_head()
-    assert revision is not None
-    return revision
+    return _known()[-1]
+
+
+def _known() -> list[str]:
+    return sorted(path.name.partition("_")[0] for path in _STEPS.glob("[0-9]*_*.py"))
 
 
 def current(path: Path) -> str | None:
-    """Return a file's schema revision; None for a missing or empty file."""
+    """Return a file's schema revision, None for a missing or empty file; raises StoreError."""
     if not path.exists():
         return None
     connection = sqlite3.connect(path)
@@ -40,6 +38,8 @@ def current(path: Path) -> str | None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path}: {error}") from error
     finally:
         connection.close()
     return None if row is None else str(row[0])
@@ -64,8 +64,7 @@ def bring_up(path: Path, *, allowed: bool) -> None:
     found, newest = current(path), head()
     if found == newest:
         return
-    known = {script.revision for script in _directory().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in _known():
         raise StoreVersionError(
             f"{path}: schema {found} is newer than this program's {newest}; use a newer program"
         )
@@ -74,14 +73,7 @@ def bring_up(path: Path, *, allowed: bool) -> None:
     if found is not None:
         _keep_copy(path, found)
     import_tables()
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    event.listen(engine, "connect", _by_hand)
-    event.listen(engine, "begin", _begin)
-    with engine.begin() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    engine.dispose()
+    import_module(_MIGRATING).migrate(path)
 
 
 def import_tables() -> None:
@@ -99,22 +91,3 @@ def _keep_copy(path: Path, revision: str) -> None:
         connection.execute("VACUUM INTO ?", (str(copy),))
     finally:
         connection.close()
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    return config
-
-
-def _directory() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-# The driver would commit before DDL by itself; a migration must be one transaction or nothing.
-def _by_hand(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

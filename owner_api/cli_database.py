@@ -1,0 +1,87 @@
+"""`owner-api db`, `backup` and `restore`: the file itself."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from owner_api.access.keys import key_directory
+from owner_api.store import StoreError
+from owner_api.store.copying import check, copy
+from owner_api.store.upgrading import upgrade
+
+from .cli_common import EXIT_CHECK_FAILED, cannot_run, database_option, json_option, say
+
+
+@click.group("db")
+def db() -> None:
+    """Upgrade or check a database."""
+
+
+@db.command("upgrade")
+@database_option
+@json_option
+def db_upgrade(*, database: Path, as_json: bool) -> None:
+    """Bring the schema to this program's; a copy of the older file is kept beside it."""
+    try:
+        revision = upgrade(database)
+    except (StoreError, OSError) as error:
+        cannot_run(str(error), as_json=as_json)
+    say({"revision": revision}, as_json=as_json, text=f"{database}: schema {revision}")
+
+
+@db.command("check")
+@database_option
+@json_option
+def db_check(*, database: Path, as_json: bool) -> None:
+    """Check pages, references, schema and the books' sums; exit code 1 when something is wrong."""
+    try:
+        health = check(database)
+    except StoreError as error:
+        cannot_run(str(error), as_json=as_json)
+    schema = f"{database}: schema {health.revision}"
+    if health.revision != health.newest:
+        schema += f", this program knows {health.newest}; see db upgrade"
+    text = "\n".join((schema, *(health.problems or ("no damage found",))))
+    say(asdict(health) | {"sound": health.sound}, as_json=as_json, text=text)
+    if not health.sound:
+        raise click.exceptions.Exit(EXIT_CHECK_FAILED)
+
+
+@click.command("backup")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@database_option
+@json_option
+def backup(target: Path, *, database: Path, as_json: bool) -> None:
+    """Copy the database to TARGET, a new file, while it is served or not.
+
+    Keys are not in it: keep a copy of the key directory at another place.
+    """
+    try:
+        size = copy(database, target)
+    except StoreError as error:
+        cannot_run(str(error), as_json=as_json)
+    keys = str(key_directory(database))
+    text = f"{size} bytes in {target}; the keys are not in it, keep {keys} elsewhere"
+    say({"file": str(target), "bytes": size, "keys": keys}, as_json=as_json, text=text)
+
+
+@click.command("restore")
+@click.argument("source", type=click.Path(dir_okay=False, path_type=Path))
+@database_option
+@json_option
+def restore(source: Path, *, database: Path, as_json: bool) -> None:
+    """Put the backup SOURCE back as the database; never overwrites one, nor restores a bad one."""
+    try:
+        health = check(source)
+        if health.problems:
+            cannot_run(f"{source}: not restored; {health.problems[0]}", as_json=as_json)
+        size = copy(source, database)
+    except StoreError as error:
+        cannot_run(str(error), as_json=as_json)
+    keys = key_directory(database)
+    text = f"{size} bytes in {database}"
+    if not keys.is_dir():
+        text += f"; put its keys back as {keys}, or new ones are made at the next start"
+    restored = {"file": str(database), "bytes": size, "keys_present": keys.is_dir()}
+    say(restored, as_json=as_json, text=text)

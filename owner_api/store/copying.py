@@ -1,0 +1,106 @@
+"""Whole copies of a database, and what can be checked about one without serving it."""
+
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import secrets
+import sqlite3
+
+from .errors import StoreError
+from .upgrading import current, head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a check of one file found: its schema beside this program's, and what is damaged."""
+
+    revision: str | None
+    newest: str
+    problems: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether the file can be served as it is."""
+        return not self.problems and self.revision == self.newest
+
+
+def check(path: Path) -> Health:
+    """Check a file, served or not: pages, references, schema revision and the books' sums.
+
+    Raises StoreError when it cannot be opened or is no database.
+    """
+    newest = head()
+    connection = _open(path)
+    try:
+        revision = current(path)
+        problems = [
+            f"integrity: {row[0]}"
+            for row in connection.execute("PRAGMA integrity_check")
+            if row[0] != "ok"
+        ]
+        problems += [
+            f"reference: {row[0]} row {row[1]} names a {row[2]} that does not exist"
+            for row in connection.execute("PRAGMA foreign_key_check")
+        ]
+        if revision == newest:
+            problems += [
+                f"books: transaction {row[0]} sums to {row[2]} {row[1]}"
+                for row in connection.execute(
+                    "SELECT txn_id, currency, sum(amount_minor) AS total FROM posting"
+                    " GROUP BY txn_id, currency HAVING total <> 0"
+                )
+            ]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from error
+    finally:
+        connection.close()
+    return Health(revision=revision, newest=newest, problems=tuple(problems))
+
+
+def copy(source: Path, target: Path) -> int:
+    """Copy a database, served or not, to a new file and return its size in bytes.
+
+    The copy is one consistent state, on disk before it gets its name. Raises StoreError when the
+    target exists, the source is no database, or either cannot be read or written.
+    """
+    if target.exists():
+        raise StoreError(f"{target}: exists; a copy never overwrites")
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        _copy(source, draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        # Unlike a rename, a link fails when somebody else took the name meanwhile.
+        os.link(draft, target)
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
+    finally:
+        for left in draft.parent.glob(f"{draft.name}*"):
+            left.unlink()
+    return target.stat().st_size
+
+
+def _copy(source: Path, draft: Path) -> None:
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    reader, writer = _open(source), sqlite3.connect(draft)
+    try:
+        # In one piece: one read transaction, so a served database may go on writing meanwhile.
+        reader.backup(writer, pages=-1)
+        # One closed file: a copy has no log beside it.
+        writer.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        writer.close()
+        reader.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise StoreError(f"{path}: no such database")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.execute("PRAGMA busy_timeout=5000")
+    return connection

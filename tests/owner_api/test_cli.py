@@ -1,0 +1,470 @@
+"""The command line as a person uses it: real processes, a real file, exit codes that mean it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+import hashlib
+import json
+import os
+from pathlib import Path
+import signal
+import socket
+import sqlite3
+import ssl
+import stat
+import subprocess
+import sys
+from typing import Any
+import urllib.error
+import urllib.request
+
+from alembic.script import ScriptDirectory
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
+import pytest
+
+from owner_api.access import codes
+from owner_api.cli import main
+from owner_api.config import Config
+from owner_api.server.running import running_server
+from owner_api.store import migrating
+
+COMMAND = [sys.executable, "-c", "from owner_api.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _keep_umask() -> Iterator[None]:
+    """Give the process back the umask it had: the command sets its own."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(name="missing")
+def _missing(tmp_path: Path) -> Path:
+    return tmp_path / "owner.db"
+
+
+@pytest.fixture(name="empty", scope="module")
+def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "empty.db"
+    assert run("db", "upgrade", "--database", path).exit_code == 0
+    return path
+
+
+@pytest.fixture(name="database")
+def _database(empty: Path, missing: Path) -> Path:
+    """Return an empty database; copied, because each process that makes one loads Alembic."""
+    missing.write_bytes(empty.read_bytes())
+    missing.chmod(0o600)
+    return missing
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def ask(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
+    """Run a command with --json, check its exit code and return its document."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == code, result.output
+    return dict(json.loads(result.stdout))
+
+
+@contextmanager
+def served(database: Path, *, self_signed: bool = False) -> Iterator[dict[str, Any]]:
+    """Serve a database in a thread of this process: as real, and started in no time."""
+    config = Config(database=str(database), listen_port=0, announce=False)
+    with ThreadPoolExecutor(1) as pool:
+        started: Future[tuple[dict[str, Any], Callable[[], object]]] = Future()
+
+        async def serve() -> None:
+            stop, loop = asyncio.Event(), asyncio.get_running_loop()
+            async with running_server(config, self_signed=self_signed) as server:
+                shown = {"url": server.url, "port": server.port, "pin": server.pin}
+                started.set_result((shown, lambda: loop.call_soon_threadsafe(stop.set)))
+                await stop.wait()
+
+        done = pool.submit(asyncio.run, serve())
+
+        def failed(ended: Future[None]) -> None:
+            if (error := ended.exception()) and not started.done():
+                started.set_exception(error)
+
+        done.add_done_callback(failed)
+        shown, end = started.result(timeout=60)
+        try:
+            yield shown
+        finally:
+            end()
+            done.result()
+
+
+@contextmanager
+def serving(database: Path, *options: str) -> Iterator[dict[str, Any]]:
+    """Serve a database in a real process; the process must end well on SIGTERM."""
+    arguments = [*COMMAND, "serve", "--database", str(database), "--json", "--no-announce"]
+    with subprocess.Popen(
+        [*arguments, *(options or ("--listen", "127.0.0.1:0"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr and process.stderr.read()
+            yield dict(json.loads(line))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, "")
+
+
+def alembic_head() -> str | None:
+    """Return the newest revision as Alembic itself finds it."""
+    return ScriptDirectory.from_config(migrating.config()).get_current_head()
+
+
+def request(
+    url: str,
+    body: dict[str, Any] | None = None,
+    context: ssl.SSLContext | None = None,
+    token: str = "",
+) -> tuple[int, Any]:
+    """Send one request with nothing but the standard library."""
+    data = None if body is None else json.dumps(body).encode()
+    sent = {"Content-Type": "application/json", "Idempotency-Key": "key"} if data else {}
+    if token:
+        sent["Authorization"] = f"Bearer {token}"
+    asked = urllib.request.Request(url, data, sent)  # noqa: S310 - our own server
+    try:
+        with urllib.request.urlopen(asked, context=context, timeout=10) as answer:  # noqa: S310
+            return answer.status, json.loads(answer.read() or "null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def add_owner(database: Path) -> str:
+    added = ask("owner", "add", "Li Wei", "--time-zone", "Asia/Shanghai", "--database", database)
+    return str(added["owner_id"])
+
+
+def pair(url: str, code: str) -> tuple[int, Any]:
+    body = {"code": code, "device_name": "Kitchen", "kind": "home_assistant"}
+    return request(f"{url}/v1/pair", body)
+
+
+def test_an_owner_is_set_up_and_paired_from_the_command_line_alone(database: Path) -> None:
+    owner_id = add_owner(database)
+    park = ask("park", "add", "East Gate", "--database", database)
+    assert park["client_secret"].startswith("v2gcs_")
+    with serving(database) as server:
+        minted = ask("pair", owner_id, "--database", database)
+        uri = codes.parse_uri(minted["uri"])
+        assert uri == codes.PairingUri(url=server["url"], code=minted["code"])
+        status, device = pair(server["url"], minted["code"])
+        assert (status, device["owner_id"]) == (201, owner_id)
+        token = device["access_token"]
+        assert request(f"{server['url']}/v1/me", token=token)[1]["display_name"] == "Li Wei"
+        assert [
+            each["park_id"]
+            for each in request(f"{server['url']}/v1/parks", token=token)[1]["items"]
+        ] == [park["park_id"]]
+        assert request(f"{server['url']}/v1/snapshot", token=token)[0] == 200
+
+        listed = ask("device", "list", owner_id, "--database", database)
+        assert [each["device_id"] for each in listed["items"]] == [device["device_id"]]
+        ask("device", "revoke", device["device_id"], "--database", database)
+        assert request(f"{server['url']}/v1/me", token=token)[0] == 401
+
+
+def test_owners_and_parks_can_be_added_while_the_server_runs(database: Path) -> None:
+    with served(database) as server:
+        owner_id = add_owner(database)
+        park = ask("park", "add", "East Gate", "--database", database)
+        code = ask("pair", owner_id, "--database", database)["code"]
+        assert pair(server["url"], code)[0] == 201
+        old = park["client_secret"]
+        renewed = ask("park", "secret", park["park_id"], "--database", database)
+        assert renewed["client_secret"] != old
+        terms = database.with_name("terms.txt")
+        terms.write_text("New words", encoding="utf-8")
+        changed = ask("park", "terms", park["park_id"], terms, "--database", database)
+        assert changed["terms_version"] == 2
+        missing = ask("pair", "own_" + "0" * 32, "--database", database, code=2)
+        assert missing["code"] == "not_found"
+    listed = ask("owner", "list", "--database", database)
+    assert [each["owner_id"] for each in listed["items"]] == [owner_id]
+
+
+def test_a_code_made_while_the_server_is_down_works_once_it_is_up(database: Path) -> None:
+    owner_id = add_owner(database)
+    minted = ask("pair", owner_id, "--database", database)
+    assert minted["uri"] is None
+    refused = run("pair", owner_id, "--qr", "--database", database)
+    assert refused.exit_code == 2
+    with served(database) as server:
+        assert pair(server["url"], minted["code"])[0] == 201
+
+
+def test_the_qr_code_is_drawn_in_the_terminal_and_as_svg(database: Path, tmp_path: Path) -> None:
+    owner_id = add_owner(database)
+    svg = tmp_path / "code.svg"
+    with served(database):
+        drawn = run("pair", owner_id, "--qr", "--svg", svg, "--database", database)
+    assert drawn.exit_code == 0
+    assert codes.parse(drawn.stdout.splitlines()[0])
+    assert "█" in drawn.stdout
+    assert svg.read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+def test_the_control_socket_and_the_keys_are_for_their_user_only(database: Path) -> None:
+    with served(database):
+        modes = {
+            path.relative_to(database.parent).as_posix(): stat.S_IMODE(path.stat().st_mode)
+            for path in database.parent.rglob("*")
+        }
+    assert modes["owner.db.control"] & 0o077 == 0
+    assert modes.pop("owner.db.keys") == 0o700
+    assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
+    assert not database.with_name("owner.db.control").exists()
+
+
+def test_a_database_deep_in_the_file_system_is_reached_all_the_same(
+    tmp_path: Path, empty: Path
+) -> None:
+    folder = tmp_path / ("deep-" * 20) / ("deeper-" * 20)
+    folder.mkdir(parents=True)
+    (folder / "owner.db").write_bytes(empty.read_bytes())
+    with served(folder / "owner.db"):
+        assert add_owner(folder / "owner.db").startswith("own_")
+
+
+def test_a_second_server_on_the_same_database_cannot_run(database: Path) -> None:
+    with served(database):
+        second = ask("serve", "--listen", "127.0.0.1:0", "--database", database, code=3)
+    assert "another process" in second["detail"]
+
+
+def test_the_first_owner_makes_the_database(missing: Path) -> None:
+    assert add_owner(missing).startswith("own_")
+    assert stat.S_IMODE(missing.stat().st_mode) == 0o600
+
+
+def test_a_taken_address_is_reported_and_leaves_the_database_free(database: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert run("serve", "--listen", address, "--database", database).exit_code == 3
+    assert add_owner(database)
+
+
+def test_a_first_start_makes_the_database_and_sigint_stops_it_well(missing: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--database", str(missing), "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline().startswith("listening on http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "owner.example", "[::]"])  # noqa: S104
+def test_plain_http_beyond_loopback_is_refused(missing: Path, host: str) -> None:
+    refused = ask("serve", "--listen", f"{host}:0", "--database", missing, code=2)
+    assert "--self-signed" in refused["detail"]
+    assert not missing.exists()
+
+
+def test_a_self_signed_server_is_known_by_the_pin_in_its_pairing_code(database: Path) -> None:
+    owner_id = add_owner(database)
+    with served(database, self_signed=True) as server:
+        assert server["url"].startswith("https://")
+        pin = key_of("127.0.0.1", server["port"])
+        minted = ask("pair", owner_id, "--database", database)
+        uri = codes.parse_uri(minted["uri"])
+        assert uri is not None
+        assert uri.pin == server["pin"] == pin
+        trusting = ssl._create_unverified_context()  # noqa: S323 - the pin was compared above
+        body = {"code": minted["code"], "device_name": "Kitchen", "kind": "phone"}
+        assert request(f"{server['url']}/v1/pair", body, trusting)[0] == 201
+    # The key stays over a restart: what was pinned once goes on being right.
+    with served(database, self_signed=True) as again:
+        assert again["pin"] == pin
+
+
+def key_of(host: str, port: int) -> str:
+    """Return the SHA-256 of the public key that a TLS server shows."""
+    shown = load_pem_x509_certificate(ssl.get_server_certificate((host, port)).encode())
+    encoded = shown.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--listen", "8477"),
+        ("--listen", "127.0.0.1:99999"),
+        ("--proxy", "not an address"),
+        ("--tls-certificate", __file__),
+        ("--tls-certificate", __file__, "--tls-key", __file__),
+        ("--config", "/nowhere.toml"),
+    ],
+)
+def test_options_that_cannot_be_right_are_bad_input(
+    missing: Path, options: tuple[str, ...]
+) -> None:
+    result = run("serve", "--database", missing, *options)
+    assert result.exit_code == 2
+    assert not missing.exists()
+
+
+def test_options_win_over_the_configuration_file(database: Path, tmp_path: Path) -> None:
+    config = tmp_path / "owner.toml"
+    config.write_text('listen_port = 1\nserver_name = "House"\n', encoding="utf-8")
+    with serving(database, "--config", str(config), "--listen", "127.0.0.1:0") as server:
+        assert server["port"] > 1
+        assert request(f"{server['url']}/v1/server")[1]["name"] == "House"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("owner", "add", "x", "--time-zone", "Mars/Base"),
+        ("owner", "add", "x", "--currency", "yuan"),
+        ("owner", "add", "x" * 101),
+        ("owner", "add", "two\nlines"),
+        ("park", "add", ""),
+        ("owner", "add"),
+        ("nonsense",),
+    ],
+)
+def test_bad_input_ends_with_two_and_stores_nothing(
+    missing: Path, arguments: tuple[str, ...]
+) -> None:
+    result = CliRunner().invoke(main, arguments, env={"OWNER_API_DATABASE": str(missing)})
+    assert result.exit_code == 2
+    assert not missing.exists()
+
+
+def test_commands_on_a_missing_database_cannot_run_and_make_none(missing: Path) -> None:
+    for arguments in (
+        ("pair", "own_x"),
+        ("owner", "list"),
+        ("device", "list", "own_x"),
+        ("db", "check"),
+        ("backup", missing.with_name("copy.db")),
+    ):
+        assert ask(*arguments, "--database", missing, code=3)["code"] == "cannot_run"
+    assert list(missing.parent.iterdir()) == []
+
+
+def test_a_key_file_that_others_can_read_is_refused(database: Path) -> None:
+    add_owner(database)
+    key = database.with_name("owner.db.keys") / "token-es256.pem"
+    key.chmod(0o644)
+    assert "chmod 600" in ask("owner", "list", "--database", database, code=3)["detail"]
+
+
+# The file itself
+
+
+def test_a_sound_database_is_found_sound_served_or_not(database: Path) -> None:
+    add_owner(database)
+    assert ask("db", "check", "--database", database)["sound"] is True
+    with served(database):
+        assert ask("db", "check", "--database", database)["sound"] is True
+
+
+def test_a_check_finds_broken_pages_lost_references_and_books_that_do_not_sum(
+    database: Path,
+) -> None:
+    owner_id = add_owner(database)
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA foreign_keys=OFF")
+    connection.execute(
+        "INSERT INTO posting (posting_id, txn_id, kind, account, amount_minor, currency,"
+        " settlement_id, at) VALUES ('p', 't', 'reward', 'a', 5, 'CNY', 's', '2026')"
+    )
+    connection.execute(
+        "INSERT INTO device (device_id, owner_id, display_name, kind, token_epoch, paired_at)"
+        " VALUES ('d', 'nobody', 'x', 'phone', 0, '2026')"
+    )
+    connection.commit()
+    connection.close()
+
+    found = ask("db", "check", "--database", database, code=1)
+
+    assert sorted(each.partition(":")[0] for each in found["problems"]) == ["books", "reference"]
+    raw = bytearray(database.read_bytes())
+    at = raw.rindex(owner_id.encode())
+    raw[at - 40 : at] = bytes(40)
+    database.write_bytes(raw)
+    damaged = ask("db", "check", "--database", database, code=1)
+    assert any(each.startswith("integrity") for each in damaged["problems"])
+
+
+def test_a_backup_of_a_running_server_is_restored_and_served(
+    database: Path, tmp_path: Path
+) -> None:
+    copy, restored = tmp_path / "copy.db", tmp_path / "restored.db"
+    with served(database):
+        owner_id = add_owner(database)
+        made = ask("backup", copy, "--database", database)
+        assert made["bytes"] == copy.stat().st_size
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
+    assert b"PRIVATE KEY" not in copy.read_bytes()
+
+    assert ask("restore", copy, "--database", restored)["keys_present"] is False
+
+    listed = ask("owner", "list", "--database", restored)
+    assert [each["owner_id"] for each in listed["items"]] == [owner_id]
+    with served(restored) as server:
+        assert request(f"{server['url']}/readyz")[0] == 200
+
+
+def test_neither_backup_nor_restore_overwrites_anything(database: Path, tmp_path: Path) -> None:
+    add_owner(database)
+    other = tmp_path / "other.db"
+    other.write_bytes(b"precious")
+    assert run("backup", other, "--database", database).exit_code == 3
+    assert run("restore", database, "--database", other).exit_code == 3
+    assert other.read_bytes() == b"precious"
+
+
+def test_a_damaged_backup_is_not_restored(missing: Path, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.db"
+    junk.write_bytes(b"this is no database at all" * 100)
+    assert run("restore", junk, "--database", missing).exit_code == 3
+    assert not missing.exists()
+
+
+def test_upgrade_makes_a_missing_schema_and_leaves_a_current_one(missing: Path) -> None:
+    first = ask("db", "upgrade", "--database", missing)
+    assert first["revision"] == alembic_head()
+    assert ask("db", "upgrade", "--database", missing) == first
+    assert ask("db", "check", "--database", missing)["revision"] == first["revision"]
+
+
+def test_every_command_explains_itself_and_heavy_ones_load_only_when_used() -> None:
+    listed = run("--help")
+    names = {"serve", "db", "backup", "restore", "owner", "park", "pair", "device", "quote", "wear"}
+    for name in names:
+        assert name in listed.output
+        assert run(name, "--help").exit_code == 0
+    assert run("ledger").exit_code == 2
+    light = [sys.executable, "-c", "import owner_api.cli, sys; sys.exit('numpy' in sys.modules)"]
+    assert subprocess.run(light, cwd=ROOT, check=False).returncode == 0
