@@ -95,15 +95,15 @@ def supply_steps(evaluation: Evaluation) -> tuple[SupplyStep, ...]:
     scale = evaluation.pieces.scale
     unit, most = scale.per_sold_wh, evaluation.max_energy_wh
     ends = {most}
-    for edge in curve.edges:
+    for edge in curve.edges[:-1]:
         whole, rest = divmod(edge, unit)
         ends.update((whole, whole + 1) if rest else (whole,))
     whole_wh = sorted(end for end in ends if 0 < end <= most)
-    costs = curve.costs([end * unit for end in whole_wh])
     wear = evaluation.request.preferences.degradation_cost_per_kwh
     steps: list[SupplyStep] = []
     done, paid = 0, curve.base
-    for end, cost in zip(whole_wh, costs, strict=True):
+    for end in whole_wh:
+        cost = curve.cost(end * unit)
         marginal = scale.sold_price_up(cost - paid, end - done, wear, CURVE_PRICE_DIGITS)
         if steps and steps[-1].marginal_price_per_kwh == marginal:
             steps.pop()

@@ -12,12 +12,12 @@ from .windows import Path, Windows
 
 
 def nearest(evaluation: Evaluation, windows: Windows | None) -> tuple[Change, ...]:
-    """Return the changes, each the smallest of its kind; empty when no single one is enough.
+    """Return the changes to a request that is not accepted; empty when no single one is enough.
 
-    Looked at: price, the owner's minimum price, less (or more) energy, the energy budget, a
-    later leave time, and either end of the offer's window.
+    Each is the smallest of its kind. Looked at: price, the owner's minimum price, less (or more)
+    energy, the energy budget, a later leave time, and either end of the offer's window.
     """
-    if evaluation.accepted or evaluation.block is not None:
+    if evaluation.block is not None:
         return ()
     changes = [*_prices(evaluation), *_energies(evaluation), *_budget(evaluation)]
     # Other times are for what does not fit; for a price they are the last resort.

@@ -7,7 +7,7 @@
 parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
 """
 
-from .answer import Change, Counter, QuoteAnswer, Verdict, answer_to_json
+from .answer import Change, Counter, QuoteAnswer, Reason, Verdict, answer_to_json
 from .check import QuoteRequestError, check
 from .counter import best_energy_wh, latest_start, lowest_price, other_windows
 from .evaluation import Evaluation, evaluate
@@ -59,13 +59,21 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
         price_per_kwh=lowest_price(evaluation),
         start_at=latest_start(evaluation, windows),
     )
-    return _answer(evaluation, counter, nearest(evaluation, windows))
-
-
-def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...]) -> QuoteAnswer:
-    verdict: Verdict = "decline" if counter.is_empty else "counter"
     if evaluation.accepted:
-        verdict = "accept"
+        return _answer(evaluation, "accept", counter, None, ())
+    verdict: Verdict = "decline" if counter.is_empty else "counter"
+    changes = nearest(evaluation, windows)
+    return _answer(evaluation, verdict, counter, reason(evaluation), changes)
+
+
+def _answer(
+    evaluation: Evaluation,
+    verdict: Verdict,
+    counter: Counter,
+    why: Reason | None,
+    changes: tuple[Change, ...],
+) -> QuoteAnswer:
+    """Put the answer together: figures where something fits, none where nothing does."""
     if evaluation.fits == "none" or evaluation.supply is None or evaluation.cost_without is None:
         return QuoteAnswer(
             max_energy_wh=evaluation.max_energy_wh,
@@ -83,7 +91,7 @@ def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...
             plan=None,
             verdict=verdict,
             counter=counter,
-            reason=reason(evaluation),
+            reason=why,
             nearest=changes,
         )
     pieces, request = evaluation.pieces, evaluation.request
@@ -111,6 +119,6 @@ def _answer(evaluation: Evaluation, counter: Counter, changes: tuple[Change, ...
         plan=plan_steps(pieces, capacity, offered),
         verdict=verdict,
         counter=counter,
-        reason=reason(evaluation),
+        reason=why,
         nearest=changes,
     )

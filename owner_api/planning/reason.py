@@ -6,10 +6,8 @@ from .answer import Reason
 from .evaluation import COLDEST_PACK_C, HOTTEST_PACK_C, Evaluation, warranty_left_wh
 
 
-def reason(evaluation: Evaluation) -> Reason | None:
-    """Return the reason for anything but an accept, None for an accept."""
-    if evaluation.accepted:
-        return None
+def reason(evaluation: Evaluation) -> Reason:
+    """Return the reason for anything but an accept."""
     if evaluation.block is not None:
         return _blocked(evaluation)
     if evaluation.supply is None:

@@ -14,20 +14,42 @@ def boundary(good: Callable[[int], bool], bad_at: int, good_at: int) -> int:
     return good_at
 
 
+def crossing(value: Callable[[int], int], bad_at: int, good_at: int, *, bad: int, good: int) -> int:
+    """Return the good place next to the bad ones, `value` crossing from `bad` < 0 to `good` >= 0.
+
+    Interpolates, because what is searched here is nearly linear; halves when that is slow.
+    """
+    halve = False
+    while abs(good_at - bad_at) > 1:
+        width = good_at - bad_at
+        step = width // 2 if halve else width * -bad // (good - bad)
+        guess = bad_at + (
+            max(1, min(step, width - 1)) if width > 0 else min(-1, max(step, width + 1))
+        )
+        found = value(guess)
+        if found >= 0:
+            good_at, good = guess, found
+        else:
+            bad_at, bad = guess, found
+        halve = 2 * abs(good_at - bad_at) > abs(width) and not halve
+    return good_at
+
+
 def fitting(room: Callable[[int], int], near: int, far: int) -> tuple[int, int] | None:
     """Return the ends of the stretch where a concave `room` is not negative."""
-    near_fits, far_fits = room(near) >= 0, room(far) >= 0
-    if near_fits and far_fits:
+    at_near, at_far = room(near), room(far)
+    if at_near >= 0 and at_far >= 0:
         return near, far
-    inside = near if near_fits else far if far_fits else None
+    inside = near if at_near >= 0 else far if at_far >= 0 else None
     if inside is None:
         inside = below_zero(lambda at: -room(at), near, far)
         if inside is None:
             return None
-    if not near_fits:
-        near = boundary(lambda at: room(at) >= 0, near, inside)
-    if not far_fits:
-        far = boundary(lambda at: room(at) >= 0, far, inside)
+    at_inside = max(at_near, at_far) if inside in (near, far) else room(inside)
+    if at_near < 0:
+        near = crossing(room, near, inside, bad=at_near, good=at_inside)
+    if at_far < 0:
+        far = crossing(room, far, inside, bad=at_far, good=at_inside)
     return near, far
 
 

@@ -20,23 +20,15 @@ class Supply:
     base: int
     slopes: list[int]
     edges: list[int]
+    paid: list[int]  # J at each edge
     most: int
 
     def cost(self, sold: int) -> int:
         """Return J at `sold` stored units, 0 <= sold <= most."""
-        return self.costs([sold])[0]
-
-    def costs(self, amounts: list[int]) -> list[int]:
-        """Return J at several amounts, ascending, in one walk."""
-        costs = []
-        total, done, index = self.base, 0, 0
-        for sold in amounts:
-            while index < len(self.edges) - 1 and self.edges[index] < sold:
-                total += self.slopes[index] * (self.edges[index] - done)
-                done = self.edges[index]
-                index += 1
-            costs.append(total + (self.slopes[index] * (sold - done) if sold > done else 0))
-        return costs
+        if not self.edges:
+            return self.base
+        index = bisect_left(self.edges, sold)
+        return self.paid[index] - self.slopes[index] * (self.edges[index] - sold)
 
 
 def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int) -> Supply | None:
@@ -67,10 +59,13 @@ def supply(arrive: Curve | None, go: Curve | None, *, drain: int, sellable: int)
             lengths.append(length - skipped)
     edges = list(accumulate(lengths))
     used = bisect_left(edges, most) + 1
+    del slopes[used:], lengths[used:], edges[used:]
+    rises = (slope * length for slope, length in zip(slopes, lengths, strict=True))
     return Supply(
         base=base,
-        slopes=slopes[:used],
-        edges=[min(edge, most) for edge in edges[:used]],
+        slopes=slopes,
+        edges=edges,
+        paid=list(accumulate(rises, initial=base))[1:],
         most=most,
     )
 

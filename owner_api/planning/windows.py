@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 
 from .curves import Curve, merge_drained
 from .evaluation import Evaluation
-from .search import below_zero, boundary, fitting
+from .search import below_zero, crossing, fitting
 
 type Path = Callable[[int], tuple[int, int]]
 
@@ -75,17 +75,20 @@ class Windows:
         def room(second: int) -> int:
             return self.room(*path(second))
 
-        def excess(second: int) -> int:
-            return self.cost(*path(second)) - self._limit
+        def spare(second: int) -> int:
+            return self._limit - self.cost(*path(second))
 
         stretch = fitting(room, near, far)
         if stretch is None:
             return None
         near, far = stretch
-        if excess(near) <= 0:
+        at_near = spare(near)
+        if at_near >= 0:
             return near
-        good = below_zero(excess, near, far)
-        return None if good is None else boundary(lambda at: excess(at) <= 0, near, good)
+        good = below_zero(lambda second: -spare(second), near, far)
+        if good is None:
+            return None
+        return crossing(spare, near, good, bad=at_near, good=spare(good))
 
     def room(self, start: int, end: int) -> int:
         """Return by how much the request fits into a window (negative: it does not)."""
