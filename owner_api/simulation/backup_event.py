@@ -32,13 +32,14 @@ class Outage:
     """What the station needed and what the cars gave, Wh."""
 
     deals: list[Deal] = field(default_factory=list)
+    station_w: float = STATION_W
     needed_wh: float = 0.0
     given_wh: int = 0
 
 
-async def run(stage: Stage) -> Outage:
+async def run(stage: Stage, station_w: float = STATION_W) -> Outage:
     """Play the event with the first ten cars; returns what was carried."""
-    outage = Outage()
+    outage = Outage(station_w=station_w)
     for number, guest in enumerate(stage.guests[:CARS]):
         stage.world.spawn(_stay(stage, guest, number, outage))
     stage.world.spawn(_carry(stage, outage))
@@ -82,7 +83,7 @@ async def _stay(stage: Stage, guest: Guest, number: int, outage: Outage) -> None
         look_at=_FAILS_AT + timedelta(seconds=stage.rng.randrange(30, 900)),
     )
     outage.deals.append(deal)
-    if number == CARS - 1:
+    if guest is stage.guests[:CARS][-1]:
         guest.note = "stops after an hour"
         await world.until(_CARRY_FROM + timedelta(minutes=62, seconds=13))
         await guest.owner.stop(guest.owned, deal.offer_id)
@@ -102,7 +103,7 @@ async def _carry(stage: Stage, outage: Outage) -> None:
     now = _CARRY_FROM - timedelta(seconds=10)
     while now < _CARRY_FROM + _CARRY_FOR:
         await world.until(now)
-        need_w = STATION_W * (1 + 0.15 * math.sin(now.timestamp() / 1_500))
+        need_w = outage.station_w * (1 + 0.15 * math.sin(now.timestamp() / 1_500))
         if now >= _CARRY_FROM:
             outage.needed_wh += need_w * _SHARE_EVERY.total_seconds() / 3600
         carrying = [deal for deal in outage.deals if deal.state == "accepted" and not deal.over]

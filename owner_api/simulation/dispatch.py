@@ -96,7 +96,7 @@ class Dispatch:
         except LinkDownError, UnreachableError:
             # Neither side can be told: the charger's own lease ends the discharge.
             return True
-        self._world.note_deadline(self._lease_until)
+        self._world.note_deadline(f"{deal.offer_id} lease", self._lease_until)
         return True
 
     def _set(self, power_w: float, lease_until: datetime) -> None:

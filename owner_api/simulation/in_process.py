@@ -53,12 +53,19 @@ class Agent:
             keepalive_s=600,
         )
         self._server: Server | None = None
+        self._news: set[str] = set()
 
     async def start(self) -> None:
         """Open the database and listen on a free port of the loopback address."""
         self._server = await build_agent(
-            self._database, self._clock, self._config, run_timers=False
+            self._database,
+            self._clock,
+            self._config,
+            run_timers=False,
+            # A run is thrown away when the power fails: it need not wait for the disk.
+            synchronous="OFF",
         )
+        self._server.store.subscribe(self._news.update)
         port = await self._server.start()
         self.base_url = f"http://127.0.0.1:{port}"
 
@@ -71,6 +78,12 @@ class Agent:
     async def tick(self) -> None:
         """Do what is due at the clock's present."""
         await self._running.tick()
+
+    def has_news(self, party_id: str) -> bool:
+        """Tell, once for each time, whether a party's stream has grown."""
+        news = party_id in self._news
+        self._news.discard(party_id)
+        return news
 
     async def head(self, party_id: str) -> int:
         """Return the newest event number of a party: how far its stream must be read."""

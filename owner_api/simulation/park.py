@@ -145,8 +145,7 @@ class Park:
         )
         self.deals[deal.offer_id] = deal
         self._note_offer(deal, shown)
-        for moment in (respond_by, deal.start_at, deal.end_at):
-            self.world.note_deadline(moment)
+        self.world.note_deadline(f"{deal.offer_id} answer", respond_by)
         return deal
 
     async def meet_counter(self, deal: Deal) -> bool:
@@ -173,6 +172,7 @@ class Park:
 
     async def award(self, deal: Deal) -> bool:
         """Award what the owner consented to; False when it is too late."""
+        self.world.note_deadline(f"{deal.offer_id} end", deal.end_at)
         try:
             await self.client.post(
                 f"/v1/park/commitments/{deal.commitment_id}/award",

@@ -31,7 +31,7 @@ _CHARGE_W: Final = 7_400.0
 _DISCHARGE_W: Final = 7_400
 _LEAD: Final = timedelta(minutes=5)
 _BUFFER: Final = timedelta(minutes=16)
-_WINDOWS: Final = (timedelta(minutes=10), timedelta(minutes=15), timedelta(minutes=20))
+_WINDOWS: Final = (timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=15))
 _RULE_SHARE: Final = 0.25
 # Between two stays a car needs a moment to be another one.
 _CHANGE_OVER: Final = timedelta(minutes=1)
@@ -62,8 +62,8 @@ class Recording:
 
     async def run(self) -> None:
         """Play all sessions; returns when the last settlement has become final."""
-        for (user_id, number), stays in self._lanes.items():
-            guest = await self._guest(user_id, number, stays)
+        guests = [(await self._guest(*lane, stays), stays) for lane, stays in self._lanes.items()]
+        for guest, stays in guests:
             self._stage.world.spawn(self._live(guest, stays))
         await self._stage.world.run()
 
@@ -91,7 +91,7 @@ class Recording:
         )
         name = user_id if number == 0 else f"{user_id}+{number}"
         car = Car(name=name, spec=spec, guard=Guard(floor_pct=wishes.floor_pct))
-        return await self._stage.add_guest(user_id, car, wishes, f"GARAGE-{name}")
+        return await self._stage.add_guest(name, car, wishes, f"GARAGE-{name}")
 
     async def _live(self, guest: Guest, stays: list[Session]) -> None:
         rng = random.Random(f"{self._stage.seed}/{guest.owned.car.name}/stays")
@@ -171,7 +171,7 @@ def _mind(rng: random.Random) -> Policy:
 
 
 def _lanes(sessions: tuple[Session, ...]) -> dict[tuple[str, int], list[Session]]:
-    """Give each user as many cars as were ever plugged in at once."""
+    """Give each user as many cars, each in a hand of its own, as were ever plugged in at once."""
     by_user: dict[str, list[Session]] = defaultdict(list)
     for session in sessions:
         by_user[session.user_id].append(session)

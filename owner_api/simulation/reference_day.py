@@ -1,10 +1,11 @@
 """The reference day: sun in the morning at 0.3, a dear grid from 14:00, twenty cars in between.
 
-Nineteen owners and one more behave as owners do: most accept, some by a rule they wrote, one says
+Twenty owners behave as owners do: most accept, some by a rule they wrote, one says
 no, one says nothing, one asks for more, two stop midway, one drives off early, and one charger
 loses its link.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +24,6 @@ from .wishes import Answer, Policy, Wishes, always
 
 SCENE: Final = "day"
 DAY: Final = datetime(2026, 5, 18, tzinfo=ZONE)
-CARS: Final = 20
 CHARGED_PCT: Final = 80.0
 OFFER_PRICE: Final = Decimal("0.90")
 _BEST_PRICE: Final = Decimal("1.05")
@@ -80,9 +80,9 @@ def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
     return DAY + timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-async def prepare(stage: Stage) -> list[Plan]:
-    """Register twenty owners and their cars; returns what each will do on the day."""
-    return [await _plan(stage, number, role) for number, role in enumerate(ROLES)]
+async def prepare(stage: Stage, roles: Sequence[Role] = ROLES) -> list[Plan]:
+    """Register owners and their cars, one for each role; returns what each will do on the day."""
+    return [await _plan(stage, number, role) for number, role in enumerate(roles)]
 
 
 async def run(stage: Stage, plans: list[Plan]) -> None:

@@ -1,6 +1,5 @@
 """Builds what every scene needs: the API in this process, a world, a park, owners with cars."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 import random
@@ -43,11 +42,11 @@ class Stage:
         self.faults = faults or Faults()
         self.zone = zone
         self.guests: list[Guest] = []
-        self.on_settle: Callable[[], None] | None = None
         self._agent = Agent(database, self.clock)
         self._http: aiohttp.ClientSession | None = None
         self._members: set[str] = set()
         self._requests_before = 0
+        self._settled: tuple[datetime, int] | None = None
         self._owners: dict[str, OwnerAgent] = {}
 
     async def __aenter__(self) -> Self:
@@ -169,7 +168,10 @@ class Stage:
         return newest
 
     async def _settle(self) -> None:
-        await self._agent.tick()
-        await self.park.heard(await self._agent.head(self.park.park_id))
-        if self.on_settle:
-            self.on_settle()
+        """Tick if time or a request has changed anything, then read the stream to its head."""
+        state = (self.clock.now(), self._requests())
+        if state != self._settled:
+            self._settled = state
+            await self._agent.tick()
+        if self._agent.has_news(self.park.park_id):
+            await self.park.heard(await self._agent.head(self.park.park_id))

@@ -45,7 +45,8 @@ class World:
     def __init__(self, clock: VirtualClock, settle: Callable[[], Awaitable[None]]) -> None:
         self.clock = clock
         self._settle = settle
-        self._agenda: list[tuple[datetime, int, asyncio.Future[bool] | None]] = []
+        self._agenda: list[tuple[datetime, int, asyncio.Future[bool] | str]] = []
+        self._deadlines: dict[str, datetime] = {}
         self._order = itertools.count()
         self._running = 0
         self._idle = asyncio.Event()
@@ -81,10 +82,14 @@ class World:
             self._resume()
             waiter.set_result(True)
 
-    def note_deadline(self, moment: datetime) -> None:
-        """Have the API tick at an instant at which it may have to act on its own."""
+    def note_deadline(self, key: str, moment: datetime) -> None:
+        """Have the API tick at an instant at which it may have to act on its own.
+
+        A later note under the same key replaces an earlier one, as a renewed lease does.
+        """
+        self._deadlines[key] = moment
         if moment > self.now():
-            heapq.heappush(self._agenda, (moment, next(self._order), None))
+            heapq.heappush(self._agenda, (moment, next(self._order), key))
 
     async def run(self) -> None:
         """Run until no process is left; raises a process's own failure, or StuckError."""
@@ -94,6 +99,7 @@ class World:
                 await self._settle()
                 if self._running:
                     continue
+                self._forget_what_is_over()
                 if not self._tasks or not self._agenda:
                     break
                 await self._next_instant()
@@ -108,9 +114,23 @@ class World:
             await self._settle()
         while self._agenda and self._agenda[0][0] <= moment:
             _, _, sleeper = heapq.heappop(self._agenda)
-            if sleeper is not None and not sleeper.done():
+            if isinstance(sleeper, str):
+                self._deadlines.pop(sleeper, None)
+            elif not sleeper.done():
                 self._resume()
                 sleeper.set_result(False)
+
+    def _forget_what_is_over(self) -> None:
+        """Drop entries nobody waits for any more, so that time does not stop at them."""
+        while self._agenda:
+            moment, _, sleeper = self._agenda[0]
+            if isinstance(sleeper, str):
+                over = self._deadlines.get(sleeper) != moment
+            else:
+                over = sleeper.done()
+            if not over:
+                return
+            heapq.heappop(self._agenda)
 
     async def _park(self, moment: datetime, bell: Bell | None) -> bool:
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
