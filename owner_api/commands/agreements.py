@@ -123,7 +123,8 @@ def members(tx: Tx, call: Call) -> Reply:
     """List the pseudonyms under which a park may open sessions; nothing about who they are."""
     rows = tx.all(
         "SELECT member_ref, terms_version FROM member JOIN agreement USING (agreement_id)"
-        " WHERE member.park_id = ? AND agreement.state = 'active' ORDER BY member_ref",
+        " JOIN vehicle USING (vehicle_id) WHERE member.park_id = ?"
+        " AND agreement.state = 'active' AND vehicle.deleted_at IS NULL ORDER BY member_ref",
         call.principal.party_id,
     )
     return page(call, rows, "member_ref")

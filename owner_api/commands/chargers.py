@@ -1,14 +1,16 @@
 """An owner's chargers: what they are and what they last measured."""
 
+from datetime import timedelta
 from typing import Any
 
 from owner_api.calls import Call, Reply
-from owner_api.problems import not_found
+from owner_api.problems import FieldError, Problem, ProblemCode, not_found
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .owner_views import charger_view
 from .paging import page
-from .records import Row
+from .records import Row, VehicleRecord
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -81,7 +83,17 @@ def delete(tx: Tx, call: Call) -> Reply:
 def telemetry(tx: Tx, call: Call) -> Reply:
     """Take a charger's readings; the newest one by its own time is what is shown."""
     row = find(tx, call.params["charger_id"], call.principal.party_id)
+    latest = call.now + timedelta(seconds=call.config.clock_skew_s)
+    for number, reading in enumerate(call.body["readings"]):
+        if reading["measured_at"] > latest:
+            pointer = f"/readings/{number}/measured_at"
+            error = FieldError(pointer=pointer, code="range", limit="not after now")
+            raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
+        if reading.get("vehicle_id"):
+            VehicleRecord.find(tx, reading["vehicle_id"], call.principal.party_id)
     newest = max(call.body["readings"], key=lambda reading: reading["measured_at"])
+    if row["last_seen_at"] and newest["measured_at"] < decode(row["last_seen_at"]):
+        return Reply(body=charger_view(tx, row), status=201)
     told = {key: value for key, value in newest.items() if key != "measured_at"}
     if "online" in told and told["online"] is not None:
         told["online"] = int(told["online"])

@@ -146,8 +146,8 @@ def confirm_stop(tx: Tx, call: Call) -> Reply:
     return Reply(body=park_commitment_view(CommitmentRecord.find(tx, deal.commitment_id)))
 
 
-def close_offers(tx: Tx, session_id: str, now: datetime) -> None:
-    """Take back what is still open in a session that has ended."""
+def close_offers(tx: Tx, session_id: str, now: datetime, reason: str = "session_ended") -> None:
+    """Take back what is still open in a session that no longer has its vehicle."""
     rows = tx.all(
         "SELECT offer_id FROM offer WHERE session_id = ? AND state IN ('presented', 'countered')",
         session_id,
@@ -157,7 +157,7 @@ def close_offers(tx: Tx, session_id: str, now: datetime) -> None:
             "offer",
             {"offer_id": row["offer_id"]},
             state=OfferState.WITHDRAWN.value,
-            state_reason="session_ended",
+            state_reason=reason,
             updated_at=now,
         )
         announce.offer(tx, row["offer_id"], now)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 import hashlib
+from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.machine import CommitmentState
@@ -17,6 +18,13 @@ from .owner_views import session_view
 from .paging import page
 from .park_views import session_view as park_session_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+
+# A park's pseudonyms under agreements in force, of vehicles that are still there.
+_MEMBERS: Final = (
+    "SELECT member.* FROM member JOIN agreement USING (agreement_id)"
+    " JOIN vehicle USING (vehicle_id) WHERE member.park_id = ?"
+    " AND agreement.state = 'active' AND vehicle.deleted_at IS NULL"
+)
 
 
 def open_session(tx: Tx, call: Call) -> Reply:
@@ -37,6 +45,12 @@ def open_session(tx: Tx, call: Call) -> Reply:
         end(tx, row["session_id"], call.now, call.now)
     session_id = call.new_id("ses")
     recharge = build(Recharge, body["recharge"]) if body.get("recharge") else None
+    if recharge and recharge.start_at >= recharge.by:
+        raise Problem(
+            ProblemCode.WINDOW_INVALID,
+            "recharge.by: after recharge.start_at",
+            errors=(FieldError(pointer="/recharge/by", code="range", limit="after start_at"),),
+        )
     tx.insert(
         "session",
         session_id=session_id,
@@ -68,10 +82,9 @@ def _claim(tx: Tx, call: Call, session_id: str) -> None:
     claimed = None
     if body.get("member_ref"):
         claimed = tx.one(
-            "SELECT member.* FROM member JOIN agreement USING (agreement_id)"
-            " WHERE member_ref = ? AND member.park_id = ? AND agreement.state = 'active'",
-            body["member_ref"],
+            f"{_MEMBERS} AND member_ref = ?",
             park_id,
+            body["member_ref"],
         )
         if claimed is None:
             raise not_found()
@@ -100,11 +113,7 @@ def _members(tx: Tx, park_id: str, digest: str | None) -> list[Json]:
     """Return the park's members; without a digest nothing could tell them apart."""
     if digest is None:
         return []
-    return tx.all(
-        "SELECT member.* FROM member JOIN agreement USING (agreement_id)"
-        " WHERE member.park_id = ? AND agreement.state = 'active'",
-        park_id,
-    )
+    return tx.all(_MEMBERS, park_id)
 
 
 def bind(
@@ -161,8 +170,11 @@ def check_in(tx: Tx, call: Call) -> Reply:
         "SELECT session.* FROM session JOIN member ON member.park_id = session.park_id"
         " JOIN agreement USING (agreement_id)"
         " WHERE session.evse_code = ? AND session.state = 'claimed' AND member.vehicle_id = ?"
-        " AND agreement.state = 'active'",
+        " AND agreement.state = 'active'"
+        # What the park claims for another car is not taken over by a code anybody can read.
+        " AND (session.vehicle_id IS NULL OR session.vehicle_id = ?)",
         _digest(call.body["evse_code"]),
+        vehicle.vehicle_id,
         vehicle.vehicle_id,
     )
     if row is None:
@@ -213,6 +225,25 @@ def end(
     session = SessionRecord.find(tx, session_id)
     if session.vehicle_id:
         announce.vehicle(tx, session.vehicle_id, now)
+
+
+def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
+    """Let go of a vehicle's open sessions when it is deleted: nobody known claims them."""
+    rows = tx.all(
+        "SELECT session_id FROM session WHERE vehicle_id = ? AND state != 'ended'", vehicle_id
+    )
+    for row in rows:
+        deals.close_offers(tx, row["session_id"], now, "vehicle_deleted")
+        tx.update(
+            "session",
+            {"session_id": row["session_id"]},
+            state="claimed",
+            bound_by=None,
+            owner_id=None,
+            vehicle_id=None,
+            recharge_due_at=None,
+        )
+        announce.session(tx, row["session_id"], now)
 
 
 def list_for_owner(tx: Tx, call: Call) -> Reply:
