@@ -8,9 +8,12 @@ from .deal import Deal
 from .live_site import LiveSite
 from .park import Park
 
-_READ_EVERY: Final = timedelta(seconds=2)
-# Asked for anew when less than this is left, which is time for two tries.
-_LEASE_SPARE: Final = timedelta(seconds=5)
+_STEP: Final = timedelta(seconds=1.5)
+# The lease ends where the energy does: renewed this long before, else the deal ends by silence.
+_LEASE_SPARE: Final = timedelta(seconds=1)
+# Towards the end power falls with what is left, so that the last watt-hours take a few messages.
+_TAIL_S: Final = 5.0
+_LEAST_W: Final = 10_000
 
 
 class LiveDispatch:
@@ -20,7 +23,6 @@ class LiveDispatch:
         self._park = park
         self._site = site
         self._deal = deal
-        self._lease_until: datetime | None = None
 
     async def run(self) -> None:
         """Wait for a yes, then deliver; returns when the deal has ended, whatever way."""
@@ -42,10 +44,13 @@ class LiveDispatch:
         deal, charger, world = self._deal, self._site.charger, self._site.world
         charger.pause(world.now(), paused=True)
         deal.begin_register_wh = charger.export_register_wh
-        deal.power_w = -float(deal.terms["max_discharge_w"])
         await self._send_reading("begin")
-        while not deal.over and world.now() < deal.end_at and await self._lease():
-            await world.wait(deal.bell, min(world.now() + _READ_EVERY, deal.end_at))
+        while not deal.over and world.now() < deal.end_at:
+            lease_until = await self._lease()
+            if lease_until is None:
+                break
+            look_at = min(world.now() + _STEP, lease_until - _LEASE_SPARE, deal.end_at)
+            await world.wait(deal.bell, look_at)
             if not deal.over:
                 await self._send_reading("periodic")
         charger.zero(world.now())
@@ -58,28 +63,28 @@ class LiveDispatch:
             )
         await self._send_reading("end")
 
-    async def _lease(self) -> bool:
-        """Hold a lease that outlasts the next reading; False when the API says no: zero, now."""
-        deal, world = self._deal, self._site.world
-        if self._lease_until is not None and self._lease_until - world.now() > _LEASE_SPARE:
-            return True
+    async def _lease(self) -> datetime | None:
+        """Renew the lease and set the power; None when the API says no: zero, now."""
+        deal, charger, world = self._deal, self._site.charger, self._site.world
+        assert deal.begin_register_wh is not None
+        left_wh = deal.consented_wh - deal.delivered_wh
+        power_w = min(deal.terms["max_discharge_w"], max(_LEAST_W, left_wh * 3600 / _TAIL_S))
         answer = await self._tolerantly(
             f"/v1/park/commitments/{deal.commitment_id}/instructions",
-            {"seq": deal.seq + 1, "power_setpoint_w": int(deal.power_w)},
+            {"seq": deal.seq + 1, "power_setpoint_w": -int(power_w)},
         )
         if answer is None:
-            return False
+            return None
         deal.seq += 1
-        self._lease_until = datetime.fromisoformat(answer["valid_until"])
-        assert deal.begin_register_wh is not None
-        self._site.charger.discharge(
+        lease_until = datetime.fromisoformat(answer["valid_until"])
+        charger.discharge(
             world.now(),
             deal=deal.offer_id,
             power_w=float(answer["power_setpoint_w"]),
-            lease_until=self._lease_until,
+            lease_until=lease_until,
             stop_at_export_wh=deal.begin_register_wh + deal.consented_wh,
         )
-        return True
+        return lease_until
 
     async def _send_reading(self, context: str) -> None:
         reading = self._site.read_meter(context)
