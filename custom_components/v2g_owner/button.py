@@ -9,7 +9,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .actor import Actor, actor_of
+from .actor import Actor, async_actor_of
 from .const import SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .decisions import best_counter, decide, find_offer, stop
@@ -98,7 +98,9 @@ class AnswerButton(HubEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Answer the offer, in the revision shown."""
-        await self.entity_description.press_fn(self.coordinator, actor_of(_context(self._context)))
+        await self.entity_description.press_fn(
+            self.coordinator, await async_actor_of(self.hass, _context(self._context))
+        )
 
 
 class StopButton(HubEntity, ButtonEntity):
@@ -113,7 +115,7 @@ class StopButton(HubEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Stop."""
-        await stop(self.coordinator, actor_of(_context(self._context)), {})
+        await stop(self.coordinator, await async_actor_of(self.hass, _context(self._context)), {})
 
 
 class VehicleStopButton(VehicleEntity, ButtonEntity):
@@ -128,7 +130,7 @@ class VehicleStopButton(VehicleEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Stop this vehicle."""
-        actor = actor_of(_context(self._context))
+        actor = await async_actor_of(self.hass, _context(self._context))
         await stop(self.coordinator, actor, {"vehicle_id": self.vehicle_id})
 
 

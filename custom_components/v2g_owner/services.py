@@ -17,7 +17,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, device_registry as dr, service
 import probatio
 
-from .actor import actor_of
+from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .coordinator import V2GConfigEntry, V2GCoordinator
@@ -123,7 +123,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
         coordinator,
         offer,
         decision,
-        actor_of(call.context),
+        await async_actor_of(call.hass, call.context),
         terms=given,
         revision=call.data.get(ATTR_REVISION),
     )
@@ -131,7 +131,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
 
 async def _stop(call: ServiceCall) -> Json:
     """Stop one commitment, some vehicles, or everything."""
-    actor = actor_of(call.context)
+    actor = await async_actor_of(call.hass, call.context)
     if devices := call.data.get(ATTR_DEVICE_ID):
         found = [_vehicle(call.hass, device_id) for device_id in devices]
         return {

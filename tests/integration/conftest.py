@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
@@ -171,3 +172,33 @@ async def session_id(home: Home, world: OwnerWorld, vehicle_id: str) -> str:
     session = await world.park.get(f"/v1/park/sessions/{found}")
     assert session["state"] == "bound", session
     return found
+
+
+@pytest.fixture
+async def charger_id(world: OwnerWorld) -> str:
+    """Return a charger of the owner, at the park's EVSE E07."""
+    body = {"display_name": "Garage", "evse_id": "E07", "max_charge_w": 7_000}
+    return str((await world.phone.post("/v1/chargers", body))["charger_id"])
+
+
+@pytest.fixture
+async def charger_home(hass: HomeAssistant, home: Home, charger_id: str) -> None:
+    """Link the charger to the home as well."""
+    data = {
+        "charger_id": charger_id,
+        "power_entity": "sensor.garage_power",
+        "power_sign": "discharging_positive",
+        "import_entity": "sensor.garage_import",
+        "export_entity": "sensor.garage_export",
+        "online_entity": "binary_sensor.garage_online",
+    }
+    hass.config_entries.async_add_subentry(
+        home.entry,
+        ConfigSubentry(
+            data=MappingProxyType(data),
+            subentry_type="charger",
+            title="Garage",
+            unique_id=charger_id,
+        ),
+    )
+    await hass.async_block_till_done()

@@ -1,0 +1,250 @@
+"""Who answers, by which way, and what happens when it is unclear or too late."""
+
+from dataclasses import replace
+from typing import Any
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.setup import async_setup_component
+import pytest
+
+from custom_components.v2g_owner.actor import async_actor_of
+
+from .conftest import Home, until
+from .owner_world import OwnerWorld
+
+
+async def press(home: Home, owner_id: str, key: str, context: Context | None = None) -> None:
+    """Press one of the account's buttons."""
+    await home.hass.services.async_call(
+        "button",
+        "press",
+        {"entity_id": home.entity_id("button", owner_id, key)},
+        blocking=True,
+        context=context,
+    )
+
+
+@pytest.mark.parametrize(
+    ("button", "state"),
+    [
+        ("accept_offer", "accepted"),
+        ("decline_offer", "declined"),
+    ],
+)
+async def test_a_button_answers_the_one_open_offer(
+    button: str,
+    state: str,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    hass_admin_user: Any,
+) -> None:
+    """A button works only while exactly one offer is open, in the revision shown."""
+    owner_id = world.owner_id
+    for key in ("accept_offer", "decline_offer", "counter_offer"):
+        assert home.state("button", owner_id, key).state == "unavailable"
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    assert home.state("button", owner_id, button).state == "unknown"
+    await press(home, owner_id, button, Context(user_id=hass_admin_user.id))
+    shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["state"] == state
+    assert shown["decision"]["method"] == "tap"
+    assert shown["decision"]["actor"] == {"user": hass_admin_user.id}
+    await home.reaches("button", owner_id, button, "unavailable")
+
+
+async def test_the_counter_button_sends_the_best_terms_computed(
+    home: Home, world: OwnerWorld, session_id: str, hass_admin_user: Any
+) -> None:
+    """The nearest yes is one press away."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    found = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]["counter"]
+    assert found is not None
+    context = Context(user_id=hass_admin_user.id)
+    await press(home, world.owner_id, "counter_offer", context)
+    shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["state"] == "countered"
+    sent = shown["decision"]["counter_terms"]
+    assert sent["price_per_kwh"] == found["price_per_kwh"]
+    assert sent["energy_wh"] == found["energy_wh"]
+
+
+async def test_two_open_offers_must_be_named(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """An answer to the wrong offer would be a consent nobody gave."""
+    first = await world.offer(session_id)
+    second = await world.offer(session_id, start_at=world.at(7_200), end_at=world.at(9_000))
+    await home.reaches("sensor", world.owner_id, "open_offers", "2")
+    assert home.state("button", world.owner_id, "accept_offer").state == "unavailable"
+    with pytest.raises(ServiceValidationError) as unclear:
+        await home.act("accept_offer", context=Context(user_id="somebody"))
+    assert unclear.value.translation_key == "several_open_offers"
+    listed = await home.act("list_offers")
+    ids = {each["offer_id"] for each in listed["offers"]}
+    assert ids == {first["offer_id"], second["offer_id"]}
+    await home.act(
+        "decline_offer", {"offer_id": second["offer_id"]}, context=Context(user_id="somebody")
+    )
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+
+
+async def test_no_offer_and_an_unknown_offer_are_named_as_such(home: Home) -> None:
+    """Promise 8: every no has a reason."""
+    with pytest.raises(ServiceValidationError) as none_open:
+        await home.act("accept_offer")
+    assert none_open.value.translation_key == "no_open_offer"
+    with pytest.raises(ServiceValidationError) as unknown:
+        await home.act("accept_offer", {"offer_id": "off_x"})
+    assert unknown.value.translation_key == "offer_unknown"
+
+
+async def test_terms_that_changed_since_they_were_seen_are_not_accepted(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """Promise 1: a yes covers exactly the terms it was given to."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    coordinator = home.entry.runtime_data.coordinator
+    seen = coordinator.data
+    terms = world.terms()
+    terms["reward"] = {**terms["reward"], "price_per_kwh": "0.9000"}
+    await world.park.post(
+        f"/v1/park/offers/{offer['offer_id']}/revisions",
+        {"revision": 2, "respond_by": world.at(500), "terms": terms},
+    )
+    await until(lambda: coordinator.data.offers[offer["offer_id"]].revision == 2)
+    with pytest.raises(ServiceValidationError) as seen_old:
+        await home.act(
+            "accept_offer",
+            {"offer_id": offer["offer_id"], "revision": 1},
+            context=Context(user_id="somebody"),
+        )
+    assert seen_old.value.translation_key == "stale_terms"
+    # And when even the stream has not told yet, the API itself refuses and shows the new terms.
+    coordinator.data = seen
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("accept_offer", context=Context(user_id="somebody"))
+    assert refused.value.translation_key == "stale_terms"
+    assert coordinator.data.offers[offer["offer_id"]].revision == 2
+    shown = await world.park.get(f"/v1/park/offers/{offer['offer_id']}")
+    assert shown["state"] == "presented"
+
+
+async def test_an_answer_after_expiry_fails_softly(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """A notification answered too late says so."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await world.park.post(f"/v1/park/offers/{offer['offer_id']}/withdrawal")
+    await home.reaches("sensor", world.owner_id, "open_offers", "0")
+    with pytest.raises(ServiceValidationError) as late:
+        await home.act(
+            "accept_offer", {"offer_id": offer["offer_id"]}, context=Context(user_id="somebody")
+        )
+    assert late.value.translation_key == "offer_closed"
+
+
+async def test_promise_1_an_automation_counts_only_where_the_owner_allowed_it(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    vehicle_id: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Promise 1: a real automation that accepts each offer, first forbidden, then allowed."""
+    automation = {
+        "alias": "Take every offer",
+        "triggers": {
+            "trigger": "state",
+            "entity_id": home.entity_id("event", world.owner_id, "offers"),
+        },
+        "conditions": {
+            "condition": "state",
+            "entity_id": home.entity_id("event", world.owner_id, "offers"),
+            "attribute": "event_type",
+            "state": "offer_presented",
+        },
+        "actions": {"action": "v2g_owner.accept_offer"},
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    offer = await world.offer(session_id)
+    await until(lambda: "Take every offer" in caplog.text and "may not" in caplog.text)
+    assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
+    # The automation's own failure is logged by Home Assistant, as it should be.
+    caplog.clear()
+    await world.park.post(f"/v1/park/offers/{offer['offer_id']}/withdrawal")
+    await home.reaches("sensor", world.owner_id, "open_offers", "0")
+
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+    decision = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["decision"]
+    assert decision["method"] == "automation"
+    assert decision["actor"] == {"automation": "automation.take_every_offer"}
+
+
+async def test_who_acts_is_read_from_the_context(hass: HomeAssistant) -> None:
+    """Only a person's own call counts as a tap."""
+    anna = await async_actor_of(hass, Context(user_id="anna"))
+    assert anna.method == "tap"
+    for_anna = await async_actor_of(hass, Context(user_id="anna", parent_id="before"))
+    assert for_anna.method == "automation"
+    nobody = await async_actor_of(hass, Context())
+    assert nobody.method == "automation"
+    assert nobody.who == {"automation": "unknown"}
+
+
+async def test_promise_4_stop_is_offered_even_with_the_api_gone_and_says_that_it_failed(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 4: nobody may be left believing that a stop went through."""
+    await world.stop_server()
+    await home.entry.runtime_data.coordinator.async_refresh()
+    await home.reaches("sensor", world.owner_id, "open_offers", "unavailable")
+    assert home.state("button", world.owner_id, "stop").state != "unavailable"
+    assert home.state("button", vehicle_id, "stop").state != "unavailable"
+    with pytest.raises(HomeAssistantError) as failed:
+        await press(home, world.owner_id, "stop")
+    assert failed.value.translation_key == "cannot_connect"
+    with pytest.raises(HomeAssistantError):
+        await press(home, vehicle_id, "stop")
+
+
+async def test_promise_4_a_vehicle_can_be_stopped_alone(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, hass_admin_user: Any
+) -> None:
+    """Promise 4: by the vehicle's button, by its device, by the deal's id."""
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+    commitment_id = answer["answer"]["commitment_id"]
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+    await press(home, vehicle_id, "stop", Context(user_id=hass_admin_user.id))
+    await home.reaches("sensor", world.owner_id, "deal_state", "none")
+    shown = await world.phone.get(f"/v1/commitments/{commitment_id}")
+    assert shown["state"] == "revoked"
+    again = await home.act("stop", {"commitment_id": commitment_id})
+    assert [each["state"] for each in again["stops"][0]["commitments"]] == ["revoked"]
+
+
+async def test_an_offer_without_better_terms_cannot_be_countered(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """A counter of nothing would only cost the owner the offer."""
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    coordinator = home.entry.runtime_data.coordinator
+    offer = coordinator.data.open_offers[0]
+    bare = replace(offer, evaluation=replace(offer.evaluation, counter=None))
+    for none_known in (bare, replace(offer, evaluation=None)):
+        coordinator.data = replace(coordinator.data, offers={offer.offer_id: none_known})
+        with pytest.raises(ServiceValidationError) as nothing:
+            await home.act("counter_offer", context=Context(user_id="somebody"))
+        assert nothing.value.translation_key == "no_counter"

@@ -1,0 +1,417 @@
+"""Pairing: every way in, every error, and each error's way back to success."""
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aiohttp import web
+from homeassistant.config_entries import SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.const import CONF_URL
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import pytest
+
+from custom_components.v2g_owner.const import (
+    CONF_DEVICE_ID,
+    CONF_KEY_SHA256,
+    CONF_PAIRING_CODE,
+    CONF_SERVER_ID,
+    DOMAIN,
+)
+from owner_api.commands import owners, pairing
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.server.running import Running, running_server
+
+from .conftest import Home
+from .fault_server import serving
+from .owner_world import OwnerWorld, ServerClock
+
+
+async def begin(hass: HomeAssistant) -> Any:
+    """Open the form."""
+    return await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+
+
+async def send(hass: HomeAssistant, flow: Any, url: str, code: str) -> Any:
+    """Send the form."""
+    return await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_URL: url, CONF_PAIRING_CODE: code}
+    )
+
+
+async def finish(hass: HomeAssistant, world: OwnerWorld, flow: Any) -> Any:
+    """Send what works, and see the entry made: no error is a dead end."""
+    done = await send(hass, flow, world.url, await world.pairing_code())
+    assert done["type"] is FlowResultType.CREATE_ENTRY, done
+    await hass.async_block_till_done()
+    assert done["result"].state is ConfigEntryState.LOADED
+    return done
+
+
+async def test_an_address_and_a_code_pair_and_lead_on_to_the_first_vehicle(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """An account without a vehicle is of no use, so its form comes at once."""
+    flow = await begin(hass)
+    assert flow["type"] is FlowResultType.FORM
+    assert flow["step_id"] == "user"
+    done = await finish(hass, world, flow)
+    assert done["title"] == "Li Wei"
+    assert done["result"].unique_id == world.owner_id
+    kind, flow_id = done["next_flow"]
+    assert kind == "config_subentries_flow"
+    progress = hass.config_entries.subentries.async_progress()
+    assert [each["flow_id"] for each in progress] == [flow_id]
+
+
+async def test_the_text_of_a_qr_code_may_stand_in_for_address_and_code(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """Who can scan need not type."""
+    flow = await begin(hass)
+    done = await send(hass, flow, "https://ignored.example", await world.pairing_code(uri=True))
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert done["data"][CONF_URL] == world.url
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("not an address", "invalid_url"),
+        ("ftp://127.0.0.1", "invalid_url"),
+        ("https://[", "invalid_url"),
+        ("http://192.0.2.7:8477", "insecure_url"),
+        ("http://owner.example", "insecure_url"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_refused_before_any_code_leaves(
+    url: str, error: str, hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """A code sent in clear over a network is a code given away."""
+    flow = await begin(hass)
+    shown = await send(hass, flow, url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {CONF_URL: error}
+    await finish(hass, world, flow)
+
+
+async def test_a_server_that_is_not_there_is_named(hass: HomeAssistant, world: OwnerWorld) -> None:
+    """The person can tell a wrong address from a wrong code."""
+    flow = await begin(hass)
+    await world.stop_server()
+    shown = await send(hass, flow, world.url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {"base": "cannot_connect"}
+    await world.start_server()
+    await finish(hass, world, flow)
+
+
+async def _page(_request: web.Request) -> web.Response:
+    return web.Response(text="<html>", content_type="text/html")
+
+
+async def _list(_request: web.Request) -> web.Response:
+    return web.json_response(["a", "list"])
+
+
+async def _elsewhere(_request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": "http://192.0.2.1/"})
+
+
+@pytest.mark.parametrize("handler", [_page, _list, _elsewhere])
+async def test_something_else_that_answers_is_not_taken_for_an_owner_api(
+    handler: Any, hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """Neither a web page, nor other JSON, nor a redirect leads anywhere."""
+    flow = await begin(hass)
+    async with serving(handler) as url:
+        shown = await send(hass, flow, url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {"base": "bad_answer"}
+    await finish(hass, world, flow)
+
+
+async def test_a_pairing_answer_without_ids_is_refused(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """A half answer makes no entry."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"access_token": "a", "expires_in_s": 900})
+
+    async def nothing(_request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    flow = await begin(hass)
+    for handler in (answer, nothing):
+        async with serving(handler) as url:
+            shown = await send(hass, flow, url, "BCDFG-BCDFG-BCDFG")
+        assert shown["errors"] == {"base": "bad_answer"}
+    await finish(hass, world, flow)
+
+
+async def test_a_wrong_code_and_a_used_code_are_refused(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """A code works once."""
+    flow = await begin(hass)
+    shown = await send(hass, flow, world.url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
+    used = await world.pairing_code()
+    await finish(hass, world, flow)
+    second = await begin(hass)
+    done = await send(hass, second, world.url, used)
+    assert done["type"] is FlowResultType.ABORT or done["errors"]
+
+
+async def test_a_refusal_we_have_no_words_for_is_still_a_refusal(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """A newer API may know more reasons than we do."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response(
+            {"code": "new_reason"}, status=409, content_type="application/problem+json"
+        )
+
+    flow = await begin(hass)
+    async with serving(refuse) as url:
+        shown = await send(hass, flow, url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {CONF_PAIRING_CODE: "pairing_refused"}
+    await finish(hass, world, flow)
+
+
+async def test_an_unexpected_failure_is_logged_and_can_be_repeated(
+    hass: HomeAssistant, world: OwnerWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The form stays, whatever broke."""
+    flow = await begin(hass)
+    with patch("custom_components.v2g_owner.config_flow.OwnerApi.server", side_effect=KeyError):
+        shown = await send(hass, flow, world.url, "BCDFG-BCDFG-BCDFG")
+    assert shown["errors"] == {"base": "unknown"}
+    assert "Unexpected trouble while pairing" in caplog.text
+    caplog.clear()
+    await finish(hass, world, flow)
+
+
+async def test_an_account_is_connected_once_and_the_second_pairing_is_given_back(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """No device stays paired that nobody uses."""
+    before = await world.phone.get("/v1/devices")
+    flow = await begin(hass)
+    done = await send(hass, flow, world.url, await world.pairing_code())
+    assert done["type"] is FlowResultType.ABORT
+    assert done["reason"] == "already_configured"
+    after = await world.phone.get("/v1/devices")
+    assert _in_use(after) == _in_use(before)
+
+
+def _in_use(devices: Any) -> set[str]:
+    """Return the devices that have not been revoked."""
+    return {each["device_id"] for each in devices["items"] if not each.get("revoked_at")}
+
+
+# --- discovery
+
+
+def announced(world_url: str, server_id: str | None, **properties: str) -> ZeroconfServiceInfo:
+    """Return what Home Assistant's discovery would hand over."""
+    host, port = "192.0.2.10", 8477
+    return ZeroconfServiceInfo(
+        ip_address=ip_address(host),
+        ip_addresses=[ip_address(host)],
+        port=port,
+        hostname="v2g-owner.local.",
+        type="_v2g-owner._tcp.local.",
+        name="V2G Owner 1234._v2g-owner._tcp.local.",
+        properties=({"server_id": server_id} if server_id else {})
+        | ({"url": world_url} if world_url else {})
+        | properties,
+    )
+
+
+async def discover(hass: HomeAssistant, info: ZeroconfServiceInfo) -> Any:
+    """Feed a discovery to the flow."""
+    return await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info
+    )
+
+
+async def test_a_discovered_api_needs_only_a_code(hass: HomeAssistant, world: OwnerWorld) -> None:
+    """Discovery tells where; the code tells who."""
+    flow = await discover(hass, announced(world.url, world.agent.access.server_id))
+    assert flow["step_id"] == "zeroconf_confirm"
+    wrong = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: "BCDFG-BCDFG-BCDFG"}
+    )
+    assert wrong["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: await world.pairing_code()}
+    )
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert done["data"][CONF_URL] == world.url
+
+
+@pytest.mark.parametrize(
+    ("url", "server_id"),
+    [("https://192.0.2.10:8477", None), ("http://192.0.2.10:8477", "srv_1"), ("x", "srv_1")],
+    ids=["without an id", "in clear", "without an address"],
+)
+async def test_what_cannot_be_trusted_is_not_offered(
+    url: str, server_id: str | None, hass: HomeAssistant
+) -> None:
+    """An announcement beyond this machine must speak TLS and say who it is."""
+    flow = await discover(hass, announced(url, server_id))
+    assert flow["type"] is FlowResultType.ABORT
+    assert flow["reason"] == "not_an_owner_api"
+
+
+async def test_an_announcement_without_address_is_reached_by_its_host(hass: HomeAssistant) -> None:
+    """The service record itself tells where the server is."""
+    flow = await discover(hass, announced("", "srv_1"))
+    assert flow["description_placeholders"] == {"url": "https://192.0.2.10:8477"}
+
+
+async def test_a_server_we_are_paired_with_is_not_offered_again(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """An announcement alone never moves an entry: anybody can announce anything."""
+    flow = await discover(hass, announced("https://192.0.2.66", world.agent.access.server_id))
+    assert flow["type"] is FlowResultType.ABORT
+    assert flow["reason"] == "already_configured"
+    assert home.entry.data[CONF_URL] == world.url
+
+
+# --- a self-signed server
+
+
+@pytest.fixture
+async def house(socket_enabled: None, tmp_path: Path) -> AsyncIterator[Running]:
+    """Serve an owner API with its own certificate."""
+    config = Config(database=str(tmp_path / "house.db"), listen_port=0)
+    async with running_server(config, clock=ServerClock(), self_signed=True) as running:
+        yield running
+
+
+async def _scan(house: Running) -> str:
+    """Return the text of a pairing QR code of the house's server."""
+    agent, now = house.agent, ServerClock().now()
+    row = await agent.store.write(
+        lambda tx: owners.add_owner(tx, now=now, new_id=new_id, display_name="Ann", time_zone="UTC")
+    )
+    minted = await agent.store.write(
+        lambda tx: pairing.mint(
+            tx,
+            access=agent.access,
+            config=agent.config,
+            now=now,
+            new_id=new_id,
+            owner_id=row["owner_id"],
+        )
+    )
+    return str(minted.uri)
+
+
+async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
+    hass: HomeAssistant, house: Running
+) -> None:
+    """The code carries the key: a stranger in between has another one."""
+    scanned = await _scan(house)
+    assert house.pin
+    flow = await begin(hass)
+    stranger = scanned.replace(house.pin, "0" * 64)
+    shown = await send(hass, flow, "https://ignored.example", stranger)
+    assert shown["errors"] == {"base": "cannot_connect"}
+    broken = scanned.replace(house.pin, "zz")
+    shown = await send(hass, flow, "https://ignored.example", broken)
+    assert shown["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
+    done = await send(hass, flow, "https://ignored.example", scanned)
+    assert done["type"] is FlowResultType.CREATE_ENTRY, done
+    await hass.async_block_till_done()
+    entry = done["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.data[CONF_KEY_SHA256] == house.pin
+
+    moved = await discover(hass, announced("https://192.0.2.99:1", entry.data[CONF_SERVER_ID]))
+    assert moved["reason"] == "already_configured"
+    assert entry.data[CONF_URL] == "https://192.0.2.99:1"
+
+
+# --- pairing again, moving
+
+
+async def test_a_revoked_device_asks_to_pair_again_and_keeps_its_vehicles(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, vehicle_id: str
+) -> None:
+    """Revoking ends access at once; a new code brings it back."""
+    await world.phone.call("DELETE", f"/v1/devices/{home.entry.data[CONF_DEVICE_ID]}")
+    await home.entry.runtime_data.coordinator.async_refresh()
+    flow = hass.config_entries.flow.async_progress_by_handler(DOMAIN)[0]
+    assert flow["step_id"] == "reauth_confirm"
+    wrong = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: "BCDFG-BCDFG-BCDFG"}
+    )
+    assert wrong["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: await world.pairing_code()}
+    )
+    assert done["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+
+
+async def test_somebody_elses_code_does_not_take_over_an_entry(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """Vehicles of one owner never end up under another."""
+    other = await world.add_owner("Wang Fang")
+    flow = await home.entry.start_reauth_flow(hass)
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: await world.pairing_code(other)}
+    )
+    assert done["reason"] == "different_owner"
+
+
+async def test_the_same_server_is_followed_to_a_new_address_without_a_code(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, tmp_path: Path
+) -> None:
+    """Moving house is not pairing again, but only the same server is the same."""
+    flow = await home.entry.start_reconfigure_flow(hass)
+    await world.stop_server()
+    shown = await hass.config_entries.flow.async_configure(flow["flow_id"], {CONF_URL: world.url})
+    assert shown["errors"] == {"base": "cannot_connect"}
+    await world.start_server()
+
+    async def stranger(_request: web.Request) -> web.Response:
+        return web.json_response({"server_id": "srv_other"})
+
+    async with serving(stranger) as url:
+        shown = await hass.config_entries.flow.async_configure(flow["flow_id"], {CONF_URL: url})
+    assert shown["errors"] == {CONF_URL: "different_server"}
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_URL: world.url + "/"}
+    )
+    assert done["reason"] == "reconfigure_successful"
+    assert home.entry.data[CONF_URL] == world.url
+
+
+async def test_reconfiguring_with_a_new_code_pairs_anew(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """A restored server that forgot us is one code away."""
+    before = home.entry.data[CONF_DEVICE_ID]
+    flow = await home.entry.start_reconfigure_flow(hass)
+    shown = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_URL: world.url, CONF_PAIRING_CODE: "BCDFG-BCDFG-BCDFG"}
+    )
+    assert shown["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"],
+        {CONF_URL: world.url, CONF_PAIRING_CODE: await world.pairing_code()},
+    )
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert home.entry.data[CONF_DEVICE_ID] != before
+    assert home.entry.state is ConfigEntryState.LOADED

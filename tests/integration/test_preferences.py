@@ -1,0 +1,202 @@
+"""The owner's limits as entities: what is set here stands at the API, and a loser is told."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er
+import pytest
+
+from .conftest import Home
+from .owner_world import OwnerWorld
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "field", "kept"),
+    [
+        ("soc_floor_pct", 30, "soc_floor_pct", 30),
+        ("soc_ceiling_pct", 95, "soc_ceiling_pct", 95),
+        ("soc_min_departure_pct", 55, "soc_min_departure_pct", 55),
+        ("soc_target_departure_pct", 85, "soc_target_departure_pct", 85),
+        ("min_price_per_kwh", 0.85, "min_price_per_kwh", "0.85"),
+        ("max_discharge_wh_per_day", 12.5, "max_discharge_wh_per_day", 12_500),
+        ("max_discharge_events_per_day", 3, "max_discharge_events_per_day", 3),
+    ],
+)
+async def test_a_number_set_here_is_kept_by_the_api(
+    key: str,
+    value: float,
+    field: str,
+    kept: Any,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+) -> None:
+    """What a person reads in kWh and CNY is Wh and a decimal string on the wire."""
+    await home.set("number", vehicle_id, key, "set_value", value=value)
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert told[field] == kept
+    assert float(home.state("number", vehicle_id, key).state) == value
+
+
+async def test_a_price_is_asked_for_in_the_owners_currency(home: Home, vehicle_id: str) -> None:
+    """A number without its unit is a misunderstanding waiting."""
+    state = home.state("number", vehicle_id, "min_price_per_kwh")
+    assert state.attributes["unit_of_measurement"] == "CNY/kWh"
+
+
+async def test_consent_mode_and_permissions_are_kept_by_the_api(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Select and switches reach the API."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await home.set("select", vehicle_id, "consent_mode", "select_option", option="never")
+    assert (await world.phone.get(path))["consent_mode"] == "never"
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    assert (await world.phone.get(path))["allow_automations"] is True
+    await home.set("switch", vehicle_id, "discharge_allowed", "turn_off")
+    assert (await world.phone.get(path))["discharge_allowed"] is False
+    assert home.state("switch", vehicle_id, "discharge_allowed").state == "off"
+
+
+async def test_what_the_phone_changes_is_shown_at_once(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """The API is master; Home Assistant is one of several ways to it."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"soc_floor_pct": 42})
+    await home.reaches("number", vehicle_id, "soc_floor_pct", "42.0")
+
+
+async def test_a_loser_sees_the_new_value_and_its_own_is_not_kept(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Two edits at once: the second one is told, not silently dropped and not silently kept."""
+    coordinator = home.entry.runtime_data.coordinator
+    # As if the stream had not yet told: the phone was faster than the news of it.
+    coordinator.async_set_stream_connected(connected=False)
+    stale = coordinator.data
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"soc_floor_pct": 42})
+    await home.reaches("number", vehicle_id, "soc_floor_pct", "42.0")
+    coordinator.data = stale
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=25)
+    assert refused.value.translation_key == "precondition_failed"
+    assert home.state("number", vehicle_id, "soc_floor_pct").state == "42.0"
+    assert (await world.phone.get(path))["soc_floor_pct"] == 42
+
+
+async def test_two_edits_from_here_do_not_trip_over_each_other(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A scene sets several limits in one go."""
+    hass: HomeAssistant = home.hass
+    entities = {
+        home.entity_id("number", vehicle_id, "soc_floor_pct"): 31,
+        home.entity_id("number", vehicle_id, "soc_ceiling_pct"): 91,
+        home.entity_id("number", vehicle_id, "soc_min_departure_pct"): 61,
+    }
+    for entity_id, value in entities.items():
+        hass.async_create_task(
+            hass.services.async_call(
+                "number", "set_value", {"entity_id": entity_id, "value": value}, blocking=True
+            )
+        )
+    await hass.async_block_till_done()
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    found = [told[key] for key in ("soc_floor_pct", "soc_ceiling_pct", "soc_min_departure_pct")]
+    assert found == [31, 91, 61]
+
+
+async def test_contradicting_limits_are_refused_with_the_reason(
+    home: Home, vehicle_id: str
+) -> None:
+    """Promise 8: every no has a reason."""
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=95)
+    assert refused.value.translation_key == "preferences_conflict"
+    placeholders = refused.value.translation_placeholders
+    assert placeholders is not None
+    assert "ceiling" in placeholders["detail"]
+    assert home.state("number", vehicle_id, "soc_floor_pct").state == "20.0"
+
+
+async def test_an_edit_made_offline_fails_and_is_not_queued(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """An edit that takes effect hours later is worse than none."""
+    await world.stop_server()
+    with pytest.raises(HomeAssistantError) as failed:
+        await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=35)
+    assert failed.value.translation_key == "cannot_connect"
+    await world.start_server()
+    await home.entry.runtime_data.coordinator.async_refresh()
+    assert home.state("number", vehicle_id, "soc_floor_pct").state == "20.0"
+
+
+async def test_leave_times_by_weekday_and_once(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A week of leave times, one exception, and the way back."""
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    await home.set("button", vehicle_id, "forget_leave_once", "press")
+    assert (await world.phone.get(path))["one_off"] is None
+    assert home.state("button", vehicle_id, "forget_leave_once").state == "unavailable"
+
+    await home.set("time", vehicle_id, "leave_mon", "set_value", time="07:45:00")
+    assert (await world.phone.get(path))["weekly"]["mon"] == "07:45"
+    assert home.state("time", vehicle_id, "leave_mon").state == "07:45:00"
+    assert home.state("time", vehicle_id, "leave_tue").state == "unknown"
+    await home.reaches("sensor", vehicle_id, "departure_source", "weekly")
+
+    leave = world.at(7_200)[:19] + "Z"
+    await home.set("datetime", vehicle_id, "leave_once", "set_value", datetime=leave)
+    told = await world.phone.get(path)
+    assert told["one_off"]["departure_at"] == leave
+    await home.reaches("sensor", vehicle_id, "departure_source", "one_off")
+    shown = home.state("sensor", vehicle_id, "next_departure")
+    assert shown.attributes["source"] == "one_off"
+    assert shown.state == leave.replace("Z", "+00:00")
+
+
+async def test_leave_times_can_be_cleared_by_an_action(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A time entity has no empty value; the action has."""
+    registry = er.async_get(home.hass)
+    entry = registry.async_get(home.entity_id("sensor", vehicle_id, "soc"))
+    assert entry is not None
+    device = {"device_id": entry.device_id}
+    answer = await home.act("set_leave_times", {**device, "mon": "07:45", "tue": "08:00"})
+    assert answer["departures"]["weekly"]["tue"] == "08:00"
+    await home.act("set_leave_times", {**device, "clear": ["mon", "once"]})
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/departures")
+    assert told["weekly"]["mon"] is None
+    assert told["weekly"]["tue"] == "08:00"
+    assert told["one_off"] is None
+    leave = world.at(7_200)[:19]
+    await home.act(
+        "set_leave_times",
+        {**device, "departure_at": leave + "+00:00", "soc_min_departure_pct": 70},
+    )
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/departures")
+    assert told["one_off"]["departure_at"] == leave + "Z"
+    assert told["one_off"]["soc_min_departure_pct"] == 70
+
+
+async def test_a_limit_can_be_removed_by_an_action(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """No limit is not the same as a high one."""
+    await home.set("number", vehicle_id, "max_discharge_wh_per_day", "set_value", value=5)
+    registry = er.async_get(home.hass)
+    entry = registry.async_get(home.entity_id("sensor", vehicle_id, "soc"))
+    assert entry is not None
+    answer = await home.act(
+        "clear_limits", {"device_id": entry.device_id, "limits": ["max_discharge_wh_per_day"]}
+    )
+    assert answer["preferences"]["max_discharge_wh_per_day"] is None
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert told["max_discharge_wh_per_day"] is None
+    assert home.state("number", vehicle_id, "max_discharge_wh_per_day").state == "unknown"
