@@ -1,10 +1,12 @@
-"""${message}."""
+"""${message.capitalize()}."""
+
+# ruff: noqa: PLR0915 - one statement per table and index
 
 from alembic import op
 import sqlalchemy as sa
-${imports if imports else ""}
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+
+revision = ${repr(up_revision).replace("'", '"')}
+down_revision = ${repr(down_revision).replace("'", '"')}
 branch_labels = None
 depends_on = None
 
