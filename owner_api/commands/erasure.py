@@ -14,7 +14,7 @@ from owner_api.core.model import Departures, Preferences, Vehicle, VehicleLive
 from owner_api.store import Tx
 from owner_api.store.documents import dump, from_json, load, to_json
 
-from . import agreements, devices
+from . import agreements, devices, journal
 from .owners import find_owner
 
 type Json = dict[str, Any]
@@ -42,6 +42,8 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
     _forget_access(tx, owner_id)
     _forget_vehicles(tx, owner_id, now)
     _forget_deals(tx, owner_id)
+    journal.erase(tx, owner_id, now)
+    tx.run("DELETE FROM outbox WHERE party_id = ?", owner_id)
     tx.update(
         "owner",
         {"owner_id": owner_id},
@@ -90,7 +92,6 @@ def _forget_access(tx: Tx, owner_id: str) -> None:
     )
     tx.run("DELETE FROM pairing_code WHERE owner_id = ?", owner_id)
     tx.update("device", {"owner_id": owner_id}, display_name=ERASED, last_seen_at=None)
-    tx.run("DELETE FROM outbox WHERE party_id = ?", owner_id)
 
 
 def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
@@ -105,6 +106,8 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
             departures=dump(Departures()),
             deleted_at=now,
         )
+        for table in ("soc_sample", "vehicle_price"):
+            tx.run(f"DELETE FROM {table} WHERE vehicle_id = ?", row["vehicle_id"])  # noqa: S608 - named above
     tx.run("DELETE FROM charger WHERE owner_id = ?", owner_id)
 
 

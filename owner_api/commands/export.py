@@ -18,6 +18,8 @@ EXPORTED: Final[dict[str, str]] = {
     "device": "owner_id = :owner",
     "pairing_code": "owner_id = :owner",
     "vehicle": "owner_id = :owner",
+    "soc_sample": "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = :owner)",
+    "vehicle_price": "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = :owner)",
     "charger": "owner_id = :owner",
     "agreement": "owner_id = :owner",
     "member": "owner_id = :owner",
@@ -35,12 +37,18 @@ EXPORTED: Final[dict[str, str]] = {
     ),
     "posting": "settlement_id IN (SELECT settlement_id FROM settlement WHERE owner_id = :owner)",
     "outbox": "party_id = :owner",
+    "ledger_entry": "party_id = :owner",
+    "receipt": "party_id = :owner",
 }
 # What is about an owner and yet no use to anybody but a thief, or holds nothing of its own.
 LEFT_OUT: Final[dict[str, str]] = {
     "refresh_token": "digests of secrets",
     "idempotency": "copies of answers, kept for repeats",
     "stream_head": "a counter; the events are exported",
+    "ledger_leaf": "digests; the entries behind them are exported",
+    "ledger_node": "digests",
+    "ledger_checkpoint": "the server's own",
+    "ledger_key": "the server's own",
     "signing_key": "the server's own",
     "meta": "the server's own",
     "park": "a park's own",
