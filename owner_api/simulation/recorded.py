@@ -31,7 +31,9 @@ _CHARGE_W: Final = 7_400.0
 _DISCHARGE_W: Final = 7_400
 _LEAD: Final = timedelta(minutes=5)
 _BUFFER: Final = timedelta(minutes=16)
-_WINDOWS: Final = (timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=15))
+_WINDOWS: Final = (timedelta(minutes=15), timedelta(minutes=15), timedelta(minutes=20))
+# What a stay is asked for: about ten minutes at full power, so that many stays fit into a run.
+_ASK_WH: Final = (700, 1_800)
 _RULE_SHARE: Final = 0.25
 # Between two stays a car needs a moment to be another one.
 _CHANGE_OVER: Final = timedelta(minutes=1)
@@ -123,19 +125,17 @@ class Recording:
         await world.until(offer_at)
         if offer_at > stay.plugged_in_at + _LEAD:
             await guest.owner.report(guest.owned)
-        hours = (end_at - start_at).total_seconds() / 3600
-        most_wh = int(_DISCHARGE_W * hours / 1.15)
         await self._stage.host.ask(
             guest,
             purpose="peak_price",
             terms=terms(
                 start_at=start_at,
                 end_at=end_at,
-                energy_wh=rng.randrange(most_wh // 2, most_wh, 100),
+                energy_wh=rng.randrange(*_ASK_WH, 100),
                 price=Decimal(rng.randrange(70, 151, 5)) / 100,
                 min_energy_wh=500,
-                max_power_w=_DISCHARGE_W,
-            ),
+            )
+            | {"max_discharge_w": _DISCHARGE_W},
             respond_by=start_at - timedelta(seconds=80),
             look_at=offer_at + timedelta(seconds=rng.randrange(20, 150, 10)),
         )

@@ -1,4 +1,4 @@
-"""Whole scenes against the real API over HTTP: promises hold, books agree, and the counter counts."""
+"""Whole scenes against the real API over HTTP: promises hold, books agree, the counter counts."""
 
 from pathlib import Path
 

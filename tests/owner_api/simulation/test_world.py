@@ -62,16 +62,18 @@ async def test_a_bell_wakes_a_waiter_before_its_time() -> None:
 
 
 async def test_the_api_ticks_at_each_deadline_even_when_nobody_wakes() -> None:
-    """A lease that ends between two steps must be seen to end."""
+    """A lease that ends between two steps must be seen to end; one renewed is not waited for."""
     world, ticks = world_and_ticks()
 
     async def process() -> None:
-        world.note_deadline(after(1))
+        world.note_deadline("lease", after(0.5))
+        world.note_deadline("lease", after(1))
         await world.until(after(3))
 
     world.spawn(process())
     await world.run()
     assert after(1) in ticks
+    assert after(0.5) not in ticks
     assert ticks == sorted(ticks)
 
 
