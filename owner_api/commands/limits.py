@@ -12,6 +12,8 @@ from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
 PACK_TEMPERATURE_C: Final = (Decimal(0), Decimal(45))
+# Added to a local midnight this is the next local midnight, whatever the clocks do between.
+_DAY: Final = timedelta(days=1)
 
 
 def blocked(code: str, limit: Any = None, available: Any = None, unit: str | None = None) -> Json:  # noqa: ANN401 - numbers, texts or nothing
@@ -94,24 +96,27 @@ def used_up(
     limit = vehicle.preferences.max_discharge_events_per_day
     if limit is None:
         return None
-    count = len(_reserved(tx, vehicle, _day_start(vehicle, now), leave_out))
+    day = _day_start(vehicle, max(now, terms.start_at))
+    count = len(_reserved(tx, vehicle, day, day + _DAY, leave_out))
     return blocked("budget", limit, max(0, limit - count), "events") if count >= limit else None
 
 
-def _day_start(vehicle: VehicleRecord, now: datetime) -> datetime:
-    local = now.astimezone(vehicle.zone)
+def _day_start(vehicle: VehicleRecord, at: datetime) -> datetime:
+    """Return the midnight before ``at`` on the owner's clock, in the owner's zone."""
+    local = at.astimezone(vehicle.zone)
     return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _reserved(
-    tx: Tx, vehicle: VehicleRecord, since: datetime, leave_out: str | None
+    tx: Tx, vehicle: VehicleRecord, since: datetime, until: datetime, leave_out: str | None
 ) -> list[tuple[str, int]]:
-    """Return (id, Wh) of deals since: reserved at accept, counted as delivered once ended."""
+    """Return (id, Wh) of deals in a span: reserved at accept, counted as delivered once ended."""
     rows = tx.all(
-        "SELECT * FROM commitment WHERE vehicle_id = ? AND start_at >= ?"
+        "SELECT * FROM commitment WHERE vehicle_id = ? AND start_at >= ? AND start_at < ?"
         " AND state NOT IN ('lapsed', 'cancelled', 'missed')",
         vehicle.vehicle_id,
         encode(since),
+        encode(until),
     )
     found = []
     for row in rows:
@@ -126,20 +131,24 @@ def _reserved(
 
 
 def budget_left_wh(
-    tx: Tx, vehicle: VehicleRecord, now: datetime, leave_out: str | None = None
+    tx: Tx, vehicle: VehicleRecord, at: datetime, leave_out: str | None = None
 ) -> int | None:
-    """Return the energy (Wh) the owner's budgets still allow, None when there is no budget."""
+    """Return the energy (Wh) the owner's budgets allow on the local day and week of ``at``.
+
+    None means that there is no budget.
+    """
     preferences, left = vehicle.preferences, []
     if preferences.max_discharge_wh_per_event is not None:
         left.append(preferences.max_discharge_wh_per_event)
-    day = _day_start(vehicle, now)
+    day = _day_start(vehicle, at)
+    monday = day - day.weekday() * _DAY
     spans = (
-        (preferences.max_discharge_wh_per_day, day),
-        (preferences.max_discharge_wh_per_week, day - timedelta(days=day.weekday())),
+        (preferences.max_discharge_wh_per_day, day, day + _DAY),
+        (preferences.max_discharge_wh_per_week, monday, monday + 7 * _DAY),
     )
-    for limit, since in spans:
+    for limit, since, until in spans:
         if limit is not None:
-            used = sum(energy for _, energy in _reserved(tx, vehicle, since, leave_out))
+            used = sum(energy for _, energy in _reserved(tx, vehicle, since, until, leave_out))
             left.append(max(0, limit - used))
     cap = vehicle.body.lifetime_discharge_cap_wh
     if cap is not None and vehicle.body.warranty_discharge_policy is WarrantyPolicy.CAPPED:

@@ -93,7 +93,7 @@ def quote_request(
             {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
             for step in body.taper
         ]
-    budget = budget_left_wh(tx, vehicle, now, leave_out)
+    budget = budget_left_wh(tx, vehicle, max(now, terms.start_at), leave_out)
     if budget is not None:
         request["budget_left_wh"] = budget
     return request

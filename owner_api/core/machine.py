@@ -294,6 +294,9 @@ def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads bet
             if now > facts.award_by:
                 return Rejection("offer_expired", "the time to award has passed")
             return Moved(CommitmentState.SCHEDULED)
+        case Award() if facts.state is CommitmentState.LAPSED:
+            # The same word whether the timer or the award came first.
+            return Rejection("offer_expired", "the time to award has passed")
         case Start() if CommitmentState.ACTIVE in allowed:
             if not facts.start_at <= now < facts.end_at:
                 return Rejection("no_lease", "outside the agreed window")
