@@ -16,7 +16,7 @@ from owner_api.store.tx import Tx
 from .edge import Json, instant, view
 from .leaving import departure_in_force
 from .limits import budget_left_wh
-from .planner import ask
+from .planner import most_energy_wh
 from .quoting import current_soc, quote_request
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 from .wear_cost import wear_band
@@ -49,8 +49,14 @@ def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
     departure = departure_in_force(tx, vehicle, session, now)
     status, reason = _status(tx, vehicle, session, departure is not None, now)
     soc = current_soc(vehicle, session)
-    available = None
-    if reason in (None, "nothing_to_sell", "not_plugged_in", "unbound_session", "no_agreement"):
+    available = 0 if status == "discharging" else None
+    if available is None and reason in (
+        None,
+        "nothing_to_sell",
+        "not_plugged_in",
+        "unbound_session",
+        "no_agreement",
+    ):
         available = _available(tx, vehicle, session, now)
     if status == "idle" and available == 0:
         reason = "nothing_to_sell"
@@ -163,7 +169,7 @@ def _available(
         reward=RewardTerms(kind="cash", currency=vehicle.currency, price_per_kwh="0"),
     )
     request = quote_request(tx, vehicle, session, terms, departure, soc=soc, now=now)
-    found = int(ask(request)["max_energy_wh"])
+    found = most_energy_wh(request)
     budget = budget_left_wh(tx, vehicle, now)
     return found if budget is None else min(found, budget)
 

@@ -1,6 +1,7 @@
 """JSON in and out: plain values for answers and events, typed documents for columns."""
 
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from mashumaro.codecs.orjson import ORJSONDecoder, ORJSONEncoder
@@ -42,8 +43,14 @@ def dump(document: object) -> str:
     return encoder.encode(document).decode()
 
 
-def load[T](cls: type[T], text: str | bytes) -> T:
-    """Return the ``cls`` that ``dump`` wrote; raises mashumaro's errors on a foreign shape."""
+# Documents are frozen, so one object may stand for every row that says the same.
+@lru_cache(maxsize=4_096)
+def _load(cls: type[Any], text: str | bytes) -> object:
     if (decoder := _DECODERS.get(cls)) is None:
         decoder = _DECODERS[cls] = ORJSONDecoder(cls)
-    return cast("T", decoder.decode(text))
+    return decoder.decode(text)
+
+
+def load[T](cls: type[T], text: str | bytes) -> T:
+    """Return the ``cls`` that ``dump`` wrote; raises mashumaro's errors on a foreign shape."""
+    return cast("T", _load(cls, text))
