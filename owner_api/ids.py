@@ -7,7 +7,7 @@ PREFIXES: Final = frozenset(
     (
         "own",
         "prk",
-    "pst",
+        "pst",
         "dev",
         "cod",
         "veh",

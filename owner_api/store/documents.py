@@ -45,7 +45,7 @@ def dump(document: object) -> str:
 
 # Documents are frozen, so one object may stand for every row that says the same.
 @lru_cache(maxsize=4_096)
-def _load(cls: type[Any], text: str | bytes) -> object:
+def _load(cls: Any, text: str | bytes) -> object:  # noqa: ANN401 - a class, to lru_cache a key
     if (decoder := _DECODERS.get(cls)) is None:
         decoder = _DECODERS[cls] = ORJSONDecoder(cls)
     return decoder.decode(text)

@@ -32,9 +32,12 @@ class MovableClock:
         self.at = NOON
 
     def now(self) -> datetime:
+        """Return where the test has moved the clock."""
         return self.at
 
     async def sleep(self, seconds: float) -> None:
+        """Refuse to wait: a test moves the clock by hand."""
+        del seconds
         raise AssertionError("nothing in these tests waits on the clock")
 
 
@@ -55,6 +58,8 @@ def _matching(method: str, path: str) -> Any:
 
 @dataclass
 class Answer:
+    """What came back over HTTP."""
+
     status: int
     body: Any
     headers: dict[str, str]
