@@ -1,6 +1,7 @@
 """Every failure becomes problem+json; nothing of our insides leaves with it."""
 
 import logging
+from time import monotonic
 from typing import Any, Final
 import uuid
 
@@ -11,6 +12,8 @@ from probatio import Invalid, MultipleInvalid
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store import StoreError
 from owner_api.store.documents import to_json
+
+from .logs import log_request
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 MAX_FIELD_ERRORS: Final = 50
@@ -106,15 +109,19 @@ def _from_http(error: web.HTTPException) -> Problem:
 @web.middleware
 async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and turn whatever is raised into a problem."""
-    request[REQUEST_ID] = uuid.uuid7().hex
+    request_id = request[REQUEST_ID] = uuid.uuid7().hex
+    began, response = monotonic(), None
     try:
-        return await handler(request)
+        response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass unshaped
         problem = from_exception(error)
-        response = answer(problem, request[REQUEST_ID])
+        response = answer(problem, request_id)
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         if problem.code in (ProblemCode.PAYLOAD_TOO_LARGE, ProblemCode.REQUEST_TIMEOUT):
             # The rest of the body is not read, so the connection cannot carry another request.
             response.force_close()
-        return response
+    finally:
+        status = 499 if response is None else response.status
+        log_request(request, request_id=request_id, status=status, seconds=monotonic() - began)
+    return response

@@ -97,6 +97,7 @@ class Store:
         if self._closed:
             return
         self._closed = True
+        self._writer.refuse()
         if self._reader is not None:
             await asyncio.to_thread(self._reader.close)
         await asyncio.to_thread(self._writer.close)

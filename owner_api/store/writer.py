@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 import logging
 from queue import SimpleQueue
 import sqlite3
 import threading
+from time import monotonic
 from typing import Any, Final
 
 from .errors import StoreClosedError, StoreUnavailableError, as_refusal
 from .tx import Tx
 
 BATCH: Final = 256
+# Slow commands must not make the first of a batch wait for all the others.
+BATCH_S: Final = 0.025
 _LOG: Final = logging.getLogger("owner_api.store")
 
 type Touched = frozenset[str]
@@ -33,7 +37,7 @@ class _Outcome:
 
 
 class Writer:
-    """A thread that drains up to 256 commands, gives each a savepoint, and commits once.
+    """A thread that takes up to 256 commands or 25 ms, gives each a savepoint, and commits once.
 
     A future is resolved only after COMMIT has returned: an answer is a durable fact.
     """
@@ -62,6 +66,10 @@ class Writer:
         self._jobs.put(_Job(command, future, keep))
         return future
 
+    def refuse(self) -> None:
+        """Take no more commands; call it on the event loop, where commands are submitted."""
+        self._closing = True
+
     def close(self) -> None:
         """Finish what is queued, end the thread and close the connection; blocks."""
         self._closing = True
@@ -70,27 +78,26 @@ class Writer:
         self._connection.close()
 
     def _serve(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch, last = self._drain(first)
-            outcomes, touched = self._run(batch)
+        more = True
+        while more and (first := self._jobs.get()) is not None:
+            outcomes, touched, more = self._batch(first)
             self._loop.call_soon_threadsafe(self._resolve, outcomes, touched)
-            if last:
-                return
 
-    def _drain(self, first: _Job) -> tuple[list[_Job], bool]:
-        batch = [first]
-        while len(batch) < BATCH and not self._jobs.empty():
-            job = self._jobs.get()
-            if job is None:
-                return batch, True
-            batch.append(job)
-        return batch, False
-
-    def _run(self, batch: list[_Job]) -> tuple[list[_Outcome], Touched]:
+    def _batch(self, first: _Job) -> tuple[list[_Outcome], Touched, bool]:
+        """Run waiting commands and commit; also tell whether to go on afterwards."""
+        jobs, outcomes, more = [first], list[_Outcome](), True
         touched: set[str] = set()
+        enough = monotonic() + BATCH_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._one(job, touched) for job in batch]
+            outcomes.append(self._one(first, touched))
+            while len(jobs) < BATCH and monotonic() < enough and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    more = False
+                    break
+                jobs.append(job)
+                outcomes.append(self._one(job, touched))
             if any(outcome.error is None and outcome.job.keep for outcome in outcomes):
                 self._seal(touched)
             self._connection.execute("COMMIT")
@@ -98,11 +105,11 @@ class Writer:
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
             if not isinstance(error, sqlite3.Error):
                 _LOG.exception("a batch could not be sealed")
-            if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             lost = StoreUnavailableError(f"the database refused: {error}")
-            return [_Outcome(job, None, lost) for job in batch], frozenset()
-        return outcomes, frozenset(touched)
+            return [_Outcome(job, None, lost) for job in jobs], frozenset(), more
+        return outcomes, frozenset(touched), more
 
     def _seal(self, touched: set[str]) -> None:
         if self.before_commit is not None:

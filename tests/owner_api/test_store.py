@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -268,3 +269,19 @@ def test_stored_instants_come_back_and_sort_as_they_happened(instant: datetime) 
 def test_an_instant_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         times.encode(datetime(2026, 12, 1))  # noqa: DTZ001 - that is the point
+
+
+async def test_a_slow_command_does_not_hold_back_those_before_it(store: Store) -> None:
+    """A batch ends after 25 ms of work, so the first answer does not wait for the last command."""
+    commits: list[frozenset[str]] = []
+    store.subscribe(commits.append)
+
+    def slow(at: int) -> Any:
+        def command(tx: Tx) -> None:
+            time.sleep(0.03)
+            put(f"n{at}")(tx)
+
+        return command
+
+    await asyncio.gather(*(store.write(slow(at)) for at in range(5)))
+    assert len(commits) == 5
