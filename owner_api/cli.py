@@ -23,6 +23,10 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "quote": ("owner_api.quote_command", "quote_command"),
     "wear": ("owner_api.wear_command", "wear"),
     "dwell": ("owner_api.dwell_command", "dwell"),
+    "ledger": ("owner_api.ledger_command", "ledger"),
+    "receipt": ("owner_api.receipt_command", "receipt"),
+    "ledger": ("owner_api.ledger_command", "ledger"),
+    "receipt": ("owner_api.receipt_command", "receipt"),
     "simulate": ("owner_api.simulation.command", "simulate"),
 }
 
