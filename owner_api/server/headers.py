@@ -36,11 +36,13 @@ def peer(request: web.Request) -> str:
 
 def is_proxy(request: web.Request) -> bool:
     """Tell whether the connection comes from a declared proxy."""
+    if not (networks := request.app[CONFIG].proxies):
+        return False
     try:
         address = ip_address(peer(request).partition("%")[0])
     except ValueError:
         return False
-    return any(address in network for network in request.app[CONFIG].proxies)
+    return any(address in network for network in networks)
 
 
 def client_address(request: web.Request) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 import hashlib
 import re
 import secrets
@@ -30,7 +31,7 @@ class Rendered:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Ticket:
     """One keyed request: whose, which operation, which key, and what exactly was asked."""
 
@@ -60,12 +61,12 @@ class Ticket:
         asked = f"{target}\n".encode() + raw
         return cls(client=client, route=route, key=header, asked=asked, sealed=sealed)
 
-    @property
+    @cached_property
     def place(self) -> tuple[str, str, str]:
         """Where the answer is kept; the key itself is not stored."""
         return self.client, self.route, hashlib.sha256(self.key.encode()).hexdigest()
 
-    @property
+    @cached_property
     def asked_sha256(self) -> str:
         """What must be equal for a repeat to be the same request."""
         return hashlib.sha256(self.asked).hexdigest()
