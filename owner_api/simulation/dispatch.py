@@ -12,8 +12,9 @@ from .park import Park
 STEP: Final = timedelta(seconds=50)
 # A lease is renewed when it would not outlast the next step by this much.
 _LEASE_SPARE: Final = timedelta(seconds=10)
-_RENEW_AHEAD: Final = timedelta(seconds=2)
 _A_SECOND: Final = timedelta(seconds=1)
+# Between two messages this close the meter has nothing new to say.
+_READING_APART: Final = timedelta(seconds=20)
 _EPOCH: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 # A setpoint is sent again when the wanted power has moved by this share.
 _POWER_STEP: Final = 0.05
@@ -33,6 +34,7 @@ class Dispatch:
         self._deal = deal
         self._told_w = 0.0
         self._lease_until: datetime | None = None
+        self._read_at = self._world.now()
 
     async def run(self) -> None:
         """Wait for a yes, then deliver; returns when the deal has ended, whatever way."""
@@ -61,7 +63,7 @@ class Dispatch:
         while self._goes_on() and await self._renew():
             await world.wait(deal.bell, self._next_look())
             deal.charger.advance(world.now())
-            if self._goes_on():
+            if self._goes_on() and world.now() - self._read_at >= _READING_APART:
                 await self._send_reading("periodic")
         await self._fall_silent()
         deal.charger.pause(world.now(), paused=False)
@@ -123,7 +125,7 @@ class Dispatch:
         moments = [next_step(now), deal.end_at]
         if self._lease_until and now < self._lease_until <= next_step(now):
             # A short lease: the API expects the ordered energy to be out when it ends.
-            moments.append(max(now + _A_SECOND, self._lease_until - _RENEW_AHEAD))
+            moments.append(max(now + _A_SECOND, self._lease_until - _A_SECOND))
         power_w = -deal.charger.power_w
         if power_w > 0:
             # Whole seconds, rounded up: the register shows its last Wh only once it is full.
@@ -170,6 +172,7 @@ class Dispatch:
         deal, now = self._deal, self._world.now()
         if not deal.charger.reachable:
             return
+        self._read_at = now
         deal.charger.advance(now)
         deal.unsent.append(
             {

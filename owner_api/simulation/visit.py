@@ -100,7 +100,9 @@ class Host:
         if deal.state != "accepted" and not self.park.faults.consent:
             return
         while world.now() < deal.end_at and not deal.over and guest.session_id == session_id:
-            await guest.owner.report(guest.owned)
+            told_at = guest.owned.car.guard.last_soc_at
+            if told_at is None or world.now() - told_at >= REPORT_EVERY:
+                await guest.owner.report(guest.owned)
             await world.until(_after(world.now(), deal.start_at))
 
     def _close_books(self, deal: Deal) -> None:

@@ -15,7 +15,7 @@ from .virtual_clock import VirtualClock
 # A process waiting on the real network longer than this has lost its answer.
 _REAL_PATIENCE_S = 120.0
 # A real server ticks twice a second: after an idle span it would have done so before anyone acts.
-_IDLE_SPAN = timedelta(seconds=30)
+_IDLE_SPAN = timedelta(seconds=90)
 
 
 class StuckError(RuntimeError):
