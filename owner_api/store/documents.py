@@ -53,4 +53,5 @@ def _load(cls: Any, text: str | bytes) -> object:  # noqa: ANN401 - a class, to 
 
 def load[T](cls: type[T], text: str | bytes) -> T:
     """Return the ``cls`` that ``dump`` wrote; raises mashumaro's errors on a foreign shape."""
-    return cast("T", _load(cls, text))
+    kind: Any = cls
+    return cast("T", _load(kind, text))
