@@ -25,8 +25,6 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dwell": ("owner_api.dwell_command", "dwell"),
     "ledger": ("owner_api.ledger_command", "ledger"),
     "receipt": ("owner_api.receipt_command", "receipt"),
-    "ledger": ("owner_api.ledger_command", "ledger"),
-    "receipt": ("owner_api.receipt_command", "receipt"),
     "simulate": ("owner_api.simulation.command", "simulate"),
 }
 

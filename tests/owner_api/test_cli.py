@@ -120,11 +120,14 @@ def serving(database: Path, *options: str) -> Iterator[dict[str, Any]]:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, process.stderr and process.stderr.read()
-            yield dict(json.loads(line))
+            shown = dict(json.loads(line))
+            yield shown
         finally:
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (0, "")
+        shown["log"] = errors
+        assert process.returncode == 0
+        assert [line for line in errors.splitlines() if not line.startswith("INFO")] == []
 
 
 def alembic_head() -> str | None:
@@ -183,6 +186,8 @@ def test_an_owner_is_set_up_and_paired_from_the_command_line_alone(database: Pat
         assert [each["device_id"] for each in listed["items"]] == [device["device_id"]]
         ask("device", "revoke", device["device_id"], "--database", database)
         assert request(f"{server['url']}/v1/me", token=token)[0] == 401
+    secrets = (token, device["refresh_token"], park["client_secret"], minted["code"])
+    assert [each for each in secrets if each in server["log"]] == []
 
 
 def test_owners_and_parks_can_be_added_while_the_server_runs(database: Path) -> None:
