@@ -51,9 +51,9 @@ class Admission:
     async def admit(self, request: web.Request, operation: Operation) -> Principal:
         """Return who calls, after every check that needs no body."""
         require_private_transport(request)
-        address = client_address(request)
-        self._failures.take(address, cost=0)
         if operation.role == "public":
+            address = client_address(request)
+            self._failures.take(address, cost=0)
             self._public.take(address)
             return PUBLIC
         principal = self._authenticate(request, self._store, self._clock)
@@ -70,9 +70,9 @@ class Admission:
         return principal
 
     def count_failure(self, request: web.Request, problem: Problem) -> None:
-        """Count a wrong guess against its address."""
+        """Count a wrong guess against its address; raises rate_limited from one too many on.
+
+        Only who guesses is held up: behind a shared address, valid tokens go on working.
+        """
         if problem.code in GUESSES:
-            try:
-                self._failures.take(client_address(request))
-            except Problem:
-                return  # already empty: the next request hears so
+            self._failures.take(client_address(request))

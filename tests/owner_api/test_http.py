@@ -142,6 +142,11 @@ async def test_an_address_that_guesses_is_shut_out_for_a_while(
     async with bench(store, clock, Config(failure_burst=3, failure_rate_per_s=0.1)) as api:
         statuses = [(await api.send("GET", "/v1/things", caller="wrong")).status for _ in range(5)]
         assert statuses == [401, 401, 401, 429, 429]
+        # A neighbour behind the same address is not locked out by somebody else's guesses.
+        assert (await api.send("GET", "/v1/things", caller="owner:own_a")).status == 200
+        # Where guessing could pay, nobody from there may try for now.
+        form = await api.send("POST", "/v1/form", caller=None, data={"grant_type": "x"})
+        assert (form.status, form.headers["Retry-After"]) == (429, "10")
         clock.move(10)
         assert (await api.send("GET", "/v1/things", caller="wrong")).status == 401
 
