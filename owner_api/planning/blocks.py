@@ -76,19 +76,35 @@ def without_dead_band(pieces: Pieces, min_power_w: int) -> Pieces:
 
 
 def repair(blocks: Blocks, min_block_s: int) -> Blocks:
-    """Drop or lengthen blocks shorter than `min_block_s`; one that can be neither stays."""
+    """Drop or lengthen blocks shorter than `min_block_s`; one that can be neither stays.
+
+    Taking the cheaper of the two block by block may end in a dear hour when a little charge is
+    dropped again and again, and lengthening always may hold on to a short cheap hour: both are
+    carried through, and the better end is taken.
+    """
+    ends = [_repaired(blocks, min_block_s, drop=drop) for drop in (True, False)]
+    return min(ends, key=lambda end: (len(_short(end, min_block_s)), end.cost))
+
+
+def _repaired(blocks: Blocks, min_block_s: int, *, drop: bool) -> Blocks:
+    """Repair block by block; without `drop` only what cannot be lengthened is dropped."""
     kept: set[tuple[int, int]] = set()
     for _ in range(2 * len(blocks.pieces.charge)):
-        short = [run for run in blocks.runs() if run[1] - run[0] < min_block_s and run not in kept]
+        short = [run for run in _short(blocks, min_block_s) if run not in kept]
         if not short:
             break
-        choices = [_dropped(blocks, short[0]), *_lengthened(blocks, short[0], min_block_s)]
-        possible = [choice for choice in choices if choice is not None]
-        if possible:
-            blocks = min(possible, key=lambda choice: choice.cost)
+        longer = [choice for choice in _lengthened(blocks, short[0], min_block_s) if choice]
+        none = _dropped(blocks, short[0]) if drop or not longer else None
+        choices = longer if none is None else [*longer, none]
+        if choices:
+            blocks = min(choices, key=lambda choice: choice.cost)
         else:
             kept.add(short[0])
     return blocks
+
+
+def _short(blocks: Blocks, min_block_s: int) -> list[tuple[int, int]]:
+    return [run for run in blocks.runs() if run[1] - run[0] < min_block_s]
 
 
 def _dropped(blocks: Blocks, run: tuple[int, int]) -> Blocks | None:

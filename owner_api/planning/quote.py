@@ -7,7 +7,8 @@
 parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
 """
 
-from .answer import Change, Counter, QuoteAnswer, Reason, Verdict, answer_to_json
+from .answer import Change, Counter, QuoteAnswer, Reason, Verdict
+from .answer_json import answer_to_json
 from .check import QuoteRequestError, check
 from .counter import best_energy_wh, latest_start, lowest_price, other_windows
 from .evaluation import Evaluation, evaluate

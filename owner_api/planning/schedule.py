@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from .answer import rfc3339
+from .answer_json import rfc3339
 from .blocks import Blocks, repair, solve, without_dead_band
 from .check import MAX_POWER_W, QuoteRequestError, check
 from .money import ratio_up

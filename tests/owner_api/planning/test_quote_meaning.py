@@ -214,6 +214,13 @@ def test_a_fixed_reward_counts_pro_rata_below_the_request_and_is_capped() -> Non
     assert example(offer__cap_minor=700)["breakdown"]["gross_minor"] == 700
 
 
+def test_a_fixed_reward_makes_less_energy_worth_selling_only_pro_rata() -> None:
+    """0.30 a kWh and a fixed 1.00 are 0.425 a kWh: under the first step of the supply curve."""
+    cheap = {"offer__price_per_kwh": "0.3000"}
+    assert example(**cheap, offer__fixed_minor=100)["counter"]["energy_wh"] is None
+    assert example(**cheap, offer__fixed_minor=110)["counter"]["energy_wh"] == 5_598
+
+
 def test_a_capped_reward_makes_less_energy_the_better_sale() -> None:
     """Beyond the cap each further Wh only costs."""
     answer = example(offer__cap_minor=600)

@@ -109,3 +109,15 @@ def test_cheaper_charging_comes_before_earlier_charging() -> None:
         "power_w": 0,
         "soc_pct": 50.0,
     }
+
+
+def test_a_tie_charges_earliest_after_the_window_too() -> None:
+    """Two hours at one price after the window: the first of them."""
+    tariff = [
+        {"start_at": "2026-12-01T00:00:00Z", "price_per_kwh": "0.6600"},
+        {"start_at": "2026-12-01T08:00:00Z", "price_per_kwh": "0.5000"},
+        {"start_at": "2026-12-01T09:00:00Z", "price_per_kwh": "0.5000"},
+    ]
+    answer = example(tariff=tariff)
+    charging = [step["start_at"] for step in answer["plan"] if step["power_w"] > 0]
+    assert charging == ["2026-12-01T08:00:00Z"]

@@ -120,6 +120,16 @@ def test_a_night_is_charged_when_it_is_cheap() -> None:
     assert schedule.repair_cost_at_most == 0
 
 
+def test_a_car_that_lost_charge_after_the_plan_is_guarded() -> None:
+    """Promise 2: all was to be charged by ten; found at 50 % at two, it is ready all the same."""
+    cheap_first = request(tariff=tariff("0.3200", "0.3200", "0.3200", "0.3200", "0.6600"))
+    schedule = plan_charging(cheap_first)
+    assert all(step.start_at < EVENING + 4 * HOUR for step in schedule.steps if step.planned)
+    found = request(now=EVENING + 8 * HOUR, vehicle=car(soc_pct=Decimal(50)))
+    soc, _ = drive(found, schedule, bias_pct=0)
+    assert soc >= 70
+
+
 def test_a_target_steers_but_never_makes_a_plan_impossible() -> None:
     """What cannot be reached is charged for as far as it goes, and is not short of the minimum."""
     assert plan_charging(request(soc_target_departure_pct=Decimal(85))).soc_at_departure_pct == 85
@@ -198,6 +208,46 @@ def test_a_short_block_is_repaired_within_the_printed_bound() -> None:
     # 7 kW for two minutes at 0.10 instead of 0.32.
     assert schedule.repair_cost_at_most == Decimal("0.0514")
     assert schedule.short_blocks == 0
+
+
+def test_a_little_charge_is_bought_in_one_block_at_the_cheapest_hour() -> None:
+    """Half a point is three minutes: they become fifteen in the cheapest hour, not in the last."""
+    prices = tariff("0.5000", "0.3200", "0.4000", "0.4500", "0.6600")
+    schedule = plan_charging(request(tariff=prices, vehicle=car(soc_pct=Decimal("71.5"))))
+    planned = [step for step in schedule.steps if step.planned]
+    assert [step.start_at for step in planned] == [EVENING + HOUR]
+    assert schedule.charge_energy_wh == 1_750
+    # 1750 Wh instead of 0.3 kWh stored, at 0.32.
+    assert schedule.repair_cost_at_most == Decimal("0.4572")
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**9))
+def test_every_step_guards_what_full_power_could_no_longer_make_up(seed: int) -> None:
+    """Promise 2: also where the plan charges nothing or a block was dropped."""
+    night = random_night(seed)
+    vehicle = night.vehicle
+    if vehicle.max_charge_w < night.min_power_w:
+        return
+    schedule = plan_charging(night)
+    wanted = min(100.0, float(night.soc_min_departure_pct) + 2)
+    done = night.departure_at - timedelta(seconds=night.departure_buffer_s)
+    rate = 100 * vehicle.max_charge_w * float(vehicle.charge_efficiency)
+    rate /= vehicle.usable_capacity_wh
+    for step, later in pairwise(schedule.steps):
+        least = wanted - rate * max(0.0, (done - later.start_at) / HOUR)
+        assert float(step.stop_at_pct) >= least - 0.001
+
+
+def test_between_the_thresholds_the_charger_goes_on_as_before() -> None:
+    """Hysteresis: a reading that jumps by a point neither starts nor stops it."""
+    schedule = plan_charging(request())
+    night = EVENING + 5 * HOUR
+    for reading in (Decimal("71.2"), Decimal("71.9")):
+        assert advised_power_w(schedule, night, reading, charging=True) == 7_000
+        assert advised_power_w(schedule, night, reading, charging=False) == 0
+    assert advised_power_w(schedule, night, Decimal(72), charging=True) == 0
+    assert advised_power_w(schedule, night, Decimal("70.9"), charging=False) == 7_000
 
 
 def test_power_in_the_dead_band_is_not_planned_with() -> None:
