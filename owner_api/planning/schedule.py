@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from .answer_json import rfc3339
 from .blocks import Blocks, repair, solve, without_dead_band
 from .check import MAX_POWER_W, QuoteRequestError, check
 from .money import ratio_up
@@ -145,29 +144,6 @@ def advised_power_w(schedule: Schedule, now: datetime, soc_pct: Decimal, *, char
     step = schedule.steps[index]
     below = step.stop_at_pct if charging else step.start_below_pct
     return step.power_w if soc_pct < below else 0
-
-
-def schedule_to_json(schedule: Schedule) -> dict[str, object]:
-    """Return the schedule as `v2g.schedule/1`."""
-    return {
-        "schema": "v2g.schedule/1",
-        "end_at": rfc3339(schedule.end_at),
-        "charge_energy_wh": schedule.charge_energy_wh,
-        "soc_at_departure_pct": float(schedule.soc_at_departure_pct),
-        "short_of_minimum_wh": schedule.short_of_minimum_wh,
-        "repair_cost_at_most": format(schedule.repair_cost_at_most, "f"),
-        "short_blocks": schedule.short_blocks,
-        "steps": [
-            {
-                "start_at": rfc3339(step.start_at),
-                "power_w": step.power_w,
-                "start_below_pct": float(step.start_below_pct),
-                "stop_at_pct": float(step.stop_at_pct),
-                "planned": step.planned,
-            }
-            for step in schedule.steps
-        ],
-    }
 
 
 def _check(request: ScheduleRequest) -> None:

@@ -21,8 +21,8 @@ from owner_api.planning.schedule import (
     ScheduleRequest,
     advised_power_w,
     plan_charging,
-    schedule_to_json,
 )
+from owner_api.planning.schedule_json import schedule_to_json
 
 EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 MORNING = EVENING + timedelta(hours=14)
