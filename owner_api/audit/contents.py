@@ -1,0 +1,108 @@
+"""What the entries say, and whether each is what its leaf committed to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+import json
+import sqlite3
+from typing import Any, Final
+
+from owner_api.core.receipt import content_digest
+
+from .findings import Finding, Row, rows
+
+# The kinds whose content another check reads; of the others only their names are remembered.
+_READ: Final = frozenset(("key", "erasure", "books"))
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry that is still there, with its leaf's kind and instant."""
+
+    kind: str
+    at: str
+    party_id: str | None
+    subject_id: str | None
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Contents:
+    """Every entry by position; erased ones are not among them."""
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield position and body of each entry of one kind."""
+        for position, entry in self.entries.items():
+            if entry.kind == kind:
+                yield position, entry.body
+
+
+def check_contents(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
+    """Open every entry against its leaf; fills ``contents``."""
+    emptied: list[Row] = []
+    joined = rows(
+        connection,
+        "SELECT l.position AS leaf, l.kind, l.at, l.digest, e.* FROM ledger_leaf l"
+        " FULL JOIN ledger_entry e USING (position) ORDER BY coalesce(l.position, e.position)",
+    )
+    for row in joined:
+        if row["leaf"] is None:
+            yield _wrong(row["position"], "position", "has no leaf")
+        elif row["position"] is None:
+            yield _wrong(row["leaf"], None, "is missing")
+        elif row["content"] is None or row["salt"] is None:
+            emptied.append(row)
+        else:
+            yield from _open(row, contents)
+    yield from _check_erasures(emptied, contents)
+
+
+def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]:
+    """Nothing is gone without an erasure in the log, and nothing that was erased is still here."""
+    erasures = {
+        position: number
+        for number, body in contents.of_kind("erasure")
+        for position in body.get("positions", ())
+    }
+    for row in emptied:
+        position = row["position"]
+        if position not in erasures:
+            yield _wrong(position, "content", "is gone, and no erasure in the log says so")
+        elif row["erased_in"] != erasures[position]:
+            yield _wrong(position, "erased_in", "does not name the erasure in the log")
+        for column in ("salt", "content", "party_id"):
+            if row[column] is not None:
+                yield _wrong(position, column, "should have gone with the erasure")
+    for position in erasures.keys() & contents.entries.keys():
+        yield _wrong(position, "content", "is there although an erasure in the log names it")
+
+
+def _open(row: Row, contents: Contents) -> Iterator[Finding]:
+    position = row["position"]
+    try:
+        salt = bytes.fromhex(row["salt"])
+        # Exactly as it was written: fromhex would also take spaces and capitals.
+        opens = salt.hex() == row["salt"]
+        opens = opens and content_digest(salt, row["content"].encode()) == row["digest"]
+        content = json.loads(row["content"]) if opens else None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        yield _wrong(position, "content", "or its salt is not what the leaf committed to")
+        return
+    if row["party_id"] != content["party_id"]:
+        yield _wrong(position, "party_id", "is not what the log recorded")
+    if row["erased_in"] is not None:
+        yield _wrong(position, "erased_in", "is set, but nothing is erased")
+    contents.entries[position] = Entry(
+        kind=row["kind"],
+        at=row["at"],
+        party_id=content["party_id"],
+        subject_id=content["subject_id"],
+        body=content["body"] if row["kind"] in _READ else {},
+    )
+
+
+def _wrong(position: int, column: str | None, what: str) -> Finding:
+    return Finding(table="ledger_entry", row=str(position), column=column, what=what)

@@ -1,0 +1,81 @@
+"""`owner-api receipt verify`: check a receipt with nothing but the public key."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from owner_api.core.receipt import ReceiptError, Verified, verify as verify_receipt
+from owner_api.problems import Problem, ProblemCode
+
+from .cli_common import EXIT_CHECK_FAILED, bad_input, json_option, say
+from .ledger_command import read_public_keys
+
+
+@click.group("receipt")
+def receipt() -> None:
+    """Check signed receipts of decisions, stops, settlements and rewards."""
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--public-key",
+    "public_key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The key pinned at pairing: PEM, JWK or JWK set.",
+)
+@json_option
+def verify(file: Path, *, public_key: Path, as_json: bool) -> None:
+    """Check a receipt as GET /v1/receipts/{id} gave it; needs no server and no database.
+
+    Exit code 0 when it proves what it says, 1 when it does not, 2 when a file cannot be read.
+    """
+    keys = read_public_keys(public_key, as_json=as_json)
+    try:
+        proven = verify_receipt(_read(file, as_json=as_json), keys)
+    except ReceiptError as error:
+        say({"valid": False, "what": str(error)}, as_json=as_json, text=f"NOT VALID: {error}")
+        raise click.exceptions.Exit(EXIT_CHECK_FAILED) from None
+    say(_shown(proven), as_json=as_json, text=_sentence(proven))
+
+
+def _read(file: Path, *, as_json: bool) -> dict[str, Any]:
+    try:
+        found = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        bad_input(Problem(ProblemCode.MALFORMED_JSON, f"{file}: not a receipt"), as_json=as_json)
+    return found
+
+
+def _shown(proven: Verified) -> dict[str, Any]:
+    return {
+        "valid": True,
+        "receipt_id": proven.receipt_id,
+        "issuer": proven.issuer,
+        "key_id": proven.key_id,
+        "kind": proven.entry.kind,
+        "at": proven.entry.at,
+        "party_id": proven.entry.party_id,
+        "subject_id": proven.entry.subject_id,
+        "content": proven.entry.body,
+        "log": {
+            "origin": proven.checkpoint.origin,
+            "position": proven.position,
+            "size": proven.checkpoint.size,
+        },
+    }
+
+
+def _sentence(proven: Verified) -> str:
+    entry = proven.entry
+    content = orjson.dumps(entry.body, option=orjson.OPT_INDENT_2).decode()
+    return (
+        f"VALID: {proven.issuer} recorded {entry.kind} for {entry.party_id} at {entry.at},\n"
+        f"as number {proven.position} of the {proven.checkpoint.size} entries that it signed.\n"
+        f"{content}"
+    )

@@ -1,0 +1,46 @@
+"""Criterion 3 in small: every covered column, deletes, swaps, forgeries, cuts, forks, rebuilds."""
+
+from pathlib import Path
+
+import pytest
+
+from owner_api.audit.findings import COVERED
+
+from .books_world import Books, make_books
+from .tamper import Tally, half_blind, run
+
+
+@pytest.fixture(scope="module")
+async def books(tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """Return a database with a long log, made once for all these tests."""
+    folder: Path = tmp_path_factory.mktemp("books")
+    return await make_books(folder, settlements=4, rotations=2)
+
+
+@pytest.fixture(scope="module")
+def tally(books: Books) -> Tally:
+    """Return the counts of a short run."""
+    return run(books, 3)
+
+
+def test_promise_6_nothing_that_was_bent_goes_unseen(tally: Tally) -> None:
+    assert tally.missed.total() == 0, tally.examples
+    assert tally.tried.total() > 250
+
+
+def test_every_covered_table_was_changed_deleted_from_swapped_and_added_to(tally: Tally) -> None:
+    for table in COVERED:
+        for kind in ("column", "delete", "swap", "insert"):
+            assert tally.tried[f"{kind} {table}"], (kind, table)
+
+
+def test_a_cut_a_fork_and_a_rebuilt_tree_need_a_kept_checkpoint_and_are_caught_by_it(
+    tally: Tally,
+) -> None:
+    for kind in ("tail of every table", "fork", "rebuild"):
+        assert tally.tried[f"{kind}, with --checkpoint"]
+        assert tally.tried[f"{kind}, not excluded without --checkpoint"]
+
+
+def test_the_harness_can_fail(books: Books) -> None:
+    assert run(books, 1, half_blind).missed.total() > 0
