@@ -308,6 +308,7 @@ def _commit(
         soc_floor_pct=str(vehicle.preferences.soc_floor_pct),
         last_seq=0,
         setpoint_w=0,
+        worst_setpoint_w=0,
     )
     tx.update("offer", {"offer_id": offer.offer_id}, commitment_id=commitment_id)
     announce.commitment(tx, commitment_id, call.now)

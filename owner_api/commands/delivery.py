@@ -78,6 +78,7 @@ def instruct(tx: Tx, call: Call) -> Answer:
         {"commitment_id": deal.commitment_id},
         last_seq=seq,
         setpoint_w=setpoint,
+        worst_setpoint_w=min(deal.worst_setpoint_w, setpoint),
         lease_until=until,
         instructed_at=call.now,
     )
@@ -211,7 +212,14 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
             {"commitment_id": deal.commitment_id},
             last_register_wh=reading["export_register_wh"],
             last_reading_at=reading["measured_at"],
+            worst_setpoint_w=_still_possible_w(deal, reading["measured_at"]),
         )
+
+
+def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:
+    """Return the strongest discharge that may have run since a reading (W, - out of the car)."""
+    before = deal.instructed_at is not None and measured_at < deal.instructed_at
+    return deal.worst_setpoint_w if before else deal.setpoint_w
 
 
 def _metered_deal(tx: Tx, session: SessionRecord) -> CommitmentRecord | None:

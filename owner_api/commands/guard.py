@@ -62,8 +62,8 @@ def watch(
     energy, binding = min(bounds, key=lambda bound: bound[0])
     done = binding == "delivered"
     state = CommitmentState.COMPLETED if done else CommitmentState.CURTAILED
-    # What would be gone within a second is gone: no message could stop it in time.
-    spent = energy <= 0 or energy * 3600 < -deal.setpoint_w
+    # What two seconds and one step of the meter would use is gone: a lease has whole seconds.
+    spent = energy <= 0 or 0 <= (energy - 1) * 3600 < -2 * deal.setpoint_w
     return Watch(
         stop=binding if spent else None,
         state=state,
@@ -93,14 +93,14 @@ def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
 
 
 def worst_export_wh(session: SessionRecord, deal: CommitmentRecord, now: datetime) -> int:
-    """Return the export register (Wh) if the charger obeyed the last setpoint until now."""
+    """Return the export register (Wh) if the charger did the most it was allowed until now."""
     seen = session.live.export_register_wh or deal.last_register_wh or 0
     since = session.live.seen_at or deal.instructed_at
-    if not deal.setpoint_w or since is None or deal.lease_until is None:
+    if not deal.worst_setpoint_w or since is None or deal.lease_until is None:
         return seen
     until = min(now, deal.lease_until)
     seconds = max(0.0, (until - since).total_seconds())
-    return seen + int(-deal.setpoint_w * seconds / 3600) + 1
+    return seen + int(-deal.worst_setpoint_w * seconds / 3600) + 1
 
 
 def estimated_soc(

@@ -22,21 +22,20 @@ def blocked(code: str, limit: Any = None, available: Any = None, unit: str | Non
 
 
 def forbidden(vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
-    """Return what the owner or the warranty forbids outright."""
+    """Return what the owner, the warranty or the plug forbids outright, the first one first."""
     body, preferences = vehicle.body, vehicle.preferences
-    if body.warranty_discharge_policy is WarrantyPolicy.PROHIBITED:
-        return blocked("warranty", "prohibited")
-    if not preferences.discharge_allowed:
-        return blocked("discharge_not_allowed")
-    if preferences.consent_mode is ConsentMode.NEVER:
-        return blocked("consent_never")
-    if session.state != "bound" or session.vehicle_id != vehicle.vehicle_id:
-        return blocked("unbound_session")
-    capped = body.warranty_discharge_policy is WarrantyPolicy.CAPPED
-    cap = body.lifetime_discharge_cap_wh
-    if capped and cap is not None and vehicle.live.discharged_wh >= cap:
-        return blocked("warranty", cap, 0, "Wh")
-    return None
+    policy, cap = body.warranty_discharge_policy, body.lifetime_discharge_cap_wh
+    used_up = cap is not None and vehicle.live.discharged_wh >= cap
+    foreign = session.state != "bound" or session.vehicle_id != vehicle.vehicle_id
+    checks = (
+        (policy is WarrantyPolicy.PROHIBITED, blocked("warranty", "prohibited")),
+        (not preferences.discharge_allowed, blocked("discharge_not_allowed")),
+        (preferences.consent_mode is ConsentMode.NEVER, blocked("consent_never")),
+        (foreign, blocked("unbound_session")),
+        (vehicle.live.plugged_in is False, blocked("not_plugged_in")),
+        (policy is WarrantyPolicy.CAPPED and used_up, blocked("warranty", cap, 0, "Wh")),
+    )
+    return next((reason for holds, reason in checks if holds), None)
 
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:

@@ -203,7 +203,11 @@ class OfferRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommitmentRecord:
-    """An accepted offer and how its delivery stands."""
+    """An accepted offer and how its delivery stands.
+
+    ``setpoint_w`` is what was allowed last (- out of the car), ``worst_setpoint_w`` the strongest
+    discharge allowed since the meter was last read.
+    """
 
     commitment_id: str
     offer_id: str
@@ -227,6 +231,7 @@ class CommitmentRecord:
     soc_floor_pct: Decimal
     last_seq: int
     setpoint_w: int
+    worst_setpoint_w: int
     lease_until: datetime | None
     instructed_at: datetime | None
     started_at: datetime | None

@@ -198,6 +198,7 @@ commitment = Table(
     Column("soc_floor_pct", Text, nullable=False),
     Column("last_seq", Integer, nullable=False),
     Column("setpoint_w", Integer, nullable=False),
+    Column("worst_setpoint_w", Integer, nullable=False),
     Column("lease_until", Text),
     Column("instructed_at", Text),
     Column("started_at", Text),
