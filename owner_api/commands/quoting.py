@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from owner_api.core.canonical import instant_text
-from owner_api.core.model import NextDeparture, Recharge, Terms
+from owner_api.core.model import NextDeparture, Recharge, RewardTerms, Terms
 from owner_api.core.soc import carry
 from owner_api.store.tx import Tx
 
@@ -13,6 +14,8 @@ from .limits import budget_left_wh
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .tariffs import tariff
 from .wear_cost import wear_per_kwh
+
+_ISO_LETTERS: Final = 3
 
 
 def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decimal | None:
@@ -72,22 +75,18 @@ def quote_request(
         "tariff": tariff(tx, vehicle, now, departure.departure_at).entries,
         "charging": [charging_entry(promised)] if promised and promised.guaranteed else [],
         "commitments": _fixed(tx, vehicle, leave_out),
-        "currency": terms.reward.currency,
+        "currency": _planned_currency(vehicle),
         "offer": {
             "start_at": instant_text(max(terms.start_at, now)),
             "end_at": instant_text(terms.end_at),
             "requested_energy_wh": terms.requested_energy_wh,
             "min_energy_wh": min(terms.min_energy_wh, terms.requested_energy_wh),
             "max_discharge_w": terms.max_discharge_w,
-            "price_per_kwh": terms.reward.price_per_kwh,
-            "currency": terms.reward.currency,
-            "fixed_minor": terms.reward.fixed_minor,
+            **_pay(vehicle, terms.reward),
         },
     }
     if later is not None:
         request["later_refill_price_per_kwh"] = str(later)
-    if terms.reward.cap_minor is not None:
-        request["offer"]["cap_minor"] = terms.reward.cap_minor
     if body.taper:
         request["taper"] = [
             {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
@@ -97,6 +96,23 @@ def quote_request(
     if budget is not None:
         request["budget_left_wh"] = budget
     return request
+
+
+def _pay(vehicle: VehicleRecord, reward: RewardTerms) -> Json:
+    """Return what counts toward the net: cash only; other rewards stand beside it (design §5)."""
+    cash = reward.kind == "cash"
+    capped = cash and reward.cap_minor is not None
+    return {
+        "price_per_kwh": reward.price_per_kwh if cash else "0",
+        "currency": _planned_currency(vehicle),
+        "fixed_minor": reward.fixed_minor if cash else 0,
+        **({"cap_minor": reward.cap_minor} if capped else {}),
+    }
+
+
+def _planned_currency(vehicle: VehicleRecord) -> str:
+    """Return the owner's currency; a unit of one's own counts as ISO 4217's XXX, no currency."""
+    return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
 def charging_entry(promise: Recharge) -> Json:

@@ -1,9 +1,7 @@
 """The reward ledger: earned, confirmed, paid or reversed, each step a balanced transaction."""
 
 from collections.abc import Callable
-import csv
 from datetime import date, datetime, timedelta
-import io
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,7 +11,7 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
 from . import journal
-from .edge import Json, instant
+from .edge import Json
 from .owner_views import settlement_view
 from .records import Row
 
@@ -142,19 +140,11 @@ def balances(tx: Tx, owner_id: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def _month(tx: Tx, owner_id: str, first: date, zone: ZoneInfo) -> list[Row]:
-    """Return the rewards earned in a local month, oldest first; reversed ones included."""
+def month_span(first: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the local midnights that begin and end the month of ``first``."""
     after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
     start, end = (datetime(day.year, day.month, 1, tzinfo=zone) for day in (first, after))
-    return tx.all(
-        "SELECT reward.*, settlement.delivered_wh, settlement.price_per_kwh,"
-        " settlement.commitment_id, park.display_name FROM reward"
-        " JOIN settlement USING (settlement_id) JOIN park ON park.park_id = reward.park_id"
-        " WHERE reward.owner_id = ? AND earned_at >= ? AND earned_at < ? ORDER BY earned_at",
-        owner_id,
-        start,
-        end,
-    )
+    return start, end
 
 
 def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
@@ -162,7 +152,14 @@ def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", owner_id)
     assert owner is not None
     zone, currency = ZoneInfo(owner["time_zone"]), owner["currency"]
-    month = _month(tx, owner_id, now.astimezone(zone).date().replace(day=1), zone)
+    start, end = month_span(now.astimezone(zone).date(), zone)
+    month = tx.all(
+        "SELECT status, currency, amount_minor FROM reward"
+        " WHERE owner_id = ? AND earned_at >= ? AND earned_at < ?",
+        owner_id,
+        start,
+        end,
+    )
     all_time = balances(tx, owner_id)
     this_month = {
         f"{status}_minor": sum(
@@ -198,68 +195,3 @@ def overview(tx: Tx, call: Call) -> Reply:
     )
     items = [settlement_view(tx, row) for row in rows]
     return Reply(body={**totals(tx, owner_id, call.now), "items": items})
-
-
-_COLUMNS: Final = (
-    "earned_at",
-    "park",
-    "delivered_wh",
-    "price_per_kwh",
-    "amount_minor",
-    "currency",
-    "status",
-    "reference",
-    "settlement_id",
-)
-
-
-def statement(tx: Tx, call: Call) -> Reply:
-    """Return a month's rewards as JSON or CSV; corrections stand as their own lines."""
-    owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", call.principal.party_id)
-    assert owner is not None
-    first = _first_day(call.params["month"])
-    rows = _month(tx, call.principal.party_id, first, ZoneInfo(owner["time_zone"]))
-    lines: list[Json] = [
-        {
-            **{key: row[key] for key in _COLUMNS if key in row},
-            "earned_at": instant(row["earned_at"]),
-            "park": row["display_name"],
-        }
-        for row in rows
-    ]
-    if call.query.get("format", "json") == "csv":
-        return Reply(body=_csv(lines), content_type="text/csv")
-    sums: dict[str, int] = {}
-    for row in rows:
-        if row["status"] != "reversed":
-            sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount_minor"]
-    shown = {
-        "month": call.params["month"],
-        "time_zone": owner["time_zone"],
-        "lines": lines,
-        "totals": [{"currency": key, "amount_minor": value} for key, value in sums.items()],
-    }
-    return Reply(body=shown)
-
-
-def _first_day(month: str) -> date:
-    """Return the first day of YYYY-MM; raise invalid_parameter otherwise."""
-    try:
-        return datetime.strptime(f"{month}-01", "%Y-%m-%d").date()  # noqa: DTZ007 - a date only
-    except ValueError as error:
-        raise Problem(ProblemCode.INVALID_PARAMETER, "month: YYYY-MM") from error
-
-
-def _csv(lines: list[Json]) -> str:
-    """Return the lines as CSV; a text that a spreadsheet would run as a formula is quoted."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=_COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({key: _safe(line.get(key)) for key in _COLUMNS})
-    return out.getvalue()
-
-
-def _safe(value: object) -> object:
-    risky = isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}
-    return f"'{value}" if risky else value

@@ -165,8 +165,10 @@ def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Js
         found = ask(request)["breakdown"]
         lines = {key: (found or {}).get(key, 0) for key in lines}
     costs = sum(lines.values())
-    lines["gross_minor"] = amounts.net_minor
-    lines["net_minor"] = amounts.net_minor - costs
+    # A reward in kind stands beside the money, in a unit of its own.
+    gross = amounts.net_minor if deal.terms.reward.kind == "cash" else 0
+    lines["gross_minor"] = gross
+    lines["net_minor"] = gross - costs
     return lines
 
 

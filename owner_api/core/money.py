@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-# ISO 4217: the exceptions to two digits among currencies a park may pay in; our own units are
-# counted whole.
-_DIGITS: Final[Mapping[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "ISK": 0, "CLP": 0, "KWD": 3}
+# ISO 4217: the exceptions to two digits; our own units are counted whole.
+_DIGITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
 
 
 def minor_digits(currency: str) -> int:

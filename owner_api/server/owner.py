@@ -16,6 +16,7 @@ from owner_api.commands import (
     sessions,
     settlements,
     snapshot,
+    statements,
     stops,
     tariffs,
     telemetry,
@@ -421,7 +422,7 @@ _MONEY: Final = (
         query={Optional("format"): choice("json", "csv")},
         answer=views.STATEMENT,
         problems=(ProblemCode.INVALID_PARAMETER,),
-        handler=rewards.statement,
+        handler=statements.statement,
     ),
 )
 ROUTES: Final[tuple[Route, ...]] = (

@@ -8,6 +8,7 @@ import pytest
 
 from owner_api.core.money import minor_digits
 from owner_api.core.settlement import Delivery, measure, price, round_half_even
+from owner_api.planning.money import minor_digits as quoted_digits
 
 energies = st.integers(0, 1_000_000)
 registers = st.integers(0, 10**13)
@@ -108,6 +109,11 @@ def test_a_tie_goes_to_the_even_neighbour(doubled: int) -> None:
     assert abs(Fraction(doubled, 2) - rounded) <= Fraction(1, 2)
     if doubled % 2:
         assert rounded % 2 == 0
+
+
+@pytest.mark.parametrize("currency", ["CNY", "EUR", "JPY", "KWD", "BHD", "UGX", "XAF", "TWD"])
+def test_promise_9_quote_and_settlement_count_the_same_minor_units(currency: str) -> None:
+    assert minor_digits(currency) == quoted_digits(currency)
 
 
 def test_minor_digits_follow_iso_4217_and_own_units_have_none() -> None:

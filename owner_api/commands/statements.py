@@ -1,0 +1,101 @@
+"""A month's rewards, read from the postings: what was booked in a month stays in that month."""
+
+import csv
+from datetime import date
+import io
+import re
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from owner_api.calls import Call, Reply
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.tx import Tx
+
+from .edge import Json, instant
+from .records import Row
+from .rewards import month_span
+
+_MONTH: Final = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])")
+_COLUMNS: Final = (
+    "earned_at",
+    "park",
+    "delivered_wh",
+    "price_per_kwh",
+    "amount_minor",
+    "currency",
+    "status",
+    "reference",
+    "settlement_id",
+)
+
+
+def statement(tx: Tx, call: Call) -> Reply:
+    """Return a month's rewards as JSON or CSV; a correction stands as a line that reverses one."""
+    owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", call.principal.party_id)
+    assert owner is not None
+    first = _first_day(call.params["month"])
+    lines = [_line(row) for row in _booked(tx, owner, first)]
+    if call.query.get("format", "json") == "csv":
+        return Reply(body=_csv(lines), content_type="text/csv")
+    sums: dict[str, int] = {}
+    for line in lines:
+        sums[line["currency"]] = sums.get(line["currency"], 0) + line["amount_minor"]
+    shown = {
+        "month": call.params["month"],
+        "time_zone": owner["time_zone"],
+        "lines": lines,
+        "totals": [{"currency": key, "amount_minor": value} for key, value in sums.items()],
+    }
+    return Reply(body=shown)
+
+
+def _first_day(month: str) -> date:
+    """Return the first day of YYYY-MM; raise invalid_parameter otherwise."""
+    if not _MONTH.fullmatch(month):
+        limit = "YYYY-MM from 2000-01"
+        error = FieldError(pointer="/month", code="format", limit=limit)
+        raise Problem(ProblemCode.INVALID_PARAMETER, f"month: {limit}", errors=(error,))
+    return date.fromisoformat(f"{month}-01")
+
+
+def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
+    """Return what a park came to owe, or no longer owes, in a local month, oldest first."""
+    start, end = month_span(first, ZoneInfo(owner["time_zone"]))
+    return tx.all(
+        "SELECT reward.*, posting.at, posting.kind AS booked_as, -posting.amount_minor AS owed,"
+        " settlement.delivered_wh, settlement.price_per_kwh, park.display_name FROM posting"
+        " JOIN reward USING (settlement_id) JOIN settlement USING (settlement_id)"
+        " JOIN park ON park.park_id = reward.park_id"
+        " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
+        " AND posting.account = reward.park_id || ':payable'"
+        " AND posting.at >= ? AND posting.at < ? ORDER BY posting.posting_id",
+        owner["owner_id"],
+        start,
+        end,
+    )
+
+
+def _line(row: Row) -> Json:
+    """Return one line; a reversal takes back energy and money of the line it reverses."""
+    reversal = row["booked_as"] == "reversed"
+    return {key: row[key] for key in _COLUMNS if key in row} | {
+        "earned_at": instant(row["at"]),
+        "park": row["display_name"],
+        "delivered_wh": -row["delivered_wh"] if reversal else row["delivered_wh"],
+        "amount_minor": row["owed"],
+    }
+
+
+def _csv(lines: list[Json]) -> str:
+    """Return the lines as CSV; a text that a spreadsheet would run as a formula is quoted."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=_COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({key: _safe(line.get(key)) for key in _COLUMNS})
+    return out.getvalue()
+
+
+def _safe(value: object) -> object:
+    risky = isinstance(value, str) and value[:1] in {"=", "+", "-", "@"}
+    return f"'{value}" if risky else value

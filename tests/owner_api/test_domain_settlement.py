@@ -1,0 +1,368 @@
+"""What was delivered is paid, once, to the minor unit; corrections reverse, and nothing is lost."""
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, active, scheduled
+from .domain_world import (
+    code,
+    commitment,
+    park_commitment,
+    rows,
+    running,
+    settled,
+    stop,
+    world,
+)
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REWARD = {"kind": "cash", "currency": "CNY", "price_per_kwh": "1.2000"}
+
+
+async def delivered(world: World, wh: int, **changes: Any) -> tuple[Deal, Any]:
+    """Deliver ``wh`` by the register in one minute's lease, stop, and return the settlement."""
+    deal = await active(world, min_energy_wh=0, **changes)
+    assert (await world.instruct(deal.park, deal.commitment_id, -7000)).status == 201
+    await world.move(20)
+    world.exported_wh += wh
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    return deal, await settled(deal)
+
+
+async def final(deal: Deal, found: Any) -> Any:
+    """Let the dispute window of an hour pass."""
+    await deal.world.move(3601)
+    return await deal.park.get(f"/v1/park/settlements/{found['settlement_id']}")
+
+
+def park_path(found: Any, action: str) -> str:
+    return f"/v1/park/settlements/{found['settlement_id']}/{action}"
+
+
+async def balances(deal: Deal) -> dict[str, int]:
+    """Return pending, confirmed and paid as the owner reads them."""
+    shown = await deal.owner.get("/v1/rewards")
+    return {name: shown[f"{name}_minor"] for name in ("pending", "confirmed", "paid")}
+
+
+async def test_promise_9_the_reward_is_price_times_the_difference_of_the_registers(
+    world: World,
+) -> None:
+    deal, found = await delivered(world, 33)
+    assert found["end_register_wh"] - found["begin_register_wh"] == 33
+    assert found["delivered_wh"] == found["actual_wh"] == 33
+    assert found["deficiency_wh"] == found["ordered_wh"] - 33
+    # 33 Wh at 1.2 CNY/kWh are 3.96 fen.
+    assert found["net_minor"] == found["gross_minor"] == 4
+    assert (found["penalty_minor"], found["fixed_minor"], found["quality"]) == (0, 0, "ok")
+    assert await balances(deal) == {"pending": 4, "confirmed": 0, "paid": 0}
+
+
+async def test_promise_9_a_price_of_three_decimals_is_rounded_half_even_once(
+    world: World,
+) -> None:
+    """72.65 fen are 73; of the ties 6.5 goes to 6 and 7.5 to 8."""
+    for wh, price, minor in ((500, "1.453", 73), (50, "1.3", 6), (50, "1.5", 8)):
+        _, found = await delivered(world, wh, reward=REWARD | {"price_per_kwh": price})
+        assert found["gross_minor"] == minor
+
+
+async def test_energy_beyond_the_order_is_not_paid(world: World) -> None:
+    deal, found = await delivered(world, 6500)
+    assert (found["actual_wh"], found["delivered_wh"], found["deficiency_wh"]) == (6500, 6000, 0)
+    assert found["net_minor"] == 720
+    assert (await park_commitment(deal))["delivered_wh"] == 6000
+
+
+async def test_promise_4_less_than_the_minimum_is_paid_all_the_same(world: World) -> None:
+    deal = await active(world, min_energy_wh=5000)
+    await world.instruct(deal.park, deal.commitment_id, -7000)
+    await world.move(20)
+    world.exported_wh += 39
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    found = await settled(deal)
+    assert (found["delivered_wh"], found["net_minor"]) == (39, 5)
+
+
+async def test_a_deal_that_delivered_nothing_is_settled_at_nothing(world: World) -> None:
+    deal, found = await delivered(world, 0)
+    assert (found["delivered_wh"], found["net_minor"]) == (0, 0)
+    assert found["breakdown"]["net_minor"] == 0
+    assert (await commitment(deal))["state"] == "revoked"
+
+
+async def test_a_deal_that_never_began_is_not_settled(world: World) -> None:
+    deal = await scheduled(world)
+    await stop(deal)
+    await world.move(3600)
+    assert (await commitment(deal))["settlement"] is None
+
+
+async def test_a_fixed_reward_counts_pro_rata_and_a_cap_bounds_the_sum(world: World) -> None:
+    """Half of the request earns half of the fixed 500; the cap of 400 cuts 360 + 250."""
+    reward = REWARD | {"fixed_minor": 500}
+    _, found = await delivered(world, 3000, reward=reward)
+    assert (found["gross_minor"], found["fixed_minor"], found["net_minor"]) == (360, 250, 610)
+    _, capped = await delivered(world, 3000, reward=reward | {"cap_minor": 400})
+    assert (capped["gross_minor"], capped["fixed_minor"], capped["net_minor"]) == (360, 250, 400)
+
+
+async def test_promise_9_the_owners_net_is_the_reward_less_refill_losses_and_wear(
+    world: World,
+) -> None:
+    _, found = await delivered(world, 2000)
+    lines = found["breakdown"]
+    assert lines["gross_minor"] == found["net_minor"] == 240
+    costs = [lines[name] for name in ("refill_minor", "losses_minor", "wear_minor")]
+    assert lines["net_minor"] == 240 - sum(abs(cost) for cost in costs)
+    assert all(costs)
+
+
+async def test_both_sides_read_the_same_figures(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    told = await deal.park.get(f"/v1/park/settlements/{found['settlement_id']}")
+    assert {name: found[name] for name in told} == told
+    assert "breakdown" not in told
+
+
+async def test_silence_for_the_dispute_window_makes_it_final(world: World) -> None:
+    deal, _ = await delivered(world, 1000)
+    await world.move(3599)
+    assert (await commitment(deal))["settlement"]["state"] == "provisional"
+    await world.move(1)
+    assert (await commitment(deal))["settlement"]["state"] == "final"
+    assert await balances(deal) == {"pending": 0, "confirmed": 120, "paid": 0}
+
+
+@pytest.mark.parametrize("first", ["owner", "park"])
+async def test_a_yes_from_both_sides_makes_it_final_at_once(world: World, first: str) -> None:
+    deal, found = await delivered(world, 1000)
+    owner_path = f"/v1/settlements/{found['settlement_id']}/confirmation"
+    steps = [(deal.owner, owner_path), (deal.park, park_path(found, "confirmation"))]
+    if first == "park":
+        steps.reverse()
+    (one, one_path), (two, two_path) = steps
+    assert (await one.post(one_path))["state"] == "provisional"
+    assert (await two.post(two_path))["state"] == "final"
+    assert (await balances(deal))["confirmed"] == 120
+
+
+async def test_a_dispute_waits_for_both_sides_whatever_time_passes(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    path = f"/v1/settlements/{found['settlement_id']}"
+    evidence = [{"measured_at": world.at(0), "export_register_wh": world.exported_wh + 40}]
+    body = {"reason": "my own meter says more", "evidence": evidence}
+    assert (await deal.owner.post(f"{path}/dispute", body))["state"] == "disputed"
+    await world.move(7200)
+    assert (await deal.owner.get(path))["state"] == "disputed"
+    again = await deal.owner.call("POST", f"{path}/dispute", body)
+    assert code(again) == (409, "conflict")
+    assert (await deal.park.post(park_path(found, "confirmation")))["state"] == "disputed"
+    assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "final"
+
+
+async def test_a_final_settlement_cannot_be_disputed(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    await final(deal, found)
+    path = f"/v1/settlements/{found['settlement_id']}/dispute"
+    assert code(await deal.owner.call("POST", path, {"reason": "late"})) == (409, "conflict")
+
+
+async def test_a_payment_is_marked_once_and_its_reference_may_be_repeated(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    path = park_path(found, "payment")
+    early = await deal.park.call("POST", path, {"reference": "PAY-1"})
+    assert code(early) == (409, "conflict")
+    await final(deal, found)
+    for _ in range(2):
+        paid = await deal.park.post(path, {"reference": "PAY-1"})
+        assert (paid["reward"]["status"], paid["reward"]["reference"]) == ("paid", "PAY-1")
+    other = await deal.park.call("POST", path, {"reference": "PAY-2"})
+    assert code(other) == (409, "conflict")
+    assert await balances(deal) == {"pending": 0, "confirmed": 0, "paid": 120}
+    booked = await rows(
+        world,
+        "SELECT COUNT(*) AS lines FROM posting WHERE settlement_id = ? AND kind = 'paid'",
+        found["settlement_id"],
+    )
+    assert booked == [{"lines": 2}]
+
+
+@pytest.mark.parametrize("stage", ["provisional", "final", "disputed", "paid"])
+async def test_promise_6_a_correction_reverses_the_old_and_starts_version_2(
+    world: World, stage: str
+) -> None:
+    deal, found = await delivered(world, 1000)
+    path = f"/v1/settlements/{found['settlement_id']}"
+    if stage == "disputed":
+        await deal.owner.post(f"{path}/dispute", {"reason": "more"})
+    if stage in {"final", "paid"}:
+        await final(deal, found)
+    if stage == "paid":
+        await deal.park.post(park_path(found, "payment"), {"reference": "PAY-1"})
+    before = await rows(world, "SELECT * FROM posting ORDER BY posting_id")
+    body = {"delivered_wh": 1500, "reason": "read again"}
+    second = await deal.park.post(park_path(found, "correction"), body)
+    assert (second["version"], second["state"]) == (2, "provisional")
+    assert (second["supersedes"], second["net_minor"]) == (found["settlement_id"], 180)
+    first = await deal.owner.get(path)
+    assert (first["state"], first["reward"]["status"]) == ("corrected", "reversed")
+    assert first["net_minor"] == 120
+    assert await balances(deal) == {"pending": 180, "confirmed": 0, "paid": 0}
+    after = await rows(world, "SELECT * FROM posting ORDER BY posting_id")
+    assert [row for row in after if row in before] == before
+    assert (await commitment(deal))["settlement"]["settlement_id"] == second["settlement_id"]
+    again = await deal.park.call("POST", park_path(found, "correction"), body)
+    assert code(again) == (409, "conflict")
+
+
+async def test_a_correction_cannot_pay_more_than_was_ordered(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    body = {"delivered_wh": 6001, "reason": "generous"}
+    answer = await deal.park.call("POST", park_path(found, "correction"), body)
+    assert code(answer) == (422, "invalid_body")
+    assert answer.body["errors"][0]["pointer"] == "/delivered_wh"
+    assert "6000" in answer.body["errors"][0]["limit"]
+
+
+async def test_without_an_end_reading_it_is_settled_after_15_minutes_and_says_so(
+    world: World,
+) -> None:
+    deal = await active(world)
+    await world.instruct(deal.park, deal.commitment_id, -7000)
+    await world.move(20)
+    world.exported_wh += 38
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    await world.move(899)
+    assert (await commitment(deal))["settlement"] is None
+    await world.move(1)
+    found = (await commitment(deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (38, "missing")
+
+
+async def test_a_month_is_read_as_json_and_csv_with_the_same_lines(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    month = world.at(0)[:7]
+    shown = await deal.owner.get(f"/v1/statements/{month}")
+    assert [line["settlement_id"] for line in shown["lines"]] == [found["settlement_id"]]
+    assert shown["totals"] == [{"currency": "CNY", "amount_minor": 120}]
+    answer = await deal.owner.call("GET", f"/v1/statements/{month}?format=csv")
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(answer.raw.decode())))
+    assert [line["settlement_id"] for line in lines] == [found["settlement_id"]]
+    assert lines[0]["amount_minor"] == "120"
+
+
+async def test_promise_6_a_correction_stands_in_the_statement_as_a_line_of_its_own(
+    world: World,
+) -> None:
+    deal, found = await delivered(world, 1000)
+    await deal.park.post(
+        park_path(found, "correction"), {"delivered_wh": 1500, "reason": "read again"}
+    )
+    shown = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
+    assert [line["amount_minor"] for line in shown["lines"]] == [120, -120, 180]
+    assert shown["totals"] == [{"currency": "CNY", "amount_minor": 180}]
+
+
+async def test_promise_6_a_past_statement_does_not_change_when_a_later_month_corrects_it(
+    world: World,
+) -> None:
+    deal, found = await delivered(world, 1000)
+    month = world.at(0)[:7]
+    before = await deal.owner.get(f"/v1/statements/{month}")
+    await world.move(40 * 86_400)
+    await deal.park.post(
+        park_path(found, "correction"), {"delivered_wh": 500, "reason": "read again"}
+    )
+    assert (await deal.owner.get(f"/v1/statements/{month}"))["totals"] == before["totals"]
+    later = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
+    assert later["totals"] == [{"currency": "CNY", "amount_minor": -60}]
+
+
+async def test_a_name_that_a_spreadsheet_would_run_is_quoted_in_the_csv(world: World) -> None:
+    park = await world.add_park("=cmd()")
+    owner = await world.add_owner()
+    vehicle_id = await world.add_vehicle(owner)
+    member = await world.join(owner, park, vehicle_id)
+    session_id = await world.plug_in(owner, park, vehicle_id, member)
+    offer = await world.offer(park, session_id, min_energy_wh=0)
+    deal = Deal(
+        world=world,
+        owner=owner,
+        park=park,
+        vehicle_id=vehicle_id,
+        session_id=session_id,
+        offer=offer,
+    )
+    accepted = await world.decide(owner, offer)
+    deal.commitment_id = accepted.body["commitment_id"]
+    await park.post(
+        f"/v1/park/commitments/{deal.commitment_id}/award",
+        {
+            "order_reference": "PO-1",
+            "terms_sha256": offer["terms_sha256"],
+            "committed_energy_wh": 6000,
+        },
+    )
+    await world.move(1800)
+    await world.meter(park, session_id)
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    await world.instruct(park, deal.commitment_id, -7000)
+    await stop(deal)
+    await settled(deal)
+    answer = await owner.call("GET", f"/v1/statements/{world.at(0)[:7]}?format=csv")
+    lines = list(csv.DictReader(io.StringIO(answer.raw.decode())))
+    assert lines[0]["park"] == "'=cmd()"
+
+
+async def test_a_month_that_is_none_is_refused(world: World) -> None:
+    owner = await world.add_owner()
+    for month in ("2026-13", "2026", "yesterday", "2026-1"):
+        answer = await owner.call("GET", f"/v1/statements/{month}")
+        assert answer.status in {404, 422}, month
+    assert (await owner.get("/v1/statements/2026-12"))["lines"] == []
+
+
+async def test_foreign_settlements_look_missing(world: World) -> None:
+    deal, found = await delivered(world, 100)
+    stranger, other_park = await world.add_owner("Stranger"), await world.add_park("West Park")
+    path = f"/v1/settlements/{found['settlement_id']}"
+    assert code(await stranger.call("GET", path)) == (404, "not_found")
+    taken = await stranger.call("POST", f"{path}/confirmation")
+    assert code(taken) == (404, "not_found")
+    body = {"delivered_wh": 0, "reason": "mine"}
+    for action, sent in (("correction", body), ("payment", {"reference": "P"})):
+        answer = await other_park.call("POST", park_path(found, action), sent)
+        assert code(answer) == (404, "not_found")
+    assert (await deal.owner.get(path))["state"] == "provisional"
+
+
+async def test_points_are_a_reward_beside_money(world: World) -> None:
+    """In-kind rewards have a currency of their own, counted whole, and their own balance."""
+    deal = await active(
+        world,
+        min_energy_wh=0,
+        preferences={"accepted_reward_kinds": ["cash", "points"]},
+        reward={"kind": "points", "currency": "XPOINT", "price_per_kwh": "10"},
+    )
+    await world.instruct(deal.park, deal.commitment_id, -7000)
+    await world.move(20)
+    world.exported_wh += 2000
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    found = await settled(deal)
+    assert (found["currency"], found["net_minor"]) == ("XPOINT", 20)
+    shown = await deal.owner.get("/v1/rewards")
+    assert shown["pending_minor"] == 0
+    assert shown["others"] == [
+        {"currency": "XPOINT", "pending_minor": 20, "confirmed_minor": 0, "paid_minor": 0}
+    ]
