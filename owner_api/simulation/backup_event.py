@@ -6,6 +6,7 @@ from decimal import Decimal
 import math
 from typing import Final
 
+from . import recharge
 from .deal import Deal
 from .offers import terms
 from .reference_day import DAY
@@ -19,6 +20,8 @@ ASK_WH: Final = 8_000
 STATION_W: Final = 18_000
 # Longer than 120 s is for backup only, and the owner sees it before saying yes.
 LEASE_S: Final = 600
+# Back before the first owner leaves, guaranteed: who keeps much can sell more.
+_RECHARGE_WH: Final = 3_000
 _MAX_W: Final = 4_000
 _DAY_TWO: Final = DAY + timedelta(days=1)
 _FAILS_AT: Final = _DAY_TWO + timedelta(hours=9, minutes=35)
@@ -35,6 +38,7 @@ class Outage:
     station_w: float = STATION_W
     needed_wh: float = 0.0
     given_wh: int = 0
+    recharges_broken: int = 0
 
 
 async def run(stage: Stage, station_w: float = STATION_W) -> Outage:
@@ -54,7 +58,8 @@ def notes(outage: Outage) -> list[str]:
     return [
         (
             f"The base station needed {outage.needed_wh / 1000:.1f} kWh in three hours; "
-            f"the cars gave {outage.given_wh / 1000:.1f} kWh ({carried:.1%})."
+            f"the cars gave {outage.given_wh / 1000:.1f} kWh ({carried:.1%}). "
+            f"Recharge promises broken: {outage.recharges_broken}."
         )
     ]
 
@@ -77,6 +82,13 @@ async def _stay(stage: Stage, guest: Guest, number: int, outage: Outage) -> None
             energy_wh=ASK_WH,
             price=PRICE,
             lease_s=LEASE_S,
+            recharge=recharge.promise(
+                energy_wh=_RECHARGE_WH,
+                start_at=_DAY_TWO + timedelta(hours=13, minutes=20),
+                by=_DAY_TWO + timedelta(hours=14, minutes=30),
+                max_w=6_000,
+                price_per_kwh="0.35",
+            ),
         )
         | {"max_discharge_w": _MAX_W},
         respond_by=_CARRY_FROM - timedelta(minutes=5),
@@ -88,6 +100,7 @@ async def _stay(stage: Stage, guest: Guest, number: int, outage: Outage) -> None
         await world.until(_CARRY_FROM + timedelta(minutes=62, seconds=13))
         await guest.owner.stop(guest.owned, deal.offer_id)
     await world.until(leave_at)
+    outage.recharges_broken += await guest.owner.recharge_broken(guest.owned)
     await host.leave(guest)
     await world.until(_DAY_TWO + timedelta(hours=20))
     if deal.commitment_id:

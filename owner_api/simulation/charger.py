@@ -8,6 +8,10 @@ from .battery import Battery
 from .flow import Flow
 
 
+# A sum of many short spans may miss a whole Wh by what floating point loses.
+_ROUNDING_WH = 1e-6
+
+
 class UnreachableError(Exception):
     """The link between dispatcher and charger is down; nothing was changed."""
 
@@ -63,12 +67,12 @@ class Charger:
     @property
     def import_register_wh(self) -> int:
         """Return the import register, whole Wh, never falling."""
-        return int(self._import_wh)
+        return int(self._import_wh + _ROUNDING_WH)
 
     @property
     def export_register_wh(self) -> int:
         """Return the export register, whole Wh, never falling."""
-        return int(self._export_wh)
+        return int(self._export_wh + _ROUNDING_WH)
 
     @property
     def lease_until(self) -> datetime | None:

@@ -170,6 +170,13 @@ class OwnerAgent:
         owned.outcomes[offer_id] = deal
         return deal
 
+    async def recharge_broken(self, owned: OwnedCar) -> bool:
+        """Tell whether the API says that a park broke its recharge promise to this car."""
+        sessions = _items(await self.client.get("/v1/sessions"))
+        return any(
+            each["recharge_broken"] for each in sessions if each["vehicle_id"] == owned.vehicle_id
+        )
+
     async def confirm(self, settlement_id: str) -> None:
         """Confirm a settlement, so that nobody waits for the dispute window."""
         await self.client.post(f"/v1/settlements/{settlement_id}/confirmation", {})

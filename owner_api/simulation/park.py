@@ -90,12 +90,16 @@ class Park:
         self._chargers[session_id] = charger
         return session_id
 
+    def serves(self, session_id: str) -> bool:
+        """Tell whether the session's car is still plugged in here."""
+        return session_id in self._chargers
+
     async def unplug(self, session_id: str) -> None:
         """Report that the car has gone."""
+        self._chargers.pop(session_id, None)
         await self.client.post(
             f"/v1/park/sessions/{session_id}/end", {"unplugged_at": self.world.now().isoformat()}
         )
-        self._chargers.pop(session_id, None)
 
     async def members(self) -> list[str]:
         """Return the pseudonyms this park may use for the vehicles whose owners have joined."""

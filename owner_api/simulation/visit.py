@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from . import recharge
 from .charger import Charger
 from .client import LinkDownError
 from .deal import Deal
@@ -45,14 +46,14 @@ class Host:
         guest: Guest,
         soc_pct: float,
         leave_at: datetime,
-        recharge: dict[str, Any] | None = None,
+        session_recharge: dict[str, Any] | None = None,
     ) -> None:
         """Plug in, open the park's session, tell the leave time and the state of charge."""
         guest.owned.car.arrive(self.world.now(), guest.charger, soc_pct)
         self.sessions += 1
         await guest.owner.set_leave(guest.owned, leave_at)
         guest.session_id = await self.park.plug_in(
-            guest.charger, member_ref=guest.member_ref, recharge=recharge
+            guest.charger, member_ref=guest.member_ref, recharge=session_recharge
         )
         await guest.owner.report(guest.owned)
 
@@ -83,6 +84,7 @@ class Host:
             self.world.spawn(self._look(guest, deal, look_at))
             self.world.spawn(Dispatch(self.park, deal).run())
             self.world.spawn(self._keep_reporting(guest, deal))
+            self.world.spawn(recharge.keep(self.park, deal))
         return deal
 
     async def _look(self, guest: Guest, deal: Deal, look_at: datetime) -> None:

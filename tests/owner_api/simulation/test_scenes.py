@@ -62,15 +62,19 @@ async def test_without_a_protection_the_counter_counts(
 
 
 async def test_parked_cars_carry_a_base_station_for_three_hours(tmp_path: Path) -> None:
-    """When one owner stops, the others take over; a long lease is for backup only."""
+    """When one owner stops, the others take over; what was sold is charged back as promised.
+
+    Promise 2: the car that keeps 72 % can sell this much only because of the promised recharge.
+    """
     async with Stage(
         database=tmp_path / "backup.db", start_at=reference_day.at(7), seed=SEED
     ) as stage:
-        await reference_day.prepare(stage, (Role.ACCEPTS,) * 3)
+        await reference_day.prepare(stage, (Role.ACCEPTS, Role.CAUTIOUS, Role.ACCEPTS))
         outage = await backup_event.run(stage, station_w=4_500)
         result = await stage.result(backup_event.SCENE)
     assert not result.details
     assert not result.disagreements
     assert outage.given_wh == pytest.approx(outage.needed_wh, rel=0.02)
+    assert outage.recharges_broken == 0
     first, second, stopped = (row.delivered_wh for row in result.cars)
-    assert stopped < min(first, second)
+    assert 0 < stopped < min(first, second)
