@@ -7,7 +7,7 @@ the API judges how old a state of charge is, and must not be told that an old on
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 from homeassistant.const import STATE_OFF, STATE_ON, UnitOfEnergy, UnitOfPower, UnitOfTemperature
 from homeassistant.core import (
@@ -213,7 +213,7 @@ class Reporter:
             if not news:
                 return
             try:
-                await self._coordinator.api.post(self._path, {"readings": _merged(news)})
+                await self._coordinator.api.post(self._path, {"readings": self._told(news)})
             except OwnerApiError as error:
                 LOGGER.debug("Readings for %s did not arrive: %s", self._path, error)
                 self._failed = True
@@ -223,6 +223,13 @@ class Reporter:
     def _changed(self, key: str, reading: tuple[datetime, Any]) -> bool:
         """Tell whether a value differs from the one sent last."""
         return key not in self._sent or self._sent[key][1] != reading[1]
+
+    def _told(self, news: Mapping[str, tuple[datetime, Any]]) -> list[dict[str, Any]]:
+        """Return readings in time order, values reported at the same moment together."""
+        by_time: dict[datetime, dict[str, Any]] = {}
+        for key, (measured_at, value) in news.items():
+            by_time.setdefault(measured_at, {})[key] = value
+        return [{"measured_at": _instant(at), **by_time[at]} for at in sorted(by_time)]
 
     def _readings(self) -> dict[str, tuple[datetime, Any]]:
         """Return each value that a sensor knows, with the time of the sensor's last report."""
@@ -236,15 +243,9 @@ class Reporter:
         return found
 
 
-def _merged(values: Mapping[str, tuple[datetime, Any]]) -> list[dict[str, Any]]:
-    """Return readings in time order, values reported at the same moment together."""
-    by_time: dict[datetime, dict[str, Any]] = {}
-    for key, (measured_at, value) in values.items():
-        by_time.setdefault(measured_at, {})[key] = value
-    return [
-        {"measured_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), **by_time[at]}
-        for at in sorted(by_time)
-    ]
+def _instant(moment: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class VehicleReporter(Reporter):
@@ -275,3 +276,10 @@ class ChargerReporter(Reporter):
     urgent = frozenset({CONF_ONLINE_ENTITY})
     resource = "chargers"
     id_key = CONF_CHARGER_ID
+
+    @override
+    def _told(self, news: Mapping[str, tuple[datetime, Any]]) -> list[dict[str, Any]]:
+        """Return one reading: of a charger the API keeps the newest alone, and judges no age."""
+        newest = max(measured_at for measured_at, _ in news.values())
+        values = {key: value for key, (_, value) in news.items()}
+        return [{"measured_at": _instant(newest), **values}]

@@ -186,11 +186,11 @@ async def charger_home(hass: HomeAssistant, home: Home, charger_id: str) -> None
     """Link the charger to the home as well."""
     data = {
         "charger_id": charger_id,
-        "power_entity": "sensor.garage_power",
+        "power_entity": "sensor.wallbox_power",
         "power_sign": "discharging_positive",
-        "import_entity": "sensor.garage_import",
-        "export_entity": "sensor.garage_export",
-        "online_entity": "binary_sensor.garage_online",
+        "import_entity": "sensor.wallbox_import",
+        "export_entity": "sensor.wallbox_export",
+        "online_entity": "binary_sensor.wallbox_online",
     }
     hass.config_entries.async_add_subentry(
         home.entry,

@@ -1,0 +1,366 @@
+"""What the owner's own entities say, as it reaches the API: readings and leave times."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.calendar import CalendarEntity, CalendarEvent
+from homeassistant.core import HomeAssistant, SupportsResponse
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.v2g_owner.departures import read_events
+from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
+
+from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
+from .owner_world import OwnerWorld
+
+
+class Told:
+    """An API that keeps what it was told, and may be away."""
+
+    def __init__(self) -> None:
+        """Start present, having heard nothing."""
+        self.bodies: list[Any] = []
+        self.away = False
+
+    async def post(self, _path: str, body: Any) -> Any:
+        """Keep a body."""
+        from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+
+        if self.away:
+            raise OwnerApiConnectionError("away")
+        self.bodies.append(body)
+        return {}
+
+    def last(self) -> Any:
+        """Return the readings heard last, without their times."""
+        readings = self.bodies[-1]["readings"]
+        return [{k: v for k, v in each.items() if k != "measured_at"} for each in readings]
+
+
+@pytest.fixture
+def told(home: Home, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Stand in for the API, for reports only."""
+    stand_in = Told()
+    monkeypatch.setattr(home.entry.runtime_data.coordinator, "api", stand_in)
+    return stand_in
+
+
+async def settle() -> None:
+    """Let everything run that can run without waiting: a frozen clock never ends a wait."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass for Home Assistant."""
+    freezer.tick(timedelta(seconds=seconds))
+    async_fire_time_changed(hass)
+    await settle()
+
+
+def reporter(home: Home, **mapping: Any) -> VehicleReporter:
+    """Return a reporter for one more vehicle with its own sensors."""
+    data = {"vehicle_id": "veh_x", "soc_entity": "sensor.x_soc", **mapping}
+    return VehicleReporter(home.hass, home.entry.runtime_data.coordinator, data)
+
+
+async def test_units_and_sign_are_made_the_apis_own(home: Home, told: Told) -> None:
+    """Signed power is positive into the car, whatever the sensor thinks."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "61.5", {"unit_of_measurement": "%"})
+    hass.states.async_set("sensor.x_power", "7.2", {"unit_of_measurement": "kW"})
+    hass.states.async_set("sensor.x_in", "1.5", {"unit_of_measurement": "MWh"})
+    hass.states.async_set("sensor.x_out", "2500", {"unit_of_measurement": "Wh"})
+    hass.states.async_set("sensor.x_temp", "68", {"unit_of_measurement": "°F"})
+    stop = reporter(
+        home,
+        power_entity="sensor.x_power",
+        power_sign="discharging_positive",
+        import_entity="sensor.x_in",
+        export_entity="sensor.x_out",
+        temperature_entity="sensor.x_temp",
+    ).async_start()
+    await until(lambda: told.bodies)
+    merged: dict[str, Any] = {}
+    for reading in told.last():
+        merged |= reading
+    assert merged == {
+        "soc_pct": 61.5,
+        "power_w": -7_200,
+        "import_register_wh": 1_500_000,
+        "export_register_wh": 2_500,
+        "pack_temperature_c": 20.0,
+    }
+    stop()
+
+
+@pytest.mark.parametrize("value", ["unknown", "unavailable", "nan", "inf", "101", "-1"])
+async def test_promise_3_what_a_sensor_does_not_know_is_not_told(
+    value: str, home: Home, told: Told
+) -> None:
+    """Promise 3: the API lets an old value age; it is never given a made-up one."""
+    home.hass.states.async_set("sensor.x_soc", value)
+    home.hass.states.async_set("binary_sensor.x_plug", "unknown")
+    for odd in ("power", "in", "temp"):
+        home.hass.states.async_set(f"sensor.x_{odd}", "unknown")
+    stop = reporter(
+        home,
+        plugged_entity="binary_sensor.x_plug",
+        power_entity="sensor.x_power",
+        import_entity="sensor.x_in",
+        temperature_entity="sensor.x_temp",
+        export_entity="sensor.x_missing",
+    ).async_start()
+    await settle()
+    assert told.bodies == []
+    stop()
+
+
+async def test_a_chattering_sensor_is_sent_now_and_then_and_a_plug_at_once(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory
+) -> None:
+    """Ten changes in a second are one message; a plug going in is never held back."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "50")
+    hass.states.async_set("binary_sensor.x_plug", "off")
+    stop = reporter(home, plugged_entity="binary_sensor.x_plug").async_start()
+    await settle()
+    assert len(told.bodies) == 1
+    for value in range(51, 60):
+        hass.states.async_set("sensor.x_soc", str(value))
+        await settle()
+    assert len(told.bodies) == 1
+    await pass_time(hass, freezer, 11)
+    await settle()
+    assert len(told.bodies) == 2
+    assert told.last() == [{"soc_pct": 59.0}]
+    hass.states.async_set("binary_sensor.x_plug", "on")
+    await settle()
+    assert len(told.bodies) == 3
+    assert told.last() == [{"plugged_in": True}]
+    stop()
+
+
+async def test_promise_3_a_confirmed_value_is_resent_with_its_new_time_and_a_frozen_one_is_not(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory
+) -> None:
+    """Promise 3: a sensor that reports the same again is fresh; one that says nothing ages."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "50")
+    stop = reporter(home).async_start()
+    await settle()
+    assert len(told.bodies) == 1
+    first = told.bodies[0]["readings"][0]["measured_at"]
+    await pass_time(hass, freezer, 241)
+    assert len(told.bodies) == 1, "nothing was reported since"
+    hass.states.async_set("sensor.x_soc", "50")
+    confirmed = hass.states.get("sensor.x_soc")
+    assert confirmed is not None
+    await pass_time(hass, freezer, 241)
+    await settle()
+    assert len(told.bodies) == 2
+    second = told.bodies[1]["readings"][0]["measured_at"]
+    assert second > first
+    assert datetime.fromisoformat(second) == confirmed.last_reported
+    stop()
+
+
+async def test_what_did_not_arrive_is_sent_when_the_api_is_back(home: Home, told: Told) -> None:
+    """Promise 5 begins with a reading that arrives."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "50")
+    told.away = True
+    watcher = reporter(home)
+    stop = watcher.async_start()
+    await until(lambda: watcher._failed)
+    told.away = False
+    home.entry.runtime_data.coordinator.async_update_listeners()
+    await until(lambda: told.bodies)
+    assert told.last() == [{"soc_pct": 50.0}]
+    stop()
+    hass.states.async_set("sensor.x_soc", "60")
+    watcher._async_send_soon()
+    await settle()
+    assert len(told.bodies) == 1
+
+
+async def test_stopping_drops_what_was_held_back(home: Home, told: Told) -> None:
+    """No timer outlives its entry."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "50")
+    watcher = reporter(home)
+    stop = watcher.async_start()
+    await until(lambda: told.bodies)
+    for value in ("51", "52"):
+        hass.states.async_set("sensor.x_soc", value)
+        await settle()
+    assert watcher._cancel_later is not None
+    stop()
+    assert watcher._cancel_later is None
+    assert len(told.bodies) == 1
+
+
+async def test_nothing_mapped_is_nothing_sent(home: Home, told: Told) -> None:
+    """A charger needs no entities of its own."""
+    coordinator = home.entry.runtime_data.coordinator
+    ChargerReporter(home.hass, coordinator, {"charger_id": "chg_x"}).async_start()()
+    assert told.bodies == []
+
+
+async def test_a_chargers_sensors_reach_its_entities_by_way_of_the_api(
+    home: Home, world: OwnerWorld, charger_home: None, charger_id: str, vehicle_id: str
+) -> None:
+    """Power, both registers, online, and which car is there."""
+    hass = home.hass
+    hass.states.async_set("binary_sensor.wallbox_online", "on")
+    hass.states.async_set("sensor.wallbox_power", "3", {"unit_of_measurement": "kW"})
+    hass.states.async_set("sensor.wallbox_import", "12.5", {"unit_of_measurement": "kWh"})
+    hass.states.async_set("sensor.wallbox_export", "1", {"unit_of_measurement": "kWh"})
+    await home.reaches("binary_sensor", charger_id, "online", "on")
+    told = await world.phone.get(f"/v1/chargers/{charger_id}")
+    assert told["online"] is True
+    assert home.state("sensor", charger_id, "connected_vehicle").state == "unknown"
+
+    # Plugged in at the park's own EVSE of that id, the session's meter is shown instead.
+    member = await world.join(vehicle_id)
+    session_id = await world.plug_in(member)
+    await world.meter(session_id, -2_000)
+    await home.entry.runtime_data.coordinator.async_refresh()
+    await home.reaches("sensor", charger_id, "connected_vehicle", "Blue car")
+    assert home.state("sensor", charger_id, "power").state == "-2.0"
+    assert home.state("sensor", charger_id, "energy_exported").state == "5.0"
+    assert home.state("sensor", charger_id, "energy_imported").state == "100.0"
+
+
+NOW = datetime(2026, 12, 1, 8, 0, tzinfo=dt_util.UTC)
+
+
+def test_a_calendar_event_is_a_departure_and_its_title_may_say_what_is_needed() -> None:
+    """'80 %' in the title sets the need; all-day and past events name no hour to leave at."""
+    events = [
+        {"start": "2026-12-03T18:00:00+08:00", "summary": "Airport 80 %"},
+        {"start": "2026-12-02T07:30:00+08:00", "summary": "Work"},
+        {"start": "2026-12-02", "summary": "Holiday 90 %"},
+        {"start": "2026-12-01T08:00:00+08:00", "summary": "Begun already"},
+        {"start": "2026-12-04T09:00:00+08:00", "summary": "全电 100\uff05\n备注"},
+        {"start": "2026-12-05T09:00:00+08:00"},
+        {"start": "never"},
+    ]
+    assert read_events(events, NOW) == [
+        {"departure_at": "2026-12-01T23:30:00Z", "summary": "Work"},
+        {
+            "departure_at": "2026-12-03T10:00:00Z",
+            "soc_min_departure_pct": 80,
+            "summary": "Airport 80 %",
+        },
+        {
+            "departure_at": "2026-12-04T01:00:00Z",
+            "soc_min_departure_pct": 100,
+            "summary": "全电 100\uff05 备注",
+        },
+        {"departure_at": "2026-12-05T01:00:00Z", "summary": ""},
+    ]
+
+
+def test_a_number_that_is_no_percentage_of_a_battery_is_not_taken_for_one() -> None:
+    """'120 %' or '180%' must not become 20 % or 80 %."""
+    events = [{"start": "2026-12-03T18:00:00+08:00", "summary": "Sale 180 % off, 120%"}]
+    assert "soc_min_departure_pct" not in read_events(events, NOW)[0]
+
+
+class Agenda(CalendarEntity):
+    """A calendar whose entries a test sets."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.entries: list[CalendarEvent] = []
+        self.broken = False
+
+
+@pytest.fixture
+async def agenda(hass: HomeAssistant) -> Agenda:
+    """Stand in for a calendar and its action."""
+    found = Agenda()
+
+    async def get_events(call: Any) -> Any:
+        from homeassistant.exceptions import HomeAssistantError
+
+        if found.broken:
+            raise HomeAssistantError("no network")
+        shown = [
+            {"start": each.start.isoformat(), "summary": each.summary} for each in found.entries
+        ]
+        return {"calendar.work": {"events": shown}}
+
+    hass.services.async_register(
+        "calendar", "get_events", get_events, supports_response=SupportsResponse.ONLY
+    )
+    hass.states.async_set("calendar.work", "off")
+    return found
+
+
+async def test_a_calendars_departures_reach_the_api_and_follow_its_changes(
+    hass: HomeAssistant,
+    world: OwnerWorld,
+    vehicle_id: str,
+    agenda: Agenda,
+) -> None:
+    """Home Assistant replaces the next fourteen days; the API keeps the last set."""
+    car_says(hass, 80)
+    begin = dt_util.utcnow().replace(microsecond=0) + timedelta(hours=20)
+    agenda.entries = [CalendarEvent(start=begin, end=begin + timedelta(hours=1), summary="To 70 %")]
+    mapped = vehicle_subentry(vehicle_id, calendar_entity="calendar.work")
+    entry = await paired_entry(hass, world, [mapped])
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    await world.phone.patch(path, {"one_off": None})
+    # The real calendar platform would take the action's place.
+    real = hass.services.async_services_for_domain("calendar")["get_events"]
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    hass.services._services["calendar"]["get_events"] = real
+    await hass.async_block_till_done()
+    home = Home(hass, entry)
+    hass.states.async_set("calendar.work", "on")
+    await home.reaches("sensor", vehicle_id, "departure_source", "calendar")
+    departures = await world.phone.get(path)
+    assert departures["calendar"]["events"][0]["soc_min_departure_pct"] == 70
+    assert home.state("sensor", vehicle_id, "next_departure").attributes["summary"] == "To 70 %"
+
+    # Somebody else changes another leave time unseen: the mirror tries again, nothing is lost.
+    coordinator = entry.runtime_data.coordinator
+    stale = coordinator.data
+    await world.phone.patch(path, {"weekly": {"mon": "07:00"}})
+    await until(lambda: coordinator.data.departures[vehicle_id].weekly["mon"] == "07:00")
+    coordinator.data = stale
+    agenda.entries = []
+    hass.states.async_set("calendar.work", "off")
+    await home.reaches("sensor", vehicle_id, "departure_source", "weekly")
+    departures = await world.phone.get(path)
+    assert departures["calendar"]["events"] == []
+    assert departures["weekly"]["mon"] == "07:00"
+
+    # A calendar that cannot be read leaves the last set alone.
+    agenda.broken = True
+    hass.states.async_set("calendar.work", "on")
+    hass.states.async_set("calendar.work", "unavailable")
+    await settle()
+    assert await world.phone.get(path) == departures
+
+
+async def test_the_sensors_that_a_session_binds_by_are_the_owners(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Whose car is it? The owner's own plug sensor says so."""
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+    member = await world.join(vehicle_id)
+    car_says(home.hass, 80, "off")
+    await home.reaches("binary_sensor", vehicle_id, "plugged_in", "off")
+    session_id = await world.plug_in(member)
+    assert (await world.park.get(f"/v1/park/sessions/{session_id}"))["state"] == "claimed"
+    car_says(home.hass, 80, "on")
+    await home.reaches("binary_sensor", vehicle_id, "plugged_in", "on")
+    assert (await world.park.get(f"/v1/park/sessions/{session_id}"))["state"] == "bound"
+    assert (SOC, PLUG) == ("sensor.car_battery", "binary_sensor.car_plug")
