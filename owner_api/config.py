@@ -102,27 +102,19 @@ class Config:
     # Sessions and offers
     bind_tolerance_s: int = _whole(120, 1, 120)
     asks_per_session_per_hour: int = _whole(6, 1, 1_000)
-    availability_step_wh: int = _whole(500, 500, 10_000)
-    respond_min_s: int = _whole(1, 0, 3_600)
     offer_horizon_s: int = _whole(7 * _DAY, 3_600, 30 * _DAY)
     offer_window_max_s: int = _whole(_DAY, 60, 7 * _DAY)
-    counter_hold_s: int = _whole(900, 10, _DAY)
 
     # Commitments and delivery
-    award_lead_s: int = _whole(60, 0, 3_600)
-    award_min_s: int = _whole(60, 1, 3_600)
     lease_s: int = _whole(60, 10, 120)
     lease_max_s: int = _whole(120, 10, 120)
     lease_backup_max_s: int = _whole(900, 10, 900)
     start_grace_s: int = _whole(300, 5, 3_600)
-    stop_hint_s: int = _whole(5, 1, 5)
     stopped_power_w: int = _whole(50, 0, 500)
     blind_after_s: int = _whole(60, 1, 60)
     soc_carry_max_pct: float = _real(10, 0, 10)
     soc_max_age_consent_s: int = _whole(1_800, 60, 3_600)
     soc_max_age_discharge_s: int = _whole(900, 60, 3_600)
-    mismatch_pct: float = _real(5, 1, 50)
-    mismatch_fraction: float = _real(0.2, 0.01, 1)
     clock_skew_s: int = _whole(300, 0, 3_600)
 
     # Settlement
