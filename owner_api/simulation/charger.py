@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from .battery import Battery
 from .flow import Flow
 
-
 # A sum of many short spans may miss a whole Wh by what floating point loses.
 _ROUNDING_WH = 1e-6
 

@@ -15,12 +15,15 @@ from typing import Any, Final
 
 from owner_api.sessions_csv import Session
 
+from . import trouble
 from .battery import BatterySpec
 from .car import Car
+from .deal import Deal
 from .dispatch import next_step
 from .guard import Guard
 from .offers import terms
 from .stage import Stage
+from .trouble import Trouble
 from .visit import Guest
 from .wishes import Answer, Policy, Wishes
 
@@ -113,19 +116,26 @@ class Recording:
         leaves_pct = rng.uniform(max(gained_pct + 10.0, 55.0), 100.0) if gained_pct < 90 else 100.0
         await host.arrive(guest, leaves_pct - gained_pct, stay.unplugged_at)
         guest.charger.plan_charging(world.now(), float(spec.max_charge_w), leaves_pct)
+        leave_at = stay.unplugged_at
         if stay.unplugged_at - stay.plugged_in_at >= SHORTEST_ASKED:
-            await self._ask(guest, stay, rng)
-        await world.until(stay.unplugged_at)
+            deal = await self._ask(guest, stay, rng)
+            mishap, at = trouble.draw(rng), trouble.moment(deal, rng)
+            if mishap is Trouble.GONE:
+                await world.until(at)
+                leave_at = at if guest.charger.lease_until else leave_at
+            elif mishap is not Trouble.NONE and deal.state in ("presented", "accepted"):
+                world.spawn(trouble.happen(world, guest, deal, mishap, at))
+        await world.until(leave_at)
         await self._look_back(guest)
         await host.leave(guest)
 
-    async def _ask(self, guest: Guest, stay: Session, rng: random.Random) -> None:
+    async def _ask(self, guest: Guest, stay: Session, rng: random.Random) -> Deal:
         world = self._stage.world
         offer_at, start_at, end_at = self._window(guest, stay, rng)
         await world.until(offer_at)
         if offer_at > stay.plugged_in_at + _LEAD:
             await guest.owner.report(guest.owned)
-        await self._stage.host.ask(
+        return await self._stage.host.ask(
             guest,
             purpose="peak_price",
             terms=terms(
