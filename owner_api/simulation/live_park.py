@@ -101,6 +101,8 @@ class LivePark:
         self._site = site
         self._book = Book(Path(settings.book), park.park_id)
         self._rng = random.Random(settings.seed)
+        # The first offer was drawn from the same seed and is told in the settings.
+        draw(self._rng)
         self._paid: set[str] = set()
         park.on_settled = self._close_book
 

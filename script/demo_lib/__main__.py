@@ -11,7 +11,10 @@ import sys
 import tempfile
 import time
 
+from .hass import HomeAssistantError
 from .processes import ProcessEndedError
+from .screenshot import NoBrowserError, take_screenshot
+from .show import show
 from .stage import Plot, start_demo
 from .stations import Check, StationError
 
@@ -25,8 +28,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="follow one deal without a person")
     parser.add_argument("--seed", type=int, help="what price, energy and charge are drawn from")
-    parser.add_argument("--break", dest="broken", choices=["park"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--screenshot", type=Path, metavar="FILE", help="play one deal, picture the next offer"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep every file of the run")
+    # For the test that a broken deal is noticed, and where.
+    parser.add_argument("--break", dest="broken", choices=["park"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:
         return asyncio.run(_interruptible(arguments))
@@ -40,40 +47,66 @@ async def _interruptible(arguments: argparse.Namespace) -> int:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="v2g-owner-demo-"))
+    folder = (arguments.keep or Path(tempfile.mkdtemp(prefix="v2g-owner-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    code = await _run(arguments, folder)
-    if arguments.keep is None and code == 0:
-        shutil.rmtree(folder)
-    elif code:
-        print(f"The logs are in {folder}", file=sys.stderr)
+    code = EXIT_INTERRUPTED
+    try:
+        code = await _run(arguments, folder)
+    except (ProcessEndedError, HomeAssistantError, NoBrowserError) as error:
+        print(error, file=sys.stderr)
+        code = EXIT_CANNOT_RUN
+    finally:
+        if arguments.keep is None and code in {0, EXIT_INTERRUPTED}:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"every file of this run is in {folder}", file=sys.stderr)
     return code
 
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> int:
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-    try:
-        return await _check(Plot.drawn(seed, offers=1, lead_s=10, window_s=60), folder, arguments)
-    except ProcessEndedError as error:
-        print(error, file=sys.stderr)
-        return EXIT_CANNOT_RUN
+    if arguments.check:
+        return await _check(seed, folder, break_park=arguments.broken == "park")
+    if arguments.screenshot:
+        return await _picture(seed, folder, arguments.screenshot)
+    plot = Plot.drawn(seed, offers=None, lead_s=40, window_s=75)
+    async with AsyncExitStack() as stack:
+        _say("starting: half a minute on a quiet machine")
+        demo = await start_demo(stack, plot, folder, api_port=8477, hass_port=8123)
+        await show(demo, _say)
+    return 0
 
 
-async def _check(plot: Plot, folder: Path, arguments: argparse.Namespace) -> int:
+async def _check(seed: int, folder: Path, *, break_park: bool) -> int:
     began = time.monotonic()
-    print(
-        f"seed {plot.seed}: {plot.energy_wh} Wh at {plot.price} CNY/kWh, car at {plot.soc_pct} %",
-        flush=True,
-    )
+    plot = Plot.drawn(seed, offers=1, lead_s=10, window_s=60)
+    _say(f"seed {seed}: {plot.energy_wh} Wh at {plot.price} CNY/kWh, car at {plot.soc_pct} %")
     async with AsyncExitStack() as stack:
         demo = await start_demo(stack, plot, folder)
         _say(f"  all up after {time.monotonic() - began:.0f} s: {demo.home.url}, {demo.api.url}")
         try:
-            await Check(demo=demo, say=_say, break_park=arguments.broken == "park").run()
+            await Check(demo=demo, say=_say, break_park=break_park).run()
         except StationError as error:
             _say(f"✗ {error}")
             return EXIT_BROKEN
     _say(f"one deal, {time.monotonic() - began:.0f} s")
+    return 0
+
+
+async def _picture(seed: int, folder: Path, file: Path) -> int:
+    """Play one deal, so that there is a reward to see, and picture the offer after it."""
+    plot = Plot.drawn(seed, offers=None, lead_s=60, window_s=75)
+    async with AsyncExitStack() as stack:
+        demo = await start_demo(stack, plot, folder)
+        try:
+            check = Check(demo=demo, say=_say)
+            await check.run()
+            await check.next_offer()
+        except StationError as error:
+            _say(f"✗ {error}")
+            return EXIT_BROKEN
+        await take_screenshot(demo.home, file)
+    _say(f"saved {file}")
     return 0
 
 

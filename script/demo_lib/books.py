@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 import json
-from typing import Any
+from typing import Any, Final
 
 from .stage import Demo
+
+
+# What is looked for has been seen before; nothing is waited for.
+_PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,7 @@ async def read_books(demo: Demo, offer_id: str) -> list[Book]:
     """Read Home Assistant's states, the owner's phone, the park's record and the meter log."""
     price = Decimal(str(demo.plot.price))
     return [
-        await _home_assistant(demo, price),
+        await _home_assistant(demo, offer_id),
         await _phone(demo, offer_id),
         _park(demo, offer_id),
         _meter(demo, price),
@@ -47,16 +51,22 @@ def owed(price_per_kwh: Decimal, delivered_wh: int) -> int:
     return int((price_per_kwh * delivered_wh / 10).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
-async def _home_assistant(demo: Demo, price: Decimal) -> Book:
+async def _home_assistant(demo: Demo, offer_id: str) -> Book:
     """Read the charger's and the reward sensors, which a fresh demo began at nothing."""
     value = demo.watcher.value
     exported_kwh = Decimal(await value(f"sensor.{demo.charger_id}_energy_exported"))
     paid = Decimal(await value(f"sensor.{demo.owner_id}_rewards_paid"))
+    told = await demo.watcher.wait_for(
+        f"event.{demo.owner_id}_offers",
+        lambda state: state["attributes"].get("offer_id") == offer_id,
+        _PATIENCE_S,
+    )
+    assert told is not None
     return Book(
         source="Home Assistant's states",
         delivered_wh=int(exported_kwh * 1000),
         amount_minor=int(paid * 100),
-        price_per_kwh=price,
+        price_per_kwh=Decimal(told["attributes"]["price_per_kwh"]),
     )
 
 

@@ -141,6 +141,9 @@ class RunningHomeAssistant:
         self.token = await self._sign_in()
         await self._connect()
         await self.until(self._is_running, "Home Assistant runs")
+        # An address that nobody confirms is taken back after five minutes, by a restart.
+        if (await self.command("http/config"))["pending"]:
+            await self.command("http/config/promote")
         return self
 
     async def stop(self) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from .books import agreed, read_books
+from .hass import HomeAssistantError
 from .stage import Demo
 from .watcher import State
 
@@ -20,6 +21,7 @@ BOOKS_AGREE: Final = "four books agree"
 LOG_IS_CLEAN: Final = "Home Assistant's log is clean"
 
 _SOON_S: Final = 30.0
+_NEXT_OFFER_S: Final = 180.0
 _ENDED: Final = frozenset({"completed", "curtailed", "failed", "revoked", "missed", "lapsed"})
 
 
@@ -48,6 +50,18 @@ class Check:
         await self._settled(commitment_id)
         await self._books_agree(offer_id)
         self._log_is_clean()
+
+    async def next_offer(self) -> None:
+        """Wait until another offer is open; raises StationError when none comes."""
+        is_open = f"binary_sensor.{self.demo.owner_id}_offer_open"
+
+        async def look() -> bool:
+            return await self.demo.watcher.value(is_open) == "on"
+
+        try:
+            await self.demo.home.until(look, "there is another offer", _NEXT_OFFER_S)
+        except HomeAssistantError as error:
+            raise StationError(OFFER_IN_HASS, str(error)) from error
 
     async def _offered(self) -> str:
         """Read the offer in the park's book, then in Home Assistant."""
@@ -80,7 +94,7 @@ class Check:
 
         try:
             found: dict[str, Any] = await self.demo.home.until(look, "an offer", _SOON_S)
-        except Exception as error:
+        except HomeAssistantError as error:
             raise StationError(OFFER_AT_PARK, f"no offer: {self.demo.park.tail(4)}") from error
         return found
 
@@ -88,7 +102,7 @@ class Check:
         """Say yes with Home Assistant's own action, as a person's tap would."""
         try:
             answer = await self.demo.home.ask("v2g_owner", "accept_offer", {"offer_id": offer_id})
-        except Exception as error:
+        except HomeAssistantError as error:
             raise StationError(ACCEPTED, str(error)) from error
         view = answer["answer"]
         decision = view.get("decision") or {}
