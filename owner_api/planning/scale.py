@@ -1,7 +1,8 @@
 """Integer units for one request, so that the whole computation is exact.
 
 Stored energy is counted in 1/`per_wh` Wh, with `per_wh` chosen so that every power limit, state
-of charge and sold Wh of the request is a whole number. Prices are whole numbers of
+of charge and sold Wh of the request is a whole number. Only a commitment's energy, spread over
+its window, is rounded to that unit, then under a billionth of a Wh. Prices are whole numbers of
 1e-8, doubled (see `curves`).
 """
 
@@ -13,6 +14,7 @@ from .money import ratio_down, ratio_near, ratio_up
 from .request import QuoteRequest
 
 SECONDS_PER_HOUR = 3600
+FINER_FOR_SPREADING = 10**9
 PRICE_DIGITS = 8
 PRICE_UNIT = 2 * 10**PRICE_DIGITS  # slope of one currency unit per kWh
 SHOWN_PRICE = Decimal("0.0001")
@@ -53,6 +55,9 @@ class Scale:
             SECONDS_PER_HOUR * discharge[0],
             10 ** (2 + max(decimals(percent) for percent in percents)),
         )
+        if request.commitments:
+            # Spread evenly over seconds, their energy is no whole number of any short unit.
+            per_wh *= FINER_FOR_SPREADING
         return cls(
             per_wh=per_wh,
             per_charged_ws=per_wh * charge[0] // (charge[1] * SECONDS_PER_HOUR),

@@ -35,6 +35,14 @@ def test_quotes_of_random_requests_equal_the_linear_program(first_seed: int) -> 
         _compare(seed, ask(request), Oracle(request), request)
 
 
+@pytest.mark.parametrize("seed", [1_808, 3_447, 5_450])
+def test_commitments_of_a_lossless_car_are_spread_finely_enough(seed: int) -> None:
+    """Whole efficiencies make for a coarse unit; these three once showed it at 1e-8."""
+    request = random_request(seed)
+    assert request["commitments"]
+    _compare(seed, ask(request), Oracle(request), request)
+
+
 def test_the_random_requests_reach_every_kind_of_answer() -> None:
     """Three hundred seeds hold each `fits`, each verdict and each reason of physics or price."""
     seen: Counter[str] = Counter()
