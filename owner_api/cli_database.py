@@ -11,6 +11,7 @@ from owner_api.store.copying import check, copy
 from owner_api.store.upgrading import upgrade
 
 from .cli_common import EXIT_CHECK_FAILED, cannot_run, database_option, json_option, say
+from .ledger_command import ask_for_epoch
 
 
 @click.group("db")
@@ -68,15 +69,28 @@ def backup(target: Path, *, database: Path, as_json: bool) -> None:
 
 @click.command("restore")
 @click.argument("source", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--reason", default="restored from a backup", show_default=True)
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The last checkpoint that is known of the lost log.",
+)
 @database_option
 @json_option
-def restore(source: Path, *, database: Path, as_json: bool) -> None:
-    """Put the backup SOURCE back as the database; never overwrites one, nor restores a bad one."""
+def restore(
+    source: Path, *, reason: str, checkpoint: Path | None, database: Path, as_json: bool
+) -> None:
+    """Put the backup SOURCE back as the database; never overwrites one, nor restores a bad one.
+
+    What was recorded after the backup is lost, and the next start says so to every party: the log
+    goes on in a new, signed epoch.
+    """
     try:
         health = check(source)
         if health.problems:
             cannot_run(f"{source}: not restored; {health.problems[0]}", as_json=as_json)
         size = copy(source, database)
+        ask_for_epoch(database, reason, checkpoint, as_json=as_json)
     except StoreError as error:
         cannot_run(str(error), as_json=as_json)
     keys = key_directory(database)

@@ -14,11 +14,22 @@ from owner_api.audit.check import (
     audit,
     open_read_only,
 )
+from owner_api.commands.epochs import ask_for
+from owner_api.core.checkpoint import CheckpointError, parse
 from owner_api.core.keyring import Keyring, SignatureError, read_keys
 from owner_api.problems import Problem, ProblemCode
+from owner_api.store import StoreError, Tx
 from owner_api.store.documents import to_json
+from owner_api.store.locking import FileLock
 
-from .cli_common import EXIT_CHECK_FAILED, bad_input, cannot_run, database_option, json_option
+from .cli_common import (
+    EXIT_CHECK_FAILED,
+    bad_input,
+    cannot_run,
+    database_option,
+    json_option,
+    say,
+)
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -70,6 +81,50 @@ def verify(
             click.echo(f"owner-api: {line}", err=True)
     if found:
         raise click.exceptions.Exit(EXIT_CHECK_FAILED)
+
+
+@ledger.command("new-epoch")
+@click.option("--reason", required=True, help="Why leaves are missing; every party reads it.")
+@click.option("--checkpoint", type=_FILE, help="The last checkpoint that is known of the lost log.")
+@database_option
+@json_option
+def new_epoch(*, reason: str, checkpoint: Path | None, database: Path, as_json: bool) -> None:
+    """Say openly that this log is an older history; the next start begins a new epoch.
+
+    Needed after a database was put back by hand: a server that is shown a checkpoint it does not
+    hold serves nobody until this is done. `owner-api restore` does it by itself.
+    """
+    ask_for_epoch(database, reason, checkpoint, as_json=as_json)
+    text = f"{database}: the next start opens a new epoch of the log"
+    say({"database": str(database), "reason": reason}, as_json=as_json, text=text)
+
+
+def ask_for_epoch(database: Path, reason: str, checkpoint: Path | None, *, as_json: bool) -> None:
+    """Note in a database at rest that its log goes on in a new epoch; ends the program if not."""
+    if not 1 <= len(reason) <= 200 or not reason.isprintable():
+        limit = "--reason: 1 to 200 printable characters"
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
+    note = None
+    try:
+        if checkpoint is not None:
+            note = checkpoint.read_text(encoding="utf-8")
+            parse(note)
+    except (CheckpointError, UnicodeDecodeError) as error:
+        problem = Problem(ProblemCode.INVALID_PARAMETER, f"{checkpoint}: {error}")
+        bad_input(problem, as_json=as_json)
+    lock = FileLock(database)
+    try:
+        open_read_only(database).close()
+        lock.acquire()
+        try:
+            connection = sqlite3.connect(database)
+            with connection:
+                ask_for(Tx(connection), reason=reason, lost_note=note)
+            connection.close()
+        finally:
+            lock.release()
+    except (NoLogError, StoreError, sqlite3.Error) as error:
+        cannot_run(f"{database}: {error}", as_json=as_json)
 
 
 def read_public_keys(path: Path, *, as_json: bool) -> Keyring:

@@ -1,9 +1,9 @@
 """One audit of one database: every check in the order in which they need each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -13,7 +13,7 @@ from owner_api.core.keyring import Keyring
 from .books import check_postings, check_receipts
 from .contents import Contents, check_contents
 from .findings import COVERED, Finding
-from .tree import Tree, check_keys, check_shown, check_tree
+from .tree import Epoch, Tree, check_keys, check_shown, check_tree
 
 WITHOUT_CHECKPOINT: Final = (
     "Without a checkpoint that somebody else kept, a cut tail or a rebuilt history cannot be "
@@ -42,12 +42,19 @@ def audit(
     yield from check_contents(connection, contents)
     keys: dict[str, Ed25519PublicKey] = {}
     yield from check_keys(connection, contents, pinned, keys)
+    tree.epochs = [_epoch(position, body) for position, body in contents.of_kind("epoch")]
     order = sorted((position, str(body["key_id"])) for position, body in contents.of_kind("key"))
     yield from check_tree(connection, keys, order, _sizes(shown), tree)
     yield from check_receipts(connection, contents)
     yield from check_postings(connection, contents)
     for note in shown:
         yield from check_shown(note, {**keys, **(pinned or {})}, tree)
+
+
+def _epoch(position: int, body: Mapping[str, Any]) -> Epoch:
+    lost = body["lost"]
+    size = lost.get("size") if isinstance(lost, dict) else None
+    return Epoch(position, body["epoch"], size if isinstance(size, int) else None)
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

@@ -6,12 +6,45 @@ import json
 import sqlite3
 from typing import Any, Final
 
+from probatio import Invalid, Schema
+
 from owner_api.core.receipt import content_digest
+from owner_api.schemas.fields import AnyJson, ListOf, Nullable, integer, text
+from owner_api.schemas.views import required
 
 from .findings import Finding, Row, rows
 
-# The kinds whose content another check reads; of the others only their names are remembered.
-_READ: Final = frozenset(("key", "erasure", "books"))
+# The kinds whose content another check reads, and its shape; of the others only the names of
+# their parties and subjects are remembered.
+_WHOLE, _WORD = integer(0, 2**53), text(0, 4_096)
+_SHAPES: Final = {
+    "key": Schema(required({"key_id": _WORD, "x": _WORD, "statement": Nullable(_WORD)})),
+    "epoch": Schema(
+        required({"epoch": _WHOLE, "reason": _WORD, "kept": AnyJson(), "lost": AnyJson()})
+    ),
+    "erasure": Schema(required({"positions": ListOf(_WHOLE, 1, 10**9)})),
+    "books": Schema(
+        required(
+            {
+                "txn_id": _WORD,
+                "kind": _WORD,
+                "settlement_id": _WORD,
+                "postings": ListOf(
+                    required(
+                        {
+                            "posting_id": _WORD,
+                            "account": _WORD,
+                            "amount_minor": integer(-(2**53), 2**53),
+                            "currency": _WORD,
+                        }
+                    ),
+                    0,
+                    1_000,
+                ),
+            }
+        )
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -88,8 +121,14 @@ def _open(row: Row, contents: Contents) -> Iterator[Finding]:
         content = json.loads(row["content"]) if opens else None
     except ValueError:
         content = None
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or set(content) != {"body", "party_id", "subject_id"}:
         yield _wrong(position, "content", "or its salt is not what the leaf committed to")
+        return
+    shape = _SHAPES.get(row["kind"])
+    try:
+        body = {} if shape is None else shape(content["body"])
+    except Invalid:
+        yield _wrong(position, "content", f"is no {row['kind']}")
         return
     if row["party_id"] != content["party_id"]:
         yield _wrong(position, "party_id", "is not what the log recorded")
@@ -100,7 +139,7 @@ def _open(row: Row, contents: Contents) -> Iterator[Finding]:
         at=row["at"],
         party_id=content["party_id"],
         subject_id=content["subject_id"],
-        body=content["body"] if row["kind"] in _READ else {},
+        body=body,
     )
 
 

@@ -15,12 +15,21 @@ from .contents import Contents
 from .findings import Finding, Row, rows
 
 
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """From ``position`` on the log is of this epoch; ``lost`` is the size it gave up, if known."""
+
+    position: int
+    number: int
+    lost: int | None
+
+
 @dataclass(slots=True)
 class Tree:
     """What the stored leaves amount to: their number, and the roots at the sizes asked for."""
 
     size: int = 0
-    epochs: list[int] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
     roots: dict[int, bytes] = field(default_factory=dict)
     heads: list[notes.Checkpoint] = field(default_factory=list)
     server: str | None = None
@@ -60,8 +69,6 @@ def _grow(connection: sqlite3.Connection, sizes: set[int], tree: Tree) -> Iterat
             yield Finding(
                 table="ledger_leaf", row=name, column="hash", what="is not the hash of the leaf"
             )
-        if leaf["kind"] == "epoch":
-            tree.epochs.append(frontier.size)
         frontier, made = frontier.append(hashed)
         for node in made[1:]:
             stored = nodes.pop((node.level, node.number), None)
@@ -123,7 +130,8 @@ def _check_head(
     if server != tree.server:
         yield "note", "belongs to another server's log"
     in_force = [name for position, name in key_order if position < signed.size]
-    epoch = 1 + sum(position < signed.size for position in tree.epochs)
+    opened = [epoch.number for epoch in tree.epochs if epoch.position < signed.size]
+    epoch = opened[-1] if opened else 1
     expected = {
         "size": signed.size,
         "root": signed.root,
@@ -212,14 +220,19 @@ def check_shown(note: str, keys: Keyring, tree: Tree) -> Iterator[Finding]:
         yield wrong("the shown checkpoint belongs to another server's log")
         return
     # What a later epoch gave up openly is missing, but nobody hides it.
-    kept = tree.epochs[shown.epoch - 1] if shown.epoch <= len(tree.epochs) else tree.size
-    if shown.size > kept:
-        if shown.epoch > len(tree.epochs):
+    later = next((epoch for epoch in tree.epochs if epoch.number > shown.epoch), None)
+    kept = tree.size if later is None else later.position
+    if shown.size <= kept:
+        if tree.roots.get(shown.size) != shown.root:
             yield wrong(
-                f"the log has {tree.size} leaves where {shown.size} were signed: its tail is cut"
+                f"the first {shown.size} leaves are not those that were signed: history was"
+                " rebuilt or forked"
             )
-    elif tree.roots.get(shown.size) != shown.root:
+    elif later is None:
         yield wrong(
-            f"the first {shown.size} leaves are not those that were signed: history was "
-            "rebuilt or forked"
+            f"the log has {tree.size} leaves where {shown.size} were signed: its tail is cut"
+        )
+    elif later.lost is not None and shown.size > later.lost:
+        yield wrong(
+            f"epoch {later.number} says that {later.lost} leaves were signed, not {shown.size}"
         )

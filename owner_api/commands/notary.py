@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,13 +16,16 @@ from owner_api.access.keys import RECEIPT_FILE, key_directory, load_ed25519
 from owner_api.access.services import Access
 from owner_api.core import keyring
 from owner_api.core.checkpoint import Checkpoint, origin
-from owner_api.core.merkle import Frontier, Lookup, frontier_at
+from owner_api.core.merkle import Frontier, frontier_at
 from owner_api.core.receipt import issuer
 from owner_api.store import Store, Tx
 
-from . import journal
+from . import epochs, journal
+from .nodes import node_lookup
 
-FIRST_EPOCH: Final = 1
+
+class LogRefusedError(Exception):
+    """Nothing may be recorded: the log is not the one that was signed."""
 
 
 class Notary:
@@ -40,13 +43,21 @@ class Notary:
         self.key_id = keyring.key_id(private.public_key())
         self._former = {keyring.key_id(key.public_key()): key for key in former}
         self._frontier = Frontier()
+        # Why nothing is served: a checkpoint was shown that this log does not hold.
+        self.refusing: str | None = None
 
     def open(self, tx: Tx, now: datetime) -> None:
-        """Make sure that the log names this key; a change of key is an entry like any other.
+        """Make sure that the log names this key and is of the epoch it should be.
 
-        The former key vouches for the new one where it is still at hand. Where it is not, the
-        entry says so by having no statement, and verifiers must pin the new key themselves.
+        A change of key is an entry like any other. The former key vouches for the new one where it
+        is still at hand. Where it is not, the entry says so by having no statement, and verifiers
+        must pin the new key themselves.
         """
+        self._open_key(tx, now)
+        epochs.open_pending(tx, now)
+        self.refusing = epochs.contradiction(tx)
+
+    def _open_key(self, tx: Tx, now: datetime) -> None:
         newest = tx.one("SELECT key_id FROM ledger_key ORDER BY position DESC LIMIT 1")
         if newest is not None and newest["key_id"] == self.key_id:
             return
@@ -66,10 +77,15 @@ class Notary:
         head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
         size = head["size"] if head else 0
         leaves = tx.all(
-            "SELECT position, at, hash FROM ledger_leaf WHERE position >= ? ORDER BY position", size
+            "SELECT position, kind, at, hash FROM ledger_leaf WHERE position >= ?"
+            " ORDER BY position",
+            size,
         )
         if not leaves:
             return
+        if self.refusing is not None:
+            # A log must not sign what is inconsistent with anything it signed before.
+            raise LogRefusedError(epochs.WHAT_HELPS)
         frontier = self._known(tx, size, head["root"] if head else None)
         for leaf in leaves:
             if leaf["position"] != frontier.size:
@@ -77,7 +93,9 @@ class Notary:
             frontier, made = frontier.append(leaf["hash"])
             for node in made[1:]:
                 tx.insert("ledger_node", level=node.level, number=node.number, hash=node.hash)
-        epoch = head["epoch"] if head else FIRST_EPOCH
+        epoch = head["epoch"] if head else epochs.FIRST
+        if any(leaf["kind"] == epochs.KIND for leaf in leaves):
+            epoch = epochs.newest(tx)
         checkpoint = Checkpoint(
             origin=origin(self.server_id, epoch), size=frontier.size, root=frontier.root()
         )
@@ -114,23 +132,6 @@ class Notary:
             told.setdefault(row.pop("party_id"), []).append(row)
         for party_id, receipts in told.items():
             tx.emit(party_id, "checkpoint.new", at, {"checkpoint": note, "receipts": receipts})
-
-
-def node_lookup(tx: Tx) -> Lookup:
-    """Return how the tree's kept nodes are read."""
-
-    def lookup(level: int, number: int) -> bytes:
-        if level:
-            row = tx.one(
-                "SELECT hash FROM ledger_node WHERE level = ? AND number = ?", level, number
-            )
-        else:
-            row = tx.one("SELECT hash FROM ledger_leaf WHERE position = ?", number)
-        if row is None:
-            raise LookupError(f"the log has lost node {number} of level {level}")
-        return bytes(row["hash"])
-
-    return lookup
 
 
 def open_notary(database: Path, server_id: str, private: Ed25519PrivateKey) -> Notary:

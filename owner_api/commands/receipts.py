@@ -12,8 +12,10 @@ from owner_api.store.documents import from_json
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
+from . import epochs
 from .edge import Json
-from .notary import Notary, node_lookup
+from .nodes import node_lookup
+from .notary import Notary
 from .paging import page
 from .receipt_page import render
 
@@ -68,6 +70,19 @@ def consistency(tx: Tx, call: Call) -> Reply:
         "to_root": frontier_at(new, lookup).root().hex(),
         "path": [part.hex() for part in consistency_proof(old, new, lookup)],
     }
+    return Reply(body=body)
+
+
+def epochs_view(tx: Tx, _call: Call) -> Reply:
+    """Return what each epoch after the first said when it began."""
+    return Reply(body={"items": epochs.all_of(tx)})
+
+
+def witness(notary: Notary, tx: Tx, call: Call) -> Reply:
+    """Hold a shown checkpoint against the log; one that contradicts it ends all service."""
+    holds = epochs.witness(tx, call.body["checkpoint"])
+    notary.refusing = epochs.contradiction(tx)
+    body = {"holds": holds, "serving": notary.refusing is None, "head": head(tx)["checkpoint"]}
     return Reply(body=body)
 
 

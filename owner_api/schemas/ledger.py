@@ -1,18 +1,41 @@
 """What the log answers: its head, its proofs and a party's receipts."""
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from probatio import Optional, Required
 
-from .fields import AnyJson, ListOf, Nullable, integer, text, timestamp, typed_id
+from .fields import (
+    AnyJson,
+    Leaf,
+    LimitError,
+    ListOf,
+    Nullable,
+    boolean,
+    integer,
+    text,
+    timestamp,
+    typed_id,
+)
 from .views import listed, required
 
 _POSITION: Final = integer(0, 2**53 - 1)
 _SIZE: Final = integer(1, 2**53 - 1)
 _HASH: Final = text(64, 64, r"[0-9a-f]{64}")
 _PATH: Final = ListOf(_HASH, 0, 128)
-# A signed note spans lines, which no printable text does.
-_NOTE: Final = AnyJson()
+# Lines, as a signed note has them; no other control character.
+_LINES: Final = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]{1,8192}")
+
+
+def _note(value: Any) -> str:  # noqa: ANN401 - any JSON value may arrive
+    if type(value) is not str:
+        raise LimitError("type", "a string")
+    if not _LINES.fullmatch(value):
+        raise LimitError("format", "a signed note of at most 8192 characters")
+    return value
+
+
+_NOTE: Final = Leaf(_note, {"type": "string", "minLength": 1, "maxLength": 8_192})
 
 CHECKPOINT: Final = required(
     {
@@ -22,6 +45,27 @@ CHECKPOINT: Final = required(
         "root": _HASH,
         "key_id": text(43, 43),
         "checkpoint": _NOTE,
+    }
+)
+WITNESS: Final = {Required("checkpoint"): _NOTE}
+WITNESSED: Final = required({"holds": boolean(), "serving": boolean(), "head": _NOTE})
+EPOCHS: Final = required(
+    {
+        "items": ListOf(
+            required(
+                {
+                    "position": _POSITION,
+                    "at": timestamp(),
+                    "salt": text(32, 32, r"[0-9a-f]{32}"),
+                    "epoch": integer(2, 10**9),
+                    "reason": text(1, 200),
+                    "kept": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
+                    "lost": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
+                }
+            ),
+            0,
+            10_000,
+        )
     }
 )
 INCLUSION_QUERY: Final = {Required("position"): _POSITION, Optional("size"): _SIZE}

@@ -18,7 +18,7 @@ from . import owner, park
 from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
-from .ledger import ledger_routes
+from .ledger import ledger_routes, log_gate
 from .timers import Timers
 
 
@@ -53,6 +53,7 @@ class Agent:
             ],
             authenticate=Authenticator(access.tokens),
             hub=self.hub,
+            gate=log_gate(notary),
         )
         self._timers = Timers(store, clock, config)
         self._run_timers = run_timers

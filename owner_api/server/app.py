@@ -1,7 +1,7 @@
 """The aiohttp application, made from operations."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -36,11 +36,13 @@ def create_app(
     routes: Iterable[Operation],
     authenticate: Authenticate,
     hub: Hub | None = None,
+    gate: Callable[[Operation], None] = lambda _operation: None,
 ) -> web.Application:
     """Return the application that serves ``routes`` and what every server has besides.
 
     ``authenticate`` reads who calls from the request alone; whether that caller has been shut
-    out since is asked again inside each transaction.
+    out since is asked again inside each transaction. ``gate`` may raise a Problem for every request
+    to an operation, as while the log is not the one that was signed.
 
     Raises ValueError when two operations claim the same method and path.
     """
@@ -64,6 +66,7 @@ def create_app(
         config=config,
         admission=Admission(store=store, clock=clock, config=config, authenticate=authenticate),
         in_flight=InFlight(),
+        gate=gate,
     )
     # Fixed paths first: aiohttp takes the first match, and {id} matches any word.
     for operation in sorted(operations, key=lambda each: each.path.count("{")):

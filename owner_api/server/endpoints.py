@@ -59,6 +59,7 @@ class Endpoints:
     config: Config
     admission: Admission
     in_flight: InFlight
+    gate: Callable[[Operation], None] = lambda _operation: None
 
     def handler(self, operation: Operation) -> AiohttpHandler:
         """Return the aiohttp handler of an operation."""
@@ -72,6 +73,7 @@ class Endpoints:
 
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
+                self.gate(operation)
                 return await inner(request)
             except Problem as problem:
                 self.admission.count_failure(request, problem)

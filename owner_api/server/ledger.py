@@ -1,16 +1,41 @@
 """What both sides may ask of the log: its head, proofs, and their own receipts."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from probatio import Optional
 
-from owner_api.commands import receipts
+from owner_api.commands import epochs, receipts
 from owner_api.commands.notary import Notary
-from owner_api.problems import ProblemCode
+from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas import ledger as messages
 from owner_api.schemas.fields import text
 
-from .routing import PAGE, Route
+from .routing import PAGE, Operation, Route
+
+# What is answered although the log is not the one that was signed: who we are, and the way out.
+_ALWAYS: Final = frozenset(
+    (
+        "/healthz",
+        "/openapi.json",
+        "/v1/server",
+        "/v1/jwks.json",
+        "/v1/ledger/checkpoint",
+        "/v1/ledger/epochs",
+        "/v1/ledger/witness",
+    )
+)
+
+
+def log_gate(notary: Notary) -> Callable[[Operation], None]:
+    """Return the check that refuses service while the log contradicts a checkpoint of its own."""
+
+    def gate(operation: Operation) -> None:
+        if notary.refusing is not None and operation.path not in _ALWAYS:
+            raise Problem(ProblemCode.UNAVAILABLE, epochs.WHAT_HELPS)
+
+    return gate
 
 
 def ledger_routes(notary: Notary) -> tuple[Route, ...]:
@@ -47,6 +72,26 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             answer=messages.CONSISTENCY,
             problems=(ProblemCode.NOT_FOUND,),
             handler=receipts.consistency,
+        ),
+        Route(
+            method="GET",
+            path="/v1/ledger/epochs",
+            role="any",
+            kind="query",
+            summary="What each new epoch of the log kept, lost, and why",
+            answer=messages.EPOCHS,
+            handler=receipts.epochs_view,
+        ),
+        Route(
+            method="POST",
+            path="/v1/ledger/witness",
+            # Whoever holds a checkpoint may show it, also when a restored server knows no token.
+            role="public",
+            kind="command",
+            summary="Show a kept checkpoint: does the log still hold it",
+            request=messages.WITNESS,
+            answer=messages.WITNESSED,
+            handler=partial(receipts.witness, notary),
         ),
         Route(
             method="GET",

@@ -123,6 +123,7 @@ async def test_every_operation_says_who_may_call_it(document: Any) -> None:
         "/v1/pair",
         "/v1/token",
         "/v1/jwks.json",
+        "/v1/ledger/witness",
     }
     for _, path, operation in described(document):
         schemes = {name for each in operation["security"] for name in each}

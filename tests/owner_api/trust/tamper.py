@@ -29,6 +29,8 @@ from owner_api.store import Tx
 
 from .books_world import NOW, Books, make_books
 
+FORGED = {"txn_id": "txn_forked", "kind": "paid", "settlement_id": "stl_x", "postings": []}
+
 type Row = dict[str, Any]
 type Audit = Callable[..., Iterator[Finding]]
 
@@ -208,7 +210,7 @@ class Bench:
             with self.bent() as connection:
                 self.cut(size)
                 tx = Tx(connection)
-                journal.append(tx, "books", NOW, {"txn_id": "txn_forked", "postings": []})
+                journal.append(tx, "books", NOW, FORGED)
                 self._notary(connection).seal(tx)
                 self._both_ways("fork", size)
         for _ in range(at_most):

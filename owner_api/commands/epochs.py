@@ -1,0 +1,119 @@
+"""Epochs: what a log does when it turns out to be an older, or another, history.
+
+A restored backup lacks what was recorded after it. Its log goes on under the next epoch's name,
+which says openly what was kept, what is known to be missing, and why. Until that is done, a
+server that is shown a checkpoint of its own that its log does not hold serves nobody.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from owner_api.access.services import read_meta, write_meta
+from owner_api.core import checkpoint as notes
+from owner_api.core.keyring import Keyring, keyring, read_jwk
+from owner_api.core.merkle import frontier_at
+from owner_api.problems import Problem, ProblemCode
+from owner_api.store.documents import from_json, to_json
+from owner_api.store.tx import Tx
+
+from . import journal
+from .nodes import node_lookup
+
+type Json = dict[str, Any]
+
+FIRST: Final = 1
+KIND: Final = "epoch"
+_PENDING: Final = "ledger_new_epoch"
+_SHOWN: Final = "ledger_contradicted_by"
+WHAT_HELPS: Final = (
+    "This server's log is not the one that it has signed before. Its operator must restore the"
+    " newest backup, or say openly what is lost: owner-api ledger new-epoch."
+)
+
+
+def ask_for(tx: Tx, *, reason: str, lost_note: str | None) -> None:
+    """Have the next start open a new epoch; ``lost_note`` is the last checkpoint known."""
+    write_meta(tx, _PENDING, to_json({"reason": reason, "lost_note": lost_note}).decode())
+
+
+def open_pending(tx: Tx, now: datetime) -> None:
+    """Open the epoch that was asked for while the database was at rest; tell every party."""
+    text = read_meta(tx, _PENDING)
+    if text is None:
+        return
+    asked = from_json(text)
+    head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+    lost_note = asked["lost_note"] or read_meta(tx, _SHOWN)
+    lost = None if lost_note is None else notes.parse(lost_note)
+    number = 1 + max(newest(tx), lost.epoch if lost else FIRST)
+    body = {
+        "epoch": number,
+        "reason": asked["reason"],
+        "kept": None if head is None else {"checkpoint": head["note"], "size": head["size"]},
+        "lost": None if lost is None else {"checkpoint": lost_note, "size": lost.size},
+    }
+    journal.append(tx, KIND, now, body)
+    write_meta(tx, _PENDING, None)
+    write_meta(tx, _SHOWN, None)
+    for row in tx.all("SELECT owner_id AS id FROM owner UNION SELECT park_id FROM park"):
+        tx.emit(row["id"], "ledger.epoch", now, body)
+
+
+def newest(tx: Tx) -> int:
+    """Return the epoch the log is in."""
+    row = tx.one(
+        "SELECT content FROM ledger_entry JOIN ledger_leaf USING (position) WHERE kind = ?"
+        " ORDER BY position DESC LIMIT 1",
+        KIND,
+    )
+    return FIRST if row is None else int(from_json(row["content"])["body"]["epoch"])
+
+
+def all_of(tx: Tx) -> list[Json]:
+    """Return what each new epoch said, with the salt that opens its leaf."""
+    rows = tx.all(
+        "SELECT position, at, salt, content FROM ledger_entry JOIN ledger_leaf USING (position)"
+        " WHERE kind = ? ORDER BY position",
+        KIND,
+    )
+    return [
+        {"position": row["position"], "at": row["at"], "salt": row["salt"]}
+        | from_json(row["content"])["body"]
+        for row in rows
+    ]
+
+
+def contradiction(tx: Tx) -> str | None:
+    """Return the checkpoint that stands against this log, None when none does."""
+    return read_meta(tx, _SHOWN)
+
+
+def keys(tx: Tx) -> Keyring:
+    """Return every key this log was ever signed with."""
+    rows = tx.all("SELECT x FROM ledger_key")
+    jwks = ({"kty": "OKP", "crv": "Ed25519", "x": row["x"]} for row in rows)
+    return keyring(*(read_jwk(jwk) for jwk in jwks))
+
+
+def witness(tx: Tx, note: str) -> bool:
+    """Hold a checkpoint that somebody kept against the log; return whether it holds.
+
+    One that this log signed and does not hold is remembered: from then on nothing is served.
+    What an epoch has given up openly is no contradiction, but does not hold either. Raises
+    invalid_body for anything that none of the log's keys signed.
+    """
+    try:
+        shown, _ = notes.verify(note, keys(tx))
+    except notes.CheckpointError as error:
+        raise Problem(ProblemCode.INVALID_BODY, str(error)) from error
+    head = tx.one("SELECT size FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+    size = head["size"] if head else 0
+    later = next((each for each in all_of(tx) if each["epoch"] > shown.epoch), None)
+    kept = size if later is None else later["position"]
+    if shown.size <= kept:
+        if frontier_at(shown.size, node_lookup(tx)).root() == shown.root:
+            return True
+    elif later is not None and (later["lost"] is None or shown.size <= later["lost"]["size"]):
+        return False
+    write_meta(tx, _SHOWN, note)
+    return False

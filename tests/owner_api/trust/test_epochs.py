@@ -1,0 +1,194 @@
+"""A restored database is an older history: nothing is served until it says so openly."""
+
+from pathlib import Path
+import shutil
+import uuid
+
+import aiohttp
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import orjson
+from probatio import Schema
+import pytest
+
+from owner_api.access.keys import key_directory
+from owner_api.cli import main
+from owner_api.core import checkpoint, receipt
+from owner_api.schemas import ledger as messages
+from tests.owner_api.deal_world import World, open_world, presented
+
+from .test_journal import public_keys, receipts_of
+
+
+def cli(*arguments: str | Path) -> int:
+    return CliRunner().invoke(main, [str(part) for part in arguments]).exit_code
+
+
+async def witness(world: World, note: str) -> tuple[int, dict[str, object]]:
+    url = f"{world.url}/v1/ledger/witness"
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    async with world.http.post(url, json={"checkpoint": note}, headers=headers) as response:
+        body = await response.json()
+        if response.status == 200:
+            Schema(messages.WITNESSED)(body)
+        return response.status, body
+
+
+async def lived(folder: Path) -> dict[str, object]:
+    """Serve, back up, go on and lose the disk; return what the owner kept."""
+    async with open_world(folder) as world:
+        deal = await presented(world)
+        assert cli("backup", folder / "copy.db", "--database", folder / "owner.db") == 0
+        await world.decide(deal.owner, deal.offer)
+        kept = {
+            "old": (await receipts_of(deal.owner))[0],
+            "lost": (await receipts_of(deal.owner))[-1],
+            "head": (await deal.owner.get("/v1/ledger/checkpoint"))["checkpoint"],
+            "keys": await public_keys(world),
+            "caller": deal.owner,
+        }
+    lose_disk(folder)
+    return kept
+
+
+def lose_disk(folder: Path) -> None:
+    """Delete the database but not its keys."""
+    for path in folder.glob("owner.db*"):
+        if path.is_file():
+            path.unlink()
+
+
+async def test_promise_6_a_server_that_is_shown_a_longer_log_of_its_own_serves_nobody(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "owner.db")
+    async with open_world(tmp_path) as world:
+        for path in ("/v1/server", "/readyz"):
+            async with world.http.get(world.url + path) as response:
+                assert response.status == 200
+        status, body = await witness(world, str(kept["head"]))
+        assert (status, body["holds"], body["serving"]) == (200, False, False)
+        async with world.http.get(world.url + "/v1/me") as response:
+            assert response.status == 503
+            assert "new-epoch" in (await response.json())["detail"]
+        async with world.http.get(world.url + "/v1/jwks.json") as response:
+            assert response.status == 200
+    # It stays so after a restart, until the operator says what is lost.
+    async with open_world(tmp_path) as world, world.http.get(world.url + "/v1/me") as response:
+        assert response.status == 503
+    assert cli("ledger", "new-epoch", "--reason", "disk", "--database", tmp_path / "owner.db") == 0
+    async with open_world(tmp_path) as world:
+        async with world.http.get(world.url + "/v1/me") as response:
+            assert response.status == 401
+        assert (await witness(world, str(kept["head"])))[1] | {"head": 0} == {
+            "holds": False,
+            "serving": True,
+            "head": 0,
+        }
+    await check_whole(tmp_path, kept)
+
+
+async def test_a_restore_opens_a_new_signed_epoch_that_says_what_is_missing_and_why(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    note = tmp_path / "last.txt"
+    note.write_text(str(kept["head"]), encoding="utf-8")
+    assert cli(
+        "restore", tmp_path / "copy.db", "--database", tmp_path / "owner.db",
+        "--checkpoint", note, "--reason", "the disk broke",
+    ) == 0  # fmt: skip
+    async with open_world(tmp_path) as world:
+        owner = await world.add_owner("New")
+        shown = await owner.get("/v1/ledger/epochs")
+        Schema(messages.EPOCHS)(shown)
+        opened = shown["items"][0]
+        lost = checkpoint.parse(str(kept["head"]))
+        assert (opened["epoch"], opened["reason"]) == (2, "the disk broke")
+        assert opened["lost"]["size"] == lost.size > opened["kept"]["size"]
+        head = await owner.get("/v1/ledger/checkpoint")
+        assert head["origin"].endswith("/2")
+        assert head["epoch"] == 2
+        assert (await witness(world, str(kept["head"])))[1]["serving"] is True
+        assert (await witness(world, head["checkpoint"]))[1]["holds"] is True
+        old_party = getattr(kept["caller"], "party_id", "")
+        told = await world.agent.store.read(
+            lambda tx: tx.all(
+                "SELECT data FROM outbox WHERE party_id = ? AND type = 'ledger.epoch'", old_party
+            )
+        )
+        assert orjson.loads(told[0]["data"])["reason"] == "the disk broke"
+    await check_whole(tmp_path, kept)
+
+
+async def check_whole(folder: Path, kept: dict[str, object]) -> None:
+    """Check that the new log holds and both old receipts still prove what they proved."""
+    head = folder / "kept.txt"
+    head.write_text(str(kept["head"]), encoding="utf-8")
+    arguments = ("ledger", "verify", "--database", folder / "owner.db", "--checkpoint", head)
+    assert cli(*arguments) == 0
+    for name in ("old", "lost"):
+        document = kept[name]
+        assert isinstance(document, dict)
+        assert receipt.verify(document, kept["keys"]).position >= 0  # type: ignore[arg-type]
+
+
+async def test_a_stranger_cannot_stop_a_server_with_a_made_up_checkpoint(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        head = world.agent.notary
+        forged = checkpoint.Checkpoint(
+            origin=checkpoint.origin(head.server_id, 1), size=10**6, root=b"x" * 32
+        )
+        other = Ed25519PrivateKey.generate()
+        for note in (forged.sign(other), "nonsense"):
+            status, body = await witness(world, note)
+            assert (status, body["code"]) == (422, "invalid_body")
+        async with world.http.get(world.url + "/v1/me") as response:
+            assert response.status == 401
+
+
+async def test_a_new_key_is_vouched_for_by_the_old_one_and_receipts_verify_with_the_old_pin(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        pinned = await public_keys(world)
+        deal = await presented(world)
+        first = await receipts_of(deal.owner)
+    path = key_directory(tmp_path / "owner.db") / "receipt-ed25519.pem"
+    path.rename(path.with_name("receipt-ed25519-2026.pem"))
+    async with open_world(tmp_path) as world:
+        world.clock.at = deal.world.clock.at
+        deal.owner.world = world
+        await deal.owner.renew()
+        await deal.owner.post("/v1/stops", {})
+        later = await receipts_of(deal.owner)
+        assert (await public_keys(world)).keys() != pinned.keys()
+    assert [d["content"] for d in later[: len(first)]] == [d["content"] for d in first]
+    for document in later:
+        assert receipt.verify(document, pinned).entry.party_id == deal.owner.party_id
+        if document["kind"] == "stop":
+            bare = document | {"key_statements": []}
+            with pytest.raises(receipt.ReceiptError, match="not trusted"):
+                receipt.verify(bare, pinned)
+
+
+async def test_a_batch_that_cannot_be_sealed_is_not_kept(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        owner = await world.add_owner()
+        before = await owner.get("/v1/ledger/checkpoint")
+
+        def broken(_tx: object) -> None:
+            raise ValueError("no pen")
+
+        sealing = world.agent.notary.seal
+        world.agent.store.before_commit(broken)
+        refused = await owner.call("POST", "/v1/stops", {}, key="once")
+        assert refused.status == 503
+        world.agent.store.before_commit(sealing)
+        assert await owner.get("/v1/ledger/checkpoint") == before
+        again = await owner.call("POST", "/v1/stops", {}, key="once")
+        assert again.status == 201
+        assert isinstance(world.http, aiohttp.ClientSession)
+        shown = await receipts_of(owner)
+        assert [item["kind"] for item in shown] == ["stop"]
