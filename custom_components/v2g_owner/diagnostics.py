@@ -29,6 +29,20 @@ TO_REDACT: Final = {
     "url",
 }
 
+_BY_ID: Final = frozenset(
+    {
+        "agreements",
+        "chargers",
+        "commitments",
+        "departures",
+        "offers",
+        "parks",
+        "preferences",
+        "sessions",
+        "vehicles",
+    }
+)
+
 
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: V2GConfigEntry
@@ -42,7 +56,13 @@ async def async_get_config_entry_diagnostics(
             "stream_connected": coordinator.stream_connected,
             "stream_position": coordinator.stream_position,
         },
-        "snapshot": _redacted(asdict(coordinator.data)),
+        "snapshot": _redacted(
+            {
+                # By id would put the ids into the keys, where nothing redacts them.
+                name: list(part.values()) if name in _BY_ID else part
+                for name, part in asdict(coordinator.data).items()
+            }
+        ),
     }
 
 

@@ -77,6 +77,9 @@ class EventStream:
         """Open the stream where we are and pass on events until it closes."""
         async with self._api.stream(after=self._coordinator.stream_position) as response:
             self._coordinator.async_set_stream_connected(connected=True)
+            if not self._coordinator.last_update_success:
+                # The API came back just after our last look; the next one is minutes away.
+                await self._coordinator.async_refresh()
             async for event in read_events(response.content):
                 # What the server sends by itself proves a working stream; that it took the
                 # request does not, and keeps backing off.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,12 +31,19 @@ from .owner_world import OwnerWorld, open_owner_world
 
 SOC = "sensor.car_battery"
 PLUG = "binary_sensor.car_plug"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(autouse=True)
 def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant find our integration."""
+
+
+@pytest.fixture(autouse=True)
+def short_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a changed sensor reach the API soon; what is held back has tests of its own."""
+    interval = "custom_components.v2g_owner.telemetry.TELEMETRY_MIN_INTERVAL"
+    monkeypatch.setattr(interval, timedelta(milliseconds=50))
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ async def world(socket_enabled: None, tmp_path: Path) -> AsyncIterator[OwnerWorl
 
 
 async def until[T](check: Callable[[], T]) -> T:
-    """Wait until ``check`` returns something true, and return it; fails after ten seconds."""
+    """Wait until ``check`` returns something true, and return it; fails after half a minute."""
     async with asyncio.timeout(PATIENCE_S):
         while not (found := check()):  # noqa: ASYNC110 - states change in many ways, not one
             await asyncio.sleep(0.01)

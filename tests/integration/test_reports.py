@@ -11,11 +11,19 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL
 from custom_components.v2g_owner.departures import read_events
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
 
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
+
+
+@pytest.fixture(autouse=True)
+def real_reports(monkeypatch: pytest.MonkeyPatch, short_reports: None) -> None:
+    """Hold changes back as long as in real life."""
+    interval = "custom_components.v2g_owner.telemetry.TELEMETRY_MIN_INTERVAL"
+    monkeypatch.setattr(interval, TELEMETRY_MIN_INTERVAL)
 
 
 class Told:

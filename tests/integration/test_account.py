@@ -1,0 +1,261 @@
+"""The rest of an account: parks, check-in, calendar, rewards, diagnostics, the decoder."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+import json
+from typing import Any
+
+from homeassistant.core import Context
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.v2g_owner import models, models_deal, snapshot
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.decode import BadAnswerError, decode
+from custom_components.v2g_owner.diagnostics import (
+    async_get_config_entry_diagnostics,
+    async_get_device_diagnostics,
+)
+from custom_components.v2g_owner.money import major
+from owner_api.schemas import views
+
+from .conftest import Home, until
+from .owner_world import OwnerWorld
+
+
+def device_of(home: Home, identifier: str) -> dr.DeviceEntry:
+    """Return one of our devices."""
+    device = dr.async_get(home.hass).async_get_device_by_identifier(
+        (DOMAIN, identifier), home.entry.entry_id
+    )
+    assert isinstance(device, dr.DeviceEntry)
+    return device
+
+
+async def test_a_park_is_joined_after_reading_its_terms_and_left_again(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """An agreement is the owner's act; withdrawing it is as well."""
+    parks = (await home.act("list_parks"))["items"]
+    (park,) = [each for each in parks if each["park_id"] == world.park.party_id]
+    assert park["terms_text"]
+    device = device_of(home, vehicle_id)
+    await home.act(
+        "join_park",
+        {
+            "device_id": [device.id],
+            "park_id": park["park_id"],
+            "terms_version": park["terms_version"],
+        },
+    )
+    assert len((await world.park.get("/v1/park/members"))["items"]) == 1
+    await until(lambda: home.entry.runtime_data.coordinator.data.agreements)
+    await home.act("leave_park", {"park_id": park["park_id"]})
+    assert (await world.park.get("/v1/park/members"))["items"] == []
+    await until(
+        lambda: all(
+            each.state == "withdrawn"
+            for each in home.entry.runtime_data.coordinator.data.agreements.values()
+        )
+    )
+    with pytest.raises(ServiceValidationError) as nothing:
+        await home.act("leave_park", {"park_id": park["park_id"]})
+    assert nothing.value.translation_key == "no_agreement"
+
+
+async def test_a_check_in_for_an_unknown_session_says_so(home: Home, vehicle_id: str) -> None:
+    """The action reaches the API, whose no is translated."""
+    device = device_of(home, vehicle_id)
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("check_in", {"device_id": device.id, "evse_code": "NOPE1234"})
+    assert refused.value.translation_key == "not_found"
+
+
+@pytest.mark.parametrize("device", ["hub", "unknown"])
+async def test_a_device_that_is_no_vehicle_is_refused(
+    device: str, home: Home, world: OwnerWorld
+) -> None:
+    """The hub has no leave times."""
+    device_id = device_of(home, world.owner_id).id if device == "hub" else "nothing"
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("set_leave_times", {"device_id": device_id, "mon": "07:00"})
+    assert refused.value.translation_key == "not_a_vehicle"
+
+
+async def test_several_vehicles_can_be_stopped_at_once(home: Home, vehicle_id: str) -> None:
+    """Promise 4: harmless when nothing runs."""
+    answer = await home.act("stop", {"device_id": [device_of(home, vehicle_id).id]})
+    assert answer["stops"][0]["commitments"] == []
+
+
+async def test_an_action_without_a_response_wanted_returns_none(home: Home) -> None:
+    """Automations call it without asking for an answer."""
+    assert await home.hass.services.async_call(DOMAIN, "stop", {}, blocking=True) is None
+
+
+async def test_deals_stand_in_a_calendar_with_what_they_brought(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """A calendar trigger with an offset needs no template."""
+    owner_id = world.owner_id
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    assert home.state("calendar", owner_id, "commitments").attributes.get("message") is None
+    await home.act("accept_offer", context=Context(user_id="somebody"))
+    await home.reaches("sensor", owner_id, "deal_state", "pending_award")
+    state = home.state("calendar", owner_id, "commitments")
+    assert state.attributes["message"] == "East Gate Park · Blue car · 6.0 kWh"
+    start = datetime.fromisoformat(offer["terms"]["start_at"])
+
+    async def listed(begin: datetime, end: datetime) -> Any:
+        answer = await home.hass.services.async_call(
+            "calendar",
+            "get_events",
+            {
+                "entity_id": home.entity_id("calendar", owner_id, "commitments"),
+                "start_date_time": begin,
+                "end_date_time": end,
+            },
+            blocking=True,
+            return_response=True,
+        )
+        return next(iter((answer or {}).values()))["events"]
+
+    (event,) = await listed(start, start + timedelta(minutes=1))
+    assert event["description"] == "1.2000 CNY/kWh"
+    assert await listed(start + timedelta(days=2), start + timedelta(days=3)) == []
+    await home.act("stop", context=Context(user_id="somebody"))
+    await home.reaches("sensor", owner_id, "deal_state", "none")
+    assert home.state("calendar", owner_id, "commitments").attributes.get("message") is None
+
+
+async def test_rewards_count_from_the_start_of_the_owners_month(
+    home: Home, world: OwnerWorld
+) -> None:
+    """A monthly sum without its reset would show a loss on the first of the month."""
+    reset = home.state("sensor", world.owner_id, "rewards_paid").attributes["last_reset"]
+    local = datetime.fromisoformat(reset)
+    assert (local.day, local.hour, local.minute) == (1, 0, 0)
+    assert local.utcoffset() == timedelta(hours=8)
+    total = home.state("sensor", world.owner_id, "rewards_total")
+    assert total.attributes.get("last_reset") is None
+
+
+async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """A file people post in public."""
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    entry = home.entry
+    assert isinstance(entry, MockConfigEntry)
+    found = await async_get_config_entry_diagnostics(home.hass, entry)
+    text = json.dumps(found, default=str)
+    for secret in (
+        entry.data["refresh_token"],
+        entry.data["server_id"],
+        entry.data["device_id"],
+        world.owner_id,
+        world.url,
+        world.park.party_id,
+        "Li Wei",
+        "Blue car",
+        "East Gate Park",
+        "Asia/Shanghai",
+    ):
+        assert secret not in text, secret
+    assert found["connection"]["last_update_success"] is True
+    assert len(found["snapshot"]["offers"]) == 1
+    one = await async_get_device_diagnostics(home.hass, entry, device_of(home, vehicle_id))
+    assert set(one) == {"vehicles", "preferences", "departures"}
+    assert "Blue car" not in json.dumps(one, default=str)
+
+
+def test_the_fields_we_read_are_fields_the_api_promises() -> None:
+    """The two packages share no code; this holds their wire format together."""
+    from dataclasses import fields
+
+    pairs = (
+        (models.Vehicle, views.VEHICLE),
+        (models.Preferences, views.PREFERENCES),
+        (models.Charger, views.CHARGER),
+        (models.Agreement, views.AGREEMENT),
+        (models.Session, views.SESSION),
+        (models_deal.Offer, views.OFFER),
+        (models_deal.Evaluation, views.EVALUATION),
+        (models_deal.Counter, views.COUNTER),
+        (models_deal.Commitment, views.COMMITMENT),
+        (models_deal.Settlement, views.SETTLEMENT),
+        (models_deal.Rewards, dict.fromkeys(views.TOTALS)),
+        (snapshot.SnapshotAnswer, views.SNAPSHOT),
+    )
+    for model, view in pairs:
+        promised = {str(key) for key in view}
+        asked = {field.name for field in fields(model)}
+        assert asked <= promised, (model.__name__, asked - promised)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner:
+    """A part."""
+
+    at: datetime
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outer:
+    """A whole."""
+
+    name: str
+    parts: tuple[Inner, ...] = ()
+    table: dict[str, int | None] | None = None
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (None, "Outer is not an object"),
+        ({}, "Outer.name is missing"),
+        ({"name": 5}, "Outer.name is not str"),
+        ({"name": "n", "parts": {}}, "Outer.parts is not list"),
+        ({"name": "n", "parts": [{}]}, "Outer.parts[0].at is missing"),
+        ({"name": "n", "parts": [{"at": "soon"}]}, "Outer.parts[0].at is not a time"),
+        ({"name": "n", "parts": [{"at": "2026-12-01T00:00:00"}]}, "has no time zone"),
+        (
+            {"name": "n", "parts": [{"at": "2026-12-01T00:00:00Z", "share": True}]},
+            "Outer.parts[0].share is not a number",
+        ),
+        ({"name": "n", "table": {"a": True}}, "Outer.table.a is not int"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused_by_its_path(value: Any, where: str) -> None:
+    """Who repairs it must know where to look."""
+    with pytest.raises(BadAnswerError) as refused:
+        decode(Outer, value)
+    assert where in str(refused.value)
+
+
+def test_an_answer_with_more_than_we_know_is_read() -> None:
+    """A newer API may say more."""
+    found = decode(
+        Outer, {"name": "n", "table": {"a": None, "b": 2}, "new": 1, "anything": [1, {"x": 2}]}
+    )
+    assert found == Outer(name="n", table={"a": None, "b": 2}, anything=[1, {"x": 2}])
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "shown"),
+    [(1234, "CNY", 12.34), (1234, "JPY", 1234), (1234, "KWD", 1.234), (5, "XPOINT", 5)],
+)
+def test_minor_units_are_shown_as_people_count_them(
+    minor: int, currency: str, shown: float
+) -> None:
+    """The same digits as the API counts."""
+    from owner_api.core.money import minor_digits
+
+    assert major(minor, currency) == shown
+    assert round(shown * 10 ** minor_digits(currency)) == minor
