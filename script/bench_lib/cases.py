@@ -1,0 +1,117 @@
+"""What is timed: our side and the solver's side of one question on one instance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+
+from owner_api.planning.evaluation import Rates, evaluate
+from owner_api.planning.horizon import course_cost, course_without, look_ahead
+from owner_api.planning.pieces import cut
+from owner_api.planning.quote import QuoteRequest, quote
+
+from .instances import request_with
+from .program import Data, cheapest
+
+type Side = Callable[[], float]
+
+SEEDS = 10
+WORTHWHILE = 1  # an objective near nothing would make its relative gap meaningless
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """One question asked of both sides; each timed call returns what `objective` compares.
+
+    `ours_objective` and `theirs` return the least cost in currency units.
+    """
+
+    seed: int
+    ours: Callable[[], object]
+    ours_objective: Side
+    theirs: Side
+    others: dict[str, Side]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """Instances of one size, and by what factor our side has to be faster."""
+
+    name: str
+    goal: float
+    instances: tuple[Instance, ...]
+
+
+def plan_case(steps: int, goal: float) -> Case:
+    """Return the plan: cut the horizon into pieces, solve, and follow the cheapest course."""
+    return Case(name=f"plan, {steps} steps", goal=goal, instances=_instances(steps, _plan_instance))
+
+
+def quote_case(steps: int, goal: float) -> Case:
+    """Return the full quote with curve and counter against one energy in the solver."""
+    return Case(
+        name=f"full quote, {steps} steps", goal=goal, instances=_instances(steps, _quote_instance)
+    )
+
+
+def _instances(
+    steps: int, make: Callable[[int, QuoteRequest], Instance | None]
+) -> tuple[Instance, ...]:
+    made = (make(seed, request_with(steps, seed)) for seed in count(1))
+    usable = (instance for instance in made if instance is not None)
+    return tuple(instance for _, instance in zip(range(SEEDS), usable, strict=False))
+
+
+def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
+    data, unit = Data.of(request), _unit(request)
+
+    def plan() -> object:
+        pieces = cut(request)
+        ahead = look_ahead(pieces)
+        return pieces, course_without(pieces, ahead)
+
+    def objective() -> float:
+        pieces = cut(request)
+        course = course_without(pieces, look_ahead(pieces))
+        rates = Rates.of(request, pieces.scale)
+        return course_cost(pieces, course) * rates.cost / unit
+
+    if abs(objective()) < WORTHWHILE:
+        return None
+    return Instance(
+        seed=seed,
+        ours=plan,
+        ours_objective=objective,
+        theirs=lambda: cheapest(data),
+        others={"HiGHS without presolve": lambda: cheapest(data, presolve=False)},
+    )
+
+
+def _quote_instance(seed: int, request: QuoteRequest) -> Instance | None:
+    data, unit = Data.of(request), _unit(request)
+    judged = evaluate(request)
+    if judged.fits != "all" or judged.supply is None:
+        return None
+    sold_wh = request.offer.requested_energy_wh
+
+    def objective() -> float:
+        now = evaluate(request)
+        if now.cost_without is None:
+            raise ValueError("an instance has a solution")
+        return (now.total_cost(sold_wh) + now.cost_without * now.rates.cost) / unit
+
+    if abs(objective()) < WORTHWHILE:
+        return None
+    return Instance(
+        seed=seed,
+        ours=lambda: quote(request),
+        ours_objective=objective,
+        theirs=lambda: cheapest(data, sold_wh / 1000),
+        others={
+            "HiGHS without presolve": lambda: cheapest(data, sold_wh / 1000, presolve=False),
+        },
+    )
+
+
+def _unit(request: QuoteRequest) -> Decimal | int:
+    return Rates.of(request, cut(request).scale).unit
