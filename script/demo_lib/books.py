@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from .stage import Demo
 
-
 # What is looked for has been seen before; nothing is waited for.
 _PATIENCE_S: Final = 1.0
 

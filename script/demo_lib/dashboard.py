@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+DASHBOARD_PATH: Final = "v2g-owner"
 
 type Card = dict[str, Any]
 
-_NO_OFFER = (
-    "### No offer right now\n"
-    "The park asks again in a minute. Until then the car is charged from its roof."
-)
+_NO_OFFER = "### No offer right now\nThe park asks again in a minute or so."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ def dashboard(
         "max_columns": 3,
         "sections": [_offer(cards), _car(cards), _rewards(cards)],
     }
-    return {"title": "V2G Owner", "views": [view]}
+    return {"title": view["title"], "icon": view["icon"], "views": [view]}
 
 
 def _section(*cards: Card) -> Card:
@@ -69,7 +68,9 @@ def _tile(entity_id: str, name: str, *, columns: int = 6, **more: Any) -> Card: 
     } | more
 
 
-def _button(entity_id: str, name: str, icon: str, color: str, columns: int) -> Card:
+def _button(
+    entity_id: str, name: str, icon: str, color: str, columns: int, *, vertical: bool = True
+) -> Card:
     """Return a tile that presses a button of ours at once."""
     press = {
         "action": "perform-action",
@@ -82,45 +83,60 @@ def _button(entity_id: str, name: str, icon: str, color: str, columns: int) -> C
         columns=columns,
         icon=icon,
         color=color,
-        vertical=True,
+        vertical=vertical,
         hide_state=True,
         tap_action=press,
         icon_tap_action=press,
     )
 
 
+def _only(card: Card, entity_id: str, **state: str) -> Card:
+    """Show a card only while an entity is in a state (``state=``) or not in it (``state_not=``)."""
+    return card | {"visibility": [{"condition": "state", "entity": entity_id} | state]}
+
+
 def _offer(cards: Cards) -> Card:
     """Show what is offered, what it leaves, and the three answers; then the running deal."""
     is_open = cards.hub("binary_sensor", "offer_open")
+    deal = cards.hub("sensor", "deal_state")
     price = cards.hub("sensor", "next_offer_price")
+    energy = cards.hub("sensor", "next_offer_energy")
     words = (
         f"{{% set o = '{price}' %}}"
         "### {{ state_attr(o, 'park') }} asks for energy\n"
-        f"**{{{{ states('{cards.hub('sensor', 'next_offer_energy')}', with_unit=True) }}}}** at "
-        "**{{ states(o, with_unit=True) }}**. The car would leave with "
-        "**{{ state_attr(o, 'soc_at_departure_pct') | round(0) }} %**; you asked for "
-        "{{ state_attr(o, 'soc_min_departure_pct') | round(0) }} %."
+        f"**{{{{ states('{energy}') | float(0) | round(2) }}}} kWh** at "
+        "**{{ states(o) | float(0) | round(4) }} {{ state_attr(o, 'unit_of_measurement') }}**. "
+        "The car would leave with "
+        "**{{ state_attr(o, 'soc_at_departure_pct') | float(0) | round(1) }} %**; you asked for "
+        "{{ state_attr(o, 'soc_min_departure_pct') | float(0) | round(0) }} %."
     )
-
-    def only(card: Card, state: str) -> Card:
-        condition = {"condition": "state", "entity": is_open, "state": state}
-        return card | {"visibility": [condition]}
-
-    return _section(
-        _heading("Offer", "mdi:hand-coin"),
-        only({"type": "markdown", "content": words}, "on"),
-        only({"type": "markdown", "content": _NO_OFFER}, "off"),
-        only(_tile(cards.hub("sensor", "next_offer_net"), "You keep", color="green"), "on"),
-        only(_tile(cards.hub("sensor", "next_offer_answer_by"), "Answer by"), "on"),
-        _button(cards.hub("button", "accept_offer"), "Accept", "mdi:check-bold", "green", 4),
-        _button(cards.hub("button", "counter_offer"), "Counter", "mdi:swap-horizontal", "blue", 4),
-        _button(cards.hub("button", "decline_offer"), "Decline", "mdi:close-thick", "grey", 4),
-        _heading("Deal", "mdi:transmission-tower-import"),
-        _tile(cards.hub("sensor", "deal_state"), "State"),
+    net, answer_by = (
+        cards.hub("sensor", "next_offer_net"),
+        cards.hub("sensor", "next_offer_answer_by"),
+    )
+    running = (
+        _tile(deal, "State"),
         _tile(cards.hub("sensor", "deal_power"), "Power now"),
         _tile(cards.hub("sensor", "deal_delivered"), "Delivered"),
         _tile(cards.hub("sensor", "deal_earned"), "Earned so far", color="green"),
-        _button(cards.hub("button", "stop"), "Stop discharging", "mdi:stop-circle", "red", 12),
+    )
+    answers = (
+        _button(cards.hub("button", "accept_offer"), "Accept", "mdi:check-bold", "green", 4),
+        _button(cards.hub("button", "counter_offer"), "Counter", "mdi:swap-horizontal", "blue", 4),
+        _button(cards.hub("button", "decline_offer"), "Decline", "mdi:close-thick", "grey", 4),
+    )
+    stop = cards.hub("button", "stop")
+    return _section(
+        _heading("Offer", "mdi:hand-coin"),
+        _only({"type": "markdown", "content": words}, is_open, state="on"),
+        _only({"type": "markdown", "content": _NO_OFFER}, is_open, state="off"),
+        _only(_tile(net, "You keep", color="green"), is_open, state="on"),
+        _only(_tile(answer_by, "Answer by"), is_open, state="on"),
+        *(_only(answer, is_open, state="on") for answer in answers),
+        _heading("Deal", "mdi:transmission-tower-import"),
+        _only({"type": "markdown", "content": "No deal is running."}, deal, state="none"),
+        *(_only(tile, deal, state_not="none") for tile in running),
+        _button(stop, "Stop discharging", "mdi:stop-circle", "red", 12, vertical=False),
     )
 
 
@@ -160,9 +176,10 @@ def _rewards(cards: Cards) -> Card:
     """Show the money, and how power and charge went in the last quarter of an hour."""
     return _section(
         _heading("Rewards this month", "mdi:cash-multiple"),
-        _tile(cards.hub("sensor", "rewards_pending"), "Pending", color="orange", columns=4),
-        _tile(cards.hub("sensor", "rewards_confirmed"), "Confirmed", color="blue", columns=4),
-        _tile(cards.hub("sensor", "rewards_paid"), "Paid", color="green", columns=4),
+        _tile(cards.hub("sensor", "rewards_pending"), "Pending", color="orange"),
+        _tile(cards.hub("sensor", "rewards_confirmed"), "Confirmed", color="blue"),
+        _tile(cards.hub("sensor", "rewards_paid"), "Paid", color="green"),
+        _tile(cards.charger("sensor", "energy_exported"), "Sold in all"),
         _heading("The last quarter of an hour", "mdi:chart-line"),
         {
             "type": "history-graph",
@@ -174,5 +191,4 @@ def _rewards(cards: Cards) -> Card:
             "hours_to_show": 0.25,
             "entities": [{"entity": cards.car("sensor", "soc"), "name": "State of charge"}],
         },
-        _tile(cards.charger("sensor", "energy_exported"), "Energy from the car, ever", columns=12),
     )

@@ -388,9 +388,14 @@ class RunningHomeAssistant:
             if entry["platform"] == DOMAIN
         }
 
-    async def save_dashboard(self, config: Mapping[str, Any]) -> None:
-        """Replace the default dashboard."""
-        await self.command("lovelace/config/save", config=dict(config), url_path=None)
+    async def save_dashboard(self, url_path: str, config: Mapping[str, Any]) -> None:
+        """Add a dashboard at ``url_path``, which needs a hyphen, and open it first for everyone."""
+        made = {"url_path": url_path, "title": config["title"], "icon": config["icon"]}
+        await self.command("lovelace/dashboards/create", **made)
+        await self.command("lovelace/config/save", config=dict(config), url_path=url_path)
+        await self.command(
+            "frontend/set_system_data", key="core", value={"default_panel": url_path}
+        )
 
 
 def free_port() -> int:

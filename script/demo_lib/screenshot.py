@@ -8,9 +8,10 @@ from typing import Final
 
 from playwright.async_api import async_playwright
 
+from .dashboard import DASHBOARD_PATH
 from .hass import REPOSITORY, RunningHomeAssistant
 
-WIDTH, HEIGHT = 1440, 900
+WIDTH, HEIGHT = 1440, 840
 _TOKEN_LIVES_S: Final = 1800
 _FLAGS: Final = (
     # Root has no sandbox to use, and a container's /dev/shm is too small for Chromium.
@@ -51,12 +52,14 @@ async def take_screenshot(home: RunningHomeAssistant, file: Path) -> None:
         browser = await playwright.chromium.launch(
             executable_path=await _chromium(), args=list(_FLAGS)
         )
-        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page = await browser.new_page(
+            viewport={"width": WIDTH, "height": HEIGHT},
+            timezone_id=home.setup.time_zone,
+            locale="en-GB",
+        )
         await page.add_init_script(script)
-        await page.goto(f"{home.url}/lovelace/v2g", timeout=_LOADING_MS)
-        try:
-            await page.wait_for_selector("hui-tile-card", timeout=_LOADING_MS)
-        except Exception as e: print(e); print(page.url)
+        await page.goto(f"{home.url}/{DASHBOARD_PATH}", timeout=_LOADING_MS)
+        await page.wait_for_selector("hui-tile-card", timeout=_LOADING_MS)
         await asyncio.sleep(_DRAWING_S)
         await page.screenshot(path=file)
         await browser.close()

@@ -17,7 +17,7 @@ from owner_api.simulation.client import Client
 from owner_api.simulation.live_park import Settings, draw
 
 from .car_entities import CAR_PLUGGED, CAR_POWER, CAR_SOC, CONFIGURATION
-from .dashboard import dashboard
+from .dashboard import DASHBOARD_PATH, dashboard
 from .hass import DOMAIN, REPOSITORY, RunningHomeAssistant, Setup, running_home_assistant
 from .owner_api import OwnerApi, start_owner_api
 from .processes import Process, free_port
@@ -139,7 +139,7 @@ async def start_demo(
         vehicle_id=vehicle_id,
         charger_id=charger_id,
     )
-    await home.save_dashboard(shown)
+    await home.save_dashboard(DASHBOARD_PATH, shown)
     watcher = await Watcher.of(home)
     process = await _start_park(plot, folder, api, home, park)
     stack.push_async_callback(process.stop)
