@@ -34,6 +34,7 @@ HOW_TO_WITHDRAW: Final = (
 # What a deal does that is no news to a court: how far it is, and that it was settled (which has
 # entries of its own).
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.settled"})
+_PLAIN: Final = frozenset((str, int, bool, type(None)))
 _LIMITS: Final = (
     "soc_floor_pct",
     "soc_ceiling_pct",
@@ -60,17 +61,16 @@ _JUDGED: Final = (
 
 def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form, or a float
     """Return canonical JSON types; a percentage or efficiency becomes its decimal string."""
-    return plain(_without_floats(value))
-
-
-def _without_floats(value: Any) -> Any:  # noqa: ANN401 - as above
-    if isinstance(value, float):
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {str(key): exact(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [exact(item) for item in value]
+    if kind is float:
         return decimal_text(Decimal(repr(value)))
-    if isinstance(value, Mapping):
-        return {key: _without_floats(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_floats(item) for item in value]
-    return value
+    return plain(value)
 
 
 def append(
@@ -88,7 +88,7 @@ def append(
         at=instant_text(now),
         party_id=party_id,
         subject_id=subject_id,
-        body=exact(body),
+        body=exact(dict(body)),
     )
     row = tx.one("SELECT coalesce(max(position) + 1, 0) AS next FROM ledger_leaf")
     assert row is not None

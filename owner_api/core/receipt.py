@@ -11,9 +11,9 @@ import hashlib
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import orjson
 
 from . import checkpoint as notes, merkle
-from .canonical import canonical
 from .keyring import Json, Keyring, SignatureError, follow, read_jws, sign_jws
 
 RECEIPT_TYPE: Final = "v2g-receipt+jwt"
@@ -43,8 +43,8 @@ class Entry:
     @property
     def content(self) -> bytes:
         """The canonical bytes that are kept apart from the tree."""
-        return canonical(
-            {"body": dict(self.body), "party_id": self.party_id, "subject_id": self.subject_id}
+        return _canonical(
+            {"body": self.body, "party_id": self.party_id, "subject_id": self.subject_id}
         )
 
 
@@ -58,6 +58,11 @@ class Verified:
     entry: Entry
     checkpoint: notes.Checkpoint
     key_id: str
+
+
+def _canonical(value: Mapping[str, Any]) -> bytes:
+    """Return ``core.canonical``'s bytes of what holds canonical types already, faster."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def issuer(server_id: str) -> str:
@@ -77,7 +82,7 @@ def content_digest(salt: bytes, content: bytes) -> bytes:
 
 def leaf_bytes(kind: str, at: str, digest: bytes) -> bytes:
     """Return what is hashed into the tree: nothing that could name a person."""
-    return canonical({"at": at, "digest": digest.hex(), "kind": kind, "v": 1})
+    return _canonical({"at": at, "digest": digest.hex(), "kind": kind, "v": 1})
 
 
 def sign(

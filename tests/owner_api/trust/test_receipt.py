@@ -67,6 +67,16 @@ def test_any_content_of_canonical_types_survives_the_way_through_json(body: dict
     assert receipt.verify(document(entry(body)), KEYS).entry.body == body
 
 
+@given(body=st.dictionaries(st.text("abc_", max_size=6), st.recursive(LEAF, st.lists), max_size=5))
+def test_the_hashed_content_is_the_canonical_form_that_everything_else_uses(
+    body: dict[str, Any],
+) -> None:
+    whole = {"body": body, "party_id": "own_1", "subject_id": "dec_1"}
+    assert entry(body).content == canonical(whole)
+    leaf = {"at": "2026", "digest": "07" * 32, "kind": "stop", "v": 1}
+    assert receipt.leaf_bytes("stop", "2026", b"\x07" * 32) == canonical(leaf)
+
+
 @given(at=st.integers(0, 10**6), bit=st.integers(0, 5))
 def test_a_single_changed_bit_in_the_signed_part_is_refused(at: int, bit: int) -> None:
     made = document(entry())
