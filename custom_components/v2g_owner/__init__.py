@@ -24,6 +24,7 @@ from .coordinator import V2GConfigEntry, V2GCoordinator, V2GRuntimeData
 from .credentials import RefreshTokenStore
 from .departures import CalendarMirror
 from .entity import hub_device_info
+from .issues import async_watch_mapping
 from .pin import key_pin
 from .services import async_setup_services
 from .stream import EventStream
@@ -53,6 +54,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
 
+    for subentry in entry.subentries.values():
+        entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())

@@ -9,10 +9,20 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 
+_NOTIFICATION_TAP: Final = "mobile_app_notification_action"
 _STARTERS: Final = ("automation_triggered", "script_started")
 # Runs overlap by a few; an old one no longer acts.
 _MOST_REMEMBERED: Final = 256
 _STARTED_BY: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_started_by")
+_TAPS: HassKey[dict[str, Tap]] = HassKey(f"{DOMAIN}_notification_taps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """A person's tap on a notification's button."""
+
+    user: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,27 +40,48 @@ def async_remember_starters(hass: HomeAssistant) -> None:
     A context itself does not tell: it remembers its first event only if somebody listened to it.
     """
     started_by: dict[str, str] = hass.data.setdefault(_STARTED_BY, {})
+    taps: dict[str, Tap] = hass.data.setdefault(_TAPS, {})
 
     @callback
-    def remember(event: Event[Any]) -> None:
+    def remember_starter(event: Event[Any]) -> None:
         started_by.setdefault(event.context.id, str(event.data.get("entity_id", "unknown")))
-        if len(started_by) > _MOST_REMEMBERED:
-            del started_by[next(iter(started_by))]
+        _forget_oldest(started_by)
+
+    @callback
+    def remember_tap(event: Event[Any]) -> None:
+        if event.context.user_id is not None:
+            action = str(event.data.get("action", ""))
+            taps[event.context.id] = Tap(user=event.context.user_id, action=action)
+            _forget_oldest(taps)
 
     for kind in _STARTERS:
-        hass.bus.async_listen(kind, remember)
+        hass.bus.async_listen(kind, remember_starter)
+    hass.bus.async_listen(_NOTIFICATION_TAP, remember_tap)
 
 
-async def async_actor_of(hass: HomeAssistant, context: Context) -> Actor:
-    """Return who acts in a context.
+def _forget_oldest(remembered: dict[str, Any]) -> None:
+    """Keep the memory small."""
+    if len(remembered) > _MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]
+
+
+async def async_actor_of(
+    hass: HomeAssistant, context: Context, offer_id: str | None = None
+) -> Actor:
+    """Return who acts in a context, on an offer where one is named.
 
     Only a person's own call carries a user and no parent: an automation gets a context of its
-    own, whose parent is what triggered it, even when that was a person.
+    own, whose parent is what triggered it, even when that was a person. The one exception is a
+    tap on a notification's button whose name holds this very offer's id: the automation between
+    only carries that person's answer.
     """
     if context.user_id is not None and context.parent_id is None:
         return Actor(method="tap", who={"user": context.user_id})
     # An automation that our own event triggered gets here before the bus has told that it started:
     # what is fired while listeners run waits until they are done.
     await asyncio.sleep(0)
+    tap = hass.data.get(_TAPS, {}).get(context.parent_id or "")
+    if tap is not None and offer_id is not None and offer_id in tap.action:
+        return Actor(method="tap", who={"user": tap.user})
     starter = hass.data.get(_STARTED_BY, {}).get(context.id, "unknown")
     return Actor(method="automation", who={"automation": starter[:200]})

@@ -123,7 +123,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
         coordinator,
         offer,
         decision,
-        await async_actor_of(call.hass, call.context),
+        await async_actor_of(call.hass, call.context, offer.offer_id),
         terms=given,
         revision=call.data.get(ATTR_REVISION),
     )

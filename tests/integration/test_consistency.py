@@ -170,6 +170,7 @@ def test_every_translation_key_in_code_has_a_text() -> None:
     known = texts()
     exceptions = {path.split(".")[1] for path in known if path.startswith("exceptions.")}
     entities = {path.split(".")[2] for path in known if path.startswith("entity.")}
+    issues = {path.split(".")[1] for path in known if path.startswith("issues.")}
     selectors = {path.split(".")[1] for path in known if path.startswith("selector.")}
     for source, tree in trees():
         for node in ast.walk(tree):
@@ -183,6 +184,8 @@ def test_every_translation_key_in_code_has_a_text() -> None:
                 where = (source.name, name, value.value)
                 if name.endswith(("Error", "Failed", "NotReady")):
                     assert value.value in exceptions, where
+                elif name == "async_create_issue":
+                    assert value.value in issues, where
                 elif name.endswith("Description"):
                     assert value.value in entities, where
                 else:
@@ -256,6 +259,29 @@ async def test_actions_are_registered_described_selected_and_named(hass: HomeAss
                     assert set(options) == set(config["options"]), name
     shown = await service_helper.async_get_all_descriptions(hass)
     assert set(shown[DOMAIN]) == registered
+
+
+async def test_triggers_and_conditions_are_described_named_and_drawn(hass: HomeAssistant) -> None:
+    """Code, YAML, texts and icons name the same triggers and conditions, field by field."""
+    from custom_components.v2g_owner.condition import async_get_conditions
+    from custom_components.v2g_owner.trigger import async_get_triggers
+
+    english, icons = read(FOLDER / "translations/en.json"), read(FOLDER / "icons.json")
+    kinds: dict[str, set[str]] = {
+        "triggers": set(await async_get_triggers(hass)),
+        "conditions": set(await async_get_conditions(hass)),
+    }
+    for kind, keys in kinds.items():
+        described = load_yaml(str(FOLDER / f"{kind}.yaml"))
+        assert isinstance(described, dict)
+        shown = {key: value for key, value in described.items() if not key.startswith(".")}
+        assert set(shown) == keys == set(english[kind]) == set(icons[kind]), kind
+        for key, value in shown.items():
+            fields = set(value.get("fields", {}))
+            assert fields == set(english[kind][key].get("fields", {})), key
+            for field in value.get("fields", {}).values():
+                validate_selector(field["selector"])
+        assert all(each[kind[:-1]].startswith("mdi:") for each in icons[kind].values())
 
 
 def test_icons_are_of_the_right_set_and_for_entities_that_exist() -> None:

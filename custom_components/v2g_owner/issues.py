@@ -1,0 +1,73 @@
+"""Repairs that the owner can act on: a mapped entity that is gone."""
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers.event import async_track_entity_registry_updated_event
+
+from .const import (
+    CONF_CALENDAR_ENTITY,
+    CONF_EXPORT_ENTITY,
+    CONF_IMPORT_ENTITY,
+    CONF_ONLINE_ENTITY,
+    CONF_PLUGGED_ENTITY,
+    CONF_POWER_ENTITY,
+    CONF_SOC_ENTITY,
+    CONF_TEMPERATURE_ENTITY,
+    DOMAIN,
+)
+from .coordinator import V2GConfigEntry
+
+MAPPED = (
+    CONF_SOC_ENTITY,
+    CONF_PLUGGED_ENTITY,
+    CONF_POWER_ENTITY,
+    CONF_IMPORT_ENTITY,
+    CONF_EXPORT_ENTITY,
+    CONF_TEMPERATURE_ENTITY,
+    CONF_CALENDAR_ENTITY,
+    CONF_ONLINE_ENTITY,
+)
+
+
+@callback
+def async_watch_mapping(
+    hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry
+) -> CALLBACK_TYPE:
+    """Follow a mapped entity to its new name, and raise a repair when it is deleted.
+
+    Returns the way to stop. A reload with a mapping that is whole again clears the repair.
+    """
+    mapping = {subentry.data[conf]: conf for conf in MAPPED if subentry.data.get(conf)}
+
+    def issue_id(conf: str) -> str:
+        return f"mapped_entity_gone_{subentry.subentry_id}_{conf}"
+
+    @callback
+    def updated(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
+        data = event.data
+        if data["action"] == "remove" and (conf := mapping.get(data["entity_id"])):
+            ir.async_create_issue(
+                hass,
+                DOMAIN,
+                issue_id(conf),
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key="mapped_entity_gone",
+                translation_placeholders={
+                    "entity_id": data["entity_id"],
+                    "name": subentry.title,
+                },
+            )
+        elif data["action"] == "update" and "old_entity_id" in data:
+            conf = mapping.get(data["old_entity_id"], "")
+            if subentry.data.get(conf) == data["old_entity_id"]:
+                hass.config_entries.async_update_subentry(
+                    entry, subentry, data={**subentry.data, conf: data["entity_id"]}
+                )
+
+    for conf in MAPPED:
+        entity_id = subentry.data.get(conf)
+        if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
+            ir.async_delete_issue(hass, DOMAIN, issue_id(conf))
+    return async_track_entity_registry_updated_event(hass, list(mapping), updated)

@@ -1,0 +1,180 @@
+"""What automations can build on: our own triggers and conditions, repairs, the system page."""
+
+from typing import Any
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    async_mock_service,
+    get_system_health_info,
+)
+
+from custom_components.v2g_owner.const import DOMAIN
+
+from .conftest import Home, paired_entry, until, vehicle_subentry
+from .owner_world import OwnerWorld
+
+
+async def automate(hass: HomeAssistant, *triggers: Any, conditions: Any = ()) -> list[Any]:
+    """Set up an automation that calls a mocked action; returns the calls."""
+    calls = async_mock_service(hass, "test", "noted")
+    automation = {
+        "alias": "Note it",
+        "triggers": [
+            {**trigger, "id": trigger["trigger"].partition(".")[2]} for trigger in triggers
+        ],
+        "conditions": list(conditions),
+        "actions": {"action": "test.noted", "data": {"why": "{{ trigger.id }}"}},
+        "mode": "queued",
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    return calls
+
+
+async def test_an_offer_a_start_and_a_stop_trigger_under_their_own_names(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """An area full of other event entities is a valid target; only ours count."""
+    hass, owner_id = home.hass, world.owner_id
+    registry = er.async_get(hass)
+    foreign = registry.async_get_or_create("event", "other", "1")
+    targets = {
+        "entity_id": [
+            foreign.entity_id,
+            home.entity_id("event", owner_id, "offers"),
+            home.entity_id("event", owner_id, "deals"),
+            home.entity_id("event", owner_id, "rewards"),
+        ]
+    }
+    kinds = ("offer_received", "discharge_started", "discharge_stopped", "reward_confirmed")
+    calls = await automate(
+        hass, *({"trigger": f"{DOMAIN}.{kind}", "target": targets} for kind in kinds)
+    )
+    hass.states.async_set(foreign.entity_id, "unknown")
+    hass.states.async_set(
+        foreign.entity_id, "2026-12-01T00:00:00+00:00", {"event_type": "offer_presented"}
+    )
+    await hass.async_block_till_done()
+    assert calls == []
+
+    offer = await world.offer(session_id, start_at=world.at(0.2), dispute_window_s=0)
+    await until(lambda: [call.data["why"] for call in calls] == ["offer_received"])
+    answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+    commitment_id = answer["answer"]["commitment_id"]
+    await world.award(commitment_id)
+    await world.meter(session_id, context="begin")
+    await until(lambda: world.at(0) > offer["terms"]["start_at"])
+    await world.instruct(commitment_id)
+    await until(lambda: len(calls) == 2)
+    world.exported_wh += 400
+    await world.meter(session_id, -7_000)
+    await home.act("stop", context=Context(user_id="somebody"))
+    await until(lambda: len(calls) >= 3)
+    await world.meter(session_id, 0, context="end")
+    for _ in range(3):
+        await world.tick()
+    await until(lambda: len(calls) == 4)
+    assert [call.data["why"] for call in calls] == list(kinds)
+
+
+async def test_conditions_tell_whether_discharging_is_allowed_and_an_offer_open(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Readable without templates."""
+    hass = home.hass
+    calls = await automate(
+        hass,
+        {"trigger": "event", "event_type": "check.now"},
+        conditions=[
+            {
+                "condition": f"{DOMAIN}.discharge_allowed",
+                "target": {"entity_id": home.entity_id("switch", vehicle_id, "discharge_allowed")},
+                "options": {"behavior": "any"},
+            },
+            {
+                "condition": f"{DOMAIN}.offer_open",
+                "target": {
+                    "entity_id": home.entity_id("binary_sensor", world.owner_id, "offer_open")
+                },
+                "options": {"behavior": "any"},
+            },
+        ],
+    )
+    hass.bus.async_fire("check.now")
+    await hass.async_block_till_done()
+    assert calls == []
+    await world.offer(session_id)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    hass.bus.async_fire("check.now")
+    await until(lambda: len(calls) == 1)
+    await home.set("switch", vehicle_id, "discharge_allowed", "turn_off")
+    hass.bus.async_fire("check.now")
+    await hass.async_block_till_done()
+    assert len(calls) == 1
+
+
+@pytest.fixture
+async def registered_home(hass: HomeAssistant, world: OwnerWorld, vehicle_id: str) -> Home:
+    """Set up an entry whose mapped sensor has a registry entry."""
+    entity = er.async_get(hass).async_get_or_create(
+        "sensor", "some_car", "battery", suggested_object_id="registered_battery"
+    )
+    hass.states.async_set(entity.entity_id, "64")
+    subentry = vehicle_subentry(vehicle_id, soc_entity=entity.entity_id)
+    entry = await paired_entry(hass, world, [subentry])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return Home(hass, entry)
+
+
+async def test_a_renamed_sensor_is_followed(registered_home: Home, vehicle_id: str) -> None:
+    """Renaming an entity must not silence the car."""
+    hass = registered_home.hass
+    registry = er.async_get(hass)
+    registry.async_update_entity("sensor.registered_battery", new_entity_id="sensor.new_name")
+    hass.states.async_set("sensor.new_name", "58")
+    await hass.async_block_till_done()
+    (subentry,) = registered_home.entry.subentries.values()
+    assert subentry.data["soc_entity"] == "sensor.new_name"
+    await registered_home.reaches("sensor", vehicle_id, "soc", "58.0")
+
+
+async def test_a_deleted_sensor_is_a_repair_until_another_is_chosen(
+    registered_home: Home,
+) -> None:
+    """Promise 3 begins with knowing that nobody measures any more."""
+    hass, entry = registered_home.hass, registered_home.entry
+    er.async_get(hass).async_remove("sensor.registered_battery")
+    hass.states.async_remove("sensor.registered_battery")
+    await hass.async_block_till_done()
+    (issue,) = [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
+    assert issue.translation_key == "mapped_entity_gone"
+    assert issue.translation_placeholders == {
+        "entity_id": "sensor.registered_battery",
+        "name": "Blue car",
+    }
+    hass.states.async_set("sensor.other_battery", "50")
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "soc_entity": "sensor.other_battery"}
+    )
+    await hass.async_block_till_done()
+    assert not [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
+
+
+async def test_the_system_page_says_how_the_connection_stands(
+    home: Home, world: OwnerWorld
+) -> None:
+    """Also without any account."""
+    hass = home.hass
+    await home.reaches("binary_sensor", world.owner_id, "stream", "on")
+    assert await async_setup_component(hass, "system_health", {})
+    await hass.async_block_till_done()
+    shown = await get_system_health_info(hass, DOMAIN)
+    assert shown == {"accounts": 1, "answering": 1, "live": 1, "vehicles": 1}
+    await hass.config_entries.async_unload(home.entry.entry_id)
+    shown = await get_system_health_info(hass, DOMAIN)
+    assert shown == {"accounts": 1, "answering": 0, "live": 0, "vehicles": 0}
