@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+import logging
+import sqlite3
+from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.machine import (
@@ -11,52 +15,75 @@ from owner_api.core.machine import (
     OfferState,
     decide_offer,
 )
-from owner_api.store.times import encode
 from owner_api.store.tx import Tx
 
 from . import announce, deals, guard, offers, settlements
-from .records import CommitmentRecord, OfferRecord, SessionRecord
+from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 type NewId = Callable[[str], str]
 
 
 def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
-    """Do everything that is due at ``now``; nothing here depends on how often it is called."""
-    _expire_offers(tx, now)
-    for deal in _live_deals(tx):
-        _watch_deal(tx, deal, now, config)
-    _settle(tx, now, config, new_id)
-    _finalize(tx, now, new_id)
-    _check_recharge(tx, now)
+    """Do everything that is due at ``now``; nothing here depends on how often it is called.
+
+    Each thing stands alone: one that fails is logged and undone, and keeps no other from its time.
+    """
+    for row in _due_offers(tx, now):
+        _alone(tx, row["offer_id"], partial(_expire, tx, row, now))
+    for row in _live_deals(tx):
+        _alone(tx, row["commitment_id"], partial(_watch_deal, tx, row, now, config))
+    for row in _unsettled(tx):
+        _alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id))
+    for settlement_id in _undisputed(tx, now):
+        work = partial(settlements.finalize, tx, settlement_id, now, new_id)
+        _alone(tx, settlement_id, work)
+    for row in _recharges_due(tx, now):
+        _alone(tx, row["session_id"], partial(_check_recharge, tx, row, now))
 
 
-def _expire_offers(tx: Tx, now: datetime) -> None:
-    """Promise 1: an offer nobody answered in time is over."""
-    rows = tx.all(
+def _alone(tx: Tx, what: str, work: Callable[[], object]) -> None:
+    """Run one piece of work so that only it is undone when it fails."""
+    try:
+        with tx.nested():
+            work()
+    except sqlite3.Error:
+        # The store itself is in trouble: the whole tick is undone and tried again.
+        raise
+    except Exception:
+        _LOGGER.exception("what was due for %s failed and was undone", what)
+
+
+def _due_offers(tx: Tx, now: datetime) -> list[Row]:
+    return tx.all(
         "SELECT * FROM offer WHERE state IN ('presented', 'countered') AND respond_by <= ?", now
     )
-    for row in rows:
-        offer = OfferRecord.from_row(row)
-        move = decide_offer(offers.facts(offer), Expire(), now)
-        if isinstance(move, Moved):
-            tx.update(
-                "offer",
-                {"offer_id": offer.offer_id},
-                state=OfferState.EXPIRED.value,
-                updated_at=now,
-            )
-            announce.offer(tx, offer.offer_id, now)
 
 
-def _live_deals(tx: Tx) -> list[CommitmentRecord]:
-    rows = tx.all(
+def _expire(tx: Tx, row: Row, now: datetime) -> None:
+    """Promise 1: an offer nobody answered in time is over."""
+    offer = OfferRecord.from_row(row)
+    move = decide_offer(offers.facts(offer), Expire(), now)
+    if isinstance(move, Moved):
+        tx.update(
+            "offer",
+            {"offer_id": offer.offer_id},
+            state=OfferState.EXPIRED.value,
+            updated_at=now,
+        )
+        announce.offer(tx, offer.offer_id, now)
+
+
+def _live_deals(tx: Tx) -> list[Row]:
+    return tx.all(
         "SELECT * FROM commitment WHERE state IN ('pending_award', 'scheduled', 'active')"
     )
-    return [CommitmentRecord.from_row(row) for row in rows]
 
 
-def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> None:
+def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
     """End a deal whose time has passed or whose discharge may not go on."""
+    deal = CommitmentRecord.from_row(row)
     grace = timedelta(seconds=config.start_grace_s)
     # A yes given late joins late: the grace counts from when the award had to be there.
     late = now > min(max(deal.start_at, deal.award_by) + grace, deal.end_at)
@@ -75,53 +102,56 @@ def _watch_deal(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -
             pass
 
 
-def _settle(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
-    """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
-    rows = tx.all(
+def _unsettled(tx: Tx) -> list[Row]:
+    return tx.all(
         "SELECT * FROM commitment WHERE settlement_id IS NULL AND ended_at IS NOT NULL"
         " AND started_at IS NOT NULL"
     )
-    for row in rows:
-        deal = CommitmentRecord.from_row(row)
-        over = deal.lease_until is not None and now >= deal.lease_until
-        if deal.stop is not None and deal.stop.stopped_at is None and over:
-            assert deal.lease_until is not None
-            deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
-            deal = CommitmentRecord.find(tx, deal.commitment_id)
-        session = SessionRecord.find(tx, deal.session_id)
-        settlements.settle_if_ready(tx, deal, session, now, config, new_id)
 
 
-def _finalize(tx: Tx, now: datetime, new_id: NewId) -> None:
-    """Make final what nobody disputed in time."""
+def _settle(tx: Tx, row: Row, now: datetime, config: Config, new_id: NewId) -> None:
+    """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
+    deal = CommitmentRecord.from_row(row)
+    over = deal.lease_until is not None and now >= deal.lease_until
+    if deal.stop is not None and deal.stop.stopped_at is None and over:
+        assert deal.lease_until is not None
+        deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
+        deal = CommitmentRecord.find(tx, deal.commitment_id)
+    session = SessionRecord.find(tx, deal.session_id)
+    settlements.settle_if_ready(tx, deal, session, now, config, new_id)
+
+
+def _undisputed(tx: Tx, now: datetime) -> list[str]:
+    """Return the settlements that nobody disputed in time."""
     rows = tx.all(
         "SELECT settlement_id FROM settlement WHERE state = 'provisional' AND dispute_until <= ?",
         now,
     )
-    for row in rows:
-        settlements.finalize(tx, row["settlement_id"], now, new_id)
+    return [row["settlement_id"] for row in rows]
 
 
-def _check_recharge(tx: Tx, now: datetime) -> None:
-    """Record a broken recharge promise; it ends the rules' yes for that park."""
-    rows = tx.all(
+def _recharges_due(tx: Tx, now: datetime) -> list[Row]:
+    return tx.all(
         "SELECT * FROM session WHERE recharge_due_at IS NOT NULL AND recharge_due_at <= ?"
         " AND state = 'bound'",
-        encode(now),
+        now,
     )
-    for row in rows:
-        session = SessionRecord.from_row(row)
-        start = row["recharge_from_wh"]
-        if start is None:
-            start = session.live.first_import_register_wh or 0
-        charged = (session.live.import_register_wh or 0) - start
-        promise = session.recharge
-        broken = promise is not None and charged < promise.energy_wh
-        tx.update(
-            "session",
-            {"session_id": session.session_id},
-            recharge_due_at=None,
-            recharge_broken=int(broken or session.recharge_broken),
-        )
-        if broken:
-            announce.session(tx, session.session_id, now)
+
+
+def _check_recharge(tx: Tx, row: Row, now: datetime) -> None:
+    """Record a broken recharge promise; it ends the rules' yes for that park."""
+    session = SessionRecord.from_row(row)
+    start = row["recharge_from_wh"]
+    if start is None:
+        start = session.live.first_import_register_wh or 0
+    charged = (session.live.import_register_wh or 0) - start
+    promise = session.recharge
+    broken = promise is not None and charged < promise.energy_wh
+    tx.update(
+        "session",
+        {"session_id": session.session_id},
+        recharge_due_at=None,
+        recharge_broken=int(broken or session.recharge_broken),
+    )
+    if broken:
+        announce.session(tx, session.session_id, now)

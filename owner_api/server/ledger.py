@@ -24,6 +24,10 @@ _ALWAYS: Final = frozenset(
         "/v1/ledger/checkpoint",
         "/v1/ledger/epochs",
         "/v1/ledger/witness",
+        # Promise 4: stop works, whatever the log says; and the meter that shows it.
+        "/v1/stops",
+        "/v1/park/commitments/{commitment_id}/stop-confirmation",
+        "/v1/park/sessions/{session_id}/readings",
     )
 )
 

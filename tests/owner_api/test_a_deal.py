@@ -135,3 +135,19 @@ async def test_promise_8_an_offer_past_the_leave_time_is_declined_with_the_reaso
     assert deal.offer["reason"] == "not_available"
     shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
     assert shown["evaluation"]["reason"]["code"]
+
+
+async def test_one_deal_whose_deadline_fails_keeps_no_other_from_its_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    deal = await presented(world)
+    other = await world.offer(deal.park, deal.session_id)
+    await world.agent.store.write(
+        lambda tx: tx.run(
+            "UPDATE offer SET decision = '{}' WHERE offer_id = ?", deal.offer["offer_id"]
+        )
+    )
+    await world.move(1201)
+    shown = await deal.owner.get(f"/v1/offers/{other['offer_id']}")
+    assert shown["state"] == "expired"
+    assert "failed and was undone" in caplog.text
