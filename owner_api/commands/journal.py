@@ -183,7 +183,10 @@ def agreement(tx: Tx, agreement_id: str, now: datetime) -> None:
     )
     refs = [member["member_ref"] for member in members]
     kind = f"agreement.{row['state']}"
+    # Both sides pin the key that will sign what follows.
+    key = tx.one("SELECT key_id, x FROM ledger_key ORDER BY position DESC LIMIT 1")
     shown = {name: row[name] for name in ("state", "terms_version", "terms_sha256")}
+    shown["log_key"] = key
     owned = shown | {
         "agreement_id": row["agreement_id"],
         "park_id": row["park_id"],

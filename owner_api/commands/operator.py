@@ -60,7 +60,8 @@ def _owner_erase(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> Js
 
 def _park_add(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> Json:
     added = parks.add_park(tx, now=operator.now, new_id=operator.new_id, **arguments)
-    return {"client_id": added.park_id} | asdict(added)
+    key = operator.access.keys.receipt.public_jwk
+    return {"client_id": added.park_id, "receipt_key": key} | asdict(added)
 
 
 def _park_list(tx: Tx, _operator: Operator, _arguments: Mapping[str, Any]) -> Json:

@@ -105,6 +105,7 @@ def pair(access: Access, tx: Tx, call: Call) -> Answer:
         "device_id": device_id,
         "owner_id": row["owner_id"],
         "server_id": access.server_id,
+        "receipt_key": access.keys.receipt.public_jwk,
     }
     return Reply(body=identity | pair_of_tokens, status=201)
 

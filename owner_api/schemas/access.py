@@ -44,6 +44,8 @@ PAIR_ANSWER: Final = {
     Required("token_type"): choice("Bearer"),
     Required("expires_in_s"): integer(1, 3_600),
     Required("refresh_token"): text(1, 200),
+    # Pin it: receipts and checkpoints are worth what the key that signed them is.
+    Required("receipt_key"): AnyJson(),
 }
 TOKEN_ANSWER: Final = {
     Required("access_token"): text(1, 2_048),

@@ -2,13 +2,14 @@
 
 import itertools
 from typing import Any
+import uuid
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 import orjson
 from probatio import Schema
 
 from owner_api.core import checkpoint, merkle, receipt
-from owner_api.core.keyring import Keyring, read_keys
+from owner_api.core.keyring import Keyring, keyring, read_jwk, read_keys
 from owner_api.schemas import ledger as messages
 from tests.owner_api.deal_world import Caller, Deal, World, active, presented
 
@@ -221,3 +222,19 @@ async def test_an_award_whose_terms_differ_by_one_byte_is_refused(world: World) 
         {"order_reference": "PO-1", "terms_sha256": other, "committed_energy_wh": 6000},
     )
     assert (refused.status, refused.body["code"]) == (409, "award_mismatch")
+
+
+async def test_the_key_is_named_at_pairing_and_in_the_agreement(world: World) -> None:
+    keys = await public_keys(world)
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner)
+    await world.join(owner, park, vehicle_id)
+    for party in (owner, park):
+        agreed = (await receipts_of(party))[0]["content"]
+        assert keys.keys() == {agreed["log_key"]["key_id"]}
+    minted = await owner.post("/v1/pairing-codes")
+    body = {"code": minted["code"], "device_name": "Phone", "kind": "phone"}
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    async with world.http.post(world.url + "/v1/pair", json=body, headers=headers) as response:
+        paired = await response.json()
+    assert keyring(read_jwk(paired["receipt_key"])).keys() == keys.keys()
