@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from owner_api.core.model import ConsentMode, Terms, WarrantyPolicy
+from owner_api.planning.check import MAX_ENERGY_WH
 from owner_api.store.times import encode
 from owner_api.store.tx import Tx
 
@@ -152,4 +153,4 @@ def budget_left_wh(
     cap = vehicle.body.lifetime_discharge_cap_wh
     if cap is not None and vehicle.body.warranty_discharge_policy is WarrantyPolicy.CAPPED:
         left.append(max(0, cap - vehicle.live.discharged_wh))
-    return min(left) if left else None
+    return min(*left, MAX_ENERGY_WH) if left else None

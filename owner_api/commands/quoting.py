@@ -73,7 +73,7 @@ def quote_request(
             "min_price_per_kwh": str(preferences.min_price_per_kwh),
         },
         "tariff": tariff(tx, vehicle, now, departure.departure_at).entries,
-        "charging": [charging_entry(promised)] if promised and promised.guaranteed else [],
+        "charging": charging_entries(promised) if promised and promised.guaranteed else [],
         "commitments": _fixed(tx, vehicle, leave_out),
         "currency": _planned_currency(vehicle),
         "offer": {
@@ -115,7 +115,7 @@ def _planned_currency(vehicle: VehicleRecord) -> str:
     return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
-def charging_entry(promise: Recharge) -> Json:
+def charging_entries(promise: Recharge) -> list[Json]:
     """Return what a guaranteed recharge promises at any time: its latest possible stretch.
 
     All of ``energy_wh`` by ``by`` at no more than ``max_w`` only binds the park to charge in the
@@ -123,12 +123,16 @@ def charging_entry(promise: Recharge) -> Json:
     """
     stretch = timedelta(seconds=promise.energy_wh * 3600 // promise.max_w)
     start = max(promise.start_at, promise.by - stretch)
-    return {
+    if start >= promise.by:
+        # Less than a second's worth of charging promises nothing.
+        return []
+    entry = {
         "start_at": instant_text(start),
         "end_at": instant_text(promise.by),
         "max_w": promise.max_w,
         "price_per_kwh": str(promise.price_per_kwh),
     }
+    return [entry]
 
 
 def _fixed(tx: Tx, vehicle: VehicleRecord, leave_out: str | None) -> list[Json]:

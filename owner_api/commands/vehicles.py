@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, Final, cast
 
 from owner_api.calls import Call, Reply
@@ -34,7 +35,7 @@ def create(tx: Tx, call: Call) -> Reply:
         vehicle_id=vehicle_id,
         owner_id=call.principal.party_id,
         revision=1,
-        body=dump(build(Vehicle, call.body)),
+        body=dump(_checked_body(call.body)),
         live=dump(VehicleLive()),
         preferences=dump(Preferences()),
         preferences_revision=1,
@@ -63,7 +64,7 @@ def patch(tx: Tx, call: Call) -> Reply:
     """Change what the owner says about a vehicle."""
     record = _own(tx, call)
     call.require_revision(record.revision, vehicle_view(tx, record, call.now))
-    body = build(Vehicle, _merged(view(record.body), call.body))
+    body = _checked_body(_merged(view(record.body), call.body))
     tx.update(
         "vehicle",
         {"vehicle_id": record.vehicle_id},
@@ -73,6 +74,17 @@ def patch(tx: Tx, call: Call) -> Reply:
     rejudge.vehicle(tx, record.vehicle_id, call.now, "preferences")
     changed = announce.vehicle(tx, record.vehicle_id, call.now)
     return Reply(body=vehicle_view(tx, changed, call.now), etag=str(changed.revision))
+
+
+def _checked_body(body: Json) -> Vehicle:
+    """Return the vehicle; raise invalid_body naming the step where a taper does not fall."""
+    vehicle = build(Vehicle, body)
+    for number, (before, step) in enumerate(pairwise(vehicle.taper), start=1):
+        if step.from_soc_pct <= before.from_soc_pct or step.max_charge_w > before.max_charge_w:
+            limit = "a higher from_soc_pct and no higher max_charge_w than the step before"
+            error = FieldError(pointer=f"/taper/{number}", code="conflict", limit=limit)
+            raise Problem(ProblemCode.INVALID_BODY, f"taper.{number}: {limit}", errors=(error,))
+    return vehicle
 
 
 def delete(tx: Tx, call: Call) -> Reply:

@@ -51,7 +51,9 @@ VEHICLE_FIELDS: Final = {
     "warranty_discharge_policy": choice(*WARRANTY_POLICIES),
     "lifetime_discharge_cap_wh": Nullable(integer(0, 10**12)),
     "identifier_digest": Nullable(sha256_hex()),
-    "taper": ListOf({Required("from_soc_pct"): PERCENT, Required("max_charge_w"): POWER_W}, 0, 16),
+    "taper": ListOf(
+        {Required("from_soc_pct"): PERCENT, Required("max_charge_w"): integer(1, 1_000_000)}, 0, 16
+    ),
 }
 VEHICLE_CREATE: Final[dict[object, object]] = {
     Required("display_name"): NAME,

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CODE = "E07-4711"
 DIGEST = hashlib.sha256(b"the car's identifier").hexdigest()
-SELLS_ALL = {"consent_mode": "rules", "rules": [{"name": "always"}]}
+SELLS_ALL: dict[str, Any] = {"consent_mode": "rules", "rules": [{"name": "always"}]}
 
 
 class Parties:
