@@ -33,12 +33,12 @@ def keep_sample(tx: Tx, vehicle_id: str, live: VehicleLive) -> None:
     at = live.soc_measured_at
     slot = datetime.fromtimestamp(at.timestamp() // _STEP_S * _STEP_S, UTC)
     values = {
-        "soc_pct": float(live.soc_pct),
+        "soc_pct": str(live.soc_pct),
         "charged_wh": live.charged_wh,
         "discharged_wh": live.discharged_wh,
         "pack_temperature_c": None
         if live.pack_temperature_c is None
-        else float(live.pack_temperature_c),
+        else str(live.pack_temperature_c),
     }
     where = {"vehicle_id": vehicle_id, "at": slot}
     if not tx.update("soc_sample", where, **values):
@@ -79,7 +79,7 @@ def _days(vehicle: VehicleRecord, rows: list[Row]) -> Iterator[LedgerDay]:
     if not rows:
         return
     at = np.array([decode(row["at"]).timestamp() for row in rows])
-    told = np.array([row["soc_pct"] / 100 for row in rows])
+    told = np.array([float(row["soc_pct"]) / 100 for row in rows])
     owed = np.array(_owed(vehicle, rows))
     start = decode(rows[0]["at"]).replace(hour=0, minute=0, second=0, microsecond=0)
     last = decode(rows[-1]["at"])
@@ -114,7 +114,7 @@ def _temperature(rows: list[Row], start: datetime) -> float:
     """Return the day's mean pack temperature, or 25 °C where the car does not tell it."""
     end = start + _DAY
     told = [
-        row["pack_temperature_c"]
+        float(row["pack_temperature_c"])
         for row in rows
         if row["pack_temperature_c"] is not None and start <= decode(row["at"]) < end
     ]

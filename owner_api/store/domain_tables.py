@@ -7,7 +7,7 @@ filter by tenant inside the SQL.
 
 from typing import Any, Final
 
-from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from .metadata import metadata
 
@@ -34,10 +34,10 @@ soc_sample = Table(
     metadata,
     Column("vehicle_id", Text, ForeignKey("vehicle.vehicle_id"), primary_key=True),
     Column("at", Text, primary_key=True),
-    Column("soc_pct", REAL, nullable=False),
+    Column("soc_pct", Text, nullable=False),
     Column("charged_wh", Integer, nullable=False),
     Column("discharged_wh", Integer, nullable=False),
-    Column("pack_temperature_c", REAL),
+    Column("pack_temperature_c", Text),
     **STRICT,
 )
 vehicle_price = Table(

@@ -27,10 +27,6 @@ def test_migrations_make_exactly_the_tables_the_code_declares(tmp_path: Path) ->
     engine.dispose()
 
 
-# Physics that is neither hashed, signed nor paid: a car's readings for the battery ledger.
-MAY_HOLD_FLOATS = {"soc_sample"}
-
-
 def test_every_table_is_strict_so_that_no_float_slips_in(tmp_path: Path) -> None:
     path = tmp_path / "owner.db"
     upgrading.upgrade(path)
@@ -39,11 +35,7 @@ def test_every_table_is_strict_so_that_no_float_slips_in(tmp_path: Path) -> None
     engine.dispose()
     connection = sqlite3.connect(path)
     strict = {row[1] for row in connection.execute("PRAGMA table_list") if row[5]}
-    kinds = {
-        row[2]
-        for name in names - MAY_HOLD_FLOATS
-        for row in connection.execute(f"PRAGMA table_info('{name}')")
-    }
+    kinds = {row[2] for name in names for row in connection.execute(f"PRAGMA table_info('{name}')")}
     connection.close()
     assert names == strict
     assert kinds <= {"TEXT", "INTEGER", "BLOB"}
