@@ -46,7 +46,7 @@ class Stage:
         self._http: aiohttp.ClientSession | None = None
         self._members: set[str] = set()
         self._requests_before = 0
-        self._settled: tuple[datetime, int] | None = None
+        self._ticked_at: datetime | None = None
         self._owners: dict[str, OwnerAgent] = {}
 
     async def __aenter__(self) -> Self:
@@ -168,10 +168,9 @@ class Stage:
         return newest
 
     async def _settle(self) -> None:
-        """Tick if time or a request has changed anything, then read the stream to its head."""
-        state = (self.clock.now(), self._requests())
-        if state != self._settled:
-            self._settled = state
+        """Tick once at each instant, then read the park's stream to its head."""
+        if self._ticked_at != self.clock.now():
+            self._ticked_at = self.clock.now()
             await self._agent.tick()
         if self._agent.has_news(self.park.park_id):
             await self.park.heard(await self._agent.head(self.park.park_id))
