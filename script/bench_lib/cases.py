@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import count
 
 from owner_api.planning.evaluation import Rates, evaluate
-from owner_api.planning.horizon import course_cost, course_without, look_ahead
-from owner_api.planning.pieces import cut
+from owner_api.planning.horizon import Course, course_cost, course_without, look_ahead
+from owner_api.planning.pieces import Pieces, cut
 from owner_api.planning.quote import QuoteRequest, quote
 
 from .instances import request_with
@@ -16,6 +15,7 @@ from .program import Data, cheapest
 type Side = Callable[[], float]
 
 SEEDS = 10
+MAX_GAP = 1e-9
 WORTHWHILE = 1  # an objective near nothing would make its relative gap meaningless
 
 
@@ -35,23 +35,31 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """Instances of one size, and by what factor our side has to be faster."""
+    """Instances of one size, and by what factor our side has to be faster than `peer`.
+
+    The objectives may differ by `max_gap` of their size.
+    """
 
     name: str
     goal: float
+    peer: str
+    max_gap: float
     instances: tuple[Instance, ...]
 
 
 def plan_case(steps: int, goal: float) -> Case:
     """Return the plan: cut the horizon into pieces, solve, and follow the cheapest course."""
-    return Case(name=f"plan, {steps} steps", goal=goal, instances=_instances(steps, _plan_instance))
+    return _against_highs(f"plan, {steps} steps", goal, _instances(steps, _plan_instance))
 
 
 def quote_case(steps: int, goal: float) -> Case:
     """Return the full quote with curve and counter against one energy in the solver."""
-    return Case(
-        name=f"full quote, {steps} steps", goal=goal, instances=_instances(steps, _quote_instance)
-    )
+    return _against_highs(f"full quote, {steps} steps", goal, _instances(steps, _quote_instance))
+
+
+def _against_highs(name: str, goal: float, instances: tuple[Instance, ...]) -> Case:
+    peer = "HiGHS, build and solve"
+    return Case(name=name, goal=goal, peer=peer, max_gap=MAX_GAP, instances=instances)
 
 
 def _instances(
@@ -62,17 +70,17 @@ def _instances(
     return tuple(instance for _, instance in zip(range(SEEDS), usable, strict=False))
 
 
+def plan(request: QuoteRequest) -> tuple[Pieces, Course]:
+    """Return the cheapest charging without the offer, from the request to the course."""
+    pieces = cut(request)
+    return pieces, course_without(pieces, look_ahead(pieces))
+
+
 def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
     data, unit = Data.of(request), _unit(request)
 
-    def plan() -> object:
-        pieces = cut(request)
-        ahead = look_ahead(pieces)
-        return pieces, course_without(pieces, ahead)
-
     def objective() -> float:
-        pieces = cut(request)
-        course = course_without(pieces, look_ahead(pieces))
+        pieces, course = plan(request)
         rates = Rates.of(request, pieces.scale)
         return course_cost(pieces, course) * rates.cost / unit
 
@@ -80,7 +88,7 @@ def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
         return None
     return Instance(
         seed=seed,
-        ours=plan,
+        ours=lambda: plan(request),
         ours_objective=objective,
         theirs=lambda: cheapest(data),
         others={"HiGHS without presolve": lambda: cheapest(data, presolve=False)},
@@ -113,5 +121,5 @@ def _quote_instance(seed: int, request: QuoteRequest) -> Instance | None:
     )
 
 
-def _unit(request: QuoteRequest) -> Decimal | int:
+def _unit(request: QuoteRequest) -> int:
     return Rates.of(request, cut(request).scale).unit

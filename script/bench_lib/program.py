@@ -121,7 +121,7 @@ def cheapest(data: Data, sold_kwh: float | None = None, *, presolve: bool = True
     )
 
     solver = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no types for it
-    solver.setOptionValue("output_flag", False)
+    solver.silent()
     if not presolve:
         solver.setOptionValue("presolve", "off")
     solver.passModel(lp)

@@ -37,13 +37,13 @@ BENDS = (
 )
 
 
-def self_test(cases: list[Case], max_gap: float) -> list[tuple[str, bool]]:
+def self_test(cases: list[Case]) -> list[tuple[str, bool]]:
     """Return per case and bend whether the bent case is judged as missed."""
     results = []
     for case in cases:
         for bend in BENDS:
             bent = replace(case, instances=tuple(map(bend.of, case.instances)))
-            missed = measure(bent, FEW).missed(max_gap)
+            missed = measure(bent, FEW).missed()
             red = any(bend.word in line for line in missed)
             results.append((f"{case.name}, {bend.name}", red))
     return results
