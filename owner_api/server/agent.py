@@ -14,7 +14,7 @@ from owner_api.config import Config, ConfigError, is_loopback
 from owner_api.relay import Hub
 from owner_api.store import Store
 
-from . import owner, park
+from . import owner, park, privacy
 from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
@@ -50,6 +50,7 @@ class Agent:
                 *owner.ROUTES,
                 *park.ROUTES,
                 *ledger_routes(notary),
+                *privacy.ROUTES,
             ],
             authenticate=Authenticator(access.tokens),
             hub=self.hub,

@@ -1,0 +1,45 @@
+"""An owner's own data over HTTP: take it along, or be forgotten, knowing first what stays."""
+
+from typing import Final
+
+from owner_api.calls import Call, Reply
+from owner_api.store.tx import Tx
+
+from . import erasure, export
+
+GOES: Final = (
+    "your name, devices and access",
+    "vehicles, preferences, leave times, chargers and what the car told",
+    "what was known of the car and of you when an offer was judged and answered",
+    "your receipts here and the contents of your entries in the log; keep your own copies",
+)
+STAYS: Final = (
+    (
+        "deals, meter registers, settlements and payments, under ids that lead to nobody: they are the"
+        " park's books too"
+    ),
+    "of each log entry its kind, its instant and a digest that nobody can open any more",
+)
+
+
+def take_along(tx: Tx, call: Call) -> Reply:
+    """Return everything that is stored about the caller."""
+    return Reply(body=export.export_owner(tx, owner_id=call.principal.party_id, now=call.now))
+
+
+def explain(_tx: Tx, _call: Call) -> Reply:
+    """Say what an erasure takes and what it leaves, before it is asked for."""
+    return Reply(body={"goes": list(GOES), "stays": list(STAYS)})
+
+
+def forget(tx: Tx, call: Call) -> Reply:
+    """Forget the caller; what is not settled for good is named and has to end first."""
+    done = erasure.erase_owner(
+        tx,
+        owner_id=call.principal.party_id,
+        now=call.now,
+        new_id=call.new_id,
+        config=call.config,
+    )
+    body = {"erased": done["erased"], "waits_for": done["waits_for"], "stays": list(STAYS)}
+    return Reply(body=body, status=201)
