@@ -305,7 +305,12 @@ def run(books: Books, at_most: int, look: Audit = audit) -> Tally:
 def main(at_most: int) -> None:
     """Print one line per kind of change: how many were made, how many went unseen."""
     with tempfile.TemporaryDirectory() as folder:
-        books = asyncio.run(make_books(Path(folder), settlements=12, rotations=3))
+        books = asyncio.run(make_books(Path(folder), settlements=16, rotations=50))
+        connection = open_read_only(books.database)
+        for table in COVERED:
+            found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            click.echo(orjson.dumps({"table": table, "rows": found}))
+        connection.close()
         tally = run(books, at_most)
         control = run(books, 2, half_blind)
     for kind, tried in tally.tried.items():

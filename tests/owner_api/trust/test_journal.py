@@ -1,5 +1,6 @@
 """What happens to a deal is in the log, under a signed checkpoint, with a receipt for each side."""
 
+from decimal import Decimal
 import itertools
 from typing import Any
 import uuid
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 import orjson
 from probatio import Schema
 
+from owner_api.commands.planner import ask
 from owner_api.core import checkpoint, merkle, receipt
 from owner_api.core.keyring import Keyring, keyring, read_jwk, read_keys
 from owner_api.schemas import ledger as messages
@@ -238,3 +240,26 @@ async def test_the_key_is_named_at_pairing_and_in_the_agreement(world: World) ->
     async with world.http.post(world.url + "/v1/pair", json=body, headers=headers) as response:
         paired = await response.json()
     assert keyring(read_jwk(paired["receipt_key"])).keys() == keys.keys()
+
+
+async def test_promise_9_every_figure_of_a_settlement_follows_from_its_receipt_alone(
+    world: World,
+) -> None:
+    deal = await settled(world)
+    document = next(
+        d for d in await receipts_of(deal.owner) if d["kind"] == "settlement.provisional"
+    )
+    content = receipt.verify(document, await public_keys(world)).entry.body
+    delivered = content["end_register_wh"] - content["begin_register_wh"]
+    assert content["delivered_wh"] == min(delivered, content["ordered_wh"]) > 0
+    terms = content["reward_terms"]
+    gross = Decimal(content["delivered_wh"]) * Decimal(terms["price_per_kwh"]) / 10
+    assert content["net_minor"] == content["gross_minor"] == round(gross)
+
+    # The owner's own economics: the same planner on the inputs that were kept at consent.
+    request = content["quote_request"]
+    request["offer"] |= {"requested_energy_wh": content["delivered_wh"], "min_energy_wh": 0}
+    request.pop("budget_left_wh", None)
+    lines = ask(request)["breakdown"]
+    for name in ("refill_minor", "losses_minor", "wear_minor"):
+        assert content["breakdown"][name] == lines[name]
