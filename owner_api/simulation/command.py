@@ -75,6 +75,8 @@ def simulate(
 
     Counts broken promises inside the cars, from their true state. Exit code 1 when there is one.
     """
+    if keep and not keep.absolute().parent.is_dir():
+        raise click.BadParameter(f"{keep.parent} is no directory", param_hint="--keep")
     faults = Faults(Protection(without) if without else None)
     read = _read(sessions_file) if sessions_file else None
     with tempfile.TemporaryDirectory(prefix="owner-api-simulation-") as folder:
@@ -103,12 +105,14 @@ async def _play(database: Path, seed: int, scene: str, faults: Faults) -> Result
     ) as stage:
         plans = await reference_day.prepare(stage)
         if scene in ("day", "all"):
+            click.echo("Playing the reference day ...", err=True)
             await reference_day.run(stage, plans)
             played = await stage.result(reference_day.SCENE)
             played.notes = reference_day.notes(plans)
             result.absorb(played)
             stage.clear()
         if scene in ("backup", "all"):
+            click.echo("Playing the base-station event ...", err=True)
             outage = await backup_event.run(stage)
             played = await stage.result(backup_event.SCENE, stage.guests[: backup_event.CARS])
             played.notes = backup_event.notes(outage)

@@ -96,6 +96,13 @@ def test_a_file_of_another_kind_is_exit_code_two(tmp_path: Path) -> None:
     assert "session_id" in result.stderr
 
 
+def test_a_place_that_cannot_keep_the_file_is_refused_before_the_run(tmp_path: Path) -> None:
+    """Nobody waits twenty minutes to hear of a missing folder."""
+    result = run("--keep", str(tmp_path / "missing" / "kept.db"))
+    assert result.exit_code == 2
+    assert "is no directory" in result.stderr
+
+
 def test_the_switches_that_break_promises_are_not_offered_to_people() -> None:
     """They exist for tests only."""
     assert "--without" not in run("--help").output
