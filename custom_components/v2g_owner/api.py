@@ -166,8 +166,8 @@ class OwnerApi:
     ) -> Json:
         """Send with our token; renew it once if refused, repeat once if the answer was lost."""
         content = {} if body is None else {"json": body}
-        renewed = False
-        for attempt in range(_TRIES + 1):
+        renewed, tries = False, 0
+        while True:
             sent = await self._authorization() | dict(headers or {})
             try:
                 return await self._send(method, path, headers=sent, **content)
@@ -176,11 +176,12 @@ class OwnerApi:
                     raise
                 renewed, self._access_token = True, None
             except OwnerApiConnectionError as error:
-                # Nothing listens there: trying again at once would only double the wait.
+                tries += 1
+                # Nothing listens there: trying again at once would only double the wait. And a
+                # change under If-Match that did arrive would meet itself as a stranger's.
                 unsent = isinstance(error.__cause__, ClientConnectorError)
-                if unsent or attempt == _TRIES or method == "PATCH":
+                if unsent or tries == _TRIES or method == "PATCH":
                     raise
-        raise OwnerApiConnectionError(f"{method} {path}: no answer")
 
     async def _authorization(self) -> dict[str, str]:
         """Return the header that proves who we are, renewing the token when it is due."""

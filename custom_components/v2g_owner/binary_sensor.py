@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import override
 
 from homeassistant.components.binary_sensor import (
@@ -10,12 +11,15 @@ from homeassistant.components.binary_sensor import (
 )
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.util import dt as dt_util
 
-from .const import SUBENTRY_CHARGER, SUBENTRY_VEHICLE
+from .const import STOP_CONFIRMATION, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .entity import ChargerEntity, HubEntity, VehicleEntity
+from .models_deal import Commitment
 
 PARALLEL_UPDATES = 0
 
@@ -49,6 +53,11 @@ HUB_FACTS: tuple[HubBinaryDescription, ...] = (
         is_on_fn=lambda coordinator: coordinator.stream_connected,
     ),
 )
+UNPLUG_TO_STOP = BinarySensorEntityDescription(
+    key="unplug_to_stop",
+    translation_key="unplug_to_stop",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+)
 PLUGGED_IN = BinarySensorEntityDescription(
     key="plugged_in", translation_key="plugged_in", device_class=BinarySensorDeviceClass.PLUG
 )
@@ -67,7 +76,12 @@ async def async_setup_entry(
 ) -> None:
     """Set up the facts of the account, its vehicles and its chargers."""
     coordinator = entry.runtime_data.coordinator
-    async_add_entities(HubFact(coordinator, description) for description in HUB_FACTS)
+    async_add_entities(
+        [
+            *(HubFact(coordinator, description) for description in HUB_FACTS),
+            UnplugToStop(coordinator, UNPLUG_TO_STOP),
+        ]
+    )
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         async_add_entities(
             [PluggedIn(coordinator, PLUGGED_IN, subentry)],
@@ -90,6 +104,78 @@ class HubFact(HubEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Tell whether it holds."""
         return self.entity_description.is_on_fn(self.coordinator)
+
+
+class UnplugToStop(HubEntity, BinarySensorEntity):
+    """Tells that a stop has not been confirmed in time: then the plug is the way to stop.
+
+    Counted here, not only read from the API: the link may be what is broken.
+    """
+
+    _cancel: CALLBACK_TYPE | None = None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Begin to count for stops already under way."""
+        await super().async_added_to_hass()
+        self._asked: dict[str, datetime] = {}
+        self.async_on_remove(self._async_cancel)
+        self._async_count()
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Stay while a stop is under way, whether or not the API still answers."""
+        return super().available or bool(self._unconfirmed())
+
+    def _unconfirmed(self) -> list[Commitment]:
+        """Return the deals whose stop nobody has confirmed."""
+        stopping = self.coordinator.data.stopping_commitments
+        return [deal for deal in stopping if deal.stop and deal.stop.confirmed_at is None]
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Tell whether any stop has waited too long."""
+        too_long = dt_util.utcnow() - STOP_CONFIRMATION
+        return any(
+            deal.unplug_hint or self._asked[deal.commitment_id] <= too_long
+            for deal in self._unconfirmed()
+        )
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Count from when a stop is first heard of."""
+        self._async_count()
+        super()._handle_coordinator_update()
+
+    @callback
+    def _async_count(self) -> None:
+        """Note when each stop was first heard of, and look again when its time is up."""
+        now = dt_util.utcnow()
+        waiting = {deal.commitment_id for deal in self._unconfirmed()}
+        self._asked = {key: self._asked.get(key, now) for key in waiting}
+        self._async_cancel()
+        due = [
+            at + STOP_CONFIRMATION for at in self._asked.values() if at + STOP_CONFIRMATION > now
+        ]
+        if due:
+            self._cancel = async_track_point_in_utc_time(self.hass, self._async_due, min(due))
+
+    @callback
+    def _async_due(self, _now: datetime) -> None:
+        """Show that the time is up."""
+        self._cancel = None
+        self._async_count()
+        self.async_write_ha_state()
+
+    @callback
+    def _async_cancel(self) -> None:
+        """Drop the timer."""
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
 
 
 class PluggedIn(VehicleEntity, BinarySensorEntity):

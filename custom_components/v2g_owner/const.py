@@ -62,6 +62,9 @@ TELEMETRY_MIN_INTERVAL: Final = timedelta(seconds=10)
 # The API stops trusting a state of charge after 15 to 30 minutes: three tries fit in each.
 TELEMETRY_RESEND_INTERVAL: Final = timedelta(minutes=4)
 
+# Promise 4: no confirmation in this time, and the owner is told to unplug.
+STOP_CONFIRMATION: Final = timedelta(seconds=5)
+
 CALENDAR_HORIZON: Final = timedelta(days=14)
 CALENDAR_READ_INTERVAL: Final = timedelta(minutes=15)
 # Unchanged departures are confirmed this often, so that the API can show how old they are.

@@ -184,6 +184,11 @@ class Commitment:
         """Tell whether energy may still flow under this commitment."""
         return self.state in LIVE_COMMITMENT_STATES
 
+    @property
+    def is_stopping(self) -> bool:
+        """Tell whether the owner's stop has been asked for and power is not known to be zero."""
+        return self.stop is not None and self.stop.stopped_at is None and self.settlement is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSums:

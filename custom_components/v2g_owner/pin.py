@@ -18,8 +18,6 @@ class KeyPin(Fingerprint):
     @override
     def check(self, transport: asyncio.Transport) -> None:
         """Raise ServerFingerprintMismatch unless the server holds the pinned key."""
-        if not transport.get_extra_info("sslcontext"):
-            return
         certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
         public_key = x509.load_der_x509_certificate(certificate).public_key()
         info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

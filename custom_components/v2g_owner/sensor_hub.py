@@ -40,8 +40,8 @@ def _offer(snapshot: Snapshot) -> Offer | None:
 
 
 def _deal(snapshot: Snapshot) -> Commitment | None:
-    """Return the live commitment that starts first."""
-    return next(iter(snapshot.live_commitments), None)
+    """Return the commitment being stopped, else the live one that starts first."""
+    return next(iter([*snapshot.stopping_commitments, *snapshot.live_commitments]), None)
 
 
 def _of_offer[T](read: Callable[[Offer], T]) -> Callable[[Snapshot], T | None]:
@@ -60,11 +60,6 @@ def _of_deal[T](read: Callable[[Commitment], T]) -> Callable[[Snapshot], T | Non
         return None if (deal := _deal(snapshot)) is None else read(deal)
 
     return value
-
-
-def _currency(snapshot: Snapshot) -> str:
-    """Return the owner's currency."""
-    return snapshot.owner.currency
 
 
 def _offer_currency(snapshot: Snapshot) -> str:

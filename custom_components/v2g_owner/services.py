@@ -76,18 +76,21 @@ def _coordinator(call: ServiceCall) -> V2GCoordinator:
 def _vehicle(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
     """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
     device = dr.async_get(hass).async_get(device_id)
-    for domain, identifier in device.identifiers if device else ():
-        if domain != DOMAIN:
-            continue
-        for entry in hass.config_entries.async_loaded_entries(DOMAIN):
-            coordinator: V2GCoordinator = entry.runtime_data.coordinator
-            if identifier in coordinator.data.vehicles:
-                return coordinator, identifier
+    ours = {identifier for domain, identifier in _identifiers(device) if domain == DOMAIN}
+    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
+        coordinator: V2GCoordinator = entry.runtime_data.coordinator
+        for vehicle_id in ours & coordinator.data.vehicles.keys():
+            return coordinator, vehicle_id
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="not_a_vehicle",
         translation_placeholders={"device_id": device_id},
     )
+
+
+def _identifiers(device: dr.DeviceEntry | dr.ChildDeviceEntry | None) -> set[tuple[str, str]]:
+    """Return what a device is known by, nothing for one that does not exist."""
+    return set() if device is None else device.identifiers
 
 
 async def _accept(call: ServiceCall) -> Json:

@@ -77,6 +77,11 @@ class Snapshot:
         live = (deal for deal in self.commitments.values() if deal.is_live)
         return sorted(live, key=lambda deal: (deal.start_at, deal.commitment_id))
 
+    @property
+    def stopping_commitments(self) -> list[Commitment]:
+        """Return the commitments the owner has stopped that may still deliver."""
+        return [deal for deal in self.commitments.values() if deal.is_stopping]
+
 
 def read_snapshot(answer: object) -> Snapshot:
     """Return a snapshot answer by id; raises BadAnswerError when it cannot be read."""

@@ -1,5 +1,6 @@
 """The main job through Home Assistant: an offer, an answer, delivery, a reward."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeassistant.core import Context
@@ -36,7 +37,7 @@ async def test_promise_1_nothing_is_accepted_while_nobody_answers(
     """Promise 1: silence is no."""
     offer = await world.offer(session_id, respond_s=30)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
-    world.clock.ahead += world.clock.ahead.resolution * 31_000_000
+    world.clock.ahead += timedelta(seconds=31)
     await world.tick()
     await home.reaches("sensor", world.owner_id, "open_offers", "0")
     assert (await world.park.get(f"/v1/park/offers/{offer['offer_id']}"))["state"] == "expired"
@@ -72,14 +73,21 @@ async def test_an_accepted_offer_is_delivered_settled_and_paid(
     await world.tick()
     await home.reaches("sensor", owner_id, "deal_delivered", "0.5")
 
+    # Promise 4: asked, confirmed, stopped; and what to do when nobody confirms.
     response = await home.act("stop", context=Context(user_id=hass_admin_user.id))
     assert len(response["stops"][0]["commitments"]) == 1
-    await home.reaches("event", owner_id, "deals", home.state("event", owner_id, "deals").state)
+    asked = await home.reaches("sensor", owner_id, "deal_state", "revoked")
+    assert asked.attributes["stop_requested_at"] is not None
+    assert asked.attributes["stop_confirmed_at"] is None
+    assert home.state("binary_sensor", owner_id, "unplug_to_stop").state == "off"
+    await home.reaches("binary_sensor", owner_id, "unplug_to_stop", "on")
     await world.park.post(
         f"/v1/park/commitments/{commitment_id}/stop-confirmation", {"confirmed_at": world.at(0)}
     )
+    await home.reaches("binary_sensor", owner_id, "unplug_to_stop", "off")
     await world.meter(session_id, 0, context="end")
     await world.tick()
+    await home.reaches("sensor", owner_id, "deal_state", "none")
     pending = await home.reaches("sensor", owner_id, "rewards_pending", "0.6")
     assert pending.attributes["unit_of_measurement"] == "CNY"
     settlement = (await world.phone.get(f"/v1/commitments/{commitment_id}"))["settlement"]
@@ -89,8 +97,6 @@ async def test_an_accepted_offer_is_delivered_settled_and_paid(
 
 def _start(offer: Any) -> float:
     """Return the second an offer's window opens."""
-    from datetime import datetime
-
     return datetime.fromisoformat(offer["terms"]["start_at"]).timestamp()
 
 
