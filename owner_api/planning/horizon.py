@@ -1,8 +1,8 @@
 """Cost-to-go and cost-to-arrive over a cut horizon, and the courses that follow from them."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 
 from .curves import Curve, merge_drained
 from .pieces import Pieces
@@ -121,9 +121,10 @@ def _arrive_with(
         if behind is None:
             raise ValueError("nothing arrives here")
         energy += pieces.drain[index]
-        most = pieces.charge[index]
-        earlier = max(behind.worth_having(pieces.price[index]), energy - most)
-        add = max(0, energy - earlier) if most else 0
+        most, add = pieces.charge[index], 0
+        if most:
+            spare = energy - behind.worth_having(pieces.price[index])
+            add = min(spare, most) if spare > 0 else 0
         energy -= add
         charged.append(add)
         stored.append(energy)
@@ -159,8 +160,9 @@ def _spread(limits: list[int], edges: list[int], total: int) -> list[int]:
     """Spread `total` over pieces as evenly in time as their limits allow, exactly."""
     shares = [0] * len(limits)
     lengths = [end - start for start, end in pairwise(edges)]
+    common = lcm(*lengths)  # makes the limits per second whole numbers
     tightest_first = sorted(
-        range(len(limits)), key=lambda index: Fraction(limits[index], lengths[index])
+        range(len(limits)), key=lambda index: limits[index] * (common // lengths[index])
     )
     seconds = sum(lengths)
     for index in tightest_first:

@@ -168,9 +168,11 @@ def _drain(request: QuoteRequest, scale: Scale, span: Span, edges: list[int]) ->
 def _sellable(request: QuoteRequest, scale: Scale, edges: list[int], drain: list[int]) -> list[int]:
     """Return the most an offer could take out per piece, sharing the power with commitments."""
     car_w, offer_w = request.vehicle.max_discharge_w, request.offer.max_discharge_w
-    rate = scale.per_sold_ws
+    car, both = car_w * scale.per_sold_ws, min(car_w, offer_w) * scale.per_sold_ws
+    if not any(drain):
+        return [both * (end - begin) for begin, end in pairwise(edges)]
     return [
-        max(0, min(car_w * (end - begin) * rate - taken, offer_w * (end - begin) * rate))
+        max(0, min(car * (end - begin) - taken, both * (end - begin)))
         for taken, (begin, end) in zip(drain, pairwise(edges), strict=True)
     ]
 

@@ -1,5 +1,7 @@
 """A course through the horizon as power steps that a charger can follow."""
 
+from itertools import pairwise
+
 from .answer import PlanStep
 from .horizon import Course
 from .pieces import Pieces
@@ -12,21 +14,30 @@ def plan_steps(pieces: Pieces, capacity_wh: int, course: Course) -> tuple[PlanSt
     too early; discharge power is rounded down to whole watts.
     """
     steps: list[PlanStep] = []
+    now_w: int | None = None
 
     def step(second: int, power_w: int, stored: int) -> None:
-        if steps and steps[-1].power_w == power_w:
+        nonlocal now_w
+        if power_w == now_w:
             return
+        now_w = power_w
         soc_pct = pieces.scale.percent_down(capacity_wh, stored)
         steps.append(PlanStep(start_at=pieces.at(second), power_w=power_w, soc_pct=soc_pct))
 
     per_charged, per_sold = pieces.scale.per_charged_ws, pieces.scale.per_sold_ws
-    for index, stored in enumerate(course.stored[:-1]):
-        begin, end = pieces.edges[index], pieces.edges[index + 1]
-        taken = course.sold[index] + pieces.drain[index]
+    for (begin, end), stored, sold, drained, added, power in zip(
+        pairwise(pieces.edges),
+        course.stored,
+        course.sold,
+        pieces.drain,
+        course.charged,
+        pieces.charge_w,
+        strict=False,  # one state more than there are pieces
+    ):
+        taken = sold + drained
         if taken:
             step(begin, -(taken // (per_sold * (end - begin))), stored)
             continue
-        added, power = course.charged[index], pieces.charge_w[index]
         if not added:
             step(begin, 0, stored)
             continue

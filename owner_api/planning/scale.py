@@ -94,11 +94,11 @@ class Scale:
 
 def slope_of(price_per_kwh: Decimal) -> int:
     """Return a price per AC kWh bought as a doubled integer slope (even)."""
-    scaled = price_per_kwh.scaleb(PRICE_DIGITS)
-    whole = int(scaled)
-    if whole != scaled:
+    slope = price_per_kwh * PRICE_UNIT
+    whole = int(slope)
+    if whole & 1 or whole != slope:
         raise ValueError(f"{price_per_kwh} has more than {PRICE_DIGITS} decimals")
-    return 2 * whole
+    return whole
 
 
 def price_of(slope: int) -> Decimal:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from .request import QuoteRequest
 
 SECOND = timedelta(seconds=1)
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +32,8 @@ class Span:
     def seconds(self, moment: datetime, *, late: bool) -> int:
         """Return whole seconds from the origin to `moment`, rounded up when `late`, else down."""
         gap = moment - self.origin
-        return -((-gap) // SECOND) if late else gap // SECOND
+        whole = gap.days * DAY_S + gap.seconds  # a timedelta keeps both rounded down
+        return whole + 1 if late and gap.microseconds else whole
 
     def clip(self, start_at: datetime, end_at: datetime, *, shrink: bool) -> tuple[int, int]:
         """Return an interval cut to the span; fractions of a second `shrink` or widen it."""
