@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,15 @@ async def test_a_newcomer_pairs_maps_a_car_and_finds_it_again_after_a_restart(
         return bool((await home.state(floor))["state"] == "35.0")
 
     await home.until(floor_is_35, "the new floor is shown")
+    # This release, too, finds our triggers and conditions and reads their descriptions.
+    for kind, ours in (("trigger", "offer_received"), ("condition", "offer_open")):
+        found: dict[str, Any] = {}
+        await home.subscribe(found.update, f"{kind}_platforms/subscribe")
+
+        async def described(found: dict[str, Any] = found, key: str = ours) -> bool:
+            return f"v2g_owner.{key}" in found
+
+        await home.until(described, f"our {kind}s are described")
     await home.restart()
     await home.until(floor_is_35, "the floor is there after the restart")
     assert await home.entity_ids() == ids
