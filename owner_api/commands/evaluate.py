@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from math import ceil
+from decimal import ROUND_UP, Decimal
 from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
@@ -23,7 +22,9 @@ from .tariffs import tariff
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
 RELEASED_STEP_WH: Final = 500
 # A meter counts whole Wh; its first and last reading and the lease may each hide one.
-_METER_STEPS_WH: Final = 3
+_METER_STEPS_WH: Final = Decimal(3)
+_CARRY_STEP_PCT: Final = Decimal("0.1")
+_FINEST_PCT: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,12 +79,14 @@ def judge(
         return _refused(block, departure, soc)
     if not now < terms.end_at or departure.departure_at <= now:
         return _refused(blocked("departure_unreachable"), departure, soc)
+    # A deal that is judged again may use what was kept back when it was made.
+    kept_back = _rounding_pct(vehicle) if leave_out is None else Decimal(0)
+    counted = max(Decimal(0), soc - kept_back)
     request = quote_request(
-        tx, vehicle, session, terms, departure, soc=soc, now=now, leave_out=leave_out
+        tx, vehicle, session, terms, departure, soc=counted, now=now, leave_out=leave_out
     )
     answer = ask(request)
-    most = int(answer["max_energy_wh"]) - _rounding_wh(vehicle)
-    available = max(0, most) // RELEASED_STEP_WH * RELEASED_STEP_WH
+    available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
     wanted = terms.requested_energy_wh
     energy = min(wanted, available)
     enough = energy > 0 and energy >= min(terms.min_energy_wh, wanted)
@@ -110,14 +113,14 @@ def judge(
     )
 
 
-def _rounding_wh(vehicle: VehicleRecord) -> int:
-    """Return what carrying a reading by the meter may cost by rounding alone (AC Wh).
+def _rounding_pct(vehicle: VehicleRecord) -> Decimal:
+    """Return what carrying a reading by the meter may cost by rounding alone (percent).
 
     Kept back from what is released, so that no limit of the owner's shows in how a deal runs.
     """
     body = vehicle.body
-    tenth = body.usable_capacity_wh * body.discharge_efficiency / 1000
-    return ceil(tenth) + _METER_STEPS_WH
+    steps = _METER_STEPS_WH / body.discharge_efficiency / body.usable_capacity_wh * 100
+    return _CARRY_STEP_PCT + steps.quantize(_FINEST_PCT, rounding=ROUND_UP)
 
 
 def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal | None) -> Judgement:

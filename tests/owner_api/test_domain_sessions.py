@@ -228,7 +228,7 @@ async def test_promise_7_an_availability_is_cut_to_500_wh_and_bounded_by_the_win
     assert set(told) == {"session_id", "start_at", "end_at", "available_energy_wh"}
     short = question | {"end_at": world.at(1800)}
     told = await deal.park.post("/v1/park/availability", short)
-    assert told["available_energy_wh"] == 3000
+    assert told["available_energy_wh"] == 3500
 
 
 async def test_promise_7_an_availability_is_nothing_where_the_owner_allows_nothing(
