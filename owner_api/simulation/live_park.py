@@ -17,11 +17,12 @@ import aiohttp
 import orjson
 
 from .client import Client
+from .credentials import park_access
 from .deal import Deal
 from .live_dispatch import LiveDispatch
 from .live_site import LiveSite
 from .offers import terms
-from .park import Park, park_access
+from .park import Park
 from .wall_world import WallWorld
 
 _FOREVER: Final = 2**62

@@ -4,14 +4,14 @@ The car's guard hears of a yes from here, at the moment the owner gives it, and 
 concludes: that is what makes it a witness.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from .car import Car
-from .client import ApiError, Client, Renew, Token
+from .client import ApiError, Client
 from .guard import Yes
 from .wishes import Answer, Wishes
 
@@ -226,24 +226,6 @@ class OwnerAgent:
                 backup=offer["purpose"] == "backup",
             )
         )
-
-
-def phone_access(mint_code: Callable[[], Awaitable[str]], name: str) -> Renew:
-    """Return how a phone gets its token: by refreshing, else by pairing with a new code."""
-
-    async def renew(client: Client, token: Token | None) -> Token:
-        if token and token.refresh:
-            try:
-                return await client.grant(
-                    {"grant_type": "refresh_token", "refresh_token": token.refresh}
-                )
-            except ApiError as error:
-                # Months without the app: the refresh token has died, the owner pairs again.
-                if error.code != "invalid_grant":
-                    raise
-        return await client.pair(await mint_code(), f"{name}'s phone")
-
-    return renew
 
 
 def _items(answer: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a list or a page of one

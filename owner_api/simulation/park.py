@@ -10,27 +10,12 @@ from typing import Any, Final
 import aiohttp
 
 from .charger import Charger
-from .client import ApiError, Client, LinkDownError, Renew, Token
+from .client import ApiError, Client, LinkDownError
 from .deal import Deal
 from .faults import Faults
 from .world import World
 
 _LOOK_AGAIN_S: Final = 0.2
-
-
-def park_access(client_id: str, secret: str) -> Renew:
-    """Return how a park gets its token: OAuth 2 client credentials."""
-
-    async def renew(client: Client, _token: Token | None) -> Token:
-        return await client.grant(
-            {
-                "grant_type": "client_credentials",
-                "client_id": client_id,
-                "client_secret": secret,
-            }
-        )
-
-    return renew
 
 
 class Park:

@@ -11,11 +11,12 @@ import aiohttp
 from .car import Car
 from .charger import Charger
 from .client import Client, Renew
+from .credentials import park_access, phone_access
 from .faults import Faults
 from .guard import Guard
 from .in_process import Agent
-from .owner_agent import OwnerAgent, phone_access
-from .park import Park, park_access
+from .owner_agent import OwnerAgent
+from .park import Park
 from .tally import CarTally, Result
 from .virtual_clock import VirtualClock
 from .visit import Guest, Host
