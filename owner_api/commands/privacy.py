@@ -14,10 +14,8 @@ GOES: Final = (
     "your receipts here and the contents of your entries in the log; keep your own copies",
 )
 STAYS: Final = (
-    (
-        "deals, meter registers, settlements and payments, under ids that lead to nobody: they are the"
-        " park's books too"
-    ),
+    "deals, meter registers, settlements and payments, which are the park's books too",
+    "the ids in them, which lead to nobody any more",
     "of each log entry its kind, its instant and a digest that nobody can open any more",
 )
 
