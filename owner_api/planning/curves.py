@@ -136,3 +136,29 @@ def merge_drained(arrive: Curve, go: Curve) -> tuple[int, int, list[tuple[int, b
         segments.append((-slope, True, length))
     segments.sort()
     return arrive.left - go.right, cost, segments
+
+
+def drained_cost(arrive: Curve, go: Curve, wanted: int) -> int:
+    """Return the least cost of taking `wanted` out between two curves, which must be possible.
+
+    Starts where each curve is cheapest to leave: all that was charged before at the least, all
+    that may stay later at the most; then buys energy where it is cheapest, before or later.
+    """
+    before, before_lengths = arrive.slopes, arrive.lengths
+    later, later_lengths = go.slopes, go.lengths
+    total = arrive.value + go.value
+    for slope, length in zip(later, later_lengths, strict=True):
+        total += (slope & -2) * length
+    missing = wanted - arrive.left + go.right
+    done, count, rest = 0, len(before), len(later)
+    while missing > 0:
+        if done < count and (not rest or before[done] <= -later[rest - 1]):
+            slope, length = before[done], before_lengths[done]
+            done += 1
+        else:
+            rest -= 1
+            slope, length = -(later[rest] & -2), later_lengths[rest]
+        length = min(length, missing)
+        total += slope * length
+        missing -= length
+    return total

@@ -7,9 +7,9 @@ That makes the accepted seconds between two edges one interval, found from its e
 
 from bisect import bisect_right
 from collections.abc import Callable
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
-from .curves import Curve, merge_drained
+from .curves import Curve, drained_cost
 from .evaluation import Evaluation
 from .search import below_zero, crossing, fitting
 
@@ -63,11 +63,34 @@ class Windows:
         ordered = sorted((stop for stop in stops if low <= stop <= high), reverse=first > last)
         if len(ordered) == 1:
             ordered *= 2
-        for near, far in pairwise(ordered):
-            found = self._between(path, near, far)
-            if found is not None:
-                return found
-        return None
+        return self._search(path, ordered, 0, len(ordered) - 1)
+
+    def _search(self, path: Path, stops: list[int], near: int, far: int) -> int | None:
+        """Search from stop `near` to stop `far`, leaving out what cannot hold an accepted one."""
+        if self._ruled_out(path(stops[near]), path(stops[far])):
+            return None
+        if far - near == 1:
+            return self._between(path, stops[near], stops[far])
+        middle = (near + far) // 2
+        found = self._search(path, stops, near, middle)
+        return self._search(path, stops, middle, far) if found is None else found
+
+    def _ruled_out(self, one: tuple[int, int], other: tuple[int, int]) -> bool:
+        """Say whether no window between these two, ends moving steadily, can be accepted.
+
+        All of them hold the two windows' common core. Not charging in the core alone, with the
+        power of the whole stretch, is a relaxation of each.
+        """
+        begin, stop = max(one[0], other[0]), min(one[1], other[1])
+        earliest, latest = min(one[0], other[0]), max(one[1], other[1])
+        powered = self._sold_by(latest, self._index(latest)) - self._sold_by(
+            earliest, self._index(earliest)
+        )
+        if powered < self._sold:
+            return True
+        if begin > stop:
+            return False
+        return self._stored_room(begin, stop) < 0 or self.cost(begin, stop) > self._limit
 
     def _between(self, path: Path, near: int, far: int) -> int | None:
         """Search one stretch without edges, from `near` to `far`."""
@@ -94,23 +117,21 @@ class Windows:
         """Return by how much the request fits into a window (negative: it does not)."""
         before, after = self._index(start), self._index(end)
         powered = self._sold_by(end, after) - self._sold_by(start, before)
+        return min(powered - self._sold, self._stored_room(start, end))
+
+    def _stored_room(self, start: int, end: int) -> int:
+        """Return by how much more could be taken out of the battery than is requested."""
+        before, after = self._index(start), self._index(end)
         stored = self._fullest(start, before) - self._least(end, after)
         drained = self._drained_by(end, after) - self._drained_by(start, before)
-        return min(powered, stored - drained) - self._sold
+        return stored - drained - self._sold
 
     def cost(self, start: int, end: int) -> int:
         """Return J (without wear) of selling the request in a window that it fits into."""
         before, after = self._index(start), self._index(end)
         drained = self._drained_by(end, after) - self._drained_by(start, before)
         wanted = drained + self._sold
-        at, total, segments = merge_drained(self._arriving(start, before), self._going(end, after))
-        for segment, later, length in segments:
-            slope = segment + (segment & 1) if later else segment
-            if at + length >= wanted:
-                return total + slope * (wanted - at)
-            at += length
-            total += slope * length
-        return total
+        return drained_cost(self._arriving(start, before), self._going(end, after), wanted)
 
     def _index(self, second: int) -> int:
         edges = self._pieces.edges
