@@ -98,9 +98,9 @@ def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
 def _quote_instance(seed: int, request: QuoteRequest) -> Instance | None:
     data, unit = Data.of(request), _unit(request)
     judged = evaluate(request)
-    if judged.fits != "all" or judged.supply is None:
+    if judged.fits == "none":
         return None
-    sold_wh = request.offer.requested_energy_wh
+    sold_wh = judged.quoted_energy_wh
 
     def objective() -> float:
         now = evaluate(request)

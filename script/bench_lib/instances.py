@@ -15,7 +15,8 @@ def request_with(steps: int, seed: int) -> QuoteRequest:
 
     The tariff has a price of its own in every step (0.10-1.20 per kWh, four decimals), so that
     no two steps can be joined. The car arrives with 35-60 %, must leave with 60-85 %; the offer
-    is a two-hour window in the first half of the stay, for 4-10 kWh at 0.60-1.50.
+    is a two-hour window in the first half of the stay, for 4-14 kWh at 0.20-1.50: what is accepted,
+    what calls for a counter-offer and what is declined.
     """
     draw = random.Random(seed * 1_000 + steps)  # noqa: S311 - seeded on purpose, never a secret
     step = HORIZONS[steps]
@@ -51,10 +52,10 @@ def request_with(steps: int, seed: int) -> QuoteRequest:
         offer=Offer(
             start_at=begin,
             end_at=begin + timedelta(hours=2),
-            requested_energy_wh=draw.randrange(4_000, 10_001),
+            requested_energy_wh=draw.randrange(4_000, 14_001),
             min_energy_wh=0,
             max_discharge_w=7_000,
-            price_per_kwh=Decimal(draw.randrange(6_000, 15_001)).scaleb(-4),
+            price_per_kwh=Decimal(draw.randrange(2_000, 15_001)).scaleb(-4),
             currency="CNY",
         ),
     )
