@@ -1,63 +1,83 @@
 """The blueprints of the repository, loaded as an owner would and run for real."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 import shutil
 from typing import Any
 
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.blueprint import models
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers import device_registry as dr, selector
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml
 import pytest
-from pytest_homeassistant_custom_component.common import async_mock_service
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
 FOLDER = Path(__file__).parents[2] / "blueprints/automation/v2g_owner"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+type UseBlueprint = Callable[..., Awaitable[None]]
 
 
-@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_blueprint_is_one_that_home_assistant_takes(file: Path) -> None:
-    """Its schema, and that every input is used."""
-    from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
-
+    """Its schema, that every input is used, and that an owner can import it again by its source."""
     content = load_yaml(str(file))
     assert isinstance(content, dict)
     blueprint = models.Blueprint(
         content, path=str(file), expected_domain="automation", schema=AUTOMATION_BLUEPRINT_SCHEMA
     )
     assert blueprint.validate() is None
+    source = blueprint.metadata["source_url"]
+    assert source.endswith(f"/blob/main/{file.relative_to(FOLDER.parents[2]).as_posix()}")
+    for name, each in blueprint.inputs.items():
+        assert each["name"], name
+        assert each["description"], name
+        selector.validate_selector(each["selector"])
 
 
 @pytest.fixture
-async def asked(
-    hass: HomeAssistant,
-    home: Home,
-    world: OwnerWorld,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> list[Any]:
-    """Use the phone blueprint; returns what was sent to the phone."""
-    sent = async_mock_service(hass, "notify", "mobile_app_anna")
+async def use(hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UseBlueprint:
+    """Return what makes an automation of a blueprint, as an owner does."""
     # The test plugin's own folder is shared by every test that runs beside this one.
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
     target = tmp_path / "blueprints/automation/v2g_owner"
     await hass.async_add_executor_job(shutil.copytree, FOLDER, target)
-    automation = {
-        "alias": "Ask me",
-        "use_blueprint": {
-            "path": "v2g_owner/ask_on_phone.yaml",
-            "input": {
-                "offers": home.entity_id("event", world.owner_id, "offers"),
-                "notifiers": ["mobile_app_anna"],
-            },
-        },
-    }
-    assert await async_setup_component(hass, "automation", {"automation": automation})
-    await hass.async_block_till_done()
-    assert hass.states.get("automation.ask_me") is not None
+
+    async def make(name: str, **inputs: Any) -> None:
+        path = f"v2g_owner/{name}.yaml"
+        automation = {"alias": name, "use_blueprint": {"path": path, "input": inputs}}
+        assert await async_setup_component(hass, "automation", {"automation": automation})
+        await hass.async_block_till_done()
+        state = hass.states.get(f"automation.{name}")
+        assert state is not None
+        assert state.state == "on"
+
+    return make
+
+
+@pytest.fixture
+def phones(hass: HomeAssistant) -> dict[str, list[Any]]:
+    """Return, by the phone's device id, what is sent to each of two phones."""
+    sent = {}
+    for name in ("Anna's phone", "Tablet"):
+        entry = MockConfigEntry(domain="mobile_app", title=name)
+        entry.add_to_hass(hass)
+        device = dr.async_get(hass).async_get_or_create(
+            config_entry_id=entry.entry_id, identifiers={("mobile_app", name)}, name=name
+        )
+        slug = {"Anna's phone": "anna_s_phone", "Tablet": "tablet"}[name]
+        sent[device.id] = async_mock_service(hass, "notify", f"mobile_app_{slug}")
     return sent
+
+
+def offers_of(home: Home, world: OwnerWorld) -> str:
+    """Return the event entity of offers."""
+    return home.entity_id("event", world.owner_id, "offers")
 
 
 async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_alone(
@@ -65,19 +85,31 @@ async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    asked: list[Any],
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
     hass_admin_user: Any,
 ) -> None:
     """Promise 1: no automation needs to be allowed for a person to answer by notification."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
-    await until(lambda: asked)
-    message = asked[0].data
+    await until(lambda: all(phones.values()))
+    one, other = phones.values()
+    assert one[0].data == other[0].data
+    message = one[0].data
     assert message["title"] == "East Gate Park: 1.2000 CNY/kWh"
     assert message["message"].startswith("6.0 kWh")
-    accept, decline = message["data"]["actions"]
+    net = home.state("sensor", world.owner_id, "next_offer_net").state
+    assert f"You keep {float(net):.2f} CNY." in message["message"]
+    assert message["data"]["tag"] == offer["offer_id"]
+    assert 0 < message["data"]["timeout"] <= 600
+    accept, decline, details = message["data"]["actions"]
     assert accept["authenticationRequired"] is True
     assert accept["action"] == f"v2g_owner|accept|{offer['offer_id']}|1"
     assert decline["title"] == "Decline"
+    assert "authenticationRequired" not in decline
+    account = dr.async_get(hass).async_get(details["uri"].removeprefix("/config/devices/device/"))
+    assert account is not None
+    assert account.name == "Li Wei"
 
     hass.bus.async_fire(
         "mobile_app_notification_action",
@@ -88,9 +120,10 @@ async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_
     decision = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["decision"]
     assert decision["method"] == "tap"
     assert decision["actor"] == {"user": hass_admin_user.id}
-    await until(lambda: len(asked) == 2)
-    assert asked[1].data["message"] == "clear_notification"
-    assert asked[1].data["data"]["tag"] == message["data"]["tag"]
+    await until(lambda: len(one) == len(other) == 2)
+    for sent in phones.values():
+        assert sent[1].data["message"] == "clear_notification"
+        assert sent[1].data["data"]["tag"] == offer["offer_id"]
 
 
 async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
@@ -98,14 +131,200 @@ async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    asked: list[Any],
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Promise 1: an automation that fires the event itself is still an automation."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
-    await until(lambda: asked)
-    action = asked[0].data["data"]["actions"][0]["action"]
+    await until(lambda: all(phones.values()))
+    sent = next(iter(phones.values()))
+    action = sent[0].data["data"]["actions"][0]["action"]
     hass.bus.async_fire("mobile_app_notification_action", {"action": action}, context=Context())
-    await until(lambda: "may not" in caplog.text)
+    await until(lambda: len(sent) == 2)
+    assert sent[1].data["message"].startswith("Your answer did not count.")
+    assert "may not" in caplog.text
     caplog.clear()
     assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
+
+
+async def test_an_answer_given_elsewhere_clears_every_phone_and_a_late_tap_is_told_so(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    hass_admin_user: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody wonders later whether the tap on the forgotten tablet sold anything."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    await world.offer(session_id)
+    await until(lambda: all(phones.values()))
+    one, other = phones.values()
+    accept = other[0].data["data"]["actions"][0]["action"]
+    await home.act("decline_offer", context=Context(user_id=hass_admin_user.id))
+    await until(lambda: len(one) == len(other) == 2)
+    assert [sent[1].data["message"] for sent in (one, other)] == ["clear_notification"] * 2
+
+    tap = Context(user_id=hass_admin_user.id)
+    hass.bus.async_fire("mobile_app_notification_action", {"action": accept}, context=tap)
+    await until(lambda: len(other) == 3)
+    assert other[2].data["message"].startswith("Your answer did not count.")
+    assert home.state("sensor", world.owner_id, "deal_state").state == "none"
+    caplog.clear()
+
+
+async def test_after_a_restart_an_open_offer_is_asked_again_and_an_ended_one_cleared(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    hass_admin_user: Any,
+) -> None:
+    """What came or ended while Home Assistant was away reaches the phones when it is back."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    assert await hass.config_entries.async_unload(home.entry.entry_id)
+    missed = await world.offer(session_id)
+    assert await hass.config_entries.async_setup(home.entry.entry_id)
+    await until(lambda: all(phones.values()))
+    one = next(iter(phones.values()))
+    accept = one[0].data["data"]["actions"][0]["action"]
+    assert accept == f"v2g_owner|accept|{missed['offer_id']}|1"
+
+    hass.states.async_set(  # what the event entity restores when the offer was its last event
+        offers_of(home, world),
+        "2026-11-01T00:00:00.000+00:00",
+        {"event_type": "offer_presented", "offer_id": "ofr_ended_meanwhile"},
+    )
+    await until(lambda: one[-1].data["message"] == "clear_notification")
+    assert one[-1].data["data"]["tag"] == "ofr_ended_meanwhile"
+
+
+async def test_taps_on_other_notifications_and_offers_below_the_wish_stay_quiet(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """Other blueprints send the same event."""
+    await use(
+        "phone_notification", offers=offers_of(home, world), phones=list(phones), lowest_net=1000
+    )
+    hass.bus.async_fire("mobile_app_notification_action", {"action": "OPEN_GARAGE"})
+    await world.offer(session_id)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    await hass.async_block_till_done()
+    assert not any(phones.values())
+
+
+async def judge(
+    home: Home, world: OwnerWorld, vehicle_id: str, use: UseBlueprint, **inputs: Any
+) -> None:
+    """Use the blueprint that answers by the net reward."""
+    await use(
+        "ask_me_only_above",
+        offers=offers_of(home, world),
+        permission=home.entity_id("switch", vehicle_id, "allow_automations"),
+        **inputs,
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "state"),
+    [
+        ({"lowest_net": 1000}, "declined"),
+        ({"lowest_net": 0, "accept": True, "accept_net": 0.5}, "accepted"),
+        ({"lowest_net": 0, "accept": True, "accept_net": 1000}, "presented"),
+        ({"lowest_net": 0, "accept": False, "accept_net": 0}, "presented"),
+    ],
+    ids=["too little", "enough", "in between", "not to accept by itself"],
+)
+async def test_an_offer_is_answered_by_what_it_leaves(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    inputs: dict[str, Any],
+    state: str,
+) -> None:
+    """Where the owner has let automations answer."""
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    await home.reaches("switch", vehicle_id, "allow_automations", "on")
+    await judge(home, world, vehicle_id, use, **inputs)
+    offer = await world.offer(session_id)
+    await home.reaches("event", world.owner_id, "offers", home_event(home, world))
+    await until(lambda: ran(home))
+    await home.hass.async_block_till_done()
+    answered = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert answered["state"] == state
+    if state != "presented":
+        assert answered["decision"]["method"] == "automation"
+        assert answered["decision"]["actor"] == {"automation": "automation.ask_me_only_above"}
+
+
+def home_event(home: Home, world: OwnerWorld) -> str:
+    """Return what the event entity of offers shows now."""
+    return home.state("event", world.owner_id, "offers").state
+
+
+def ran(home: Home) -> bool:
+    """Tell whether the automation has run."""
+    state = home.hass.states.get("automation.ask_me_only_above")
+    assert state is not None
+    return state.attributes["last_triggered"] is not None
+
+
+async def test_promise_1_without_permission_an_automation_answers_nothing(
+    home: Home, world: OwnerWorld, vehicle_id: str, session_id: str, use: UseBlueprint
+) -> None:
+    """Promise 1: neither yes nor no, and no failing action in the log either."""
+    await judge(home, world, vehicle_id, use, lowest_net=0, accept=True, accept_net=0)
+    offer = await world.offer(session_id)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    await home.hass.async_block_till_done()
+    assert not ran(home)
+    assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
+
+
+async def test_nothing_is_sold_while_somebody_is_at_home(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    hass_admin_user: Any,
+) -> None:
+    """Coming home pauses and stops the deal; only when all have surely left it goes on."""
+    hass.states.async_set("person.anna", "not_home")
+    hass.states.async_set("person.ben", "not_home")
+    await use(
+        "pause_when_home",
+        people=["person.anna", "person.ben"],
+        consent=home.entity_id("select", vehicle_id, "consent_mode"),
+        stop_running=True,
+    )
+    await world.offer(session_id)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    await home.act("accept_offer", context=Context(user_id=hass_admin_user.id))
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+
+    hass.states.async_set("person.anna", "home")
+    await home.reaches("select", vehicle_id, "consent_mode", "never")
+    await home.reaches("sensor", world.owner_id, "deal_state", "none")
+
+    hass.states.async_set("person.ben", "unknown")
+    hass.states.async_set("person.anna", "not_home")
+    await hass.async_block_till_done()
+    assert home.state("select", vehicle_id, "consent_mode").state == "never"
+    hass.states.async_set("person.ben", "not_home")
+    await home.reaches("select", vehicle_id, "consent_mode", "ask")
+    assert home.state("switch", vehicle_id, "discharge_allowed").state == "on"
