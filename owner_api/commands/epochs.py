@@ -55,7 +55,10 @@ def open_pending(tx: Tx, now: datetime) -> None:
     journal.append(tx, KIND, now, body)
     write_meta(tx, _PENDING, None)
     write_meta(tx, _SHOWN, None)
-    for row in tx.all("SELECT owner_id AS id FROM owner UNION SELECT park_id FROM park"):
+    for row in tx.all(
+        "SELECT owner_id AS id FROM owner WHERE erased_at IS NULL"
+        " UNION SELECT park_id FROM park WHERE disabled_at IS NULL"
+    ):
         tx.emit(row["id"], "ledger.epoch", now, body)
 
 

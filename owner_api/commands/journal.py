@@ -215,8 +215,15 @@ def settlement(tx: Tx, row: Row, now: datetime) -> None:
         "breakdown": from_json(row["breakdown"]),
         "quote_request": from_json(deal.quote_request),
     }
-    append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
+    if _is_here(tx, row["owner_id"]):
+        append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
     append(tx, kind, now, shown, party_id=row["park_id"], subject_id=about)
+
+
+def _is_here(tx: Tx, owner_id: str) -> bool:
+    """Return whether the owner was not erased: a park may pay or correct after that."""
+    row = tx.one("SELECT 1 AS here FROM owner WHERE owner_id = ? AND erased_at IS NULL", owner_id)
+    return row is not None
 
 
 def reward(
@@ -228,7 +235,8 @@ def reward(
         for name in ("reward_id", "settlement_id", "kind", "amount_minor", "currency", "reference")
     } | {"step": kind, "txn_id": txn_id}
     name, about = f"reward.{kind}", row["reward_id"]
-    append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
+    if _is_here(tx, row["owner_id"]):
+        append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
     append(tx, name, now, shown, party_id=row["park_id"], subject_id=about)
     books = {
         "txn_id": txn_id,

@@ -75,3 +75,22 @@ async def test_content_that_vanishes_without_an_erasure_is_found(world: World) -
         "column": "content",
         "what": "is gone, and no erasure in the log says so",
     }
+
+
+async def test_what_a_park_does_later_tells_nothing_more_about_an_erased_owner(
+    world: World,
+) -> None:
+    deal = await settled(world, paid=False)
+    shown = await deal.owner.get("/v1/rewards")
+    settlement_id = shown["items"][0]["settlement_id"]
+    assert (await deal.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
+    before = await world.agent.store.read(
+        lambda tx: tx.all("SELECT * FROM receipt WHERE party_id = ?", deal.owner.party_id)
+    )
+    assert before == []
+    await deal.park.post(f"/v1/park/settlements/{settlement_id}/payment", {"reference": "PAY-8"})
+    after = await world.agent.store.read(
+        lambda tx: tx.all("SELECT * FROM ledger_entry WHERE party_id = ?", deal.owner.party_id)
+    )
+    assert after == []
+    assert (await receipts_of(deal.park))[-1]["kind"] == "reward.paid"

@@ -40,8 +40,8 @@ async def receipts_of(caller: Caller) -> list[Any]:
     return found
 
 
-async def settled(world: World) -> Deal:
-    """Bring the usual deal to a paid reward."""
+async def settled(world: World, *, paid: bool = True) -> Deal:
+    """Bring the usual deal to a final settlement and, unless told not to, a paid reward."""
     deal = await active(world)
     await deal.deliver(300)
     await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
@@ -50,7 +50,9 @@ async def settled(world: World) -> Deal:
     shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
     await world.move(3601)
     settlement_id = shown["settlement"]["settlement_id"]
-    await deal.park.post(f"/v1/park/settlements/{settlement_id}/payment", {"reference": "PAY-7"})
+    if paid:
+        body = {"reference": "PAY-7"}
+        await deal.park.post(f"/v1/park/settlements/{settlement_id}/payment", body)
     return deal
 
 
