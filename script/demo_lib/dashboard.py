@@ -106,7 +106,7 @@ def _offer(cards: Cards) -> Card:
         "### {{ state_attr(o, 'park') }} asks for energy\n"
         f"**{{{{ states('{energy}') | float(0) | round(2) }}}} kWh** at "
         "**{{ states(o) | float(0) | round(4) }} {{ state_attr(o, 'unit_of_measurement') }}**. "
-        "The car would leave with "
+        "The car would still leave with at least "
         "**{{ state_attr(o, 'soc_at_departure_pct') | float(0) | round(1) }} %**; you asked for "
         "{{ state_attr(o, 'soc_min_departure_pct') | float(0) | round(0) }} %."
     )
