@@ -1,0 +1,92 @@
+"""The owners' page names what the integration really has: neither more nor less."""
+
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+from homeassistant.util.yaml import parse_yaml
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/home-assistant.md").read_text()
+TEXTS = json.loads((ROOT / "custom_components/v2g_owner/translations/en.json").read_text())
+
+
+def section(title: str, level: int = 2) -> str:
+    """Return what stands under a heading, up to the next one as high."""
+    _, found, rest = PAGE.partition(f"\n{'#' * level} {title}\n")
+    assert found, title
+    return re.split(rf"\n#{{2,{level}}} ", rest)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of a section's tables, without heads."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if row[0] not in {"Entity", "Field", "Name"}]
+
+
+def test_every_entity_is_explained_and_none_that_does_not_exist() -> None:
+    """By the name owners see and the kind of entity."""
+    told = {(row[0], row[1]) for row in rows(section("Entities"))}
+    kinds = {"binary_sensor": "binary sensor", "datetime": "date and time"}
+    real = {
+        (texts["name"], kinds.get(platform, platform))
+        for platform, entities in TEXTS["entity"].items()
+        for texts in entities.values()
+    }
+    assert told == real
+    assert all(row[2] for row in rows(section("Entities")))
+
+
+def test_every_event_type_is_named() -> None:
+    """Automations are written with these."""
+    told = set(re.findall(r"`(\w+)`", section("What the event entities report", 3)))
+    real = {
+        event_type
+        for texts in TEXTS["entity"]["event"].values()
+        for event_type in texts["state_attributes"]["event_type"]["state"]
+    }
+    assert told == real
+
+
+@pytest.mark.parametrize("action", TEXTS["services"])
+def test_an_action_is_told_with_each_field_and_its_response(action: str) -> None:
+    """What it is called, what it takes, what it answers."""
+    texts: dict[str, Any] = TEXTS["services"][action]
+    told = section(f"{texts['name']} (`v2g_owner.{action}`)", 3)
+    assert texts["description"] in told
+    fields = parse_yaml((ROOT / "custom_components/v2g_owner/services.yaml").read_text())
+    real = [
+        [
+            f"{field['name']} (`{key}`)",
+            "yes" if fields[action]["fields"][key].get("required") else "no",
+            field["description"],
+        ]
+        for key, field in texts["fields"].items()
+    ]
+    assert sorted(rows(told)) == sorted(real)
+    assert "\nResponse: " in told
+
+
+def test_no_action_trigger_or_condition_is_told_that_does_not_exist() -> None:
+    """And no example calls one."""
+    told = set(re.findall(r"v2g_owner\.(\w+)", PAGE))
+    assert told == {*TEXTS["services"], *TEXTS["triggers"], *TEXTS["conditions"]}
+    for kind in ("triggers", "conditions"):
+        for key, texts in TEXTS[kind].items():
+            assert [texts["name"], f"`v2g_owner.{key}`", texts["description"]] in rows(PAGE)
+
+
+def test_every_blueprint_is_linked_and_every_example_is_an_automation() -> None:
+    """Each link by the address that Home Assistant imports it from."""
+    told = set(re.findall(r"blob/main/(blueprints/\S+\.yaml)", PAGE))
+    real = {path.relative_to(ROOT).as_posix() for path in (ROOT / "blueprints").rglob("*.yaml")}
+    assert told == real
+    examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert examples
+    for example in examples:
+        parsed = parse_yaml(example)
+        assert isinstance(parsed, dict)
+        assert {"alias", "triggers", "actions"} <= parsed.keys()
