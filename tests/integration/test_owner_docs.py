@@ -57,7 +57,7 @@ def test_an_action_is_told_with_each_field_and_its_response(action: str) -> None
     texts: dict[str, Any] = TEXTS["services"][action]
     told = section(f"{texts['name']} (`v2g_owner.{action}`)", 3)
     assert texts["description"] in told
-    fields = parse_yaml((ROOT / "custom_components/v2g_owner/services.yaml").read_text())
+    fields: Any = parse_yaml((ROOT / "custom_components/v2g_owner/services.yaml").read_text())
     real = [
         [
             f"{field['name']} (`{key}`)",
