@@ -4,14 +4,14 @@ from datetime import datetime
 
 from owner_api.store.tx import Tx
 
-from . import journal, owner_views, park_views
+from . import journal, owner_views, park_views, vehicle_views
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 
 
 def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> VehicleRecord:
     """Tell the owner how the vehicle stands now."""
     record = VehicleRecord.find(tx, vehicle_id)
-    shown = owner_views.vehicle_view(tx, record, now)
+    shown = vehicle_views.vehicle_view(tx, record, now)
     tx.emit(record.owner_id, "vehicle.updated", now, shown)
     return record
 

@@ -8,9 +8,9 @@ from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from .owner_views import charger_view
 from .paging import page
 from .records import Row, VehicleRecord
+from .vehicle_views import charger_view
 
 
 def create(tx: Tx, call: Call) -> Reply:

@@ -13,10 +13,10 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, rejudge, settlements
+from . import announce, deals, guard, rejudge, settling
 from .edge import Json
-from .owner_views import charger_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .vehicle_views import charger_view
 
 _SHORTEST_LEASE: Final = timedelta(seconds=1)
 _OWNERS_WORD: Final = frozenset({"owner", "preferences", "departure", "agreement"})
@@ -257,7 +257,7 @@ def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:
             _seen_stopped(tx, call, deal, session)
         deal = CommitmentRecord.find(tx, deal.commitment_id)
         announce.commitment(tx, deal.commitment_id, call.now, "commitment.progress", park=False)
-        settlements.settle_if_ready(tx, deal, session, call.now, call.config, call.new_id)
+        settling.settle_if_ready(tx, deal, session, call.now, call.config, call.new_id)
     if session.vehicle_id and session.state == "bound":
         announce.vehicle(tx, session.vehicle_id, call.now)
         _tell_charger(tx, session, call.now)

@@ -1,15 +1,13 @@
 """Offers from a park: taken in, judged at once, and shown to the owner only when they can hold."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from math import ceil
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import sha256
 from owner_api.core.machine import (
     Judged,
     Moved,
-    OfferFacts,
     OfferState,
     Rejection,
     Revise,
@@ -17,35 +15,26 @@ from owner_api.core.machine import (
     decide_offer,
 )
 from owner_api.core.model import Terms
-from owner_api.problems import FieldError, Problem, ProblemCode
-from owner_api.store.documents import dump, to_json
-from owner_api.store.times import decode
+from owner_api.problems import Problem, ProblemCode
+from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, consent
-from .edge import Json, build
+from . import announce, decisions, evaluations, rule_consent
+from .edge import Json
 from .evaluate import Judgement, evaluation_view, judge
+from .offer_terms import checked_terms
 from .owner_views import offer_view
 from .paging import page
 from .park_views import offer_view as park_offer_view
+from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
-
-
-def facts(offer: OfferRecord) -> OfferFacts:
-    """Return what the offer machine needs to know."""
-    return OfferFacts(
-        state=offer.state,
-        revision=offer.revision,
-        terms_sha256=offer.terms_sha256,
-        respond_by=offer.respond_by,
-    )
 
 
 def create(tx: Tx, call: Call) -> Reply:
     """Take in an offer for a session and judge it in the same breath."""
     body, park_id = call.body, call.principal.party_id
     session = SessionRecord.find(tx, body["session_id"], park_id)
-    terms = _checked_terms(call, body)
+    terms = checked_terms(call, body)
     if session.state == "ended":
         raise Problem(ProblemCode.SESSION_ENDED, "The car has left this charger.")
     spend_question(tx, call, session)
@@ -76,8 +65,8 @@ def create(tx: Tx, call: Call) -> Reply:
 def revise(tx: Tx, call: Call) -> Reply:
     """Replace an open offer's terms by the next revision; the old one can no longer be accepted."""
     offer = OfferRecord.find(tx, call.params["offer_id"], park_id=call.principal.party_id)
-    terms = _checked_terms(call, call.body | {"purpose": offer.purpose})
-    move = decide_offer(facts(offer), Revise(call.body["revision"]), call.now)
+    terms = checked_terms(call, call.body | {"purpose": offer.purpose})
+    move = decide_offer(evaluations.facts(offer), Revise(call.body["revision"]), call.now)
     if isinstance(move, Rejection):
         raise Problem(ProblemCode(move.code), move.detail)
     session = SessionRecord.find(tx, offer.session_id)
@@ -122,87 +111,6 @@ def _keep_revision(
     )
 
 
-def _checked_terms(call: Call, body: Json) -> Terms:
-    """Return the terms; raise a problem that names the field and its limit."""
-    terms = build(Terms, body["terms"])
-    config = call.config
-    window = terms.end_at - terms.start_at
-    longest = timedelta(seconds=config.offer_window_max_s)
-    horizon = timedelta(seconds=config.offer_horizon_s)
-    lease_max = config.lease_backup_max_s if body["purpose"] == "backup" else config.lease_max_s
-    energies = terms.min_energy_wh <= terms.requested_energy_wh <= terms.max_energy_wh
-    recharge = terms.recharge
-    checks = (
-        (terms.end_at > call.now, ProblemCode.WINDOW_IN_PAST, "/terms/end_at", "after now"),
-        (window > timedelta(0), ProblemCode.WINDOW_INVALID, "/terms/end_at", "after start_at"),
-        (
-            window <= longest,
-            ProblemCode.WINDOW_INVALID,
-            "/terms/end_at",
-            f"at most {config.offer_window_max_s} s after start_at",
-        ),
-        (
-            terms.end_at <= call.now + horizon,
-            ProblemCode.WINDOW_INVALID,
-            "/terms/end_at",
-            f"at most {config.offer_horizon_s} s from now",
-        ),
-        (
-            energies,
-            ProblemCode.INVALID_BODY,
-            "/terms/requested_energy_wh",
-            "min_energy_wh ≤ requested_energy_wh ≤ max_energy_wh",
-        ),
-        (
-            terms.lease_s <= lease_max,
-            ProblemCode.INVALID_BODY,
-            "/terms/lease_s",
-            f"at most {lease_max}",
-        ),
-        (
-            call.now < body["respond_by"] <= terms.end_at,
-            ProblemCode.RESPOND_BY_INVALID,
-            "/respond_by",
-            "after now and not after end_at",
-        ),
-        (
-            recharge is None or recharge.start_at < recharge.by,
-            ProblemCode.WINDOW_INVALID,
-            "/terms/recharge/by",
-            "after recharge.start_at",
-        ),
-    )
-    for holds, code, pointer, limit in checks:
-        if not holds:
-            error = FieldError(pointer=pointer, code="range", limit=limit)
-            raise Problem(code, f"{pointer[1:].replace('/', '.')}: {limit}", errors=(error,))
-    return terms
-
-
-def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
-    """Promise 7: count a question or offer against the session's hourly budget."""
-    since = call.now - timedelta(hours=1)
-    row = tx.one(
-        "SELECT COUNT(*) AS asked, MIN(asked_at) AS first FROM question"
-        " WHERE session_id = ? AND asked_at > ?",
-        session.session_id,
-        since,
-    )
-    limit = call.config.asks_per_session_per_hour
-    if row is not None and row["asked"] >= limit:
-        raise Problem(
-            ProblemCode.BUDGET_USED_UP,
-            f"At most {limit} questions and offers per session in an hour.",
-            retry_after_s=ceil((decode(row["first"]) - since).total_seconds()),
-        )
-    tx.insert(
-        "question",
-        question_id=call.new_id("evt"),
-        session_id=session.session_id,
-        asked_at=call.now,
-    )
-
-
 def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     """Judge a fresh revision: decline it, accept or counter it by a rule, or present it."""
     offer = OfferRecord.find(tx, offer_id)
@@ -212,18 +120,18 @@ def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     judged = judge(tx, vehicle, session, offer.terms, call.now)
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
-    rule = consent.matching_rule(tx, vehicle, offer, judged, call.now)
+    rule = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
     unwanted = _unwanted(vehicle, offer, judged)
-    best = consent.best_counter(judged.answer) if rule and rule.counter and unwanted else None
+    best = decisions.best_counter(judged.answer) if rule and rule.counter and unwanted else None
     if rule and best:
-        _store_evaluation(tx, offer, evaluation, vehicle)
-        consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
+        evaluations.store(tx, offer, evaluation, vehicle)
+        rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
     elif unwanted is not None:
         verdict = Judged(OfferState.AUTO_DECLINED, unwanted)
         _move(tx, offer, verdict, call.now, evaluation, vehicle)
     elif rule and judged.feasible:
-        _store_evaluation(tx, offer, evaluation, vehicle)
-        consent.accept_by_rule(tx, call, offer, vehicle, session, judged, rule)
+        evaluations.store(tx, offer, evaluation, vehicle)
+        rule_consent.accept_by_rule(tx, call, offer, vehicle, session, judged, rule)
     else:
         _move(tx, offer, Judged(OfferState.PRESENTED), call.now, evaluation, vehicle)
 
@@ -244,16 +152,6 @@ def _unwanted(vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement) -> 
     return None
 
 
-def _store_evaluation(tx: Tx, offer: OfferRecord, evaluation: Json, vehicle: VehicleRecord) -> None:
-    tx.update(
-        "offer",
-        {"offer_id": offer.offer_id},
-        owner_id=vehicle.owner_id,
-        vehicle_id=vehicle.vehicle_id,
-        evaluation=to_json(evaluation).decode(),
-    )
-
-
 def _move(
     tx: Tx,
     offer: OfferRecord,
@@ -262,10 +160,10 @@ def _move(
     evaluation: Json | None,
     vehicle: VehicleRecord | None = None,
 ) -> None:
-    move = decide_offer(facts(offer), verdict, now)
+    move = decide_offer(evaluations.facts(offer), verdict, now)
     assert isinstance(move, Moved)
     if evaluation is not None and vehicle is not None:
-        _store_evaluation(tx, offer, evaluation, vehicle)
+        evaluations.store(tx, offer, evaluation, vehicle)
     tx.update(
         "offer",
         {"offer_id": offer.offer_id},
@@ -276,60 +174,15 @@ def _move(
     announce.offer(tx, offer.offer_id, now)
 
 
-def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
-    """Judge the vehicle's open offers again, so that what is shown is what would hold."""
-    rows = tx.all("SELECT * FROM offer WHERE vehicle_id = ? AND state = 'presented'", vehicle_id)
-    vehicle = VehicleRecord.find(tx, vehicle_id) if rows else None
-    for row in rows:
-        offer = OfferRecord.from_row(row)
-        assert vehicle is not None
-        session = SessionRecord.find(tx, offer.session_id)
-        judged = judge(tx, vehicle, session, offer.terms, now)
-        _store_evaluation(tx, offer, evaluation_view(vehicle, judged, offer.terms, now), vehicle)
-        announce.offer_to_owner(tx, offer.offer_id, now)
-
-
 def withdraw(tx: Tx, call: Call) -> Reply:
     """Take back an open offer."""
     offer = OfferRecord.find(tx, call.params["offer_id"], park_id=call.principal.party_id)
-    move = decide_offer(facts(offer), Withdraw(), call.now)
+    move = decide_offer(evaluations.facts(offer), Withdraw(), call.now)
     if isinstance(move, Rejection):
         raise Problem(ProblemCode(move.code), move.detail)
     tx.update("offer", {"offer_id": offer.offer_id}, state=move.to.value, updated_at=call.now)
     changed = announce.offer(tx, offer.offer_id, call.now)
     return Reply(body=park_offer_view(changed))
-
-
-def availability(tx: Tx, call: Call) -> Reply:
-    """Answer how much energy a bound session could give in a window, rounded down to 500 Wh."""
-    body = call.body
-    session = SessionRecord.find(tx, body["session_id"], call.principal.party_id)
-    if session.state == "ended":
-        raise Problem(ProblemCode.SESSION_ENDED, "The car has left this charger.")
-    if not call.now < body["end_at"] or body["start_at"] >= body["end_at"]:
-        error = FieldError(pointer="/end_at", code="range", limit="after start_at and after now")
-        raise Problem(ProblemCode.WINDOW_INVALID, "The window is empty.", errors=(error,))
-    spend_question(tx, call, session)
-    found = 0
-    if session.state == "bound" and session.vehicle_id:
-        vehicle = VehicleRecord.find(tx, session.vehicle_id)
-        asked = {
-            "start_at": body["start_at"],
-            "end_at": body["end_at"],
-            "requested_energy_wh": 1_000_000,
-            "min_energy_wh": 0,
-            "max_energy_wh": 1_000_000,
-            "max_discharge_w": max(1, vehicle.body.max_discharge_w),
-            "reward": {"kind": "cash", "currency": vehicle.currency, "price_per_kwh": "0"},
-        }
-        found = judge(tx, vehicle, session, build(Terms, asked), call.now).available_wh
-    shown = {
-        "session_id": session.session_id,
-        "start_at": body["start_at"],
-        "end_at": body["end_at"],
-        "available_energy_wh": found,
-    }
-    return Reply(body=shown, status=201)
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:

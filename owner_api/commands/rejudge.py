@@ -9,7 +9,7 @@ from owner_api.core.machine import CommitmentState
 from owner_api.core.model import ConsentMode
 from owner_api.store.tx import Tx
 
-from . import deals, offers
+from . import deals, evaluations
 from .evaluate import judge
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
@@ -33,7 +33,7 @@ def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
             deals.finish(tx, deal, CommitmentState.REVOKED, reason, now)
         elif left < wanted:
             limit(tx, deal, left)
-    offers.refresh(tx, vehicle_id, now)
+    evaluations.refresh(tx, vehicle_id, now)
 
 
 def energy_left(tx: Tx, deal: CommitmentRecord, now: datetime) -> int | None:

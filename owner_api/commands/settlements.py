@@ -1,231 +1,32 @@
-"""What a deal was worth: measured once, never rewritten; a correction reverses and starts anew."""
-
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
+"""What both sides may do with a settlement: agree, dispute, correct by reversal, pay."""
 
 from owner_api.calls import Call, Reply
-from owner_api.config import Config
 from owner_api.core.machine import (
     Correct,
     Dispute,
-    Finalize,
-    Rejection,
-    SettlementCommand,
-    SettlementFacts,
     SettlementState,
-    decide_settlement,
 )
-from owner_api.core.model import VehicleLive
-from owner_api.core.money import minor_digits
-from owner_api.core.settlement import Amounts, Delivery, measure, price
-from owner_api.problems import FieldError, Problem, ProblemCode, not_found
-from owner_api.store.documents import dump, from_json, load, to_json
-from owner_api.store.times import decode
+from owner_api.core.settlement import measure
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, deals, rewards
-from .edge import Json
+from . import announce, rewards, settling
 from .owner_views import settlement_view
-from .park_views import settlement_view as park_settlement_view, stop_reason
-from .planner import ask
-from .records import CommitmentRecord, Row, SessionRecord
-
-type NewId = Callable[[str], str]
-
-
-def settle_if_ready(
-    tx: Tx,
-    deal: CommitmentRecord,
-    session: SessionRecord,
-    now: datetime,
-    config: Config,
-    new_id: NewId,
-) -> None:
-    """Settle an ended deal once the meter has spoken after its end, or the grace has passed."""
-    if deal.settlement_id is not None or not deals.has_delivered(deal) or deal.ended_at is None:
-        return
-    live = session.live
-    quiet = abs(live.power_w or 0) < config.stopped_power_w
-    read = live.measured_at is not None and live.measured_at >= deal.ended_at and quiet
-    if read or now - deal.ended_at >= timedelta(seconds=config.reading_grace_s):
-        settle(tx, deal, now, new_id, quality="ok" if read else "missing")
-
-
-def settle(tx: Tx, deal: CommitmentRecord, now: datetime, new_id: NewId, *, quality: str) -> None:
-    """Write version 1: what flowed between the first and the last reading of the deal."""
-    begin, end = deal.begin_register_wh or 0, deal.last_register_wh or 0
-    delivery = measure(
-        ordered_wh=deal.committed_energy_wh, begin_register_wh=begin, end_register_wh=end
-    )
-    _write(tx, deal, delivery, now, new_id, registers=(begin, end), quality=quality)
-    _expect_recharge(tx, deal)
-
-
-def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
-    """Watch the recharge that the park promised for this deal."""
-    promise = deal.terms.recharge
-    if promise is None or not promise.guaranteed:
-        return
-    session = SessionRecord.find(tx, deal.session_id)
-    if session.state == "ended":
-        return
-    register = session.live.import_register_wh
-    tx.update(
-        "session",
-        {"session_id": deal.session_id},
-        recharge=dump(promise),
-        recharge_due_at=promise.by,
-        recharge_from_wh=register or 0,
-    )
-
-
-def _write(
-    tx: Tx,
-    deal: CommitmentRecord,
-    delivery: Delivery,
-    now: datetime,
-    new_id: NewId,
-    *,
-    registers: tuple[int, int],
-    quality: str,
-    version: int = 1,
-    supersedes: str | None = None,
-    reason: str | None = None,
-) -> str:
-    reward = deal.terms.reward
-    amounts = price(
-        delivery,
-        price_per_kwh=Decimal(reward.price_per_kwh),
-        requested_wh=deal.terms.requested_energy_wh,
-        fixed_minor=reward.fixed_minor,
-        cap_minor=reward.cap_minor,
-        minor_digits=minor_digits(reward.currency),
-    )
-    settlement_id = new_id("stl")
-    lines = breakdown(deal, delivery.delivered_wh, amounts)
-    tx.insert(
-        "settlement",
-        settlement_id=settlement_id,
-        version=version,
-        commitment_id=deal.commitment_id,
-        owner_id=deal.owner_id,
-        park_id=deal.park_id,
-        state=SettlementState.PROVISIONAL.value,
-        baseline_wh=delivery.baseline_wh,
-        ordered_wh=delivery.ordered_wh,
-        actual_wh=delivery.actual_wh,
-        delivered_wh=delivery.delivered_wh,
-        deficiency_wh=delivery.deficiency_wh,
-        begin_register_wh=registers[0],
-        end_register_wh=registers[1],
-        quality=quality,
-        price_per_kwh=reward.price_per_kwh,
-        gross_minor=amounts.gross_minor,
-        fixed_minor=amounts.fixed_minor,
-        penalty_minor=amounts.penalty_minor,
-        net_minor=amounts.net_minor,
-        currency=reward.currency,
-        breakdown=to_json(lines).decode(),
-        stop_reason=stop_reason(deal.state_reason),
-        dispute_until=now + timedelta(seconds=deal.terms.dispute_window_s),
-        supersedes=supersedes,
-        reason=reason,
-        created_at=now,
-        updated_at=now,
-    )
-    tx.update("commitment", {"commitment_id": deal.commitment_id}, settlement_id=settlement_id)
-    _add_wear(tx, deal.vehicle_id, lines["wear_minor"])
-    row = find(tx, settlement_id)
-    rewards.earn(tx, row, deal.terms.reward.kind, now, new_id)
-    announce.settlement(tx, row, now)
-    rewards.announce_totals(tx, deal.owner_id, now)
-    announce.commitment(tx, deal.commitment_id, now, "commitment.settled", park=False)
-    return settlement_id
-
-
-def _add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
-    """Add to what selling has cost the vehicle's battery so far."""
-    row = tx.one("SELECT live FROM vehicle WHERE vehicle_id = ?", vehicle_id)
-    assert row is not None
-    live = load(VehicleLive, row["live"])
-    worn = replace(live, v2g_wear_minor=live.v2g_wear_minor + minor)
-    tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
-
-
-def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Json:
-    """Return the owner's economics of what was delivered, from the inputs kept at consent."""
-    lines: dict[str, Any] = {"refill_minor": 0, "losses_minor": 0, "wear_minor": 0}
-    if delivered_wh:
-        request = from_json(deal.quote_request)
-        request["offer"] |= {"requested_energy_wh": delivered_wh, "min_energy_wh": 0}
-        request.pop("budget_left_wh", None)
-        found = ask(request)["breakdown"]
-        lines = {key: (found or {}).get(key, 0) for key in lines}
-    costs = sum(lines.values())
-    # A reward in kind stands beside the money, in a unit of its own.
-    gross = amounts.net_minor if deal.terms.reward.kind == "cash" else 0
-    lines["gross_minor"] = gross
-    lines["net_minor"] = gross - costs
-    return lines
-
-
-def find(
-    tx: Tx, settlement_id: str, *, owner_id: str | None = None, park_id: str | None = None
-) -> Row:
-    """Load a settlement of the given owner or park; raise not_found otherwise."""
-    row = tx.one(
-        "SELECT * FROM settlement WHERE settlement_id = ? AND (? IS NULL OR owner_id = ?)"
-        " AND (? IS NULL OR park_id = ?)",
-        settlement_id,
-        owner_id,
-        owner_id,
-        park_id,
-        park_id,
-    )
-    if row is None:
-        raise not_found()
-    return row
-
-
-def _decide(row: Row, command: SettlementCommand, now: datetime, *, confirmed: bool = False) -> str:
-    facts = SettlementFacts(
-        state=SettlementState(row["state"]),
-        dispute_until=decode(row["dispute_until"]),
-        both_confirmed=confirmed,
-    )
-    move = decide_settlement(facts, command, now)
-    if isinstance(move, Rejection):
-        raise Problem(ProblemCode(move.code), move.detail)
-    return move.to.value
-
-
-def finalize(
-    tx: Tx, settlement_id: str, now: datetime, new_id: NewId, *, confirmed: bool = False
-) -> Row:
-    """Make a settlement final and its reward confirmed."""
-    row = find(tx, settlement_id)
-    to = _decide(row, Finalize(), now, confirmed=confirmed)
-    tx.update("settlement", {"settlement_id": settlement_id}, state=to, updated_at=now)
-    rewards.confirm(tx, settlement_id, now, new_id)
-    changed = find(tx, settlement_id)
-    announce.settlement(tx, changed, now)
-    rewards.announce_totals(tx, changed["owner_id"], now)
-    return changed
+from .park_views import settlement_view as park_settlement_view
+from .records import CommitmentRecord, Row
 
 
 def confirm_by_owner(tx: Tx, call: Call) -> Reply:
     """Take the owner's yes to the figures."""
-    row = find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
     changed = _confirm(tx, call, row, "owner_confirmed_at")
     return Reply(body=settlement_view(tx, changed))
 
 
 def confirm_by_park(tx: Tx, call: Call) -> Reply:
     """Take the park's yes to the figures."""
-    row = find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     changed = _confirm(tx, call, row, "park_confirmed_at")
     return Reply(body=park_settlement_view(tx, changed))
 
@@ -236,17 +37,17 @@ def _confirm(tx: Tx, call: Call, row: Row, column: str) -> Row:
         return row
     if row[column] is None:
         tx.update("settlement", {"settlement_id": row["settlement_id"]}, **{column: call.now})
-    changed = find(tx, row["settlement_id"])
+    changed = settling.find(tx, row["settlement_id"])
     both = bool(changed["owner_confirmed_at"] and changed["park_confirmed_at"])
     if both:
-        return finalize(tx, row["settlement_id"], call.now, call.new_id, confirmed=True)
+        return settling.finalize(tx, row["settlement_id"], call.now, call.new_id, confirmed=True)
     return changed
 
 
 def dispute(tx: Tx, call: Call) -> Reply:
     """Record that the owner does not agree, with the evidence the owner has."""
-    row = find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
-    to = _decide(row, Dispute(), call.now)
+    row = settling.find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
+    to = settling.decide(row, Dispute(), call.now)
     tx.update(
         "settlement",
         {"settlement_id": row["settlement_id"]},
@@ -255,30 +56,30 @@ def dispute(tx: Tx, call: Call) -> Reply:
         owner_confirmed_at=None,
         updated_at=call.now,
     )
-    changed = find(tx, row["settlement_id"])
+    changed = settling.find(tx, row["settlement_id"])
     announce.settlement(tx, changed, call.now)
     return Reply(body=settlement_view(tx, changed), status=201)
 
 
 def correct(tx: Tx, call: Call) -> Reply:
     """Reverse this version and start the next; nothing that was written is changed."""
-    row = find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     deal = CommitmentRecord.find(tx, row["commitment_id"])
     delivered = call.body["delivered_wh"]
     if delivered > row["ordered_wh"]:
         limit = f"at most the ordered {row['ordered_wh']} Wh"
         error = FieldError(pointer="/delivered_wh", code="range", limit=limit)
         raise Problem(ProblemCode.INVALID_BODY, limit, errors=(error,))
-    to = _decide(row, Correct(), call.now)
+    to = settling.decide(row, Correct(), call.now)
     tx.update("settlement", {"settlement_id": row["settlement_id"]}, state=to, updated_at=call.now)
     rewards.reverse(tx, row["settlement_id"], call.now, call.new_id)
-    _add_wear(tx, deal.vehicle_id, -from_json(row["breakdown"])["wear_minor"])
-    announce.settlement(tx, find(tx, row["settlement_id"]), call.now)
+    settling.add_wear(tx, deal.vehicle_id, -from_json(row["breakdown"])["wear_minor"])
+    announce.settlement(tx, settling.find(tx, row["settlement_id"]), call.now)
     begin = row["begin_register_wh"]
     delivery = measure(
         ordered_wh=row["ordered_wh"], begin_register_wh=begin, end_register_wh=begin + delivered
     )
-    made = _write(
+    made = settling.write(
         tx,
         deal,
         delivery,
@@ -290,13 +91,13 @@ def correct(tx: Tx, call: Call) -> Reply:
         supersedes=row["settlement_id"],
         reason=call.body["reason"],
     )
-    shown = park_settlement_view(tx, find(tx, made))
+    shown = park_settlement_view(tx, settling.find(tx, made))
     return Reply(body=shown, status=201, location=f"/v1/park/settlements/{made}")
 
 
 def pay(tx: Tx, call: Call) -> Reply:
     """Mark the reward as paid, with the park's own reference."""
-    row = find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     if row["state"] != SettlementState.FINAL:
         raise Problem(ProblemCode.CONFLICT, "Only a final settlement can be paid.")
     rewards.pay(tx, row, call.body["reference"], call.now, call.new_id)
@@ -306,11 +107,11 @@ def pay(tx: Tx, call: Call) -> Reply:
 
 def get_for_owner(tx: Tx, call: Call) -> Reply:
     """Return one of the owner's settlements."""
-    row = find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
     return Reply(body=settlement_view(tx, row))
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:
     """Return one of the park's settlements."""
-    row = find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
+    row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     return Reply(body=park_settlement_view(tx, row))

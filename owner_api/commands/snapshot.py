@@ -8,15 +8,9 @@ from owner_api.core.canonical import instant_text
 from owner_api.store.tx import Tx
 
 from . import agreements, chargers, rewards
-from .owner_views import (
-    commitment_view,
-    departures_view,
-    offer_view,
-    preferences_view,
-    session_view,
-    vehicle_view,
-)
+from .owner_views import commitment_view, offer_view, session_view
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
+from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 _RECENT: Final = timedelta(days=7)
 _MOST: Final = 50

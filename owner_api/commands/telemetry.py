@@ -14,9 +14,9 @@ from owner_api.store.tx import Tx
 
 from . import announce, battery, deals, guard, rejudge
 from .edge import Json
-from .owner_views import open_session, vehicle_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .sessions import bind_by_telemetry
+from .vehicle_views import open_session, vehicle_view
 
 
 def take(tx: Tx, call: Call) -> Reply:

@@ -17,7 +17,7 @@ from owner_api.core.machine import (
 )
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, offers, settlements
+from . import announce, deals, evaluations, guard, settling
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
     for row in _unsettled(tx):
         _alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id))
     for settlement_id in _undisputed(tx, now):
-        work = partial(settlements.finalize, tx, settlement_id, now, new_id)
+        work = partial(settling.finalize, tx, settlement_id, now, new_id)
         _alone(tx, settlement_id, work)
     for row in _recharges_due(tx, now):
         _alone(tx, row["session_id"], partial(_check_recharge, tx, row, now))
@@ -64,7 +64,7 @@ def _due_offers(tx: Tx, now: datetime) -> list[Row]:
 def _expire(tx: Tx, row: Row, now: datetime) -> None:
     """Promise 1: an offer nobody answered in time is over."""
     offer = OfferRecord.from_row(row)
-    move = decide_offer(offers.facts(offer), Expire(), now)
+    move = decide_offer(evaluations.facts(offer), Expire(), now)
     if isinstance(move, Moved):
         tx.update(
             "offer",
@@ -118,11 +118,11 @@ def _settle(tx: Tx, row: Row, now: datetime, config: Config, new_id: NewId) -> N
         deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
         deal = CommitmentRecord.find(tx, deal.commitment_id)
     session = SessionRecord.find(tx, deal.session_id)
-    settlements.settle_if_ready(tx, deal, session, now, config, new_id)
+    settling.settle_if_ready(tx, deal, session, now, config, new_id)
 
 
 def _undisputed(tx: Tx, now: datetime) -> list[str]:
-    """Return the settlements that nobody disputed in time."""
+    """Return the settling that nobody disputed in time."""
     rows = tx.all(
         "SELECT settlement_id FROM settlement WHERE state = 'provisional' AND dispute_until <= ?",
         now,

@@ -20,9 +20,9 @@ from owner_api.store.tx import Tx
 
 from . import announce, rejudge, sessions
 from .edge import Json, build, view
-from .owner_views import departures_view, preferences_view, vehicle_view
 from .paging import page
 from .records import CommitmentRecord, VehicleRecord
+from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 _FURTHEST: Final = timedelta(days=60)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from owner_api.commands import agreements, deals, delivery, offers, sessions, settlements
+from owner_api.commands import agreements, deals, delivery, offers, questions, sessions, settlements
 from owner_api.problems import ProblemCode
 from owner_api.schemas import park as messages, views
 from owner_api.schemas.owner import EMPTY
@@ -98,7 +98,7 @@ _SESSIONS: Final = (
             ProblemCode.BUDGET_USED_UP,
             ProblemCode.SESSION_ENDED,
         ),
-        handler=offers.availability,
+        handler=questions.availability,
     ),
 )
 _OFFERS: Final = (

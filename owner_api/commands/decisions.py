@@ -1,0 +1,131 @@
+"""What an answer leaves behind: the decision, and for a yes the deal."""
+
+from typing import Final
+
+from owner_api.calls import Call
+from owner_api.core.canonical import sha256
+from owner_api.core.machine import (
+    CommitmentState,
+    OfferState,
+    award_deadline,
+)
+from owner_api.core.model import CounterTerms, Decision, Rule
+from owner_api.store.documents import dump, to_json
+from owner_api.store.tx import Tx
+
+from . import announce, journal
+from .edge import Json, build
+from .evaluate import Judgement
+from .records import OfferRecord, VehicleRecord
+
+_STEP_WH: Final = 500
+
+
+def best_counter(evaluation: Json | None) -> CounterTerms | None:
+    """Return the computed best terms, energy cut to what a park may learn; None without any."""
+    best = (evaluation or {}).get("counter") or {}
+    energy = best.get("energy_wh")
+    released = energy // _STEP_WH * _STEP_WH if energy else None
+    found = {
+        "energy_wh": released or None,
+        "price_per_kwh": best.get("price_per_kwh"),
+        "start_at": best.get("start_at"),
+    }
+    return build(CounterTerms, found) if any(found.values()) else None
+
+
+def record(
+    tx: Tx,
+    call: Call,
+    offer: OfferRecord,
+    vehicle: VehicleRecord,
+    kind: str,
+    *,
+    method: str,
+    energy_wh: int | None = None,
+    counter: CounterTerms | None = None,
+    rule: Rule | None = None,
+) -> Decision:
+    """Write the decision and move the offer; from here on it cannot be unsaid, only revoked."""
+    states = {
+        "accept": OfferState.ACCEPTED,
+        "decline": OfferState.DECLINED,
+        "counter": OfferState.COUNTERED,
+    }
+    made = Decision(
+        decision_id=call.new_id("dec"),
+        offer_id=offer.offer_id,
+        revision=offer.revision,
+        terms_sha256=offer.terms_sha256,
+        decision=kind,
+        method=method,
+        decided_at=call.now,
+        preferences_revision=vehicle.preferences_revision,
+        consented_energy_wh=energy_wh,
+        counter_terms=counter,
+        rule_id=rule.rule_id if rule else None,
+        device_id=None if rule else call.principal.device_id,
+        actor={} if rule else dict(call.body.get("actor", {})),
+        reason=None if rule else call.body.get("reason"),
+    )
+    tx.insert(
+        "decision",
+        decision_id=made.decision_id,
+        offer_id=offer.offer_id,
+        owner_id=vehicle.owner_id,
+        revision=offer.revision,
+        decision=kind,
+        method=method,
+        decided_at=call.now,
+        body=dump(made),
+    )
+    tx.update(
+        "offer",
+        {"offer_id": offer.offer_id},
+        state=states[kind].value,
+        state_reason="rule" if rule else None,
+        decision=dump(made),
+        updated_at=call.now,
+    )
+    journal.decision(tx, made, offer, vehicle)
+    return made
+
+
+def commit(
+    tx: Tx,
+    call: Call,
+    offer: OfferRecord,
+    vehicle: VehicleRecord,
+    judged: Judgement,
+    energy_wh: int,
+) -> None:
+    """Make the deal: its energy is reserved from this moment."""
+    commitment_id = call.new_id("com")
+    terms = offer.terms
+    deadline = award_deadline(terms.start_at, terms.end_at, call.now)
+    tx.insert(
+        "commitment",
+        commitment_id=commitment_id,
+        offer_id=offer.offer_id,
+        session_id=offer.session_id,
+        vehicle_id=vehicle.vehicle_id,
+        owner_id=vehicle.owner_id,
+        park_id=offer.park_id,
+        state=CommitmentState.PENDING_AWARD.value,
+        consented_energy_wh=energy_wh,
+        committed_energy_wh=energy_wh,
+        energy_limit_wh=energy_wh,
+        start_at=terms.start_at,
+        end_at=terms.end_at,
+        award_by=deadline,
+        decided_at=call.now,
+        terms=dump(terms),
+        terms_sha256=sha256(terms),
+        quote_request=to_json(judged.request).decode(),
+        soc_floor_pct=str(vehicle.preferences.soc_floor_pct),
+        last_seq=0,
+        setpoint_w=0,
+        worst_setpoint_w=0,
+    )
+    tx.update("offer", {"offer_id": offer.offer_id}, commitment_id=commitment_id)
+    announce.commitment(tx, commitment_id, call.now)

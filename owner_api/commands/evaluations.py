@@ -1,0 +1,48 @@
+"""What is kept about one offer: the facts its machine needs and how it was judged."""
+
+from datetime import datetime
+
+from owner_api.core.machine import (
+    OfferFacts,
+)
+from owner_api.store.documents import to_json
+from owner_api.store.tx import Tx
+
+from . import announce
+from .edge import Json
+from .evaluate import evaluation_view, judge
+from .records import OfferRecord, SessionRecord, VehicleRecord
+
+
+def facts(offer: OfferRecord) -> OfferFacts:
+    """Return what the offer machine needs to know."""
+    return OfferFacts(
+        state=offer.state,
+        revision=offer.revision,
+        terms_sha256=offer.terms_sha256,
+        respond_by=offer.respond_by,
+    )
+
+
+def store(tx: Tx, offer: OfferRecord, evaluation: Json, vehicle: VehicleRecord) -> None:
+    """Keep what the owner sees of a judgement beside the offer."""
+    tx.update(
+        "offer",
+        {"offer_id": offer.offer_id},
+        owner_id=vehicle.owner_id,
+        vehicle_id=vehicle.vehicle_id,
+        evaluation=to_json(evaluation).decode(),
+    )
+
+
+def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
+    """Judge the vehicle's open offers again, so that what is shown is what would hold."""
+    rows = tx.all("SELECT * FROM offer WHERE vehicle_id = ? AND state = 'presented'", vehicle_id)
+    vehicle = VehicleRecord.find(tx, vehicle_id) if rows else None
+    for row in rows:
+        offer = OfferRecord.from_row(row)
+        assert vehicle is not None
+        session = SessionRecord.find(tx, offer.session_id)
+        judged = judge(tx, vehicle, session, offer.terms, now)
+        store(tx, offer, evaluation_view(vehicle, judged, offer.terms, now), vehicle)
+        announce.offer_to_owner(tx, offer.offer_id, now)

@@ -1,0 +1,70 @@
+"""What a park may ask about a session, and how often."""
+
+from datetime import timedelta
+from math import ceil
+
+from owner_api.calls import Call, Reply
+from owner_api.core.model import Terms
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from .edge import build
+from .evaluate import judge
+from .records import SessionRecord, VehicleRecord
+
+
+def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
+    """Promise 7: count a question or offer against the session's hourly budget."""
+    since = call.now - timedelta(hours=1)
+    row = tx.one(
+        "SELECT COUNT(*) AS asked, MIN(asked_at) AS first FROM question"
+        " WHERE session_id = ? AND asked_at > ?",
+        session.session_id,
+        since,
+    )
+    limit = call.config.asks_per_session_per_hour
+    if row is not None and row["asked"] >= limit:
+        raise Problem(
+            ProblemCode.BUDGET_USED_UP,
+            f"At most {limit} questions and offers per session in an hour.",
+            retry_after_s=ceil((decode(row["first"]) - since).total_seconds()),
+        )
+    tx.insert(
+        "question",
+        question_id=call.new_id("evt"),
+        session_id=session.session_id,
+        asked_at=call.now,
+    )
+
+
+def availability(tx: Tx, call: Call) -> Reply:
+    """Answer how much energy a bound session could give in a window, rounded down to 500 Wh."""
+    body = call.body
+    session = SessionRecord.find(tx, body["session_id"], call.principal.party_id)
+    if session.state == "ended":
+        raise Problem(ProblemCode.SESSION_ENDED, "The car has left this charger.")
+    if not call.now < body["end_at"] or body["start_at"] >= body["end_at"]:
+        error = FieldError(pointer="/end_at", code="range", limit="after start_at and after now")
+        raise Problem(ProblemCode.WINDOW_INVALID, "The window is empty.", errors=(error,))
+    spend_question(tx, call, session)
+    found = 0
+    if session.state == "bound" and session.vehicle_id:
+        vehicle = VehicleRecord.find(tx, session.vehicle_id)
+        asked = {
+            "start_at": body["start_at"],
+            "end_at": body["end_at"],
+            "requested_energy_wh": 1_000_000,
+            "min_energy_wh": 0,
+            "max_energy_wh": 1_000_000,
+            "max_discharge_w": max(1, vehicle.body.max_discharge_w),
+            "reward": {"kind": "cash", "currency": vehicle.currency, "price_per_kwh": "0"},
+        }
+        found = judge(tx, vehicle, session, build(Terms, asked), call.now).available_wh
+    shown = {
+        "session_id": session.session_id,
+        "start_at": body["start_at"],
+        "end_at": body["end_at"],
+        "available_energy_wh": found,
+    }
+    return Reply(body=shown, status=201)

@@ -1,0 +1,97 @@
+"""The yes or the counter that the owner wrote down in advance."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from owner_api.calls import Call
+from owner_api.core.machine import (
+    Answer,
+    Judged,
+    Moved,
+    OfferState,
+    decide_offer,
+)
+from owner_api.core.model import ConsentMode, CounterTerms, Rule
+from owner_api.core.money import minor_digits
+from owner_api.core.rules import Case, first_match
+from owner_api.store.tx import Tx
+
+from . import announce, decisions, evaluations
+from .evaluate import Judgement
+from .records import OfferRecord, SessionRecord, VehicleRecord
+
+
+def matching_rule(
+    tx: Tx, vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement, now: datetime
+) -> Rule | None:
+    """Return the owner's first rule that says yes, if rules may speak for this park at all."""
+    if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
+        return None
+    if broken_promise(tx, vehicle.owner_id, offer.park_id):
+        return None
+    reward = offer.terms.reward
+    case = Case(
+        local_now=now.astimezone(vehicle.zone),
+        park_id=offer.park_id,
+        purpose=offer.purpose,
+        price_per_kwh=Decimal(reward.price_per_kwh),
+        energy_wh=judged.energy_wh,
+        net_minor=judged.answer["net_minor"] or 0,
+        minor_digits=minor_digits(reward.currency),
+    )
+    return first_match(vehicle.preferences.rules, case)
+
+
+def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
+    """Return whether the park broke a recharge promise under the agreement in force."""
+    row = tx.one(
+        "SELECT 1 AS found FROM session JOIN agreement a"
+        " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
+        " WHERE session.owner_id = ? AND session.park_id = ? AND recharge_broken = 1"
+        " AND a.state = 'active' AND session.created_at >= a.created_at LIMIT 1",
+        owner_id,
+        park_id,
+    )
+    return row is not None
+
+
+def accept_by_rule(
+    tx: Tx,
+    call: Call,
+    offer: OfferRecord,
+    vehicle: VehicleRecord,
+    session: SessionRecord,
+    judged: Judgement,
+    rule: Rule,
+) -> None:
+    """Say the yes that the owner wrote down."""
+    assert session.vehicle_id == vehicle.vehicle_id
+    move = decide_offer(evaluations.facts(offer), Judged(OfferState.ACCEPTED, "rule"), call.now)
+    assert isinstance(move, Moved)
+    energy = judged.energy_wh
+    decisions.record(tx, call, offer, vehicle, "accept", method="rule", energy_wh=energy, rule=rule)
+    decisions.commit(tx, call, offer, vehicle, judged, energy)
+    announce.offer(tx, offer.offer_id, call.now)
+    announce.vehicle(tx, vehicle.vehicle_id, call.now)
+
+
+def counter_by_rule(
+    tx: Tx,
+    call: Call,
+    offer: OfferRecord,
+    vehicle: VehicleRecord,
+    best: CounterTerms,
+    rule: Rule,
+) -> None:
+    """Release the computed best terms because a rule of the owner says so.
+
+    The offer passes through ``presented``, as it would on its way to a person.
+    """
+    shown = decide_offer(evaluations.facts(offer), Judged(OfferState.PRESENTED), call.now)
+    assert isinstance(shown, Moved)
+    facts = replace(evaluations.facts(offer), state=shown.to)
+    answer = Answer(OfferState.COUNTERED, offer.revision, offer.terms_sha256)
+    assert isinstance(decide_offer(facts, answer, call.now), Moved)
+    decisions.record(tx, call, offer, vehicle, "counter", method="rule", counter=best, rule=rule)
+    announce.offer(tx, offer.offer_id, call.now)

@@ -1,0 +1,214 @@
+"""From the meter to a settlement: measured once, priced, booked, and made final."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from owner_api.config import Config
+from owner_api.core.machine import (
+    Finalize,
+    Rejection,
+    SettlementCommand,
+    SettlementFacts,
+    SettlementState,
+    decide_settlement,
+)
+from owner_api.core.model import VehicleLive
+from owner_api.core.money import minor_digits
+from owner_api.core.settlement import Amounts, Delivery, measure, price
+from owner_api.problems import Problem, ProblemCode, not_found
+from owner_api.store.documents import dump, from_json, load, to_json
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from . import announce, deals, rewards
+from .edge import Json
+from .park_views import stop_reason
+from .planner import ask
+from .records import CommitmentRecord, Row, SessionRecord
+
+type NewId = Callable[[str], str]
+
+
+def settle_if_ready(
+    tx: Tx,
+    deal: CommitmentRecord,
+    session: SessionRecord,
+    now: datetime,
+    config: Config,
+    new_id: NewId,
+) -> None:
+    """Settle an ended deal once the meter has spoken after its end, or the grace has passed."""
+    if deal.settlement_id is not None or not deals.has_delivered(deal) or deal.ended_at is None:
+        return
+    live = session.live
+    quiet = abs(live.power_w or 0) < config.stopped_power_w
+    read = live.measured_at is not None and live.measured_at >= deal.ended_at and quiet
+    if read or now - deal.ended_at >= timedelta(seconds=config.reading_grace_s):
+        settle(tx, deal, now, new_id, quality="ok" if read else "missing")
+
+
+def settle(tx: Tx, deal: CommitmentRecord, now: datetime, new_id: NewId, *, quality: str) -> None:
+    """Write version 1: what flowed between the first and the last reading of the deal."""
+    begin, end = deal.begin_register_wh or 0, deal.last_register_wh or 0
+    delivery = measure(
+        ordered_wh=deal.committed_energy_wh, begin_register_wh=begin, end_register_wh=end
+    )
+    write(tx, deal, delivery, now, new_id, registers=(begin, end), quality=quality)
+    _expect_recharge(tx, deal)
+
+
+def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
+    """Watch the recharge that the park promised for this deal."""
+    promise = deal.terms.recharge
+    if promise is None or not promise.guaranteed:
+        return
+    session = SessionRecord.find(tx, deal.session_id)
+    if session.state == "ended":
+        return
+    register = session.live.import_register_wh
+    tx.update(
+        "session",
+        {"session_id": deal.session_id},
+        recharge=dump(promise),
+        recharge_due_at=promise.by,
+        recharge_from_wh=register or 0,
+    )
+
+
+def write(
+    tx: Tx,
+    deal: CommitmentRecord,
+    delivery: Delivery,
+    now: datetime,
+    new_id: NewId,
+    *,
+    registers: tuple[int, int],
+    quality: str,
+    version: int = 1,
+    supersedes: str | None = None,
+    reason: str | None = None,
+) -> str:
+    """Write one version of a settlement, book its reward and tell both sides; return its id."""
+    reward = deal.terms.reward
+    amounts = price(
+        delivery,
+        price_per_kwh=Decimal(reward.price_per_kwh),
+        requested_wh=deal.terms.requested_energy_wh,
+        fixed_minor=reward.fixed_minor,
+        cap_minor=reward.cap_minor,
+        minor_digits=minor_digits(reward.currency),
+    )
+    settlement_id = new_id("stl")
+    lines = breakdown(deal, delivery.delivered_wh, amounts)
+    tx.insert(
+        "settlement",
+        settlement_id=settlement_id,
+        version=version,
+        commitment_id=deal.commitment_id,
+        owner_id=deal.owner_id,
+        park_id=deal.park_id,
+        state=SettlementState.PROVISIONAL.value,
+        baseline_wh=delivery.baseline_wh,
+        ordered_wh=delivery.ordered_wh,
+        actual_wh=delivery.actual_wh,
+        delivered_wh=delivery.delivered_wh,
+        deficiency_wh=delivery.deficiency_wh,
+        begin_register_wh=registers[0],
+        end_register_wh=registers[1],
+        quality=quality,
+        price_per_kwh=reward.price_per_kwh,
+        gross_minor=amounts.gross_minor,
+        fixed_minor=amounts.fixed_minor,
+        penalty_minor=amounts.penalty_minor,
+        net_minor=amounts.net_minor,
+        currency=reward.currency,
+        breakdown=to_json(lines).decode(),
+        stop_reason=stop_reason(deal.state_reason),
+        dispute_until=now + timedelta(seconds=deal.terms.dispute_window_s),
+        supersedes=supersedes,
+        reason=reason,
+        created_at=now,
+        updated_at=now,
+    )
+    tx.update("commitment", {"commitment_id": deal.commitment_id}, settlement_id=settlement_id)
+    add_wear(tx, deal.vehicle_id, lines["wear_minor"])
+    row = find(tx, settlement_id)
+    rewards.earn(tx, row, deal.terms.reward.kind, now, new_id)
+    announce.settlement(tx, row, now)
+    rewards.announce_totals(tx, deal.owner_id, now)
+    announce.commitment(tx, deal.commitment_id, now, "commitment.settled", park=False)
+    return settlement_id
+
+
+def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
+    """Add to what selling has cost the vehicle's battery so far."""
+    row = tx.one("SELECT live FROM vehicle WHERE vehicle_id = ?", vehicle_id)
+    assert row is not None
+    live = load(VehicleLive, row["live"])
+    worn = replace(live, v2g_wear_minor=live.v2g_wear_minor + minor)
+    tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
+
+
+def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Json:
+    """Return the owner's economics of what was delivered, from the inputs kept at consent."""
+    lines: dict[str, Any] = {"refill_minor": 0, "losses_minor": 0, "wear_minor": 0}
+    if delivered_wh:
+        request = from_json(deal.quote_request)
+        request["offer"] |= {"requested_energy_wh": delivered_wh, "min_energy_wh": 0}
+        request.pop("budget_left_wh", None)
+        found = ask(request)["breakdown"]
+        lines = {key: (found or {}).get(key, 0) for key in lines}
+    costs = sum(lines.values())
+    # A reward in kind stands beside the money, in a unit of its own.
+    gross = amounts.net_minor if deal.terms.reward.kind == "cash" else 0
+    lines["gross_minor"] = gross
+    lines["net_minor"] = gross - costs
+    return lines
+
+
+def find(
+    tx: Tx, settlement_id: str, *, owner_id: str | None = None, park_id: str | None = None
+) -> Row:
+    """Load a settlement of the given owner or park; raise not_found otherwise."""
+    row = tx.one(
+        "SELECT * FROM settlement WHERE settlement_id = ? AND (? IS NULL OR owner_id = ?)"
+        " AND (? IS NULL OR park_id = ?)",
+        settlement_id,
+        owner_id,
+        owner_id,
+        park_id,
+        park_id,
+    )
+    if row is None:
+        raise not_found()
+    return row
+
+
+def decide(row: Row, command: SettlementCommand, now: datetime, *, confirmed: bool = False) -> str:
+    """Return the state that a command leads to; raise the rejection as a problem."""
+    facts = SettlementFacts(
+        state=SettlementState(row["state"]),
+        dispute_until=decode(row["dispute_until"]),
+        both_confirmed=confirmed,
+    )
+    move = decide_settlement(facts, command, now)
+    if isinstance(move, Rejection):
+        raise Problem(ProblemCode(move.code), move.detail)
+    return move.to.value
+
+
+def finalize(
+    tx: Tx, settlement_id: str, now: datetime, new_id: NewId, *, confirmed: bool = False
+) -> Row:
+    """Make a settlement final and its reward confirmed."""
+    row = find(tx, settlement_id)
+    to = decide(row, Finalize(), now, confirmed=confirmed)
+    tx.update("settlement", {"settlement_id": settlement_id}, state=to, updated_at=now)
+    rewards.confirm(tx, settlement_id, now, new_id)
+    changed = find(tx, settlement_id)
+    announce.settlement(tx, changed, now)
+    rewards.announce_totals(tx, changed["owner_id"], now)
+    return changed

@@ -1,0 +1,235 @@
+"""What an owner sees of the own cars and chargers: status, reason, energy to offer, preferences."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from owner_api.core.canonical import instant_text
+from owner_api.core.departures import WEEKDAYS, next_departure
+from owner_api.core.machine import CommitmentState
+from owner_api.core.model import RewardTerms, Terms, WarrantyPolicy
+from owner_api.store.tx import Tx
+
+from .edge import Json, instant, view
+from .leaving import departure_in_force
+from .limits import budget_left_wh
+from .planner import most_energy_wh
+from .quoting import current_soc, quote_request
+from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
+from .wear_cost import wear_band
+
+_AVAILABLE_HORIZON: Final = timedelta(hours=24)
+
+
+def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:
+    """Return the vehicle's bound session that has not ended."""
+    row = tx.one(
+        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'bound'"
+        " ORDER BY plugged_in_at DESC LIMIT 1",
+        vehicle_id,
+    )
+    return SessionRecord.from_row(row) if row else None
+
+
+def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
+    """Return a vehicle with its status, the reason for it, and the energy it could offer."""
+    live = vehicle.live
+    session = open_session(tx, vehicle.vehicle_id)
+    departure = departure_in_force(tx, vehicle, session, now)
+    status, reason = _status(tx, vehicle, session, departure is not None, now)
+    soc = current_soc(vehicle, session)
+    available = 0 if status == "discharging" else None
+    if available is None and reason in (
+        None,
+        "nothing_to_sell",
+        "not_plugged_in",
+        "unbound_session",
+        "no_agreement",
+    ):
+        available = _available(tx, vehicle, session, now)
+    if status == "idle" and available == 0:
+        reason = "nothing_to_sell"
+    shown_soc = None
+    if soc is not None and live.soc_measured_at is not None:
+        shown_soc = {
+            "soc_pct": float(soc),
+            "measured_at": instant_text(live.soc_measured_at),
+            "source": live.soc_source,
+        }
+    return {
+        "vehicle_id": vehicle.vehicle_id,
+        "revision": vehicle.revision,
+        **view(vehicle.body),
+        "soc": shown_soc,
+        "plugged_in": live.plugged_in,
+        "power_w": _power(live.power_w, session),
+        "charged_wh": live.charged_wh,
+        "discharged_wh": live.discharged_wh,
+        "available_energy_wh": available,
+        "status": status,
+        "status_reason": reason,
+        "next_departure": None if departure is None else view(departure),
+        "session_id": session.session_id if session else None,
+        "park_id": session.park_id if session else None,
+        "v2g_wear_minor": live.v2g_wear_minor,
+        "wear_price_per_kwh": wear_band(vehicle.body),
+    }
+
+
+def _power(told: int | None, session: SessionRecord | None) -> int | None:
+    return session.live.power_w if session and session.live.power_w is not None else told
+
+
+def _status(  # noqa: PLR0911 - one return per status, in the order that people ask
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord | None,
+    departure_known: bool,  # noqa: FBT001 - named at its only call
+    now: datetime,
+) -> tuple[str, str | None]:
+    live, preferences = vehicle.live, vehicle.preferences
+    deals = CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
+    power = _power(live.power_w, session) or 0
+    if any(deal.state is CommitmentState.ACTIVE for deal in deals):
+        return "discharging", None
+    if deals:
+        return "scheduled", None
+    if live.plugged_in is False and session is None:
+        return "unplugged", "not_plugged_in"
+    if live.plugged_in is None and session is None and live.soc_pct is None:
+        return "unknown", "soc_unknown"
+    charging = "charging" if power > 0 else None
+    for reason in _reasons(tx, vehicle, session, departure_known, now):
+        return charging or "blocked", reason
+    if live.soc_pct is not None and live.soc_pct <= preferences.soc_floor_pct:
+        return charging or "blocked", "below_floor"
+    return charging or "idle", None
+
+
+def _reasons(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord | None,
+    departure_known: bool,  # noqa: FBT001 - named at its only call
+    now: datetime,
+) -> list[str]:
+    """Return every reason why nothing could be sold now, the first one first."""
+    live, preferences = vehicle.live, vehicle.preferences
+    old = live.soc_measured_at is not None and now - live.soc_measured_at > timedelta(
+        seconds=preferences.soc_max_age_consent_s
+    )
+    agreed = tx.one(
+        "SELECT 1 AS found FROM agreement WHERE owner_id = ? AND state = 'active' LIMIT 1",
+        vehicle.owner_id,
+    )
+    prohibited = vehicle.body.warranty_discharge_policy is WarrantyPolicy.PROHIBITED
+    checks = (
+        (prohibited, "warranty"),
+        (not preferences.discharge_allowed, "discharge_not_allowed"),
+        (live.soc_pct is None, "soc_unknown"),
+        (old, "soc_stale"),
+        (not departure_known, "departure_unknown"),
+        (agreed is None, "no_agreement"),
+        (session is None, "unbound_session"),
+    )
+    return [reason for holds, reason in checks if holds]
+
+
+def _available(
+    tx: Tx, vehicle: VehicleRecord, session: SessionRecord | None, now: datetime
+) -> int | None:
+    """Return the energy (Wh) the vehicle could sell between now and its leave time."""
+    preferences = vehicle.preferences
+    departure = departure_in_force(tx, vehicle, session, now)
+    soc = current_soc(vehicle, session)
+    if departure is None or soc is None:
+        return None
+    end = departure.departure_at - timedelta(seconds=preferences.departure_buffer_s)
+    if end <= now:
+        return 0
+    power = max(1, vehicle.body.max_discharge_w)
+    terms = Terms(
+        start_at=now,
+        end_at=min(end, now + _AVAILABLE_HORIZON),
+        requested_energy_wh=1,
+        min_energy_wh=0,
+        max_energy_wh=1,
+        max_discharge_w=power,
+        reward=RewardTerms(kind="cash", currency=vehicle.currency, price_per_kwh="0"),
+    )
+    request = quote_request(tx, vehicle, session, terms, departure, soc=soc, now=now)
+    found = most_energy_wh(request)
+    budget = budget_left_wh(tx, vehicle, now)
+    return found if budget is None else min(found, budget)
+
+
+def preferences_view(vehicle: VehicleRecord) -> Json:
+    """Return the owner's preferences for one vehicle."""
+    return {
+        "vehicle_id": vehicle.vehicle_id,
+        "revision": vehicle.preferences_revision,
+        **view(vehicle.preferences),
+    }
+
+
+def departures_view(vehicle: VehicleRecord, now: datetime) -> Json:
+    """Return all leave times of one vehicle and the one in force."""
+    departures = vehicle.departures
+    coming = next_departure(
+        departures, vehicle.preferences.soc_min_departure_pct, vehicle.zone, now
+    )
+    weekly = {
+        day: departures.weekly[day].strftime("%H:%M") if day in departures.weekly else None
+        for day in WEEKDAYS
+    }
+    return {
+        "vehicle_id": vehicle.vehicle_id,
+        "revision": vehicle.departures_revision,
+        "time_zone": str(vehicle.zone),
+        "weekly": weekly,
+        "one_off": view(departures.one_off) if departures.one_off else None,
+        "calendar": view(departures.calendar) if departures.calendar else None,
+        "next": None if coming is None else view(coming),
+    }
+
+
+def charger_view(tx: Tx, row: Row) -> Json:
+    """Return a charger; one whose EVSE a bound session uses shows that session's meter."""
+    shown = {
+        "charger_id": row["charger_id"],
+        "revision": row["revision"],
+        "display_name": row["display_name"],
+        "evse_id": row["evse_id"],
+        "max_charge_w": row["max_charge_w"],
+        "max_discharge_w": row["max_discharge_w"],
+        "online": None if row["online"] is None else bool(row["online"]),
+        "power_w": row["power_w"],
+        "import_register_wh": row["import_register_wh"],
+        "export_register_wh": row["export_register_wh"],
+        "vehicle_id": row["vehicle_id"],
+        "last_seen_at": instant(row["last_seen_at"]),
+    }
+    if row["evse_id"]:
+        found = tx.one(
+            "SELECT * FROM session WHERE evse_id = ? AND owner_id = ? AND state = 'bound'"
+            " ORDER BY plugged_in_at DESC LIMIT 1",
+            row["evse_id"],
+            row["owner_id"],
+        )
+        if found:
+            shown |= _at_session(SessionRecord.from_row(found))
+        else:
+            shown["vehicle_id"] = None
+            shown["power_w"] = 0 if row["online"] else row["power_w"]
+    return shown
+
+
+def _at_session(session: SessionRecord) -> Json:
+    live = session.live
+    return {
+        "online": live.measured_at is not None,
+        "power_w": live.power_w,
+        "import_register_wh": live.import_register_wh,
+        "export_register_wh": live.export_register_wh,
+        "vehicle_id": session.vehicle_id,
+        "last_seen_at": None if live.measured_at is None else instant_text(live.measured_at),
+    }
