@@ -19,6 +19,7 @@ from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
 from .ledger import ledger_routes, log_gate
+from .metrics import Metrics
 from .timers import Timers
 
 
@@ -56,6 +57,9 @@ class Agent:
             hub=self.hub,
             gate=log_gate(notary),
         )
+        self.metrics = Metrics(store=store, clock=clock, hub=self.hub)
+        self.app.on_response_prepare.append(self.metrics.count)
+        self.metrics_port: int | None = None
         self._timers = Timers(store, clock, config)
         self._run_timers = run_timers
         self._runner: web.AppRunner | None = None
@@ -83,6 +87,10 @@ class Agent:
         self._runner = runner
         site = web.TCPSite(runner, host, port, ssl_context=context, backlog=BACKLOG)
         await site.start()
+        if self.config.metrics_port is not None:
+            self.metrics_port = await self.metrics.start(
+                self.config.metrics_host, self.config.metrics_port
+            )
         if self._run_timers:
             self._timers.start()
         return int(runner.addresses[0][1])
@@ -97,6 +105,7 @@ class Agent:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        await self.metrics.stop()
         self.hub.close()
         await self.store.close()
 

@@ -84,6 +84,10 @@ class Store:
         """
         self._writer.before_commit = hook
 
+    def time_commits(self, hook: Callable[[float], None]) -> None:
+        """Tell ``hook``, on the writer's thread, how long each COMMIT took (s)."""
+        self._writer.timed = hook
+
     def subscribe(self, callback: Callable[[Touched], None]) -> Callable[[], None]:
         """Call back on the event loop after each commit with the parties that have new events.
 

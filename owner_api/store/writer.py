@@ -53,6 +53,8 @@ class Writer:
         self._committed = committed
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
         self.before_commit: Callable[[Tx], None] | None = None
+        # Told how long each COMMIT took (s), on this thread.
+        self.timed: Callable[[float], None] | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
@@ -100,7 +102,10 @@ class Writer:
                 outcomes.append(self._one(job, touched))
             if any(outcome.error is None and outcome.job.keep for outcome in outcomes):
                 self._seal(touched)
+            began = monotonic()
             self._connection.execute("COMMIT")
+            if self.timed is not None:
+                self.timed(monotonic() - began)
         except Exception as error:  # noqa: BLE001 - a batch that cannot be sealed must not be kept
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
             if not isinstance(error, sqlite3.Error):

@@ -1,0 +1,87 @@
+"""What a machine may watch, on a port of its own: counts and times, never who or what for."""
+
+from typing import Final
+
+from aiohttp import web
+import orjson
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from owner_api.clock import Clock
+from owner_api.relay import Hub
+from owner_api.store import Store, times
+
+_DISCHARGE: Final = "/v1/park/commitments/{commitment_id}/instructions"
+_COMMIT_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_REFUSED: Final = 400
+
+
+class Metrics:
+    """The figures of one server; labels hold route patterns, statuses and problem codes only."""
+
+    def __init__(self, *, store: Store, clock: Clock, hub: Hub) -> None:
+        self._store = store
+        self._clock = clock
+        self._runner: web.AppRunner | None = None
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "owner_api_requests",
+            "Requests answered",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._refused = Counter(
+            "owner_api_refused_discharges",
+            "Setpoints that were not allowed, by problem code",
+            ("reason",),
+            registry=self._registry,
+        )
+        commits = Histogram(
+            "owner_api_commit_seconds",
+            "Time of a batch's COMMIT, the flush to disk included",
+            buckets=_COMMIT_S,
+            registry=self._registry,
+        )
+        self._outbox_age = Gauge(
+            "owner_api_outbox_oldest_seconds",
+            "Age of the oldest event that is kept for replay",
+            registry=self._registry,
+        )
+        streams = Gauge("owner_api_streams", "Streams that are open", registry=self._registry)
+        streams.set_function(lambda: hub.streams)
+        store.time_commits(commits.observe)
+
+    async def count(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Count an answer as it leaves; a signal of the served application."""
+        resource = request.match_info.route.resource
+        route = "unknown" if resource is None else resource.canonical
+        # A method is the caller's word; one that no route has is not kept as a label.
+        method = "unknown" if resource is None else request.method
+        self._requests.labels(method, route, str(response.status)).inc()
+        if route == _DISCHARGE and response.status >= _REFUSED:
+            body = response.body if isinstance(response, web.Response) else None
+            reason = orjson.loads(body)["code"] if isinstance(body, bytes) else "unknown"
+            self._refused.labels(reason).inc()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen for scrapes and return the bound port."""
+        app = web.Application()
+        app.router.add_get("/metrics", self._scrape)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Answer no more scrapes."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _scrape(self, _request: web.Request) -> web.Response:
+        row = await self._store.read(lambda tx: tx.one("SELECT MIN(at) AS at FROM outbox"))
+        oldest = row["at"] if row else None
+        age = (self._clock.now() - times.decode(oldest)).total_seconds() if oldest else 0.0
+        self._outbox_age.set(age)
+        body = generate_latest(self._registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
