@@ -13,9 +13,9 @@ from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
 from . import announce, battery, deals, guard, rejudge
+from .binding import bind_by_telemetry
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
-from .sessions import bind_by_telemetry
 from .vehicle_views import open_session, vehicle_view
 
 

@@ -18,7 +18,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, rejudge, sessions
+from . import announce, binding, rejudge
 from .edge import Json, build, view
 from .paging import page
 from .records import CommitmentRecord, VehicleRecord
@@ -93,7 +93,7 @@ def delete(tx: Tx, call: Call) -> Reply:
     call.require_revision(record.revision, vehicle_view(tx, record, call.now))
     if CommitmentRecord.live_of_vehicle(tx, record.vehicle_id):
         raise Problem(ProblemCode.CONFLICT, "Stop its live commitments first.")
-    sessions.release(tx, record.vehicle_id, call.now)
+    binding.release(tx, record.vehicle_id, call.now)
     tx.update("vehicle", {"vehicle_id": record.vehicle_id}, deleted_at=call.now)
     gone = {"vehicle_id": record.vehicle_id}
     tx.emit(record.owner_id, "vehicle.deleted", call.now, gone)

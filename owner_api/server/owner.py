@@ -7,6 +7,7 @@ from probatio import Optional
 from owner_api.commands import (
     agreements,
     battery,
+    binding,
     chargers,
     consent,
     deals,
@@ -282,7 +283,7 @@ _AGREEMENTS: Final = (
         request=messages.CHECK_IN,
         answer=views.SESSION,
         status=201,
-        handler=sessions.check_in,
+        handler=binding.check_in,
     ),
     Route(
         method="GET",

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from owner_api.commands import agreements, deals, delivery, offers, questions, sessions, settlements
+from owner_api.commands import (
+    agreements,
+    deals,
+    delivery,
+    metering,
+    offers,
+    questions,
+    sessions,
+    settlements,
+)
 from owner_api.problems import ProblemCode
 from owner_api.schemas import park as messages, views
 from owner_api.schemas.owner import EMPTY
@@ -82,7 +91,7 @@ _SESSIONS: Final = (
         request=messages.READINGS,
         answer=views.READINGS_TAKEN,
         status=201,
-        handler=delivery.readings,
+        handler=metering.readings,
     ),
     Route(
         method="POST",

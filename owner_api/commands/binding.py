@@ -1,0 +1,190 @@
+"""Whose car is it: a session is claimed, bound by something the car or its owner knows, let go."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+import hashlib
+from typing import Final
+
+from owner_api.calls import Call, Reply
+from owner_api.core.machine import CommitmentState
+from owner_api.problems import not_found
+from owner_api.store.documents import dump
+from owner_api.store.tx import Tx
+
+from . import announce, deals
+from .edge import Json
+from .owner_views import session_view
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
+
+# A park's pseudonyms under agreements in force, of vehicles that are still there.
+_MEMBERS: Final = (
+    "SELECT member.* FROM member JOIN agreement USING (agreement_id)"
+    " JOIN vehicle USING (vehicle_id) WHERE member.park_id = ?"
+    " AND agreement.state = 'active' AND vehicle.deleted_at IS NULL"
+)
+
+
+def code_digest(code: str) -> str:
+    """Return the SHA-256 of the code on an EVSE; the code itself is not kept."""
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def claim(tx: Tx, call: Call, session_id: str) -> None:
+    """Find whom the session claims to be and bind it if the vehicle itself says so."""
+    body, park_id = call.body, call.principal.party_id
+    claimed = None
+    if body.get("member_ref"):
+        claimed = tx.one(
+            f"{_MEMBERS} AND member_ref = ?",
+            park_id,
+            body["member_ref"],
+        )
+        if claimed is None:
+            raise not_found()
+    members = [claimed] if claimed else _members(tx, park_id, body.get("identifier_digest"))
+    for member in members:
+        vehicle = VehicleRecord.find(tx, member["vehicle_id"])
+        digest = body.get("identifier_digest")
+        if digest and digest == vehicle.body.identifier_digest:
+            bind(tx, session_id, vehicle, "identifier", call.now)
+            return
+        if claimed:
+            tx.update(
+                "session",
+                {"session_id": session_id},
+                owner_id=vehicle.owner_id,
+                vehicle_id=vehicle.vehicle_id,
+            )
+            tolerance = timedelta(seconds=call.config.bind_tolerance_s)
+            plugged = vehicle.live.plugged_in_at
+            near = plugged is not None and abs(plugged - body["plugged_in_at"]) <= tolerance
+            if vehicle.live.plugged_in and near:
+                bind(tx, session_id, vehicle, "telemetry", call.now)
+
+
+def _members(tx: Tx, park_id: str, digest: str | None) -> list[Json]:
+    """Return the park's members; without a digest nothing could tell them apart."""
+    if digest is None:
+        return []
+    return tx.all(_MEMBERS, park_id)
+
+
+def bind(
+    tx: Tx,
+    session_id: str,
+    vehicle: VehicleRecord,
+    how: str,
+    now: datetime,
+) -> None:
+    """Bind a session to a vehicle; the vehicle's older session, if any, ends."""
+    others = tx.all(
+        "SELECT session_id FROM session WHERE vehicle_id = ? AND state = 'bound'"
+        " AND session_id != ?",
+        vehicle.vehicle_id,
+        session_id,
+    )
+    for other in others:
+        end(tx, other["session_id"], now, now)
+    tx.update(
+        "session",
+        {"session_id": session_id},
+        state="bound",
+        bound_by=how,
+        owner_id=vehicle.owner_id,
+        vehicle_id=vehicle.vehicle_id,
+    )
+    # The meter of an earlier session says nothing about this one's energy.
+    tx.update(
+        "vehicle",
+        {"vehicle_id": vehicle.vehicle_id},
+        live=dump(replace(vehicle.live, anchor_export_wh=None)),
+    )
+
+
+def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s: int) -> None:
+    """Bind a claimed session when the vehicle says it was plugged in at the same time."""
+    plugged = vehicle.live.plugged_in_at
+    if not vehicle.live.plugged_in or plugged is None:
+        return
+    rows = tx.all(
+        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'claimed'", vehicle.vehicle_id
+    )
+    for row in rows:
+        session = SessionRecord.from_row(row)
+        if abs(session.plugged_in_at - plugged) <= timedelta(seconds=tolerance_s):
+            bind(tx, session.session_id, vehicle, "telemetry", now)
+            announce.session(tx, session.session_id, now)
+
+
+def check_in(tx: Tx, call: Call) -> Reply:
+    """Bind a session by the code on the EVSE: the owner stands in front of it."""
+    vehicle = VehicleRecord.find(tx, call.body["vehicle_id"], call.principal.party_id)
+    row = tx.one(
+        "SELECT session.* FROM session JOIN member ON member.park_id = session.park_id"
+        " JOIN agreement USING (agreement_id)"
+        " WHERE session.evse_code = ? AND session.state = 'claimed' AND member.vehicle_id = ?"
+        " AND agreement.state = 'active'"
+        # What the park claims for another car is not taken over by a code anybody can read.
+        " AND (session.vehicle_id IS NULL OR session.vehicle_id = ?)",
+        code_digest(call.body["evse_code"]),
+        vehicle.vehicle_id,
+        vehicle.vehicle_id,
+    )
+    if row is None:
+        raise not_found()
+    bind(tx, row["session_id"], vehicle, "check_in", call.now)
+    announce.session(tx, row["session_id"], call.now)
+    announce.vehicle(tx, vehicle.vehicle_id, call.now)
+    shown = session_view(tx, SessionRecord.find(tx, row["session_id"]))
+    return Reply(body=shown, status=201)
+
+
+def end(
+    tx: Tx,
+    session_id: str,
+    unplugged_at: datetime,
+    now: datetime,
+) -> None:
+    """End a session and every live deal in it: a car that is gone gives nothing."""
+    tx.update(
+        "session",
+        {"session_id": session_id},
+        state="ended",
+        unplugged_at=unplugged_at,
+        recharge_due_at=None,
+    )
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE session_id = ?"
+        " AND state IN ('pending_award', 'scheduled', 'active')",
+        session_id,
+    )
+    for row in rows:
+        deal = CommitmentRecord.from_row(row)
+        running = deal.state is CommitmentState.ACTIVE
+        scheduled = deal.state is CommitmentState.SCHEDULED
+        to = CommitmentState.MISSED if scheduled else CommitmentState.REVOKED
+        deals.finish(tx, deal, CommitmentState.FAILED if running else to, "unplugged", now)
+    deals.close_offers(tx, session_id, now)
+    announce.session(tx, session_id, now)
+    session = SessionRecord.find(tx, session_id)
+    if session.vehicle_id:
+        announce.vehicle(tx, session.vehicle_id, now)
+
+
+def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
+    """Let go of a vehicle's open sessions when it is deleted: nobody known claims them."""
+    rows = tx.all(
+        "SELECT session_id FROM session WHERE vehicle_id = ? AND state != 'ended'", vehicle_id
+    )
+    for row in rows:
+        deals.close_offers(tx, row["session_id"], now, "vehicle_deleted")
+        tx.update(
+            "session",
+            {"session_id": row["session_id"]},
+            state="claimed",
+            bound_by=None,
+            owner_id=None,
+            vehicle_id=None,
+            recharge_due_at=None,
+        )
+        announce.session(tx, row["session_id"], now)

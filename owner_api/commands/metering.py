@@ -1,0 +1,158 @@
+"""The meter's word: what flowed in a session, kept whole, and what follows from it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from owner_api.calls import Call, Reply
+from owner_api.core.model import SessionLive
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.documents import dump
+from owner_api.store.tx import Tx
+
+from . import announce, deals, guard, settling
+from .edge import Json
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .vehicle_views import charger_view
+
+
+def readings(tx: Tx, call: Call) -> Reply:
+    """Take the charger's readings: late ones are kept, repeated ones change nothing."""
+    session = SessionRecord.find(tx, call.params["session_id"], call.principal.party_id)
+    taken = 0
+    latest = call.now + timedelta(seconds=call.config.clock_skew_s)
+    for number, reading in enumerate(call.body["readings"]):
+        if reading["measured_at"] > latest:
+            error = FieldError(
+                pointer=f"/readings/{number}/measured_at", code="range", limit="not after now"
+            )
+            raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
+    for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
+        known = tx.one(
+            "SELECT 1 AS found FROM reading WHERE session_id = ? AND measured_at = ?",
+            session.session_id,
+            reading["measured_at"],
+        )
+        if known is None:
+            _take(tx, call, session, reading)
+            taken += 1
+            session = SessionRecord.find(tx, session.session_id)
+    if taken:
+        _after_readings(tx, call, session)
+    return Reply(body={"accepted": taken}, status=201)
+
+
+def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
+    """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
+    deal, live = _metered_deal(tx, session), session.live
+    backwards = live.export_register_wh is not None and (
+        reading["export_register_wh"] < live.export_register_wh
+        or reading["import_register_wh"] < (live.import_register_wh or 0)
+    )
+    newest = live.measured_at is None or reading["measured_at"] > live.measured_at
+    quality = "bad" if newest and backwards else reading.get("quality", "ok")
+    tx.insert(
+        "reading",
+        reading_id=call.new_id("rdg"),
+        session_id=session.session_id,
+        commitment_id=deal.commitment_id if deal else None,
+        measured_at=reading["measured_at"],
+        received_at=call.now,
+        import_register_wh=reading["import_register_wh"],
+        export_register_wh=reading["export_register_wh"],
+        power_w=reading["power_w"],
+        context=reading.get("context", "periodic"),
+        quality=quality,
+    )
+    if not newest or quality in {"missing", "bad"}:
+        # A register that runs backwards is no evidence; the next good reading settles the total.
+        return
+    first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
+    now_live = SessionLive(
+        measured_at=reading["measured_at"],
+        received_at=call.now,
+        import_register_wh=reading["import_register_wh"],
+        export_register_wh=reading["export_register_wh"],
+        first_import_register_wh=reading["import_register_wh"] if first is None else first,
+        power_w=reading["power_w"],
+        pack_temperature_c=None if pack is None else Decimal(repr(pack)),
+    )
+    tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
+    if session.state == "bound" and session.vehicle_id:
+        _count_energy(tx, session, now_live)
+    if deal is not None:
+        tx.update(
+            "commitment",
+            {"commitment_id": deal.commitment_id},
+            last_register_wh=reading["export_register_wh"],
+            last_reading_at=reading["measured_at"],
+            worst_setpoint_w=_still_possible_w(deal, reading["measured_at"]),
+        )
+
+
+def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:
+    """Return the strongest discharge that may have run since a reading (W, - out of the car)."""
+    before = deal.instructed_at is not None and measured_at < deal.instructed_at
+    return deal.worst_setpoint_w if before else deal.setpoint_w
+
+
+def _metered_deal(tx: Tx, session: SessionRecord) -> CommitmentRecord | None:
+    """Return the session's deal whose energy the meter still counts."""
+    row = tx.one(
+        "SELECT * FROM commitment WHERE session_id = ? AND started_at IS NOT NULL"
+        " AND settlement_id IS NULL ORDER BY started_at DESC LIMIT 1",
+        session.session_id,
+    )
+    return CommitmentRecord.from_row(row) if row else None
+
+
+def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
+    """Add what the meter saw since the last reading to the vehicle's lifetime counters."""
+    assert session.vehicle_id is not None
+    before = session.live
+    if before.import_register_wh is None or before.export_register_wh is None:
+        return
+    vehicle = VehicleRecord.find(tx, session.vehicle_id)
+    charged = (now_live.import_register_wh or 0) - before.import_register_wh
+    discharged = (now_live.export_register_wh or 0) - before.export_register_wh
+    live = replace(
+        vehicle.live,
+        charged_wh=vehicle.live.charged_wh + charged,
+        discharged_wh=vehicle.live.discharged_wh + discharged,
+    )
+    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+
+
+def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:
+    """Act on what the meter now says: stop, settle, and tell the owner."""
+    deal = _metered_deal(tx, session)
+    if deal is not None:
+        if not guard.enforce(tx, deal, call.now, call.config):
+            _seen_stopped(tx, call, deal, session)
+        deal = CommitmentRecord.find(tx, deal.commitment_id)
+        announce.commitment(tx, deal.commitment_id, call.now, "commitment.progress", park=False)
+        settling.settle_if_ready(tx, deal, session, call.now, call.config, call.new_id)
+    if session.vehicle_id and session.state == "bound":
+        announce.vehicle(tx, session.vehicle_id, call.now)
+        _tell_charger(tx, session, call.now)
+
+
+def _seen_stopped(tx: Tx, call: Call, deal: CommitmentRecord, session: SessionRecord) -> None:
+    """Record that the meter shows no power after a stop was asked for."""
+    live = session.live
+    if deal.stop is None or deal.stop.stopped_at or live.measured_at is None:
+        return
+    quiet = abs(live.power_w or 0) < call.config.stopped_power_w
+    if quiet and live.measured_at >= deal.stop.requested_at:
+        deals.mark_stop(tx, deal, call.now, stopped_at=live.measured_at)
+
+
+def _tell_charger(tx: Tx, session: SessionRecord, now: datetime) -> None:
+    rows: list[dict[str, Any]] = tx.all(
+        "SELECT * FROM charger WHERE owner_id = ? AND evse_id = ? AND deleted_at IS NULL",
+        session.owner_id,
+        session.evse_id,
+    )
+    for row in rows:
+        tx.emit(row["owner_id"], "charger.updated", now, charger_view(tx, row))
