@@ -1,4 +1,4 @@
-"""Sensors of vehicles and chargers; the account's own are in ``sensor_hub``."""
+"""Sensors of vehicles; those of the account and of chargers stand in files of their own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,9 +24,15 @@ from .const import (
     VEHICLE_STATUSES,
 )
 from .coordinator import V2GConfigEntry
-from .entity import ChargerEntity, VehicleEntity
-from .models import Charger, Vehicle
+from .entity import VehicleEntity
+from .models import Vehicle
 from .money import major
+from .sensor_charger import (
+    CHARGER_SENSORS,
+    CONNECTED_VEHICLE,
+    ChargerSensor,
+    ConnectedVehicleSensor,
+)
 from .sensor_hub import HUB_SENSORS, HubSensor
 
 PARALLEL_UPDATES = 0
@@ -38,13 +44,6 @@ class VehicleSensorDescription(SensorEntityDescription):
 
     value_fn: Callable[[Vehicle], StateType | datetime]
     attributes_fn: Callable[[Vehicle], Mapping[str, Any]] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChargerSensorDescription(SensorEntityDescription):
-    """Describes a sensor of a charger."""
-
-    value_fn: Callable[[Charger], StateType]
 
 
 def _known(value: str | None, options: tuple[str, ...]) -> str | None:
@@ -172,42 +171,6 @@ WEAR_COST = SensorEntityDescription(
     entity_category=EntityCategory.DIAGNOSTIC,
 )
 
-CHARGER_SENSORS: tuple[ChargerSensorDescription, ...] = (
-    ChargerSensorDescription(
-        key="power",
-        translation_key="power",
-        device_class=SensorDeviceClass.POWER,
-        state_class=SensorStateClass.MEASUREMENT,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
-        suggested_display_precision=2,
-        value_fn=lambda charger: charger.power_w,
-    ),
-    ChargerSensorDescription(
-        key="energy_imported",
-        translation_key="energy_to_car",
-        device_class=SensorDeviceClass.ENERGY,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
-        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        suggested_display_precision=2,
-        value_fn=lambda charger: charger.import_register_wh,
-    ),
-    ChargerSensorDescription(
-        key="energy_exported",
-        translation_key="energy_from_car",
-        device_class=SensorDeviceClass.ENERGY,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
-        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        suggested_display_precision=2,
-        value_fn=lambda charger: charger.export_register_wh,
-    ),
-)
-CONNECTED_VEHICLE = SensorEntityDescription(
-    key="connected_vehicle", translation_key="connected_vehicle"
-)
-
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -269,27 +232,3 @@ class WearCostSensor(VehicleEntity, SensorEntity):
         """Return the estimated cost."""
         minor = self.vehicle.v2g_wear_minor
         return None if minor is None else major(minor, self.coordinator.data.owner.currency)
-
-
-class ChargerSensor(ChargerEntity, SensorEntity):
-    """One figure of a charger."""
-
-    entity_description: ChargerSensorDescription
-
-    @property
-    @override
-    def native_value(self) -> StateType:
-        """Return the figure."""
-        return self.entity_description.value_fn(self.charger)
-
-
-class ConnectedVehicleSensor(ChargerEntity, SensorEntity):
-    """Which of the owner's vehicles is plugged in here."""
-
-    @property
-    @override
-    def native_value(self) -> str | None:
-        """Return the vehicle's name; unknown while none is known to be there."""
-        vehicles = self.coordinator.data.vehicles
-        vehicle = vehicles.get(self.charger.vehicle_id or "")
-        return vehicle.display_name if vehicle else None

@@ -5,17 +5,15 @@ the API judges how old a state of charge is, and must not be told that an old on
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, override
 
-from homeassistant.const import STATE_OFF, STATE_ON, UnitOfEnergy, UnitOfPower, UnitOfTemperature
 from homeassistant.core import (
     CALLBACK_TYPE,
     Event,
     EventStateChangedData,
     HomeAssistant,
-    State,
     callback,
 )
 from homeassistant.helpers.event import (
@@ -24,7 +22,6 @@ from homeassistant.helpers.event import (
     async_track_time_interval,
 )
 from homeassistant.util import dt as dt_util
-from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter, TemperatureConverter
 
 from .api_errors import OwnerApiError
 from .const import (
@@ -34,64 +31,15 @@ from .const import (
     CONF_ONLINE_ENTITY,
     CONF_PLUGGED_ENTITY,
     CONF_POWER_ENTITY,
-    CONF_POWER_SIGN,
     CONF_SOC_ENTITY,
     CONF_TEMPERATURE_ENTITY,
     CONF_VEHICLE_ID,
     LOGGER,
-    POWER_SIGN_DISCHARGING_POSITIVE,
     TELEMETRY_MIN_INTERVAL,
     TELEMETRY_RESEND_INTERVAL,
 )
 from .coordinator import V2GCoordinator
-
-type Read = Callable[[State, Mapping[str, Any]], Any]
-
-
-def _number(state: State) -> float | None:
-    """Return a state as a finite number, None when it is none."""
-    try:
-        value = float(state.state)
-    except ValueError:
-        return None
-    return value if abs(value) < float("inf") else None
-
-
-def _percent(state: State, _mapping: Mapping[str, Any]) -> float | None:
-    """Return a state of charge within 0 to 100."""
-    value = _number(state)
-    return value if value is not None and 0 <= value <= 100 else None
-
-
-def _power(state: State, mapping: Mapping[str, Any]) -> int | None:
-    """Return power in W, positive into the car."""
-    if (value := _number(state)) is None:
-        return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfPower.WATT)
-    watts = round(PowerConverter.convert(value, unit, UnitOfPower.WATT))
-    flipped = mapping.get(CONF_POWER_SIGN) == POWER_SIGN_DISCHARGING_POSITIVE
-    return -watts if flipped else watts
-
-
-def _energy(state: State, _mapping: Mapping[str, Any]) -> int | None:
-    """Return a meter register in Wh."""
-    if (value := _number(state)) is None:
-        return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfEnergy.KILO_WATT_HOUR)
-    return round(EnergyConverter.convert(value, unit, UnitOfEnergy.WATT_HOUR))
-
-
-def _temperature(state: State, _mapping: Mapping[str, Any]) -> float | None:
-    """Return a temperature in degrees Celsius."""
-    if (value := _number(state)) is None:
-        return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfTemperature.CELSIUS)
-    return round(TemperatureConverter.convert(value, unit, UnitOfTemperature.CELSIUS), 1)
-
-
-def _on(state: State, _mapping: Mapping[str, Any]) -> bool | None:
-    """Return a yes or no, None for anything else."""
-    return {STATE_ON: True, STATE_OFF: False}.get(state.state)
+from .readings import Read, read_energy, read_on, read_percent, read_power, read_temperature
 
 
 class Reporter:
@@ -252,12 +200,12 @@ class VehicleReporter(Reporter):
     """Reports one vehicle's sensors."""
 
     readers = {  # noqa: RUF012
-        CONF_SOC_ENTITY: ("soc_pct", _percent),
-        CONF_PLUGGED_ENTITY: ("plugged_in", _on),
-        CONF_POWER_ENTITY: ("power_w", _power),
-        CONF_TEMPERATURE_ENTITY: ("pack_temperature_c", _temperature),
-        CONF_IMPORT_ENTITY: ("import_register_wh", _energy),
-        CONF_EXPORT_ENTITY: ("export_register_wh", _energy),
+        CONF_SOC_ENTITY: ("soc_pct", read_percent),
+        CONF_PLUGGED_ENTITY: ("plugged_in", read_on),
+        CONF_POWER_ENTITY: ("power_w", read_power),
+        CONF_TEMPERATURE_ENTITY: ("pack_temperature_c", read_temperature),
+        CONF_IMPORT_ENTITY: ("import_register_wh", read_energy),
+        CONF_EXPORT_ENTITY: ("export_register_wh", read_energy),
     }
     urgent = frozenset({CONF_PLUGGED_ENTITY})
     resource = "vehicles"
@@ -268,10 +216,10 @@ class ChargerReporter(Reporter):
     """Reports one charger's sensors."""
 
     readers = {  # noqa: RUF012
-        CONF_POWER_ENTITY: ("power_w", _power),
-        CONF_IMPORT_ENTITY: ("import_register_wh", _energy),
-        CONF_EXPORT_ENTITY: ("export_register_wh", _energy),
-        CONF_ONLINE_ENTITY: ("online", _on),
+        CONF_POWER_ENTITY: ("power_w", read_power),
+        CONF_IMPORT_ENTITY: ("import_register_wh", read_energy),
+        CONF_EXPORT_ENTITY: ("export_register_wh", read_energy),
+        CONF_ONLINE_ENTITY: ("online", read_on),
     }
     urgent = frozenset({CONF_ONLINE_ENTITY})
     resource = "chargers"

@@ -34,13 +34,14 @@ class Told:
         self.bodies: list[Any] = []
         self.away = False
 
-    async def post(self, _path: str, body: Any) -> Any:
-        """Keep a body."""
+    async def post(self, path: str, body: Any) -> Any:
+        """Keep a body; the home's own car, which reports as well, is not the subject."""
         from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
         if self.away:
             raise OwnerApiConnectionError("away")
-        self.bodies.append(body)
+        if "veh_x" in path:
+            self.bodies.append(body)
         return {}
 
     def last(self) -> Any:
