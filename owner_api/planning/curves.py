@@ -11,7 +11,10 @@ from bisect import bisect_left, bisect_right
 
 
 class Curve:
-    """A convex function on [left, right]: its value at `left` and ascending slopes with lengths."""
+    """A convex function on [left, right]: its value at `left` and ascending slopes with lengths.
+
+    Never changed once made: a step returns another curve, or the same one where nothing changes.
+    """
 
     __slots__ = ("left", "lengths", "right", "slopes", "value")
 
@@ -24,34 +27,44 @@ class Curve:
         self.slopes = slopes
         self.lengths = lengths
 
-    def copy(self) -> Curve:
-        """Return an independent copy."""
-        return Curve(self.left, self.right, self.value, self.slopes[:], self.lengths[:])
-
-    def step_back(self, price: int, charge: int, drain: int, low: int, high: int) -> bool:
-        """Step back over a piece (cost-to-go); False when no energy at its start will do.
+    def step_back(self, price: int, charge: int, drain: int, low: int, high: int) -> Curve | None:
+        """Step back over a piece (cost-to-go); None when no energy at its start will do.
 
         The piece may store up to `charge` at `price` and loses `drain`; `low` and `high` bound
         the energy at its start. Charging is an infimal convolution: one sorted insert.
         """
+        left, right, value = self.left, self.right, self.value
+        slopes, lengths = self.slopes, self.lengths
         if charge:
-            self.left -= charge
-            self.value += price * charge
-            _insert(self.slopes, self.lengths, -price, charge)
-        if drain:
-            self.left += drain
-            self.right += drain
-        return self._cut(low, high)
+            at = bisect_left(slopes, -price)
+            if not at and left == low and right <= high and not drain:
+                return self  # dearer than all that fills the battery later: cut off again
+            slopes, lengths = slopes[:], lengths[:]
+            if at < len(slopes) and slopes[at] == -price:
+                lengths[at] += charge
+            else:
+                slopes.insert(at, -price)
+                lengths.insert(at, charge)
+            left -= charge
+            value += price * charge
+        return _cut(left + drain, right + drain, value, slopes, lengths, low, high)
 
-    def step_on(self, price: int, charge: int, drain: int, low: int, high: int) -> bool:
-        """Step forward over a piece (cost-to-arrive); False when no energy at its end will do."""
+    def step_on(self, price: int, charge: int, drain: int, low: int, high: int) -> Curve | None:
+        """Step forward over a piece (cost-to-arrive); None when no energy at its end will do."""
+        left, right = self.left, self.right
+        slopes, lengths = self.slopes, self.lengths
         if charge:
-            self.right += charge
-            _insert(self.slopes, self.lengths, price, charge)
-        if drain:
-            self.left -= drain
-            self.right -= drain
-        return self._cut(low, high)
+            at = bisect_right(slopes, price)
+            if at == len(slopes) and right == high and left >= low and not drain:
+                return self  # dearer than all that filled the battery before
+            slopes, lengths = slopes[:], lengths[:]
+            if at and slopes[at - 1] == price:
+                lengths[at - 1] += charge
+            else:
+                slopes.insert(at, price)
+                lengths.insert(at, charge)
+            right += charge
+        return _cut(left - drain, right - drain, self.value, slopes, lengths, low, high)
 
     def value_at(self, energy: int) -> int:
         """Return the value at `energy`, which lies in the domain."""
@@ -72,51 +85,32 @@ class Curve:
         """Return the energy up to which arriving costs no more than `price` (cost-to-arrive)."""
         return self.left + sum(self.lengths[: bisect_right(self.slopes, price)])
 
-    def _cut(self, low: int, high: int) -> bool:
-        if low > self.right or high < self.left:
-            return False
-        if low > self.left:
-            self._cut_left(low)
-        if high < self.right:
-            self._cut_right(high)
-        return True
 
-    def _cut_left(self, low: int) -> None:
-        need = low - self.left
-        slopes, lengths = self.slopes, self.lengths
-        done = 0
-        while need:
-            length = lengths[done]
-            if length > need:
-                self.value += (slopes[done] & -2) * need
-                lengths[done] = length - need
-                break
-            self.value += (slopes[done] & -2) * length
-            need -= length
+def _cut(
+    left: int, right: int, value: int, slopes: list[int], lengths: list[int], low: int, high: int
+) -> Curve | None:
+    """Return the curve on [left, right] without what lies outside [low, high], if anything is."""
+    if low > right or high < left:
+        return None
+    if low > left:
+        need, left, done = low - left, low, 0
+        while need and lengths[done] <= need:
+            value += (slopes[done] & -2) * lengths[done]
+            need -= lengths[done]
             done += 1
-        del slopes[:done], lengths[:done]
-        self.left = low
-
-    def _cut_right(self, high: int) -> None:
-        excess = self.right - high
-        slopes, lengths = self.slopes, self.lengths
-        while excess:
-            length = lengths[-1]
-            if length > excess:
-                lengths[-1] = length - excess
-                break
-            excess -= length
-            del slopes[-1], lengths[-1]
-        self.right = high
-
-
-def _insert(slopes: list[int], lengths: list[int], slope: int, length: int) -> None:
-    at = bisect_left(slopes, slope)
-    if at < len(slopes) and slopes[at] == slope:
-        lengths[at] += length
-    else:
-        slopes.insert(at, slope)
-        lengths.insert(at, length)
+        slopes, lengths = slopes[done:], lengths[done:]
+        if need:
+            value += (slopes[0] & -2) * need
+            lengths[0] -= need
+    if high < right:
+        excess, right, kept = right - high, high, len(lengths)
+        while excess and lengths[kept - 1] <= excess:
+            kept -= 1
+            excess -= lengths[kept]
+        slopes, lengths = slopes[:kept], lengths[:kept]
+        if excess:
+            lengths[-1] -= excess
+    return Curve(left, right, value, slopes, lengths)
 
 
 def merge_drained(arrive: Curve, go: Curve) -> tuple[int, int, list[tuple[int, bool, int]]]:

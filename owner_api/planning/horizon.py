@@ -28,32 +28,32 @@ def look_ahead(pieces: Pieces) -> Ahead:
     curve = _at_horizon(pieces)
     if curve is None:
         return Ahead(costs=costs, targets=targets)
-    costs[-1] = curve.copy()
+    costs[-1] = curve
+    prices, charges, drains, lows = pieces.price, pieces.charge, pieces.drain, pieces.low
+    high = pieces.high
     for index in range(count - 1, -1, -1):
-        price, charge = pieces.price[index], pieces.charge[index]
+        price, charge = prices[index], charges[index]
         if charge:
             targets[index] = curve.worth_charging_to(price)
-        if not curve.step_back(price, charge, pieces.drain[index], pieces.low[index], pieces.high):
+        curve = curve.step_back(price, charge, drains[index], lows[index], high)
+        if curve is None:
             break
-        costs[index] = curve.copy()
+        costs[index] = curve
     return Ahead(costs=costs, targets=targets)
 
 
 def costs_to_arrive(pieces: Pieces, last: int) -> list[Curve | None]:
     """Return, per edge up to index `last`, the cheapest cost of arriving there from now."""
     arrive: list[Curve | None] = [None] * len(pieces.edges)
-    curve = Curve(pieces.start, pieces.start, 0, [], [])
-    arrive[0] = curve.copy()
+    curve: Curve | None = Curve(pieces.start, pieces.start, 0, [], [])
+    arrive[0] = curve
+    prices, charges, drains, lows = pieces.price, pieces.charge, pieces.drain, pieces.low
+    high = pieces.high
     for index in range(last):
-        if not curve.step_on(
-            pieces.price[index],
-            pieces.charge[index],
-            pieces.drain[index],
-            pieces.low[index + 1],
-            pieces.high,
-        ):
+        if curve is None:
             break
-        arrive[index + 1] = curve.copy()
+        curve = curve.step_on(prices[index], charges[index], drains[index], lows[index + 1], high)
+        arrive[index + 1] = curve
     return arrive
 
 

@@ -9,6 +9,7 @@ _OTHER_MINOR_DIGITS = {
 }
 # Wide enough that a line's digits before rounding are the exact ones.
 PRECISE = Context(prec=60)
+_UNIT = [Decimal((0, (1,), -digits)) for digits in range(13)]
 
 
 def minor_digits(currency: str) -> int:
@@ -31,19 +32,17 @@ def half_even(numerator: int, denominator: int) -> int:
 
 def ratio_up(numerator: int, denominator: int, digits: int) -> Decimal:
     """Divide and round up to `digits` decimals; the denominator is positive."""
-    return Decimal(-(-numerator * 10**digits // denominator)).scaleb(-digits)
+    return Decimal(-(-numerator * 10**digits // denominator)) * _UNIT[digits]
 
 
 def ratio_down(numerator: int, denominator: int, digits: int) -> Decimal:
     """Divide and round down to `digits` decimals; the denominator is positive."""
-    return Decimal(numerator * 10**digits // denominator).scaleb(-digits)
+    return Decimal(numerator * 10**digits // denominator) * _UNIT[digits]
 
 
 def ratio_near(numerator: int, denominator: int, digits: int) -> Decimal:
     """Divide and round half-even to `digits` decimals; the denominator is positive."""
-    if not numerator:
-        return Decimal((0, (0,), -digits))
-    return Decimal(half_even(numerator * 10**digits, denominator)).scaleb(-digits)
+    return Decimal(half_even(numerator * 10**digits, denominator)) * _UNIT[digits]
 
 
 def rounded_minor(amount: Decimal) -> int:

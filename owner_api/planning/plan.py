@@ -34,6 +34,8 @@ def plan_steps(pieces: Pieces, capacity_wh: int, course: Course) -> tuple[PlanSt
         pieces.charge_w,
         strict=False,  # one state more than there are pieces
     ):
+        if not added and now_w == 0 and not sold and not drained:
+            continue  # most pieces go on idling
         taken = sold + drained
         if taken:
             step(begin, -(taken // (per_sold * (end - begin))), stored)
@@ -42,6 +44,8 @@ def plan_steps(pieces: Pieces, capacity_wh: int, course: Course) -> tuple[PlanSt
             step(begin, 0, stored)
             continue
         step(begin, power, stored)
+        if added == power * per_charged * (end - begin):
+            continue
         stop = begin - (-added // (power * per_charged))
         if stop < end:
             step(stop, 0, stored + added)

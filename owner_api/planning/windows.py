@@ -26,6 +26,7 @@ class Windows:
         if evaluation.cost_without is None:
             raise ValueError("without a J0 no window can be judged")
         self._pieces = pieces = evaluation.pieces
+        self._edges, self._last = pieces.edges, len(pieces.edges) - 1
         self._arrive, self._go = evaluation.arrive, evaluation.ahead.costs
         energy, rates = evaluation.request.offer.requested_energy_wh, evaluation.rates
         self._sold = energy * pieces.scale.per_sold_wh
@@ -58,9 +59,10 @@ class Windows:
         low, high = min(first, last), max(first, last)
         if low < 0 or self.hopeless:
             return None
-        edges = self._pieces.edges
-        stops = {first, last, *edges, *(edge - offset for edge in edges)}
-        ordered = sorted((stop for stop in stops if low <= stop <= high), reverse=first > last)
+        stops = {first, last, *self._edges}
+        if offset:
+            stops.update([edge - offset for edge in self._edges])
+        ordered = sorted([stop for stop in stops if low <= stop <= high], reverse=first > last)
         if len(ordered) == 1:
             ordered *= 2
         return self._search(path, ordered, 0, len(ordered) - 1)
@@ -134,8 +136,7 @@ class Windows:
         return drained_cost(self._arriving(start, before), self._going(end, after), wanted)
 
     def _index(self, second: int) -> int:
-        edges = self._pieces.edges
-        return min(bisect_right(edges, second), len(edges) - 1) - 1
+        return bisect_right(self._edges, second, 0, self._last) - 1
 
     def _sold_by(self, second: int, index: int) -> int:
         """Return what an offer could have taken out by `second`, which piece `index` holds."""
@@ -146,7 +147,7 @@ class Windows:
         return 0 if self._drain is None else self._within(self._drain, second, index)
 
     def _within(self, sums: list[int], second: int, index: int) -> int:
-        edges, done = self._pieces.edges, sums[index]
+        edges, done = self._edges, sums[index]
         begin = edges[index]
         return done + (sums[index + 1] - done) * (second - begin) // (edges[index + 1] - begin)
 
@@ -184,30 +185,32 @@ class Windows:
         since = second - pieces.edges[index]
         if not since:
             return curve
-        curve = curve.copy()
-        curve.step_on(
+        stepped = curve.step_on(
             pieces.price[index],
             self._rate[index] * since,
             self._drained_since(second, index),
             self._low(second, index),
             pieces.high,
         )
-        return curve
+        if stepped is None:  # only called where something can be stored
+            raise ValueError("no energy will do")
+        return stepped
 
     def _going(self, second: int, index: int) -> Curve:
         pieces, curve = self._pieces, self._curve(self._go, index + 1)
         until = pieces.edges[index + 1] - second
         if not until:
             return curve
-        curve = curve.copy()
-        curve.step_back(
+        stepped = curve.step_back(
             pieces.price[index],
             self._rate[index] * until,
             self._drained_until(second, index),
             self._low(second, index),
             pieces.high,
         )
-        return curve
+        if stepped is None:  # only called where something can be stored
+            raise ValueError("no energy will do")
+        return stepped
 
     def _curve(self, curves: list[Curve | None], index: int) -> Curve:
         curve = curves[index]
