@@ -1,0 +1,85 @@
+"""Promise 10: a clock that jumps re-opens nothing, starts nothing and pays nothing twice."""
+
+from datetime import timedelta
+
+import pytest
+
+from .deal_world import World, active, presented, scheduled
+from .domain_world import accept, award, code, commitment, running, settled, stop, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def back(world: World, seconds: float) -> None:
+    """Step the wall clock back and let the timers run."""
+    world.clock.at -= timedelta(seconds=seconds)
+    await world.agent.tick()
+
+
+async def test_a_clock_that_steps_back_ten_minutes_does_not_re_open_an_expired_offer(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    await world.move(1200)
+    await back(world, 600)
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert shown["state"] == "expired"
+    assert code(await world.decide(deal.owner, deal.offer)) == (410, "offer_expired")
+
+
+async def test_a_clock_that_steps_back_does_not_revive_a_lapsed_award(world: World) -> None:
+    deal = await presented(world)
+    await accept(deal)
+    await world.move(1741)
+    await back(world, 600)
+    assert code(await award(deal)) == (410, "offer_expired")
+    assert (await commitment(deal))["state"] == "lapsed"
+
+
+async def test_a_clock_that_jumps_ahead_ten_minutes_ends_what_runs(world: World) -> None:
+    deal = await active(world)
+    await deal.deliver(60)
+    await world.move(600)
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) in {("failed", "lease"), ("failed", "blind")}
+    refused = await world.instruct(deal.park, deal.commitment_id)
+    assert code(refused) == (409, "commitment_closed")
+
+
+async def test_a_clock_that_steps_back_gives_a_running_deal_no_longer_lease(world: World) -> None:
+    deal = await active(world)
+    await deal.deliver(60)
+    before = (await commitment(deal))["lease_until"]
+    await back(world, 600)
+    assert (await commitment(deal))["lease_until"] == before
+    granted = await world.instruct(deal.park, deal.commitment_id)
+    assert granted.status == 201
+    assert granted.body["valid_until"] <= before
+
+
+async def test_a_clock_that_steps_back_starts_nothing_twice(world: World) -> None:
+    deal = await scheduled(world)
+    await world.move(2200)
+    assert (await commitment(deal))["state"] == "missed"
+    await back(world, 400)
+    refused = await world.instruct(deal.park, deal.commitment_id)
+    assert code(refused) == (409, "commitment_closed")
+
+
+async def test_a_final_reward_stays_final_and_counts_once_when_the_clock_goes_back(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(20)
+    world.exported_wh += 1000
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    await settled(deal)
+    await world.move(3601)
+    before = await deal.owner.get("/v1/rewards")
+    await back(world, 3000)
+    await world.move(3000)
+    after = await deal.owner.get("/v1/rewards")
+    assert after["confirmed_minor"] == before["confirmed_minor"] == 120
