@@ -83,7 +83,11 @@ def cut(request: QuoteRequest) -> Pieces:
         price=price,
         drain=drain,
         sellable=_sellable(request, scale, edges, drain),
-        low=[min(floor, most) for most in accumulate(charge, initial=start)],
+        low=(
+            [floor] * len(edges)
+            if start >= floor
+            else [min(floor, most) for most in accumulate(charge, initial=start)]
+        ),
         high=max(scale.stored(capacity, wishes.soc_ceiling_pct), start),
         start=start,
         need=scale.stored(capacity, wishes.soc_min_departure_pct),
@@ -132,7 +136,8 @@ class _Charging:
 
     def limits(self, edges: list[int]) -> tuple[list[int], list[int], list[int]]:
         """Return per piece: power in W, doubled price, most stored energy."""
-        tariff = [self._tariff[bisect_right(self._tariff_from, edge) - 1] for edge in edges[:-1]]
+        starts, prices = self._tariff_from, self._tariff
+        tariff = [prices[bisect_right(starts, edge) - 1] for edge in edges[:-1]]
         power = [self._power if self._everywhere else 0] * len(tariff)
         price = tariff[:]
         for first, last, most, own in self._promises:
