@@ -10,6 +10,8 @@ import rfc8785
 from owner_api.core.canonical import canonical, decimal_text, instant_text, plain, sha256
 from owner_api.core.model import RewardTerms, Terms
 
+from .patience import patient
+
 # RFC 8785 takes integers up to 2^53 - 1; our energies and amounts stay far below.
 SAFE = 2**53 - 1
 EARLIEST, LATEST = datetime(2000, 1, 2), datetime(2099, 12, 30)  # noqa: DTZ001 - bounds
@@ -23,11 +25,13 @@ documents = st.recursive(
 )
 
 
+@patient
 @given(document=documents)
 def test_promise_6_the_canonical_bytes_are_those_of_rfc_8785(document: object) -> None:
     assert canonical(document) == rfc8785.dumps(document)  # type: ignore[arg-type]
 
 
+@patient
 @given(document=st.dictionaries(keys, leaves, min_size=2, max_size=6), data=st.data())
 def test_the_order_in_which_members_were_written_does_not_count(
     document: dict[str, object], data: st.DataObject
@@ -36,12 +40,14 @@ def test_the_order_in_which_members_were_written_does_not_count(
     assert sha256(shuffled) == sha256(document)
 
 
+@patient
 @given(value=st.floats())
 def test_a_float_has_no_canonical_form(value: float) -> None:
     with pytest.raises(TypeError):
         canonical({"soc_pct": value})
 
 
+@patient
 @given(value=st.decimals(-(10**9), 10**9, places=6))
 def test_a_decimal_is_written_once_however_it_was_given(value: Decimal) -> None:
     text = decimal_text(value)
@@ -52,6 +58,7 @@ def test_a_decimal_is_written_once_however_it_was_given(value: Decimal) -> None:
         assert not text.endswith("0")
 
 
+@patient
 @given(
     at=st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)),
     hours=st.integers(-14, 14),

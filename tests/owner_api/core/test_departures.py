@@ -10,6 +10,8 @@ import pytest
 from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.model import CalendarRead, Departure, Departures
 
+from .patience import patient
+
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ZONES = (BERLIN, NEW_YORK, SHANGHAI)
@@ -132,6 +134,7 @@ def leave_times(draw: st.DrawFn) -> tuple[Departures, datetime]:
     return Departures(weekly=clock, one_off=one_off, calendar=calendar), now
 
 
+@patient
 @given(told=leave_times(), zone=st.sampled_from(ZONES))
 def test_promise_2_the_leave_time_in_force_lies_ahead_and_was_said_by_the_owner(
     told: tuple[Departures, datetime], zone: ZoneInfo
@@ -155,6 +158,7 @@ def test_promise_2_the_leave_time_in_force_lies_ahead_and_was_said_by_the_owner(
         assert gap.astimezone(UTC) == found.departure_at
 
 
+@patient
 @given(told=leave_times(), zone=st.sampled_from(ZONES))
 def test_promise_2_no_sooner_leave_time_of_a_day_without_a_better_source_is_passed_over(
     told: tuple[Departures, datetime], zone: ZoneInfo
@@ -178,6 +182,7 @@ def test_promise_2_no_sooner_leave_time_of_a_day_without_a_better_source_is_pass
             return
 
 
+@patient
 @given(told=leave_times(), zone=st.sampled_from(ZONES), seconds=st.integers(1, 86_400))
 def test_a_leave_time_holds_until_it_passes(
     told: tuple[Departures, datetime], zone: ZoneInfo, seconds: int

@@ -13,6 +13,8 @@ from owner_api.core.ledger import (
     transfer,
 )
 
+from .patience import patient
+
 CURRENCIES = ("CNY", "EUR", "XPOINT")
 accounts = st.sampled_from([park_payable("prk_a"), owner_account("own_a", "pending")])
 postings = st.builds(
@@ -30,6 +32,7 @@ def sums(entries: list[Posting]) -> dict[str, int]:
     return found
 
 
+@patient
 @given(entries=st.lists(postings, max_size=8))
 def test_only_what_sums_to_zero_in_each_currency_is_a_transaction(entries: list[Posting]) -> None:
     if any(sums(entries).values()):
@@ -39,6 +42,7 @@ def test_only_what_sums_to_zero_in_each_currency_is_a_transaction(entries: list[
         assert balanced(entries) == tuple(entries)
 
 
+@patient
 @given(amount=st.integers(-(10**15), 10**15), currency=st.sampled_from(CURRENCIES))
 def test_a_transfer_always_balances(amount: int, currency: str) -> None:
     source, target = balanced(transfer("a", "b", amount, currency))
@@ -101,4 +105,4 @@ class OneReward(RuleBasedStateMachine):
 
 
 TestOneReward = OneReward.TestCase
-TestOneReward.settings = settings(max_examples=50, stateful_step_count=12)
+TestOneReward.settings = settings(max_examples=50, stateful_step_count=12, deadline=None)

@@ -23,6 +23,7 @@ from owner_api.core.machine import (
 )
 
 from .diagrams import OFFER, moves
+from .patience import patient
 
 RESPOND_BY = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 TERMS, OTHER = "a" * 64, "b" * 64
@@ -66,6 +67,7 @@ def test_every_drawn_move_is_taken_by_some_command_and_no_other_is() -> None:
     assert taken == moves(OFFER)
 
 
+@patient
 @given(
     state=st.sampled_from(OfferState),
     command=st.sampled_from(every_command()),
@@ -78,6 +80,7 @@ def test_a_refused_command_says_a_code_and_why(
     assert isinstance(found, Moved) or (found.code and found.detail)
 
 
+@patient
 @given(
     state=st.sampled_from([OfferState.PRESENTED, OfferState.COUNTERED]),
     to=st.sampled_from(ANSWERS),
@@ -122,6 +125,7 @@ def test_the_old_terms_of_a_countered_offer_cannot_be_accepted() -> None:
     assert found.code == "offer_closed"
 
 
+@patient
 @given(revision=st.integers(-5, 10), known=st.integers(1, 5))
 def test_only_the_next_revision_supersedes(revision: int, known: int) -> None:
     found = decide_offer(facts(OfferState.PRESENTED, known), Revise(revision), after(-1))
@@ -132,6 +136,7 @@ def test_only_the_next_revision_supersedes(revision: int, known: int) -> None:
         assert found.code == "stale_sequence"
 
 
+@patient
 @given(margin=st.floats(-86_400, 86_400), command=st.sampled_from(every_command()))
 def test_at_no_instant_can_an_offer_both_expire_and_be_answered(
     margin: float, command: OfferCommand
@@ -196,4 +201,4 @@ class OneOffer(RuleBasedStateMachine):
 
 
 TestOneOffer = OneOffer.TestCase
-TestOneOffer.settings = settings(max_examples=60, stateful_step_count=20)
+TestOneOffer.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

@@ -11,6 +11,8 @@ from owner_api.core.departures import WEEKDAYS
 from owner_api.core.model import ClockSpan, Rule
 from owner_api.core.rules import Case, first_match, matches
 
+from .patience import patient
+
 PARKS = ("prk_a", "prk_b")
 PURPOSES = ("peak_price", "pv_balance", "backup")
 prices = st.decimals(-10, 10, places=4)
@@ -40,11 +42,13 @@ rules = st.builds(
 )
 
 
+@patient
 @given(case=cases)
 def test_a_rule_without_conditions_matches_everything(case: Case) -> None:
     assert matches(Rule(rule_id="rul_1", name="always"), case)
 
 
+@patient
 @given(rule=rules, case=cases)
 def test_a_rule_matches_only_when_each_of_its_conditions_matches_alone(
     rule: Rule, case: Case
@@ -56,17 +60,20 @@ def test_a_rule_matches_only_when_each_of_its_conditions_matches_alone(
     assert matches(rule, case) is all(alone)
 
 
+@patient
 @given(rule=rules, case=cases)
 def test_promise_1_a_disabled_rule_never_says_yes(rule: Rule, case: Case) -> None:
     assert first_match([replace(rule, enabled=False)], case) is None
 
 
+@patient
 @given(found=st.lists(rules, max_size=5), case=cases)
 def test_the_first_enabled_matching_rule_speaks(found: list[Rule], case: Case) -> None:
     wanted = next((rule for rule in found if rule.enabled and matches(rule, case)), None)
     assert first_match(found, case) is wanted
 
 
+@patient
 @given(case=cases, least=prices)
 def test_net_per_kwh_is_compared_exactly(case: Case, least: Decimal) -> None:
     rule = Rule(rule_id="rul_1", name="net", min_net_per_kwh=least)
@@ -74,6 +81,7 @@ def test_net_per_kwh_is_compared_exactly(case: Case, least: Decimal) -> None:
     assert matches(rule, case) is (net >= Fraction(least))
 
 
+@patient
 @given(span=spans, at=st.times())
 def test_a_span_and_its_complement_divide_the_day(span: ClockSpan, at: time) -> None:
     """Spans wrap midnight; start included, end excluded; equal ends mean the whole day."""

@@ -10,6 +10,8 @@ from owner_api.core.money import minor_digits
 from owner_api.core.settlement import Delivery, measure, price, round_half_even
 from owner_api.planning.money import minor_digits as quoted_digits
 
+from .patience import patient
+
 energies = st.integers(0, 1_000_000)
 registers = st.integers(0, 10**13)
 prices = st.decimals(0, 100_000, places=6)
@@ -19,6 +21,7 @@ def deliver(wh: int, ordered: int = 1_000_000) -> Delivery:
     return measure(ordered_wh=ordered, begin_register_wh=5_000, end_register_wh=5_000 + wh)
 
 
+@patient
 @given(ordered=energies, begin=registers, end=registers)
 def test_delivered_is_what_the_register_counted_at_most_what_was_ordered(
     ordered: int, begin: int, end: int
@@ -31,6 +34,7 @@ def test_delivered_is_what_the_register_counted_at_most_what_was_ordered(
     assert found.baseline_wh == 0
 
 
+@patient
 @given(begin=registers, back=st.integers(1, 10_000), ordered=energies)
 def test_a_register_that_ran_backwards_delivered_nothing(
     begin: int, back: int, ordered: int
@@ -40,6 +44,7 @@ def test_a_register_that_ran_backwards_delivered_nothing(
     assert (found.actual_wh, found.delivered_wh) == (0, 0)
 
 
+@patient
 @given(
     wh=energies,
     per_kwh=prices,
@@ -70,6 +75,7 @@ def test_promise_9_each_line_is_the_exact_amount_rounded_half_even_once(
     assert found.net_minor >= 0
 
 
+@patient
 @given(wh=st.integers(0, 100_000), more=st.integers(0, 10_000), per_kwh=prices)
 def test_more_delivered_never_pays_less(wh: int, more: int, per_kwh: Decimal) -> None:
     first, second = (
@@ -103,6 +109,7 @@ def test_prices_of_three_decimals_round_as_written_down(wh: int, per_kwh: str, m
     assert found.gross_minor == minor
 
 
+@patient
 @given(doubled=st.integers(-(10**12), 10**12))
 def test_a_tie_goes_to_the_even_neighbour(doubled: int) -> None:
     rounded = round_half_even(Decimal(doubled) / 2)

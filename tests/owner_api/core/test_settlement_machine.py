@@ -19,6 +19,7 @@ from owner_api.core.machine import (
 )
 
 from .diagrams import SETTLEMENT, moves
+from .patience import patient
 
 UNTIL = datetime(2026, 12, 8, 6, 0, tzinfo=UTC)
 COMMANDS: tuple[SettlementCommand, ...] = (Finalize(), Dispute(), Correct())
@@ -44,6 +45,7 @@ def test_every_drawn_move_is_taken_by_some_command_and_no_other_is() -> None:
     assert taken == moves(SETTLEMENT)
 
 
+@patient
 @given(margin=st.floats(-86_400, 86_400), both=st.booleans())
 def test_a_provisional_settlement_is_final_when_the_window_has_passed_or_both_agree(
     margin: float, *, both: bool
@@ -54,6 +56,7 @@ def test_a_provisional_settlement_is_final_when_the_window_has_passed_or_both_ag
     assert isinstance(found, Moved) is (both or now >= UNTIL)
 
 
+@patient
 @given(margin=st.floats(-86_400, 86_400))
 def test_at_no_instant_can_silence_make_final_what_may_still_be_disputed(margin: float) -> None:
     now = UNTIL + timedelta(seconds=margin)
@@ -62,6 +65,7 @@ def test_at_no_instant_can_silence_make_final_what_may_still_be_disputed(margin:
     assert isinstance(final, Moved) is not isinstance(disputed, Moved)
 
 
+@patient
 @given(margin=st.floats(-86_400, 86_400))
 def test_silence_never_ends_a_dispute(margin: float) -> None:
     now = UNTIL + timedelta(seconds=margin)
@@ -70,6 +74,7 @@ def test_silence_never_ends_a_dispute(margin: float) -> None:
     )
 
 
+@patient
 @given(command=st.sampled_from(COMMANDS), margin=st.floats(-86_400, 86_400))
 def test_promise_6_what_was_corrected_is_never_touched_again(
     command: SettlementCommand, margin: float

@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 
 from owner_api.core.soc import carry, headroom_wh, lease_end
 
+from .patience import patient
+
 NOW = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 percents = st.decimals(0, 100, places=2)
 capacities = st.integers(1_000, 2_000_000)
@@ -20,6 +22,7 @@ def left_pct(soc: Decimal, capacity: int, exported: int, efficiency: Decimal) ->
     return Fraction(soc) - Fraction(exported) / Fraction(efficiency) / capacity * 100
 
 
+@patient
 @given(soc=percents, capacity=capacities, exported=energies, efficiency=efficiencies)
 def test_promise_3_the_meter_carries_the_reading_and_rounds_down(
     soc: Decimal, capacity: int, exported: int, efficiency: Decimal
@@ -33,6 +36,7 @@ def test_promise_3_the_meter_carries_the_reading_and_rounds_down(
     assert Fraction(found.carried_pct) >= Fraction(soc) - exact
 
 
+@patient
 @given(
     soc=percents, floor=percents, capacity=capacities, exported=energies, efficiency=efficiencies
 )
@@ -50,6 +54,7 @@ def test_promise_2_the_headroom_never_reaches_below_the_floor(
         assert room == 0
 
 
+@patient
 @given(
     lease=st.integers(10, 900),
     window=st.integers(0, 7_200),
@@ -68,6 +73,7 @@ def test_promise_2_a_park_that_falls_silent_cannot_exceed_the_energy(
     assert granted >= 0
 
 
+@patient
 @given(
     soc=st.integers(21, 100),
     capacity=st.integers(10_000, 120_000),
