@@ -10,7 +10,7 @@ from owner_api.planning.pieces import Pieces, cut
 from owner_api.planning.quote import QuoteRequest, quote
 
 from .instances import request_with
-from .program import Data, cheapest
+from .program import cheapest
 
 type Side = Callable[[], float]
 
@@ -77,7 +77,7 @@ def plan(request: QuoteRequest) -> tuple[Pieces, Course]:
 
 
 def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
-    data, unit = Data.of(request), _unit(request)
+    unit = _unit(request)
 
     def objective() -> float:
         pieces, course = plan(request)
@@ -90,13 +90,13 @@ def _plan_instance(seed: int, request: QuoteRequest) -> Instance | None:
         seed=seed,
         ours=lambda: plan(request),
         ours_objective=objective,
-        theirs=lambda: cheapest(data),
-        others={"HiGHS without presolve": lambda: cheapest(data, presolve=False)},
+        theirs=lambda: cheapest(request),
+        others={"HiGHS without presolve": lambda: cheapest(request, presolve=False)},
     )
 
 
 def _quote_instance(seed: int, request: QuoteRequest) -> Instance | None:
-    data, unit = Data.of(request), _unit(request)
+    unit = _unit(request)
     judged = evaluate(request)
     if judged.fits == "none":
         return None
@@ -114,9 +114,9 @@ def _quote_instance(seed: int, request: QuoteRequest) -> Instance | None:
         seed=seed,
         ours=lambda: quote(request),
         ours_objective=objective,
-        theirs=lambda: cheapest(data, sold_wh / 1000),
+        theirs=lambda: cheapest(request, sold_wh / 1000),
         others={
-            "HiGHS without presolve": lambda: cheapest(data, sold_wh / 1000, presolve=False),
+            "HiGHS without presolve": lambda: cheapest(request, sold_wh / 1000, presolve=False),
         },
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 import gc
+import os
 import random
 import statistics
 import time
@@ -14,22 +15,25 @@ NS_PER_MS = 1e6
 
 @dataclass(slots=True)
 class Times:
-    """Times of one side in ms: the wall's, and the processor's in this thread."""
+    """Times of one side in ms: the wall's, and the processor's in all threads."""
 
     wall: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
 
     def run(self, call: Callable[[], object]) -> None:
         """Time one call."""
-        busy, wall = time.thread_time_ns(), time.perf_counter_ns()
+        busy, wall = time.process_time_ns(), time.perf_counter_ns()
         call()
         self.wall.append((time.perf_counter_ns() - wall) / NS_PER_MS)
-        self.busy.append((time.thread_time_ns() - busy) / NS_PER_MS)
+        self.busy.append((time.process_time_ns() - busy) / NS_PER_MS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """What one case took; `gap` is the largest relative difference of the objectives."""
+    """What one case took; `gap` is the largest relative difference of the objectives.
+
+    `quiet` says whether the machine had a core free while measuring.
+    """
 
     case: Case
     ours: Times
@@ -37,6 +41,7 @@ class Measurement:
     others: dict[str, Times]
     gap: float
     worst_seed: int
+    quiet: bool
 
     def ratios(self, theirs: Times | None = None) -> tuple[float, float]:
         """Return by what factor our median is smaller: on the wall's clock, on the processor's."""
@@ -49,11 +54,12 @@ class Measurement:
     def missed(self) -> list[str]:
         """Return the goals this measurement misses.
 
-        Both clocks must reach the goal: a busy machine stretches the wall's of the longer call
-        more, and the processor's hides a call that waits.
+        Processor time counts, and wall time too where a core was free: on a busy machine the wall
+        shows the neighbours.
         """
         missed = []
-        slower = min(self.ratios())
+        wall, busy = self.ratios()
+        slower = min(wall, busy) if self.quiet else busy
         if not slower >= self.case.goal:
             missed.append(f"{self.case.name}: {slower:.2f}x is under the goal of {self.case.goal}x")
         if not self.gap <= self.case.max_gap:
@@ -89,7 +95,13 @@ def measure(case: Case, repeats: int) -> Measurement:
         others=others,
         gap=widest,
         worst_seed=worst_seed,
+        quiet=is_quiet(),
     )
+
+
+def is_quiet() -> bool:
+    """Say whether fewer processes wanted to run in the last minute than there are cores."""
+    return os.getloadavg()[0] < (os.cpu_count() or 1)
 
 
 def gap(ours: float, theirs: float) -> float:

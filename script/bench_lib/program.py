@@ -6,7 +6,6 @@ is sold. Arrays go to the solver in one `passModel` call without any modelling l
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import highspy
 import numpy as np
@@ -16,7 +15,7 @@ from owner_api.planning.quote import QuoteRequest
 
 type Floats = NDArray[np.float64]
 
-HOUR = timedelta(hours=1)
+SECONDS_PER_HOUR = 3600
 
 
 class NotOptimalError(RuntimeError):
@@ -25,10 +24,7 @@ class NotOptimalError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Data:
-    """A request as arrays per tariff step: kWh, hours, kW and prices per kWh.
-
-    Made before the clock runs: reading a request is no part of the solver's time.
-    """
+    """A request as arrays per tariff step: kWh, hours, kW and prices per kWh."""
 
     hours: Floats
     price: Floats
@@ -48,14 +44,18 @@ class Data:
     def of(cls, request: QuoteRequest) -> Data:
         """Read a request whose tariff steps reach from now to departure, without promises."""
         vehicle, wishes, offer = request.vehicle, request.preferences, request.offer
-        starts = [entry.start_at for entry in request.tariff]
+        origin = request.now
+        starts = np.array([(entry.start_at - origin).total_seconds() for entry in request.tariff])
+        end = (request.departure_at - origin).total_seconds()
+        begins = (offer.start_at - origin).total_seconds()
+        stops = (offer.end_at - origin).total_seconds()
         capacity = vehicle.usable_capacity_wh / 1000
         if request.later_refill_price_per_kwh is None:
             raise ValueError("the bench states its refill price")
         return cls(
-            hours=np.diff([(at - starts[0]) / HOUR for at in (*starts, request.departure_at)]),
+            hours=np.diff(starts, append=end) / SECONDS_PER_HOUR,
             price=np.array([float(entry.price_per_kwh) for entry in request.tariff]),
-            inside=np.flatnonzero([offer.start_at <= at < offer.end_at for at in starts]),
+            inside=np.flatnonzero((begins <= starts) & (starts < stops)),
             charge_kw=vehicle.max_charge_w / 1000,
             sell_kw=min(vehicle.max_discharge_w, offer.max_discharge_w) / 1000,
             start=capacity * float(vehicle.soc_pct) / 100,
@@ -69,12 +69,15 @@ class Data:
         )
 
 
-def cheapest(data: Data, sold_kwh: float | None = None, *, presolve: bool = True) -> float:
-    """Build and solve; return the least cost without an offer, or when selling `sold_kwh`.
+def cheapest(
+    request: QuoteRequest, sold_kwh: float | None = None, *, presolve: bool = True
+) -> float:
+    """Build from the request, as our side does, and solve.
 
-    Cost is energy bought less what is left at the refill price, plus wear of what is sold.
-    Raises NotOptimalError.
+    Returns the least cost without the offer, or when selling `sold_kwh` in its window. Cost is
+    energy bought less what is left at the refill price, plus wear of what is sold. Raises NotOptimalError.
     """
+    data = Data.of(request)
     steps, inside = len(data.hours), data.inside if sold_kwh is not None else data.inside[:0]
     count = len(inside)
     columns, rows = 2 * steps + count, steps + (sold_kwh is not None)
