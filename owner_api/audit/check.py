@@ -52,9 +52,11 @@ def audit(
 
 
 def _epoch(position: int, body: Mapping[str, Any]) -> Epoch:
-    lost = body["lost"]
-    size = lost.get("size") if isinstance(lost, dict) else None
-    return Epoch(position, body["epoch"], size if isinstance(size, int) else None)
+    kept, lost = (
+        size if isinstance(part, dict) and isinstance(size := part.get("size"), int) else None
+        for part in (body["kept"], body["lost"])
+    )
+    return Epoch(position, body["epoch"], kept or 0, lost)
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

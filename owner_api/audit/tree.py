@@ -17,10 +17,14 @@ from .findings import Finding, Row, rows
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """From ``position`` on the log is of this epoch; ``lost`` is the size it gave up, if known."""
+    """From ``position`` on the log is of this epoch; ``lost`` is the size it gave up, if known.
+
+    ``kept`` is the size that was under a checkpoint when it began.
+    """
 
     position: int
     number: int
+    kept: int
     lost: int | None
 
 
@@ -221,7 +225,7 @@ def check_shown(note: str, keys: Keyring, tree: Tree) -> Iterator[Finding]:
         return
     # What a later epoch gave up openly is missing, but nobody hides it.
     later = next((epoch for epoch in tree.epochs if epoch.number > shown.epoch), None)
-    kept = tree.size if later is None else later.position
+    kept = tree.size if later is None else later.kept
     if shown.size <= kept:
         if tree.roots.get(shown.size) != shown.root:
             yield wrong(

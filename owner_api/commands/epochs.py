@@ -112,7 +112,7 @@ def witness(tx: Tx, note: str) -> bool:
     head = tx.one("SELECT size FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
     size = head["size"] if head else 0
     later = next((each for each in all_of(tx) if each["epoch"] > shown.epoch), None)
-    kept = size if later is None else later["position"]
+    kept = size if later is None else (later["kept"] or {"size": 0})["size"]
     if shown.size <= kept:
         if frontier_at(shown.size, node_lookup(tx)).root() == shown.root:
             return True

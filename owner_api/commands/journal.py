@@ -35,6 +35,14 @@ HOW_TO_WITHDRAW: Final = (
 # entries of its own).
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.settled"})
 _PLAIN: Final = frozenset((str, int, bool, type(None)))
+# One past everything that ever had a position, also in a log from which somebody cut leaves: what
+# an owner says there must still be recorded.
+_NEXT: Final = (
+    "SELECT max("
+    "coalesce((SELECT max(position) + 1 FROM ledger_leaf), 0),"
+    " coalesce((SELECT max(position) + 1 FROM ledger_entry), 0),"
+    " coalesce((SELECT max(size) FROM ledger_checkpoint), 0)) AS next"
+)
 _LIMITS: Final = (
     "soc_floor_pct",
     "soc_ceiling_pct",
@@ -90,7 +98,7 @@ def append(
         subject_id=subject_id,
         body=exact(dict(body)),
     )
-    row = tx.one("SELECT coalesce(max(position) + 1, 0) AS next FROM ledger_leaf")
+    row = tx.one(_NEXT)
     assert row is not None
     position, salt = int(row["next"]), secrets.token_bytes(receipts.SALT_BYTES)
     content = entry.content

@@ -1,14 +1,15 @@
 """Seals the log: once per commit batch the tree grows by the new leaves and its head is signed.
 
-The notary runs on the writer's thread inside the batch's transaction, so no leaf is ever kept
-without the signature over it, and a batch costs one signature however many commands it holds.
+The notary runs on the writer's thread inside the batch's transaction, so no leaf is kept without
+the signature over it, and a batch costs one signature however many commands it holds. Only while
+the log is not the one that was signed does it sign nothing: a stop must still take effect.
 """
 
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,16 +17,19 @@ from owner_api.access.keys import RECEIPT_FILE, key_directory, load_ed25519
 from owner_api.access.services import Access
 from owner_api.core import keyring
 from owner_api.core.checkpoint import Checkpoint, origin
-from owner_api.core.merkle import Frontier, frontier_at
+from owner_api.core.merkle import EMPTY_ROOT, Frontier, frontier_at
 from owner_api.core.receipt import issuer
 from owner_api.store import Store, Tx
 
 from . import epochs, journal
 from .nodes import node_lookup
+from .records import Row
+
+BENT: Final = "The kept log is not the one that was signed; see owner-api ledger verify."
 
 
-class LogRefusedError(Exception):
-    """Nothing may be recorded: the log is not the one that was signed."""
+def _head(tx: Tx) -> Row | None:
+    return tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
 
 
 class Notary:
@@ -43,7 +47,7 @@ class Notary:
         self.key_id = keyring.key_id(private.public_key())
         self._former = {keyring.key_id(key.public_key()): key for key in former}
         self._frontier = Frontier()
-        # Why nothing is served: a checkpoint was shown that this log does not hold.
+        # Why nothing is served, a renewed lease least of all: what discharges ends with its lease.
         self.refusing: str | None = None
 
     def open(self, tx: Tx, now: datetime) -> None:
@@ -53,9 +57,17 @@ class Notary:
         is still at hand. Where it is not, the entry says so by having no statement, and verifiers
         must pin the new key themselves.
         """
+        head = _head(tx)
+        if not self._holds(tx, head):
+            return
+        row = tx.one("SELECT coalesce(max(position) + 1, 0) AS leaves FROM ledger_leaf")
+        if head is not None and row is not None and row["leaves"] < head["size"]:
+            self.refusing = BENT
+            return
         self._open_key(tx, now)
         epochs.open_pending(tx, now)
-        self.refusing = epochs.contradiction(tx)
+        if epochs.contradiction(tx) is not None:
+            self.refusing = epochs.WHAT_HELPS
 
     def _open_key(self, tx: Tx, now: datetime) -> None:
         newest = tx.one("SELECT key_id FROM ledger_key ORDER BY position DESC LIMIT 1")
@@ -74,7 +86,7 @@ class Notary:
 
     def seal(self, tx: Tx) -> None:
         """Grow the tree by the leaves that are not under a checkpoint yet, and sign its head."""
-        head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+        head = _head(tx)
         size = head["size"] if head else 0
         leaves = tx.all(
             "SELECT position, kind, at, hash FROM ledger_leaf WHERE position >= ?"
@@ -83,13 +95,14 @@ class Notary:
         )
         if not leaves:
             return
-        if self.refusing is not None:
-            # A log must not sign what is inconsistent with anything it signed before.
-            raise LogRefusedError(epochs.WHAT_HELPS)
-        frontier = self._known(tx, size, head["root"] if head else None)
+        # A log must not sign what is inconsistent with anything it signed before.
+        if self.refusing is not None or not self._holds(tx, head):
+            return
+        if [leaf["position"] for leaf in leaves] != list(range(size, size + len(leaves))):
+            self.refusing = BENT
+            return
+        frontier = self._frontier
         for leaf in leaves:
-            if leaf["position"] != frontier.size:
-                raise ValueError(f"leaf {leaf['position']} where {frontier.size} belongs")
             frontier, made = frontier.append(leaf["hash"])
             for node in made[1:]:
                 tx.insert("ledger_node", level=node.level, number=node.number, hash=node.hash)
@@ -112,13 +125,21 @@ class Notary:
         self._frontier = frontier
         self._announce(tx, size, note, datetime.fromisoformat(leaves[-1]["at"]))
 
-    def _known(self, tx: Tx, size: int, root: bytes | None) -> Frontier:
-        """Return the frontier at the last checkpoint; what is remembered may be of a lost batch."""
-        if not size:
-            return Frontier()
-        if self._frontier.size != size or self._frontier.root() != root:
+    def _holds(self, tx: Tx, head: Row | None) -> bool:
+        """Bring the frontier to the last checkpoint; what is remembered may be of a lost batch.
+
+        Return False, and refuse from then on, when the kept tree is not the signed one.
+        """
+        size, root = (head["size"], head["root"]) if head else (0, EMPTY_ROOT)
+        if self._frontier.size == size and self._frontier.root() == root:
+            return True
+        try:
             self._frontier = frontier_at(size, node_lookup(tx))
-        return self._frontier
+        except LookupError:
+            self._frontier = Frontier()
+        if self._frontier.size != size or self._frontier.root() != root:
+            self.refusing = BENT
+        return self.refusing is None
 
     @staticmethod
     def _announce(tx: Tx, size: int, note: str, at: datetime) -> None:

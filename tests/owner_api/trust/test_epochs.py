@@ -1,7 +1,9 @@
 """A restored database is an older history: nothing is served until it says so openly."""
 
+from datetime import timedelta
 from pathlib import Path
 import shutil
+import sqlite3
 import uuid
 
 import aiohttp
@@ -15,7 +17,7 @@ from owner_api.access.keys import key_directory
 from owner_api.cli import main
 from owner_api.core import checkpoint, receipt
 from owner_api.schemas import ledger as messages
-from tests.owner_api.deal_world import World, open_world, presented
+from tests.owner_api.deal_world import Caller, World, open_world, presented
 
 from .test_journal import public_keys, receipts_of
 
@@ -74,6 +76,15 @@ async def test_promise_6_a_server_that_is_shown_a_longer_log_of_its_own_serves_n
             assert "new-epoch" in (await response.json())["detail"]
         async with world.http.get(world.url + "/v1/jwks.json") as response:
             assert response.status == 200
+        # Promise 4: stop works, whatever the log says; what it logs waits for the new epoch.
+        caller = kept["caller"]
+        assert isinstance(caller, Caller)
+        caller.world = world
+        world.renew_at[caller.party_id] = world.clock.at + timedelta(minutes=5)
+        before = await caller.get("/v1/ledger/checkpoint")
+        for _ in range(5):
+            await caller.post("/v1/stops", {}, status=201)
+        assert await caller.get("/v1/ledger/checkpoint") == before
     # It stays so after a restart, until the operator says what is lost.
     async with open_world(tmp_path) as world, world.http.get(world.url + "/v1/me") as response:
         assert response.status == 503
@@ -192,3 +203,35 @@ async def test_a_batch_that_cannot_be_sealed_is_not_kept(tmp_path: Path) -> None
         assert isinstance(world.http, aiohttp.ClientSession)
         shown = await receipts_of(owner)
         assert [item["kind"] for item in shown] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        "UPDATE ledger_node SET hash = zeroblob(32) WHERE level = 2",
+        "DELETE FROM ledger_node WHERE level = 2",
+        "UPDATE ledger_checkpoint SET root = zeroblob(32)",
+        "DELETE FROM ledger_leaf WHERE position = (SELECT max(position) FROM ledger_leaf)",
+    ],
+)
+async def test_promise_6_nothing_is_signed_on_top_of_a_tree_that_was_bent(
+    tmp_path: Path, bend: str
+) -> None:
+    async with open_world(tmp_path) as world:
+        owner = await world.add_owner()
+        for _ in range(4):
+            await owner.post("/v1/stops", {})
+    connection = sqlite3.connect(tmp_path / "owner.db")
+    connection.execute(bend)
+    connection.commit()
+    connection.close()
+    async with open_world(tmp_path) as world:
+        owner.world = world
+        world.renew_at[owner.party_id] = world.clock.at + timedelta(minutes=5)
+        before = await owner.get("/v1/ledger/checkpoint")
+        refused = await owner.call("GET", "/v1/snapshot")
+        assert refused.status == 503
+        assert "ledger verify" in refused.body["detail"]
+        # Promise 4: stop works, whatever the log says.
+        await owner.post("/v1/stops", {}, status=201)
+        assert await owner.get("/v1/ledger/checkpoint") == before
