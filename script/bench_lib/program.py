@@ -74,8 +74,9 @@ def cheapest(
 ) -> float:
     """Build from the request, as our side does, and solve.
 
-    Returns the least cost without the offer, or when selling `sold_kwh` in its window. Cost is
-    energy bought less what is left at the refill price, plus wear of what is sold. Raises NotOptimalError.
+    Returns the least cost without the offer, or when selling `sold_kwh` in its window: energy
+    bought less what is left at the refill price, plus wear of what is sold. Raises
+    NotOptimalError.
     """
     data = Data.of(request)
     steps, inside = len(data.hours), data.inside if sold_kwh is not None else data.inside[:0]
