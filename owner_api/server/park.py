@@ -61,6 +61,7 @@ _SESSIONS: Final = (
         request=messages.SESSION_CREATE,
         answer=views.PARK_SESSION,
         status=201,
+        problems=(ProblemCode.WINDOW_INVALID,),
         handler=sessions.open_session,
     ),
     Route(
