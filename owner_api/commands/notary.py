@@ -25,7 +25,10 @@ from . import epochs, journal
 from .nodes import node_lookup
 from .records import Row
 
-BENT: Final = "The kept log is not the one that was signed; see owner-api ledger verify."
+BENT: Final = (
+    "The kept log is not the one that was signed. Its operator sees where with owner-api ledger"
+    " verify, and must restore the newest backup that verifies."
+)
 
 
 def _head(tx: Tx) -> Row | None:

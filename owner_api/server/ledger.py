@@ -6,7 +6,7 @@ from typing import Final
 
 from probatio import Optional
 
-from owner_api.commands import epochs, receipts
+from owner_api.commands import receipts
 from owner_api.commands.notary import Notary
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas import ledger as messages
@@ -37,7 +37,7 @@ def log_gate(notary: Notary) -> Callable[[Operation], None]:
 
     def gate(operation: Operation) -> None:
         if notary.refusing is not None and operation.path not in _ALWAYS:
-            raise Problem(ProblemCode.UNAVAILABLE, epochs.WHAT_HELPS)
+            raise Problem(ProblemCode.UNAVAILABLE, notary.refusing)
 
     return gate
 
