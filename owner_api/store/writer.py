@@ -104,8 +104,7 @@ class Writer:
                 self._seal(touched)
             began = monotonic()
             self._connection.execute("COMMIT")
-            if self.timed is not None:
-                self.timed(monotonic() - began)
+            took_s = monotonic() - began
         except Exception as error:  # noqa: BLE001 - a batch that cannot be sealed must not be kept
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
             if not isinstance(error, sqlite3.Error):
@@ -114,7 +113,17 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             lost = StoreUnavailableError(f"the database refused: {error}")
             return [_Outcome(job, None, lost) for job in jobs], frozenset(), more
+        self._tell_time(took_s)
         return outcomes, frozenset(touched), more
+
+    def _tell_time(self, took_s: float) -> None:
+        """Report a commit that has happened: whoever listens cannot make it un-happen."""
+        if self.timed is None:
+            return
+        try:
+            self.timed(took_s)
+        except Exception:
+            _LOG.exception("a listener of commit times failed; the commit itself is kept")
 
     def _seal(self, touched: set[str]) -> None:
         if self.before_commit is not None:
