@@ -86,6 +86,19 @@ def all_of(tx: Tx) -> list[Json]:
     ]
 
 
+def all_keys(tx: Tx) -> list[Json]:
+    """Return every key the log was signed with, with the salt that opens its leaf."""
+    rows = tx.all(
+        "SELECT position, at, salt, content FROM ledger_entry JOIN ledger_leaf USING (position)"
+        " WHERE kind = 'key' ORDER BY position"
+    )
+    return [
+        {"position": row["position"], "at": row["at"], "salt": row["salt"]}
+        | from_json(row["content"])["body"]
+        for row in rows
+    ]
+
+
 def contradiction(tx: Tx) -> str | None:
     """Return the checkpoint that stands against this log, None when none does."""
     return read_meta(tx, _SHOWN)

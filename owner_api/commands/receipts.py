@@ -78,6 +78,11 @@ def epochs_view(tx: Tx, _call: Call) -> Reply:
     return Reply(body={"items": epochs.all_of(tx)})
 
 
+def keys_view(tx: Tx, _call: Call) -> Reply:
+    """Return the log's keys, each with what opens its leaf: a new one counts by its leaf alone."""
+    return Reply(body={"items": epochs.all_keys(tx)})
+
+
 def witness(notary: Notary, tx: Tx, call: Call) -> Reply:
     """Hold a shown checkpoint against the log; one that contradicts it ends all service."""
     holds = epochs.witness(tx, call.body["checkpoint"])

@@ -68,6 +68,24 @@ EPOCHS: Final = required(
         )
     }
 )
+KEYS: Final = required(
+    {
+        "items": ListOf(
+            required(
+                {
+                    "position": _POSITION,
+                    "at": timestamp(),
+                    "salt": text(32, 32, r"[0-9a-f]{32}"),
+                    "key_id": text(43, 43),
+                    "x": text(43, 43),
+                    "statement": Nullable(text(1, 4_096)),
+                }
+            ),
+            0,
+            1_000,
+        )
+    }
+)
 INCLUSION_QUERY: Final = {Required("position"): _POSITION, Optional("size"): _SIZE}
 INCLUSION: Final = required(
     {"position": _POSITION, "size": _SIZE, "leaf_hash": _HASH, "root": _HASH, "path": _PATH}

@@ -23,6 +23,7 @@ _ALWAYS: Final = frozenset(
         "/v1/jwks.json",
         "/v1/ledger/checkpoint",
         "/v1/ledger/epochs",
+        "/v1/ledger/keys",
         "/v1/ledger/witness",
         # Promise 4: stop works, whatever the log says; and the meter that shows it.
         "/v1/stops",
@@ -85,6 +86,15 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             summary="What each new epoch of the log kept, lost, and why",
             answer=messages.EPOCHS,
             handler=receipts.epochs_view,
+        ),
+        Route(
+            method="GET",
+            path="/v1/ledger/keys",
+            role="any",
+            kind="query",
+            summary="Every key of the log, what opens its leaf, and the former key's word for it",
+            answer=messages.KEYS,
+            handler=receipts.keys_view,
         ),
         Route(
             method="POST",

@@ -110,6 +110,7 @@ ROWS: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("GET", "/v1/ledger/proofs/inclusion"): _any("?position=0"),
     ("GET", "/v1/ledger/proofs/consistency"): _any("?from=1"),
     ("GET", "/v1/ledger/epochs"): _any(),
+    ("GET", "/v1/ledger/keys"): _any(),
     ("GET", "/v1/receipts"): (
         Row(role="any"),
         Row(role="any", query="?subject_id=$commitment_id"),

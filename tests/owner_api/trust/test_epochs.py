@@ -15,7 +15,8 @@ import pytest
 
 from owner_api.access.keys import key_directory
 from owner_api.cli import main
-from owner_api.core import checkpoint, receipt
+from owner_api.core import checkpoint, keyring, receipt
+from owner_api.core.merkle import leaf_hash
 from owner_api.schemas import ledger as messages
 from tests.owner_api.deal_world import Caller, World, open_world, presented
 
@@ -175,6 +176,22 @@ async def test_a_new_key_is_vouched_for_by_the_old_one_and_receipts_verify_with_
         await deal.owner.post("/v1/stops", {})
         later = await receipts_of(deal.owner)
         assert (await public_keys(world)).keys() != pinned.keys()
+        named = await deal.owner.get("/v1/ledger/keys")
+        Schema(messages.KEYS)(named)
+        first_key, new_key = named["items"]
+        assert first_key["statement"] is None
+        assert keyring.follow(pinned, [new_key["statement"]]).keys() == {
+            first_key["key_id"],
+            new_key["key_id"],
+        }
+        said = {name: new_key[name] for name in ("key_id", "x", "statement")}
+        entry = receipt.Entry(
+            kind="key", at=new_key["at"], party_id=None, subject_id=None, body=said
+        )
+        digest = receipt.content_digest(bytes.fromhex(new_key["salt"]), entry.content)
+        proof = await deal.owner.get(f"/v1/ledger/proofs/inclusion?position={new_key['position']}")
+        leaf = leaf_hash(receipt.leaf_bytes("key", entry.at, digest))
+        assert proof["leaf_hash"] == leaf.hex()
     assert [d["content"] for d in later[: len(first)]] == [d["content"] for d in first]
     for document in later:
         assert receipt.verify(document, pinned).entry.party_id == deal.owner.party_id
