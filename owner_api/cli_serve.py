@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-import logging
 from pathlib import Path
 import re
 import signal
+import sys
 from typing import Any, Final
 
 import click
@@ -14,6 +14,7 @@ import click
 from owner_api.access.keys import KeyFileError
 from owner_api.config import Config, ConfigError
 from owner_api.problems import Problem, ProblemCode
+from owner_api.server import logs
 from owner_api.server.running import running_server
 from owner_api.server.tls import ListenRefusedError
 from owner_api.store import StoreError
@@ -83,8 +84,7 @@ def _config(file: Path | None, listen: str | None, given: Mapping[str, Any]) -> 
 
 
 async def _serve(config: Config, *, self_signed: bool, as_json: bool) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(sys.stderr)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

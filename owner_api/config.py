@@ -96,6 +96,7 @@ class Config:
     access_token_s: int = _whole(900, 60, 3_600)
     park_token_s: int = _whole(3_600, 60, 3_600)
     refresh_token_s: int = _whole(180 * _DAY, 3_600, 730 * _DAY)
+    pairing_life_s: int = _whole(1_095 * _DAY, _DAY, 1_825 * _DAY)
     refresh_grace_s: int = _whole(10, 0, 60)
     pairing_code_s: int = _whole(600, 30, 600)
     pairing_code_tries: int = _whole(5, 1, 5)

@@ -1,7 +1,7 @@
 """The token endpoint (RFC 6749): refresh tokens that rotate, client credentials for parks."""
 
 from base64 import b64decode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -50,11 +50,11 @@ def _refresh(access: Access, tx: Tx, call: Call) -> Answer:
         return _missing("refresh_token")
     digest = opaque.digest(presented)
     row = tx.one(
-        "SELECT refresh_token.*, owner_id, token_epoch FROM refresh_token"
+        "SELECT refresh_token.*, owner_id, token_epoch, paired_at FROM refresh_token"
         " JOIN device USING (device_id) WHERE token_sha256 = ? AND revoked_at IS NULL",
         digest,
     )
-    if row is None or call.now >= decode(row["expires_at"]):
+    if row is None or call.now >= min(decode(row["expires_at"]), _pairing_ends(row, call)):
         return _no(ProblemCode.INVALID_GRANT, "The refresh token is not valid; pair again.")
     device_id, owner_id = row["device_id"], row["owner_id"]
     if row["used_at"] is not None and _too_late(row["used_at"], call):
@@ -86,6 +86,11 @@ def _refresh(access: Access, tx: Tx, call: Call) -> Answer:
     tx.update("device", {"device_id": device_id}, last_seen_at=call.now)
     access_token = _device_token(access, call, owner_id, device_id, epoch=row["token_epoch"])
     return _granted(access_token, call.config.access_token_s, refresh_token=successor)
+
+
+def _pairing_ends(row: dict[str, Any], call: Call) -> datetime:
+    """Return when the device must be paired anew, however often it refreshed."""
+    return decode(row["paired_at"]) + timedelta(seconds=call.config.pairing_life_s)
 
 
 def _too_late(used_at: str, call: Call) -> bool:

@@ -14,6 +14,7 @@ from owner_api.store import Store
 
 from .headers import client_address, require_private_transport
 from .limits import RateLimiter
+from .logs import CALLER
 from .routing import Operation
 
 type Authenticate = Callable[[web.Request, Store, Clock], Awaitable[Principal] | Principal]
@@ -55,10 +56,12 @@ class Admission:
             address = client_address(request)
             self._failures.take(address, cost=0)
             self._public.take(address)
+            request[CALLER] = PUBLIC.credential
             return PUBLIC
         principal = self._authenticate(request, self._store, self._clock)
         if isawaitable(principal):
             principal = await principal
+        request[CALLER] = principal.credential
         self._known.take(principal.credential)
         if operation.role not in ("any", principal.kind):
             raise Problem(

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
+from ssl import SSLContext
 from typing import Self
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from .auth import Authenticator
 from .ledger import ledger_routes, log_gate
 from .metrics import Metrics
 from .timers import Timers
+from .tls import server_context
 
 
 class Agent:
@@ -88,12 +89,21 @@ class Agent:
         site = web.TCPSite(runner, host, port, ssl_context=context, backlog=BACKLOG)
         await site.start()
         if self.config.metrics_port is not None:
-            self.metrics_port = await self.metrics.start(
-                self.config.metrics_host, self.config.metrics_port
-            )
+            self.metrics_port = await self._start_metrics(self.config.metrics_port, context)
         if self._run_timers:
             self._timers.start()
         return int(runner.addresses[0][1])
+
+    async def _start_metrics(self, port: int, context: SSLContext | None) -> int:
+        host = self.config.metrics_host
+        if is_loopback(host):
+            return await self.metrics.start(host, port)
+        if context is None and not self.config.trusted_proxies:
+            raise ConfigError(
+                f"metrics_host {host}: figures leave this machine under TLS only; set"
+                " tls_certificate and tls_key, or 127.0.0.1 and a scraper on this machine"
+            )
+        return await self.metrics.start(host, port, context)
 
     async def tick(self) -> None:
         """Do once what is due now; for a clock that is moved by hand."""
@@ -149,10 +159,7 @@ async def build_agent(
 def _tls(config: Config) -> SSLContext | None:
     if config.tls_certificate is None or config.tls_key is None:
         return None
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    context.minimum_version = TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(config.tls_certificate, config.tls_key)
+        return server_context(config.tls_certificate, config.tls_key)
     except OSError as error:
         raise ConfigError(f"tls_certificate or tls_key cannot be used: {error}") from error
-    return context

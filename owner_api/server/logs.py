@@ -1,4 +1,7 @@
-"""One line per request and per event of ours, as JSON: for machines to read, without secrets."""
+"""One line per request and per event of ours, as JSON: for machines to read, without secrets.
+
+What is written, by whom it may be read and for how long: ``docs/security/README.md``, "Logs".
+"""
 
 from datetime import UTC, datetime
 import logging
@@ -6,10 +9,29 @@ from typing import Any, Final, TextIO, override
 
 from aiohttp import web
 
+from owner_api.problems import ProblemCode
 from owner_api.store.documents import to_json
 
+from .headers import client_address, network_of
+
+# Who a request turned out to come from: a device's or park's id, or "public".
+CALLER: Final = web.RequestKey("caller", str)
 REQUESTS: Final = logging.getLogger("owner_api.requests")
 _FIELDS: Final = "fields"
+# A refusal that an attack would cause: told with the network it came from.
+DOORS: Final = frozenset(
+    {
+        ProblemCode.UNAUTHENTICATED,
+        ProblemCode.FORBIDDEN,
+        ProblemCode.INVALID_CLIENT,
+        ProblemCode.INVALID_GRANT,
+        ProblemCode.PAIRING_CODE_INVALID,
+        ProblemCode.PAIRING_CODE_EXPIRED,
+        ProblemCode.PAIRING_CODE_EXHAUSTED,
+        ProblemCode.RATE_LIMITED,
+        ProblemCode.BUDGET_USED_UP,
+    }
+)
 
 
 class JsonLines(logging.Formatter):
@@ -37,8 +59,18 @@ def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def log_request(request: web.Request, *, request_id: str, status: int, seconds: float) -> None:
-    """Log that a request was answered: its route's pattern, never its values, body or headers."""
+def log_request(
+    request: web.Request,
+    *,
+    request_id: str,
+    status: int,
+    seconds: float,
+    refused: ProblemCode | None = None,
+) -> None:
+    """Log that a request was answered: its route's pattern, never its values, body or headers.
+
+    A refusal is told by its code, one at the door as a warning with the network it came from.
+    """
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else "unknown"
     fields = {
@@ -47,5 +79,12 @@ def log_request(request: web.Request, *, request_id: str, status: int, seconds: 
         "route": path,
         "status": status,
         "ms": round(seconds * 1_000, 1),
+        "caller": request.get(CALLER, "unknown"),
     }
-    REQUESTS.info("%s %s %s", request.method, path, status, extra={_FIELDS: fields})
+    level = logging.INFO
+    if refused is not None:
+        fields["code"] = refused.value
+    if refused in DOORS:
+        fields["network"] = network_of(client_address(request))
+        level = logging.WARNING
+    REQUESTS.log(level, "%s %s %s", request.method, path, status, extra={_FIELDS: fields})

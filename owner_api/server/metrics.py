@@ -1,5 +1,6 @@
 """What a machine may watch, on a port of its own: counts and times, never who or what for."""
 
+from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
@@ -63,13 +64,13 @@ class Metrics:
             reason = orjson.loads(body)["code"] if isinstance(body, bytes) else "unknown"
             self._refused.labels(reason).inc()
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
         """Listen for scrapes and return the bound port."""
         app = web.Application()
         app.router.add_get("/metrics", self._scrape)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=ssl).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -110,11 +110,12 @@ def _from_http(error: web.HTTPException) -> Problem:
 async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and turn whatever is raised into a problem."""
     request_id = request[REQUEST_ID] = uuid.uuid7().hex
-    began, response = monotonic(), None
+    began, response, refused = monotonic(), None, None
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass unshaped
         problem = from_exception(error)
+        refused = problem.code
         response = answer(problem, request_id)
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
@@ -123,5 +124,11 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
             response.force_close()
     finally:
         status = 499 if response is None else response.status
-        log_request(request, request_id=request_id, status=status, seconds=monotonic() - began)
+        log_request(
+            request,
+            request_id=request_id,
+            status=status,
+            seconds=monotonic() - began,
+            refused=refused,
+        )
     return response

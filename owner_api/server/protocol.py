@@ -9,7 +9,7 @@ from aiohttp import web
 
 from owner_api.problems import Problem, ProblemCode
 
-from .headers import ALWAYS
+from .headers import ALWAYS, HSTS
 from .problems import answer
 
 _LOG: Final = logging.getLogger("owner_api.server")
@@ -38,6 +38,8 @@ class ProblemHandler(web.RequestHandler):
             problem = Problem(ProblemCode.BAD_REQUEST, "This is not a well-formed HTTP request.")
         response = answer(problem, uuid.uuid7().hex)
         response.headers.update(ALWAYS)
+        if request.secure:
+            response.headers.update(HSTS)
         response.force_close()
         return response
 

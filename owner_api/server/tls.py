@@ -18,6 +18,8 @@ import ifaddr
 from owner_api.access.keys import TLS_FILE, key_directory, load_p256
 from owner_api.config import Config, is_loopback
 
+# For TLS 1.2 (RFC 9325 §4.2); those of 1.3 are all forward secret and are not named here.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _VALID_FOR = timedelta(days=3650)
 _WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 - compared to, not bound to
 
@@ -93,16 +95,22 @@ def key_pin(public: ec.EllipticCurvePublicKey) -> str:
     return hashlib.sha256(encoded).hexdigest()
 
 
-def _context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
+def server_context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
+    """Return a context for TLS 1.2 and 1.3 with forward secret suites only; raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
     try:
-        context.load_cert_chain(certificate, key)
+        return server_context(certificate, key)
     except OSError as error:
         raise ListenRefusedError(
             f"{certificate} and {key} are no usable certificate and key: {error}"
         ) from error
-    return context
 
 
 def _self_signed(database: Path, host: str) -> Transport:
