@@ -1,6 +1,8 @@
 """Run the lanes of tests that script/test asks for and add up their outcomes."""
 
 import argparse
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 import json
 import os
@@ -8,6 +10,7 @@ from pathlib import Path
 import subprocess
 import sys
 import tempfile
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +23,13 @@ TEST_TIMEOUT_S = 900
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
-    """Tests that share one pytest process."""
+    """Tests that share one pytest process; ``beside``: it runs while the other lanes do."""
 
     name: str
     paths: tuple[str, ...]
     args: tuple[str, ...]
     fast: bool
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,9 @@ LANES = (
         fast=True,
     ),
     Lane(name="integration", paths=("tests/integration",), args=PARALLEL, fast=True),
-    # One at a time: each starts a Home Assistant of its own, and its times are real.
-    Lane(name="e2e", paths=("tests/e2e",), args=WITHOUT_HOME_ASSISTANT, fast=False),
+    # One at a time: each starts a Home Assistant of its own. Its times are real, so that it mostly
+    # waits, and the other lanes can use what it leaves.
+    Lane(name="e2e", paths=("tests/e2e",), args=WITHOUT_HOME_ASSISTANT, fast=False, beside=True),
 )
 
 
@@ -68,10 +73,10 @@ def has_tests(path: Path) -> bool:
     return path.is_file() or any(path.rglob("test_*.py"))
 
 
-def run(lane: Lane, *, fast: bool) -> Counts:
+def run(lane: Lane, *, fast: bool, output: IO[str] | None = None) -> Counts:
     """Run one lane; a run that breaks without a failed test counts as one failure."""
     paths = [path for path in lane.paths if has_tests(ROOT / path)]
-    print(f"\n== {lane.name}: {' '.join(paths) or 'no tests yet'}", flush=True)
+    print(f"\n== {lane.name}: {' '.join(paths) or 'no tests yet'}", file=output, flush=True)
     if not paths:
         return Counts()
     with tempfile.TemporaryDirectory() as folder:
@@ -83,12 +88,35 @@ def run(lane: Lane, *, fast: bool) -> Counts:
         # machine. A plain pytest run keeps exploring.
         command += ["--hypothesis-profile", "ci"]
         command += ["-m", "not slow"] if fast else []
-        status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        if not lane.beside:
+            command = ["nice", *command]
+        status = subprocess.run(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        ).returncode
         counts = Counts(**json.loads(outcomes.read_text())) if outcomes.exists() else Counts()
     if status and not counts.failed:
-        print(f"{lane.name}: pytest ended with {status} and no failed test: counted as one failure")
+        found = (
+            f"{lane.name}: pytest ended with {status} and no failed test: counted as one failure"
+        )
+        print(found, file=output, flush=True)
         return counts + Counts(failed=1)
     return counts
+
+
+def run_beside(lane: Lane, *, fast: bool) -> Callable[[], Counts]:
+    """Start a lane and return what waits for its end, shows what it printed and its counts."""
+    output = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by finish
+    pool = ThreadPoolExecutor(max_workers=1)
+    running = pool.submit(run, lane, fast=fast, output=output)
+
+    def finish() -> Counts:
+        with output, pool:
+            counts = running.result()
+            output.seek(0)
+            print(output.read(), flush=True)
+        return counts
+
+    return finish
 
 
 def main() -> int:
@@ -104,8 +132,12 @@ def main() -> int:
     if asked.fast:
         lanes = [x for x in lanes if x.fast]
     total = Counts()
+    finishes = [run_beside(lane, fast=asked.fast) for lane in lanes if lane.beside]
     for lane in lanes:
-        total += run(lane, fast=asked.fast)
+        if not lane.beside:
+            total += run(lane, fast=asked.fast)
+    for finish in finishes:
+        total += finish()
     if not total.passed:
         print("no test passed, so nothing was shown")
     print(f"\n{total}", flush=True)
