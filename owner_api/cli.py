@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "pair": ("owner_api.cli_parties", "pair"),
     "device": ("owner_api.cli_parties", "device"),
     "quote": ("owner_api.quote_command", "quote_command"),
+    "schedule": ("owner_api.schedule_command", "schedule_command"),
     "wear": ("owner_api.wear_command", "wear"),
     "dwell": ("owner_api.dwell_command", "dwell"),
     "ledger": ("owner_api.ledger_command", "ledger"),

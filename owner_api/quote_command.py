@@ -5,7 +5,7 @@ from typing import Any, BinaryIO, Final
 import click
 import orjson
 
-from owner_api.command_problem import EXIT_BAD_INPUT
+from owner_api.command_problem import EXIT_BAD_INPUT, document
 from owner_api.planning.quote import QuoteRequestError, answer_to_json, parse_request, quote
 from owner_api.problems import FieldError, Problem, ProblemCode
 
@@ -28,39 +28,40 @@ def quote_command(file: BinaryIO, *, jsonl: bool, _json: bool) -> None:
         while line := file.readline(MAX_INPUT_BYTES + 1):
             _skip_rest(file, line)
             try:
-                answer = _answer(line)
+                answer = _answer(_parsed(line))
             except Problem as problem:
-                answer = {"error": _document(problem)}
+                answer = {"error": document(problem)}
             click.echo(orjson.dumps(answer))
         return
     try:
-        click.echo(orjson.dumps(_answer(file.read(MAX_INPUT_BYTES + 1))))
+        click.echo(orjson.dumps(_answer(read_json(file))))
     except Problem as problem:
-        click.echo(orjson.dumps(_document(problem)))
+        click.echo(orjson.dumps(document(problem)))
         raise click.exceptions.Exit(EXIT_BAD_INPUT) from None
 
 
-def _answer(text: bytes) -> dict[str, object]:
-    """Return the answer to one request; raise Problem on a bad one."""
+def read_json(file: BinaryIO) -> Any:  # noqa: ANN401 - any JSON may arrive
+    """Return what a file of at most MAX_INPUT_BYTES holds; raise Problem when it is not JSON."""
+    return _parsed(file.read(MAX_INPUT_BYTES + 1))
+
+
+def _parsed(text: bytes) -> Any:  # noqa: ANN401 - any JSON may arrive
     if len(text) > MAX_INPUT_BYTES:
         detail = f"The request is over {MAX_INPUT_BYTES} bytes."
         raise Problem(ProblemCode.PAYLOAD_TOO_LARGE, detail)
     try:
-        message: Any = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Problem(ProblemCode.MALFORMED_JSON, str(error)) from None
+
+
+def _answer(message: Any) -> dict[str, object]:  # noqa: ANN401 - any JSON may arrive
+    """Return the answer to one request; raise Problem on a bad one."""
     try:
         return answer_to_json(quote(parse_request(message)))
     except QuoteRequestError as error:
         field = FieldError(pointer=error.pointer, code=error.code, limit=error.limit)
         raise Problem(ProblemCode.INVALID_BODY, str(error), errors=(field,)) from None
-
-
-def _document(problem: Problem) -> dict[str, Any]:
-    document = problem.document("")
-    # A command has no request id, and RFC 9457 makes the member optional.
-    del document["instance"]
-    return document
 
 
 def _skip_rest(file: BinaryIO, line: bytes) -> None:

@@ -74,7 +74,7 @@ def quote_request(
         },
         "tariff": tariff(tx, vehicle, now, departure.departure_at).entries,
         "charging": charging_entries(promised) if promised and promised.guaranteed else [],
-        "commitments": _fixed(tx, vehicle, leave_out),
+        "commitments": fixed_deals(tx, vehicle, leave_out),
         "currency": _planned_currency(vehicle),
         "offer": {
             "start_at": instant_text(max(terms.start_at, now)),
@@ -135,7 +135,7 @@ def charging_entries(promise: Recharge) -> list[Json]:
     return [entry]
 
 
-def _fixed(tx: Tx, vehicle: VehicleRecord, leave_out: str | None) -> list[Json]:
+def fixed_deals(tx: Tx, vehicle: VehicleRecord, leave_out: str | None = None) -> list[Json]:
     """Return the vehicle's other live deals, which any plan must keep."""
     deals = CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
     return [

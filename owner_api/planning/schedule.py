@@ -153,7 +153,7 @@ def _check(request: ScheduleRequest) -> None:
         ("/min_block_s", request.min_block_s, MAX_BLOCK_S),
         ("/hysteresis_pct", request.hysteresis_pct, MAX_NOISE_PCT),
         ("/reading_error_pct", request.reading_error_pct, MAX_NOISE_PCT),
-        ("/soc_target_departure_pct", request.soc_target_departure_pct, 100),
+        ("/preferences/soc_target_departure_pct", request.soc_target_departure_pct, 100),
     ):
         if not 0 <= value <= most:
             raise QuoteRequestError("out_of_range", pointer, f"is {value}", f"0..{most}")

@@ -472,6 +472,41 @@ BATTERY_HEALTH: Final = required(
         "currency": _CURRENCY,
     }
 )
+SCHEDULE: Final = required(
+    {
+        "schema": choice("v2g.schedule/1"),
+        "vehicle_id": typed_id("veh"),
+        "made_at": _AT,
+        "soc_pct": _PCT,
+        "soc_measured_at": _AT,
+        "departure_at": _AT,
+        "departure_source": choice("one_off", "calendar", "weekly", "forecast"),
+        "soc_min_departure_pct": _PCT,
+        "soc_target_departure_pct": _PCT,
+        "currency": _CURRENCY,
+        "prices_assumed_from": Nullable(_AT),
+        "commitments": integer(0, 1_000),
+        "end_at": _AT,
+        "charge_energy_wh": _WH,
+        "soc_at_departure_pct": _PCT,
+        "short_of_minimum_wh": _WH,
+        "repair_cost_at_most": _DECIMAL,
+        "short_blocks": integer(0, 100_000),
+        "steps": ListOf(
+            required(
+                {
+                    "start_at": _AT,
+                    "power_w": integer(0, 10_000_000),
+                    "start_below_pct": _PCT,
+                    "stop_at_pct": _PCT,
+                    "planned": boolean(),
+                }
+            ),
+            0,
+            20_000,
+        ),
+    }
+)
 PRICES_TAKEN: Final = required({"entries": integer(0, 1_000), "known_until": Nullable(_AT)})
 RULE_PREVIEW: Final = required(
     {

@@ -14,6 +14,7 @@ from owner_api.commands import (
     offers,
     preview,
     rewards,
+    scheduling,
     sessions,
     settlements,
     snapshot,
@@ -25,7 +26,7 @@ from owner_api.commands import (
 )
 from owner_api.problems import ProblemCode
 from owner_api.schemas import owner as messages, views
-from owner_api.schemas.fields import choice
+from owner_api.schemas.fields import choice, integer, typed_id
 
 from .routing import PAGE, Route
 
@@ -154,6 +155,20 @@ _VEHICLES: Final = (
         summary="What selling cost the battery so far, beside age",
         answer=views.BATTERY_HEALTH,
         handler=battery.health,
+    ),
+    Route(
+        method="GET",
+        path=f"{_VEHICLE}/schedule",
+        role="owner",
+        kind="query",
+        summary="When to charge before leaving: cheapest, ready in time, as thresholds",
+        query={
+            Optional("charger_id"): typed_id("chg"),
+            Optional("min_power_w"): integer(0, 1_000_000),
+        },
+        answer=views.SCHEDULE,
+        problems=(ProblemCode.DEPARTURE_UNKNOWN, ProblemCode.SOC_UNKNOWN),
+        handler=scheduling.schedule,
     ),
     Route(
         method="POST",

@@ -133,6 +133,10 @@ ROWS: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("PATCH", f"{_VEHICLE}/departures"): _owner({"weekly": {"mon": "17:00"}}),
     ("POST", f"{_VEHICLE}/telemetry"): _owner({"readings": [{"measured_at": NOW, "soc_pct": 70}]}),
     ("GET", f"{_VEHICLE}/battery-health"): _owner(),
+    ("GET", f"{_VEHICLE}/schedule"): (
+        Row(role="owner"),
+        Row(role="owner", query="?charger_id=$charger_id&min_power_w=1400"),
+    ),
     ("POST", f"{_VEHICLE}/prices"): _owner(
         {"entries": [{"start_at": NOW, "price_per_kwh": "0.3000"}]}
     ),

@@ -331,4 +331,4 @@ def test_absurd_limits_are_refused(name: str, value: object) -> None:
     """The error names the limit and what would pass."""
     with pytest.raises(QuoteRequestError) as caught:
         plan_charging(request(**{name: value}))
-    assert caught.value.pointer == f"/{name}"
+    assert caught.value.pointer.rpartition("/")[2] == name
