@@ -37,7 +37,8 @@ from .const import (
 )
 from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url, read_pairing
 from .pin import key_pin
-from .subentry_flow import ChargerSubentryFlow, VehicleSubentryFlow
+from .subentry_flow import ChargerSubentryFlow
+from .vehicle_flow import VehicleSubentryFlow
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))
 _CODE = TextSelector(TextSelectorConfig(autocomplete="off"))

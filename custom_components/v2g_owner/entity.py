@@ -1,5 +1,6 @@
 """What all our entities share: device, unique id, availability."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, override
 
@@ -14,6 +15,7 @@ from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
 from .coordinator import V2GCoordinator
 from .errors import translated_errors
 from .models import Charger, Departures, Preferences, Vehicle
+from .snapshot import Snapshot
 
 MANUFACTURER = "V2G Owner"
 
@@ -32,8 +34,8 @@ def hub_device_info(coordinator: V2GCoordinator) -> DeviceInfo:
     )
 
 
-class V2GEntity(CoordinatorEntity[V2GCoordinator]):
-    """An entity of one device of ours."""
+class V2GEntity[Subject](CoordinatorEntity[V2GCoordinator]):
+    """An entity of one device of ours, which shows something of what the device stands for."""
 
     _attr_has_entity_name = True
 
@@ -44,6 +46,11 @@ class V2GEntity(CoordinatorEntity[V2GCoordinator]):
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{device_key}_{description.key}"
+
+    @property
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What the device stands for, as the API last told it."""
 
     def _below_hub(self, identifier: str, name: str, model: str) -> DeviceInfo:
         """Describe a device reached through the hub."""
@@ -62,7 +69,7 @@ class V2GEntity(CoordinatorEntity[V2GCoordinator]):
         )
 
 
-class HubEntity(V2GEntity):
+class HubEntity(V2GEntity[Snapshot]):
     """An entity of the owner's account."""
 
     def __init__(self, coordinator: V2GCoordinator, description: EntityDescription) -> None:
@@ -71,8 +78,14 @@ class HubEntity(V2GEntity):
         super().__init__(coordinator, description, owner_id)
         self._attr_device_info = hub_device_info(coordinator)
 
+    @property
+    @override
+    def subject(self) -> Snapshot:
+        """The whole account."""
+        return self.coordinator.data
 
-class VehicleEntity(V2GEntity):
+
+class VehicleEntity(V2GEntity[Vehicle]):
     """An entity of one vehicle."""
 
     def __init__(
@@ -95,6 +108,12 @@ class VehicleEntity(V2GEntity):
         return self.coordinator.data.vehicles[self.vehicle_id]
 
     @property
+    @override
+    def subject(self) -> Vehicle:
+        """The vehicle."""
+        return self.vehicle
+
+    @property
     def preferences(self) -> Preferences:
         """What the owner asks for this vehicle."""
         return self.coordinator.data.preferences[self.vehicle_id]
@@ -115,7 +134,7 @@ class VehicleEntity(V2GEntity):
             await self.coordinator.async_write("departures", self.vehicle_id, changes)
 
 
-class ChargerEntity(V2GEntity):
+class ChargerEntity(V2GEntity[Charger]):
     """An entity of one charger."""
 
     def __init__(
@@ -136,3 +155,9 @@ class ChargerEntity(V2GEntity):
     def charger(self) -> Charger:
         """The charger as the API sees it."""
         return self.coordinator.data.chargers[self.charger_id]
+
+    @property
+    @override
+    def subject(self) -> Charger:
+        """The charger."""
+        return self.charger

@@ -58,6 +58,15 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """What a plan does from an instant on: power in W (+ into the car), percent at its start."""
+
+    start_at: datetime
+    power_w: int
+    soc_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """The API's judgement of an offer against the owner's limits."""
 
@@ -77,6 +86,8 @@ class Evaluation:
     counter: Counter | None = None
     reason: dict[str, Any] | None = None
     nearest: tuple[Any, ...] | None = None
+    plan: tuple[PlanStep, ...] | None = None
+    prices_assumed_from: datetime | None = None
     lease_s: int | None = None
 
 
@@ -102,6 +113,7 @@ class Offer:
     respond_by: datetime
     terms: Terms
     terms_sha256: str
+    issued_at: datetime | None = None
     vehicle_id: str | None = None
     session_id: str | None = None
     evse_id: str | None = None

@@ -1,7 +1,5 @@
 """Sensors of chargers: power, energy both ways, which vehicle is there."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import override
 
 from homeassistant.components.sensor import (
@@ -11,21 +9,13 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import UnitOfEnergy, UnitOfPower
-from homeassistant.helpers.typing import StateType
 
 from .entity import ChargerEntity
 from .models import Charger
+from .sensor_figure import FigureDescription
 
-
-@dataclass(frozen=True, kw_only=True)
-class ChargerSensorDescription(SensorEntityDescription):
-    """Describes a sensor of a charger."""
-
-    value_fn: Callable[[Charger], StateType]
-
-
-CHARGER_SENSORS: tuple[ChargerSensorDescription, ...] = (
-    ChargerSensorDescription(
+CHARGER_SENSORS: tuple[FigureDescription[Charger], ...] = (
+    FigureDescription(
         key="power",
         translation_key="power",
         device_class=SensorDeviceClass.POWER,
@@ -35,7 +25,7 @@ CHARGER_SENSORS: tuple[ChargerSensorDescription, ...] = (
         suggested_display_precision=2,
         value_fn=lambda charger: charger.power_w,
     ),
-    ChargerSensorDescription(
+    FigureDescription(
         key="energy_imported",
         translation_key="energy_to_car",
         device_class=SensorDeviceClass.ENERGY,
@@ -45,7 +35,7 @@ CHARGER_SENSORS: tuple[ChargerSensorDescription, ...] = (
         suggested_display_precision=2,
         value_fn=lambda charger: charger.import_register_wh,
     ),
-    ChargerSensorDescription(
+    FigureDescription(
         key="energy_exported",
         translation_key="energy_from_car",
         device_class=SensorDeviceClass.ENERGY,
@@ -61,18 +51,6 @@ CONNECTED_VEHICLE = SensorEntityDescription(
 )
 
 
-class ChargerSensor(ChargerEntity, SensorEntity):
-    """One figure of a charger."""
-
-    entity_description: ChargerSensorDescription
-
-    @property
-    @override
-    def native_value(self) -> StateType:
-        """Return the figure."""
-        return self.entity_description.value_fn(self.charger)
-
-
 class ConnectedVehicleSensor(ChargerEntity, SensorEntity):
     """Which of the owner's vehicles is plugged in here."""
 
@@ -81,5 +59,5 @@ class ConnectedVehicleSensor(ChargerEntity, SensorEntity):
     def native_value(self) -> str | None:
         """Return the vehicle's name; unknown while none is known to be there."""
         vehicles = self.coordinator.data.vehicles
-        vehicle = vehicles.get(self.charger.vehicle_id or "")
+        vehicle = vehicles.get(self.subject.vehicle_id or "")
         return vehicle.display_name if vehicle else None

@@ -71,6 +71,11 @@ class Snapshot:
         still_open = (offer for offer in self.offers.values() if offer.is_open)
         return sorted(still_open, key=lambda offer: (offer.respond_by, offer.offer_id))
 
+    def newest_offer(self, vehicle_id: str) -> Offer | None:
+        """Return the newest offer for a vehicle; the API's ids sort by the time they were made."""
+        about = (offer for offer in self.offers.values() if offer.vehicle_id == vehicle_id)
+        return max(about, key=lambda offer: offer.offer_id, default=None)
+
     @property
     def live_commitments(self) -> list[Commitment]:
         """Return the commitments that may still deliver, the earliest first."""

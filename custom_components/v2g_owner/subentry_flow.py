@@ -1,4 +1,4 @@
-"""Add and change vehicles and chargers of an account.
+"""Add and change what an account links: what vehicles and chargers share, and chargers.
 
 The API is master of what a vehicle is; which of the owner's entities speak for it is ours alone.
 """
@@ -11,7 +11,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentryFlow, S
 import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
-from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID
+from .const import CONF_CHARGER_ID
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .subentry_schemas import (
     CHARGER_ENTITIES,
@@ -19,12 +19,9 @@ from .subentry_schemas import (
     CONF_DISPLAY_NAME,
     CONF_LINK,
     LINK_NEW,
-    VEHICLE_ENTITIES,
-    VEHICLE_FACTS,
     charger_body,
     facts_form,
     link_schema,
-    vehicle_body,
 )
 
 
@@ -36,6 +33,8 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
     id_key: ClassVar[str]
     facts_schema: ClassVar[probatio.Schema]
     entities_schema: ClassVar[probatio.Schema]
+    known_steps: ClassVar[tuple[str, ...]] = ("refacts",)
+    """What can be changed of a device that the API knows."""
 
     def __init__(self) -> None:
         """Start with nothing chosen."""
@@ -121,7 +120,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         options = ["remap"]
         # The API no longer knows a device that was deleted there: only the mapping is left.
         if self._device_id in self._known():
-            options.append("refacts")
+            options += self.known_steps
         return self.async_show_menu(step_id="reconfigure", menu_options=options)
 
     async def async_step_remap(
@@ -196,17 +195,6 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         except OwnerApiError:
             errors["base"] = "cannot_connect"
         return None
-
-
-class VehicleSubentryFlow(LinkedDeviceFlow):
-    """Links a vehicle."""
-
-    subject = "vehicle"
-    resource = "vehicles"
-    id_key = CONF_VEHICLE_ID
-    facts_schema = VEHICLE_FACTS
-    entities_schema = VEHICLE_ENTITIES
-    body = staticmethod(vehicle_body)
 
 
 class ChargerSubentryFlow(LinkedDeviceFlow):

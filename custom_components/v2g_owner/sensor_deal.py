@@ -1,0 +1,113 @@
+"""Sensors of the account about the running or next deal."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from homeassistant.components.sensor import SensorDeviceClass
+from homeassistant.const import PERCENTAGE, UnitOfEnergy, UnitOfPower
+
+from .const import COMMITMENT_STATES
+from .judgement import plan_steps
+from .models_deal import Commitment
+from .money import major
+from .sensor_figure import FigureDescription
+from .snapshot import Snapshot
+
+
+def _deal(snapshot: Snapshot) -> Commitment | None:
+    """Return the commitment being stopped, else the live one that starts first."""
+    return next(iter([*snapshot.stopping_commitments, *snapshot.live_commitments]), None)
+
+
+def _of_deal[T](read: Callable[[Commitment], T]) -> Callable[[Snapshot], T | None]:
+    """Read a figure of the live commitment, None while there is none."""
+
+    def value(snapshot: Snapshot) -> T | None:
+        return None if (deal := _deal(snapshot)) is None else read(deal)
+
+    return value
+
+
+def _deal_currency(snapshot: Snapshot) -> str:
+    """Return the live commitment's currency, the owner's while there is none."""
+    deal = _deal(snapshot)
+    return (deal.currency if deal else "") or snapshot.owner.currency
+
+
+def _deal_attributes(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what a person needs to follow the live commitment."""
+    if (deal := _deal(snapshot)) is None:
+        return {}
+    stop, offer = deal.stop, snapshot.offers.get(deal.offer_id)
+    return {
+        "commitment_id": deal.commitment_id,
+        "offer_id": deal.offer_id,
+        "park": deal.park.display_name,
+        "vehicle_id": deal.vehicle_id,
+        "committed_energy_wh": deal.committed_energy_wh,
+        "start_at": deal.start_at.isoformat(),
+        "end_at": deal.end_at.isoformat(),
+        "lease_until": deal.lease_until.isoformat() if deal.lease_until else None,
+        "soc_floor_pct": deal.soc_floor_pct,
+        "stop_requested_at": _moment(stop.requested_at) if stop else None,
+        "stop_confirmed_at": _moment(stop.confirmed_at) if stop else None,
+        "stopped_at": _moment(stop.stopped_at) if stop else None,
+        "unplug_hint": deal.unplug_hint,
+        "plan": plan_steps(offer.evaluation if offer else None),
+    }
+
+
+def _moment(instant: datetime | None) -> str | None:
+    """Return an instant as text."""
+    return instant.isoformat() if instant else None
+
+
+DEAL_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
+    FigureDescription(
+        key="deal_state",
+        translation_key="deal_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=["none", *COMMITMENT_STATES],
+        value_fn=lambda snapshot: deal.state if (deal := _deal(snapshot)) else "none",
+        attributes_fn=_deal_attributes,
+    ),
+    FigureDescription(
+        key="deal_delivered",
+        translation_key="deal_delivered",
+        device_class=SensorDeviceClass.ENERGY_STORAGE,
+        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
+        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value_fn=_of_deal(lambda deal: deal.delivered_wh),
+    ),
+    FigureDescription(
+        key="deal_power",
+        translation_key="deal_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        value_fn=_of_deal(lambda deal: deal.power_w),
+    ),
+    FigureDescription(
+        key="deal_soc",
+        translation_key="deal_soc",
+        device_class=SensorDeviceClass.BATTERY,
+        native_unit_of_measurement=PERCENTAGE,
+        entity_registry_enabled_default=False,
+        value_fn=_of_deal(lambda deal: deal.soc_pct),
+    ),
+    FigureDescription(
+        key="deal_earned",
+        translation_key="deal_earned",
+        device_class=SensorDeviceClass.MONETARY,
+        suggested_display_precision=2,
+        value_fn=lambda snapshot: (
+            major(deal.earned_minor, _deal_currency(snapshot))
+            if (deal := _deal(snapshot))
+            else None
+        ),
+        unit_fn=_deal_currency,
+    ),
+)

@@ -1,0 +1,88 @@
+"""Sensors of a vehicle about the newest offer it got, whatever became of it."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
+from homeassistant.helpers.typing import StateType
+
+from .const import OFFER_STATES
+from .entity import VehicleEntity
+from .judgement import OFFER_REASONS, money_lines, reason_code, reason_details, ways_to_yes
+from .models_deal import Offer
+from .money import major
+from .sensor_figure import EXPLANATIONS, FigureDescription
+
+
+def _facts(offer: Offer) -> dict[str, Any]:
+    """Return what the offer asked for and what it would have left."""
+    found, currency = offer.evaluation, offer.terms.reward.currency
+    net = found.net_minor if found else None
+    return {
+        "offer_id": offer.offer_id,
+        "park": offer.park.display_name,
+        "issued_at": offer.issued_at.isoformat() if offer.issued_at else None,
+        "start_at": offer.terms.start_at.isoformat(),
+        "end_at": offer.terms.end_at.isoformat(),
+        "requested_energy_wh": offer.terms.requested_energy_wh,
+        "price_per_kwh": offer.terms.reward.price_per_kwh,
+        "break_even_price_per_kwh": found.break_even_price_per_kwh if found else None,
+        "currency": currency,
+        "net": None if net is None else major(net, currency),
+        **money_lines(found, currency),
+    }
+
+
+def _why_not(offer: Offer) -> dict[str, Any]:
+    """Return the limit that binds and what would have been enough."""
+    return {
+        "offer_id": offer.offer_id,
+        **reason_details(offer.evaluation),
+        "ways": ways_to_yes(offer.evaluation),
+    }
+
+
+LAST_OFFER_SENSORS: tuple[FigureDescription[Offer], ...] = (
+    FigureDescription(
+        key="last_offer",
+        translation_key="last_offer",
+        device_class=SensorDeviceClass.ENUM,
+        options=list(OFFER_STATES),
+        value_fn=lambda offer: offer.state if offer.state in OFFER_STATES else None,
+        attributes_fn=_facts,
+    ),
+    FigureDescription(
+        key="last_offer_reason",
+        translation_key="last_offer_reason",
+        device_class=SensorDeviceClass.ENUM,
+        options=list(OFFER_REASONS),
+        value_fn=lambda offer: reason_code(offer.evaluation),
+        attributes_fn=_why_not,
+    ),
+)
+
+
+class LastOfferSensor(VehicleEntity, SensorEntity):
+    """One figure of the vehicle's newest offer; unknown before the first one."""
+
+    entity_description: FigureDescription[Offer]
+    _unrecorded_attributes = EXPLANATIONS
+
+    @property
+    def _offer(self) -> Offer | None:
+        """Return the newest offer made for the vehicle."""
+        return self.coordinator.data.newest_offer(self.vehicle_id)
+
+    @property
+    @override
+    def native_value(self) -> StateType:
+        """Return the figure."""
+        value = self._offer and self.entity_description.value_fn(self._offer)
+        return value if isinstance(value, str) else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what explains the figure."""
+        explain, offer = self.entity_description.attributes_fn, self._offer
+        return None if explain is None or offer is None else explain(offer)
