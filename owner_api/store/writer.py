@@ -122,7 +122,7 @@ class Writer:
             return
         try:
             self.timed(took_s)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged with its trace; the answer is already decided
             _LOG.exception("a listener of commit times failed; the commit itself is kept")
 
     def _seal(self, touched: set[str]) -> None:

@@ -1,0 +1,1 @@
+"""The whole API against an independent model of it, one random step at a time."""

@@ -1,0 +1,413 @@
+"""The model: what each message and each passing second should make of the world."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from .drawing import DRAWING, Transition, another_end
+from .things import (
+    CURRENCIES,
+    POWER_W,
+    Car,
+    Deal,
+    Offer,
+    Party,
+    Settlement,
+    Stay,
+    award_by,
+    owed_minor,
+)
+from .watching import SECOND, lease, watch
+
+START_GRACE = timedelta(seconds=300)
+READING_GRACE = timedelta(seconds=900)
+QUIET_W = 50
+
+type Expected = tuple[int, str | None]
+OK: Expected = (200, None)
+MADE: Expected = (201, None)
+CLOSED: Expected = (409, "commitment_closed")
+
+
+class Twin:
+    """A second, simple telling of the API; ``altered`` is one move that it believes wrongly."""
+
+    def __init__(self, altered: Transition | None = None) -> None:
+        self._altered = altered
+        self.taken: Counter[Transition] = Counter()
+        self.offers: dict[str, Offer] = {}
+        self.deals: dict[str, Deal] = {}
+        self.settlements: list[Settlement] = []
+        self.stays: list[Stay] = []
+        self.superseded: dict[tuple[str, int], str] = {}
+        self.balances: Counter[tuple[str, str]] = Counter()
+
+    def move(self, machine: str, before: str, after: str) -> str:
+        """Take one transition and return where it leads."""
+        if after not in DRAWING[machine].get(before, "").split():
+            raise AssertionError(f"the model itself moved {machine} {before} → {after}")
+        self.taken[machine, before, after] += 1
+        if (machine, before, after) == self._altered:
+            return another_end(self._altered)
+        return after
+
+    # Offers
+
+    def judge(self, offer: Offer, now: datetime) -> str:
+        """Judge a fresh revision of an offer; return its state."""
+        car, terms = offer.car, offer.terms
+        if self.unwanted(offer, now):
+            verdict = "auto_declined"
+        elif car.by_rules and terms.price >= "1.5":
+            verdict = "accepted"
+        else:
+            verdict = "presented"
+        offer.state = self.move("offer", "received", verdict)
+        return verdict
+
+    def unwanted(self, offer: Offer, now: datetime) -> str | None:
+        """Return why the owner is not asked."""
+        blocked = self.blocked(offer, now)
+        cheap = offer.terms.kind == "cash" and offer.terms.price < "0.5"
+        return blocked or ("price" if cheap else None)
+
+    @staticmethod
+    def blocked(offer: Offer, now: datetime) -> str | None:
+        """Return why nothing may be discharged at all; the same word as the API's problem."""
+        car, stay = offer.car, offer.stay
+        if not car.allowed:
+            return "discharge_not_allowed"
+        if stay.ended or car.stay is not stay:
+            return "not_bound"
+        if car.agreements[stay.park.party_id] is None:
+            return "agreement_missing"
+        if car.soc_at is None or now - car.soc_at > timedelta(seconds=1800):
+            return "soc_stale"
+        return None
+
+    def revise(self, offer: Offer, now: datetime) -> Expected:
+        """Say what a next revision would meet, and end the present one."""
+        if offer.state not in ("presented", "countered"):
+            return 409, "offer_closed"
+        if now >= offer.respond_by:
+            return 410, "offer_expired"
+        key = offer.offer_id, offer.revision
+        self.superseded[key] = self.move("offer", offer.state, "superseded")
+        return MADE
+
+    def withdraw(self, offer: Offer, now: datetime) -> Expected:
+        """Take an offer back."""
+        if offer.state not in ("presented", "countered"):
+            return 409, "offer_closed"
+        if now >= offer.respond_by:
+            return 410, "offer_expired"
+        offer.state = self.move("offer", offer.state, "withdrawn")
+        return OK
+
+    def decide(  # noqa: PLR0911 - one return per answer, in the order they are found
+        self, offer: Offer, word: str, revision: int, now: datetime
+    ) -> Expected:
+        """Answer an offer."""
+        if offer.said == (word, revision):
+            return MADE
+        if revision != offer.revision:
+            return 409, "stale_terms"
+        if offer.state == "expired":
+            return 410, "offer_expired"
+        to = {"accept": "accepted", "decline": "declined", "counter": "countered"}[word]
+        if to not in DRAWING["offer"].get(offer.state, "").split():
+            return 409, "offer_closed"
+        if now >= offer.respond_by:
+            return 410, "offer_expired"
+        if word == "accept" and (block := self.blocked(offer, now)):
+            return 409, block
+        offer.state = self.move("offer", offer.state, to)
+        offer.said = word, revision
+        return MADE
+
+    def commit(self, offer: Offer, commitment_id: str, now: datetime) -> None:
+        """Make the deal of a yes."""
+        deal = Deal(
+            commitment_id=commitment_id,
+            car=offer.car,
+            stay=offer.stay,
+            terms=offer.terms,
+            terms_sha256=offer.terms_sha256,
+            committed_wh=offer.terms.energy_wh,
+            award_by=award_by(offer.terms, now),
+        )
+        offer.deal = self.deals[commitment_id] = deal
+
+    def close_offers(self, stay: Stay) -> None:
+        """Take back what is open in a session whose car is gone."""
+        for offer in self.offers.values():
+            if offer.stay is stay and offer.state in ("presented", "countered"):
+                offer.state = self.move("offer", offer.state, "withdrawn")
+
+    # Deals
+
+    def finish(self, deal: Deal, to: str, reason: str, now: datetime) -> None:
+        """End a deal."""
+        deal.state, deal.reason = self.move("commitment", deal.state, to), reason
+        deal.setpoint_w, deal.ended_at = 0, now
+
+    def live_of(self, car: Car) -> list[Deal]:
+        """Return the car's deals that have not ended."""
+        return [deal for deal in self.deals.values() if deal.car is car and deal.live]
+
+    def award(self, deal: Deal, energy_wh: int, sha256: str, now: datetime) -> Expected:
+        """Award a consent."""
+        if deal.state == "lapsed":
+            return 410, "offer_expired"
+        if deal.state != "pending_award":
+            return CLOSED
+        if sha256 != deal.terms_sha256:
+            return 409, "award_mismatch"
+        least = max(1, min(deal.terms.least_wh, deal.committed_wh))
+        if not least <= energy_wh <= deal.committed_wh:
+            return 409, "award_mismatch"
+        if now > deal.award_by:
+            return 410, "offer_expired"
+        deal.state = self.move("commitment", deal.state, "scheduled")
+        deal.committed_wh = energy_wh
+        return OK
+
+    def cancel(self, deal: Deal, now: datetime) -> Expected:
+        """Let the park take a deal back or cut it short."""
+        if not deal.live:
+            return CLOSED
+        to = "curtailed" if deal.state == "active" else "cancelled"
+        self.finish(deal, to, "park", now)
+        return OK
+
+    def instruct(  # noqa: PLR0911 - as decide
+        self, deal: Deal, seq: int, setpoint_w: int, now: datetime
+    ) -> Expected:
+        """Grant a lease or say why not."""
+        if deal.state == "revoked" and deal.reason in ("owner", "preferences", "agreement"):
+            return 409, "stop_in_force"
+        if deal.state == "pending_award":
+            return 409, "no_lease"
+        if deal.state not in ("scheduled", "active"):
+            return CLOSED
+        if seq <= deal.last_seq:
+            return 409, "stale_sequence"
+        if self._lease_over(deal, now):
+            self._end_lease(deal, now)
+            return CLOSED
+        if -setpoint_w > POWER_W:
+            return 422, "invalid_body"
+        if deal.state == "scheduled":
+            if refused := self._cannot_start(deal, now):
+                return 409, refused
+            deal.state = self.move("commitment", "scheduled", "active")
+            deal.started_at, stay = now, deal.stay
+            deal.begin_wh = deal.last_wh = stay.register_wh
+            if deal.car.anchor_wh is None:
+                deal.car.anchor_wh = stay.register_wh
+        return self._lease(deal, seq, setpoint_w, now)
+
+    @staticmethod
+    def _cannot_start(deal: Deal, now: datetime) -> str | None:
+        if not deal.terms.start_at <= now < deal.terms.end_at:
+            return "no_lease"
+        seen = deal.stay.seen_at
+        blind = seen is None or now - seen > timedelta(seconds=60)
+        return "no_lease" if blind else None
+
+    def _lease(self, deal: Deal, seq: int, setpoint_w: int, now: datetime) -> Expected:
+        view = watch(deal, now)
+        if view.ends is not None:
+            self.finish(deal, *view.ends, now)
+            return CLOSED
+        until = lease(deal, view, now, -setpoint_w)
+        if until - now < SECOND:
+            assert view.sure_until is not None
+            ends = view.later
+            if view.sure_until - now < SECOND:
+                ends = ("curtailed", "soc_stale")
+            if deal.terms.end_at - now < SECOND:
+                ends = ("completed", "delivered")
+            self.finish(deal, *ends, now)
+            return CLOSED
+        deal.last_seq, deal.setpoint_w, deal.instructed_at = seq, setpoint_w, now
+        deal.worst_w, deal.lease_until = min(deal.worst_w, setpoint_w), until
+        return MADE
+
+    @staticmethod
+    def _lease_over(deal: Deal, now: datetime) -> bool:
+        until = deal.lease_until
+        return deal.state == "active" and until is not None and now >= until < deal.terms.end_at
+
+    def _end_lease(self, deal: Deal, now: datetime) -> None:
+        assert deal.lease_until is not None
+        if not self.enforce(deal, deal.lease_until):
+            self.finish(deal, "failed", "lease", now)
+
+    def enforce(self, deal: Deal, now: datetime) -> bool:
+        """End a running deal that may not go on."""
+        if deal.state != "active":
+            return False
+        view = watch(deal, now)
+        if view.ends is not None:
+            self.finish(deal, *view.ends, now)
+        return view.ends is not None
+
+    # The meter
+
+    def readings(self, stay: Stay, told: list[tuple[datetime, int, int]], now: datetime) -> None:
+        """Take (measured_at, register, power): repeated ones change nothing, late ones hardly."""
+        taken = False
+        for at, register_wh, power_w in sorted(told):
+            if at not in stay.known:
+                stay.known.add(at)
+                self._take(stay, at, register_wh, power_w, now)
+                taken = True
+        deal = self.metered(stay)
+        if taken and deal is not None:
+            self.enforce(deal, now)
+            self.settle_if_ready(deal, now)
+
+    def _take(
+        self, stay: Stay, at: datetime, register_wh: int, power_w: int, now: datetime
+    ) -> None:
+        if stay.measured_at is not None and at <= stay.measured_at:
+            return
+        deal = self.metered(stay)
+        stay.measured_at, stay.seen_at = at, min(at, now)
+        stay.register_wh, stay.power_w = register_wh, power_w
+        if deal is not None:
+            deal.last_wh = register_wh
+            before = deal.instructed_at is not None and at < deal.instructed_at
+            deal.worst_w = deal.worst_w if before else deal.setpoint_w
+
+    def metered(self, stay: Stay) -> Deal | None:
+        """Return the deal whose energy a session's meter counts: the newest unsettled one."""
+        found = [
+            deal
+            for deal in self.deals.values()
+            if deal.stay is stay and deal.started_at is not None and deal.settlement is None
+        ]
+        return max(found, key=_started, default=None)
+
+    # Settlements
+
+    def settle_if_ready(self, deal: Deal, now: datetime) -> None:
+        """Settle an ended deal once its meter has spoken or has been silent for too long."""
+        if deal.settlement or deal.started_at is None or deal.ended_at is None or deal.live:
+            return
+        stay = deal.stay
+        read = stay.measured_at is not None and stay.measured_at >= deal.ended_at
+        if (read and abs(stay.power_w) < QUIET_W) or now - deal.ended_at >= READING_GRACE:
+            self.settle(deal, deal.delivered_wh, now, 1)
+
+    def settle(self, deal: Deal, delivered_wh: int, now: datetime, version: int) -> Settlement:
+        """Write a version of a settlement and book its reward."""
+        made = Settlement(
+            deal=deal,
+            version=version,
+            delivered_wh=delivered_wh,
+            net_minor=owed_minor(deal.terms, delivered_wh),
+            dispute_until=now + timedelta(seconds=deal.terms.dispute_s),
+        )
+        deal.settlement = made
+        self.settlements.append(made)
+        self._book(made, "owed", "pending")
+        return made
+
+    def _book(self, settlement: Settlement, source: str, target: str) -> None:
+        deal = settlement.deal
+        currency = CURRENCIES[deal.terms.kind]
+        for step, sign in ((source, -1), (target, 1)):
+            party: Party = deal.stay.park if step == "owed" else deal.car.owner
+            account = f"{party.party_id}:{'payable' if step == 'owed' else step}"
+            self.balances[account, currency] += sign * settlement.net_minor
+        if target != "owed":
+            settlement.reward = target
+
+    def finalize(self, settlement: Settlement) -> None:
+        """Make a settlement final."""
+        settlement.state = self.move("settlement", settlement.state, "final")
+        self._book(settlement, "pending", "confirmed")
+
+    def agree(self, settlement: Settlement, *, owner: bool) -> Expected:
+        """Take one side's yes."""
+        if settlement.state in ("provisional", "disputed"):
+            settlement.owner_agrees |= owner
+            settlement.park_agrees |= not owner
+            if settlement.owner_agrees and settlement.park_agrees:
+                self.finalize(settlement)
+        return OK
+
+    def dispute(self, settlement: Settlement, now: datetime) -> Expected:
+        """Take the owner's no."""
+        if settlement.state != "provisional" or now >= settlement.dispute_until:
+            return 409, "conflict"
+        settlement.state = self.move("settlement", "provisional", "disputed")
+        settlement.owner_agrees = False
+        return MADE
+
+    def correct(self, settlement: Settlement, delivered_wh: int, now: datetime) -> Expected:
+        """Reverse a version and write the next."""
+        deal = settlement.deal
+        if delivered_wh > deal.committed_wh:
+            return 422, "invalid_body"
+        if settlement.state == "corrected":
+            return 409, "conflict"
+        settlement.state = self.move("settlement", settlement.state, "corrected")
+        self._book(settlement, settlement.reward, "owed")
+        settlement.reward = "reversed"
+        self.settle(deal, delivered_wh, now, settlement.version + 1)
+        return MADE
+
+    def pay(self, settlement: Settlement, reference: str) -> Expected:
+        """Mark a final settlement as paid."""
+        if settlement.state != "final":
+            return 409, "conflict"
+        if settlement.reward == "paid":
+            return OK if settlement.reference == reference else (409, "conflict")
+        self._book(settlement, "confirmed", "paid")
+        settlement.reference = reference
+        return OK
+
+    # Time
+
+    def tick(self, now: datetime) -> None:
+        """Do what is due."""
+        for offer in self.offers.values():
+            if offer.state in ("presented", "countered") and now >= offer.respond_by:
+                offer.state = self.move("offer", offer.state, "expired")
+        for deal in self.deals.values():
+            self._watch_deal(deal, now)
+        for deal in self.deals.values():
+            self.settle_if_ready(deal, now)
+        for settlement in self.settlements:
+            if settlement.state == "provisional" and now >= settlement.dispute_until:
+                self.finalize(settlement)
+
+    def _watch_deal(self, deal: Deal, now: datetime) -> None:
+        terms = deal.terms
+        late = now > min(max(terms.start_at, deal.award_by) + START_GRACE, terms.end_at)
+        if deal.state == "pending_award" and now > deal.award_by:
+            self.finish(deal, "lapsed", "award", now)
+        elif deal.state == "scheduled" and (late or now >= terms.end_at):
+            self.finish(deal, "missed", "not_started", now)
+        elif self._lease_over(deal, now):
+            self._end_lease(deal, now)
+        elif deal.state == "active" and now >= terms.end_at:
+            self.finish(deal, "completed", "delivered", now)
+        else:
+            self.enforce(deal, now)
+
+    def end_stay(self, stay: Stay, now: datetime) -> None:
+        """Unplug: what ran has failed, what was scheduled is missed, what waited is revoked."""
+        stay.ended = True
+        ends = {"active": "failed", "scheduled": "missed", "pending_award": "revoked"}
+        for deal in self.deals.values():
+            if deal.stay is stay and deal.live:
+                self.finish(deal, ends[deal.state], "unplugged", now)
+        self.close_offers(stay)
+
+
+def _started(deal: Deal) -> datetime:
+    assert deal.started_at is not None
+    return deal.started_at
