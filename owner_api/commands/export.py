@@ -49,7 +49,6 @@ LEFT_OUT: Final[dict[str, str]] = {
     "ledger_node": "digests",
     "ledger_checkpoint": "the server's own",
     "ledger_key": "the server's own",
-    "signing_key": "the server's own",
     "meta": "the server's own",
     "park": "a park's own",
     "alembic_version": "the schema's own",

@@ -113,12 +113,3 @@ pairing_code = Table(
     Column("device_id", Text),
     **STRICT,
 )
-signing_key = Table(
-    "signing_key",
-    metadata,
-    Column("key_id", Text, primary_key=True),
-    Column("private_pem", Text, nullable=False),
-    Column("created_at", Text, nullable=False),
-    Column("retired_at", Text),
-    **STRICT,
-)
