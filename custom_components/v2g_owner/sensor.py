@@ -3,11 +3,13 @@
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import SUBENTRY_CHARGER, SUBENTRY_VEHICLE
+from .battery_health import BatteryHealthCoordinator
+from .const import CONF_VEHICLE_ID, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
 from .sensor_charger import CHARGER_SENSORS, CONNECTED_VEHICLE, ConnectedVehicleSensor
 from .sensor_deal import DEAL_SENSORS
 from .sensor_figure import ChargerFigure, HubFigure, VehicleFigure, VehicleMoney
+from .sensor_health import HEALTH_SENSORS, HealthSensor
 from .sensor_last_offer import LAST_OFFER_SENSORS, LastOfferSensor
 from .sensor_offer import OFFER_SENSORS
 from .sensor_rewards import REWARD_SENSORS
@@ -27,11 +29,13 @@ async def async_setup_entry(
     coordinator = entry.runtime_data.coordinator
     async_add_entities(HubFigure(coordinator, description) for description in HUB_SENSORS)
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        health = BatteryHealthCoordinator(hass, entry, subentry.data[CONF_VEHICLE_ID])
         async_add_entities(
             [
                 *(VehicleFigure(coordinator, each, subentry) for each in VEHICLE_SENSORS),
                 VehicleMoney(coordinator, WEAR_COST, subentry),
                 *(LastOfferSensor(coordinator, each, subentry) for each in LAST_OFFER_SENSORS),
+                *(HealthSensor(coordinator, health, each, subentry) for each in HEALTH_SENSORS),
             ],
             config_subentry_id=subentry.subentry_id,
         )
