@@ -5,15 +5,16 @@ from datetime import datetime
 from owner_api.store.tx import Tx
 
 from . import journal, owner_views, park_views, vehicle_views
+from .edge import Json
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 
 
-def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> VehicleRecord:
-    """Tell the owner how the vehicle stands now."""
+def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> tuple[VehicleRecord, Json]:
+    """Tell the owner how the vehicle stands now; returns its record and what was told."""
     record = VehicleRecord.find(tx, vehicle_id)
     shown = vehicle_views.vehicle_view(tx, record, now)
     tx.emit(record.owner_id, "vehicle.updated", now, shown)
-    return record
+    return record, shown
 
 
 def session(tx: Tx, session_id: str, now: datetime) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from owner_api.core.departures import next_departure
 from owner_api.core.model import Departure, NextDeparture
@@ -49,11 +50,11 @@ def departure_in_force(
     level = _LEVELS.get(preferences.departure_guard)
     if level is None or session.plugged_in_at > now:
         return None
-    stays = _stays(tx, vehicle.vehicle_id)
-    if len(stays) < _FEWEST_STAYS:
+    ended = _ended_stays(tx, vehicle.vehicle_id)
+    if len(ended) < _FEWEST_STAYS:
         return None
     found = forecast_dwell(
-        StayHistory.of(stays, vehicle.zone),
+        _history(ended, vehicle.zone),
         prior=_prior(),
         plugged_in_at=session.plugged_in_at,
         now=now,
@@ -66,8 +67,8 @@ def departure_in_force(
     )
 
 
-def _stays(tx: Tx, vehicle_id: str) -> list[Stay]:
-    """Return the vehicle's newest ended stays at parks."""
+def _ended_stays(tx: Tx, vehicle_id: str) -> tuple[tuple[str, str], ...]:
+    """Return begin and end, as stored, of the vehicle's newest ended stays at parks."""
     rows = tx.all(
         "SELECT plugged_in_at, unplugged_at FROM session WHERE vehicle_id = ?"
         " AND state = 'ended' AND bound_by IS NOT NULL AND unplugged_at > plugged_in_at"
@@ -75,8 +76,15 @@ def _stays(tx: Tx, vehicle_id: str) -> list[Stay]:
         vehicle_id,
         _MOST_STAYS,
     )
-    found = []
-    for row in rows:
-        begin, end = decode(row["plugged_in_at"]), decode(row["unplugged_at"])
-        found.append(Stay(plugged_in_at=begin, dwell_h=(end - begin).total_seconds() / 3600))
-    return found
+    return tuple((row["plugged_in_at"], row["unplugged_at"]) for row in rows)
+
+
+# A car's past only grows when a stay ends, but is asked for with every reading.
+@lru_cache(maxsize=512)
+def _history(ended: tuple[tuple[str, str], ...], zone: ZoneInfo) -> StayHistory:
+    """Return stored stays as a history in the owner's zone."""
+    stays = []
+    for begin_text, end_text in ended:
+        begin, end = decode(begin_text), decode(end_text)
+        stays.append(Stay(plugged_in_at=begin, dwell_h=(end - begin).total_seconds() / 3600))
+    return StayHistory.of(stays, zone)

@@ -16,7 +16,7 @@ from . import announce, battery, deals, guard, rejudge
 from .binding import bind_by_telemetry
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
-from .vehicle_views import open_session, vehicle_view
+from .vehicle_views import open_session
 
 
 def take(tx: Tx, call: Call) -> Reply:
@@ -43,8 +43,8 @@ def take(tx: Tx, call: Call) -> Reply:
         bind_by_telemetry(tx, known, call.now, call.config.bind_tolerance_s)
     fresh_soc = live.soc_measured_at != vehicle.live.soc_measured_at
     _watch(tx, vehicle.vehicle_id, call.now, call.config, fresh_soc=fresh_soc)
-    record = announce.vehicle(tx, vehicle.vehicle_id, call.now)
-    return Reply(body=vehicle_view(tx, record, call.now), status=201)
+    _, shown = announce.vehicle(tx, vehicle.vehicle_id, call.now)
+    return Reply(body=shown, status=201)
 
 
 def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | None:

@@ -6,7 +6,7 @@ from typing import Final
 from owner_api.core.canonical import instant_text
 from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.machine import CommitmentState
-from owner_api.core.model import RewardTerms, Terms, WarrantyPolicy
+from owner_api.core.model import NextDeparture, RewardTerms, Terms, WarrantyPolicy
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
@@ -45,7 +45,7 @@ def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
         "unbound_session",
         "no_agreement",
     ):
-        available = _available(tx, vehicle, session, now)
+        available = _available(tx, vehicle, session, departure, now)
     if status == "idle" and available == 0:
         reason = "nothing_to_sell"
     shown_soc = None
@@ -135,11 +135,14 @@ def _reasons(
 
 
 def _available(
-    tx: Tx, vehicle: VehicleRecord, session: SessionRecord | None, now: datetime
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord | None,
+    departure: NextDeparture | None,
+    now: datetime,
 ) -> int | None:
     """Return the energy (Wh) the vehicle could sell between now and its leave time."""
     preferences = vehicle.preferences
-    departure = departure_in_force(tx, vehicle, session, now)
     soc = current_soc(vehicle, session)
     if departure is None or soc is None:
         return None

@@ -43,8 +43,7 @@ def create(tx: Tx, call: Call) -> Reply:
         departures_revision=1,
         created_at=call.now,
     )
-    record = announce.vehicle(tx, vehicle_id, call.now)
-    shown = vehicle_view(tx, record, call.now)
+    _, shown = announce.vehicle(tx, vehicle_id, call.now)
     return Reply(body=shown, status=201, etag="1", location=f"/v1/vehicles/{vehicle_id}")
 
 
@@ -72,8 +71,8 @@ def patch(tx: Tx, call: Call) -> Reply:
         revision=record.revision + 1,
     )
     rejudge.vehicle(tx, record.vehicle_id, call.now, "preferences")
-    changed = announce.vehicle(tx, record.vehicle_id, call.now)
-    return Reply(body=vehicle_view(tx, changed, call.now), etag=str(changed.revision))
+    changed, shown = announce.vehicle(tx, record.vehicle_id, call.now)
+    return Reply(body=shown, etag=str(changed.revision))
 
 
 def _checked_body(body: Json) -> Vehicle:

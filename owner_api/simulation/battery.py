@@ -1,11 +1,16 @@
 """The true battery of a simulated car: energy, limits, taper and losses, integrated exactly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 _FULL_WH = 1e-6
 # A car that is charged reports the step it has reached, never one it has not.
 _STEP_SLACK = 1e-9
+
+
+def rounded_down(soc_pct: float, step_pct: float) -> float:
+    """Return a state of charge in whole steps of ``step_pct``, 0-100."""
+    return min(100.0, max(0.0, math.floor(soc_pct / step_pct + _STEP_SLACK) * step_pct))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,14 @@ class BatterySpec:
     charge_efficiency: float = 0.93
     discharge_efficiency: float = 0.93
     taper: tuple[TaperStep, ...] = ()
+
+    def with_errors(self, charge: float, discharge: float) -> BatterySpec:
+        """Return a pack whose efficiencies differ by these shares, none above 1."""
+        return replace(
+            self,
+            charge_efficiency=min(1.0, self.charge_efficiency * (1 + charge)),
+            discharge_efficiency=min(1.0, self.discharge_efficiency * (1 + discharge)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +63,9 @@ class Battery:
         """Return the true state of charge in %, 0-100."""
         return 100 * self.energy_wh / self.spec.usable_capacity_wh
 
-    def reported_soc_pct(self, step_pct: float = 1.0, bias_pct: float = 0.0) -> float:
-        """Return what the car tells: truth plus bias, rounded down to the gauge's step."""
-        biased = self.soc_pct + bias_pct
-        return min(100.0, max(0.0, math.floor(biased / step_pct + _STEP_SLACK) * step_pct))
+    def reported_soc_pct(self, step_pct: float = 1.0) -> float:
+        """Return what an honest gauge tells: the truth, rounded down to its step."""
+        return rounded_down(self.soc_pct, step_pct)
 
     def power_now(self, power_w: float, target_soc_pct: float = 100.0) -> float:
         """Return the AC power, W, that would really flow now when ``power_w`` is asked for."""

@@ -6,18 +6,22 @@ from datetime import datetime
 from .battery import Battery, BatterySpec
 from .charger import Charger
 from .flow import Flow
+from .gauge import Gauge, Told
 from .guard import Guard
 
 
 @dataclass(slots=True)
 class Car:
-    """One car; ``twin`` is the same car had no offer ever come since it was plugged in."""
+    """One car; ``twin`` is the same car had no offer ever come since it was plugged in.
+
+    ``spec`` is what its maker built, ``nameplate`` what the owner's papers say (the same if None).
+    """
 
     name: str
     spec: BatterySpec
     guard: Guard
-    soc_step_pct: float = 1.0
-    soc_bias_pct: float = 0.0
+    nameplate: BatterySpec | None = None
+    gauge: Gauge = field(default_factory=Gauge)
     charger: Charger | None = None
     battery: Battery = field(init=False)
     twin: Battery = field(init=False)
@@ -33,8 +37,8 @@ class Car:
         energy_wh = self.spec.usable_capacity_wh * soc_pct / 100
         self.battery.energy_wh = self.twin.energy_wh = energy_wh
         self.charger = charger
-        # Yesterday's report tells nothing about a battery that was driven since.
-        self.guard.last_soc_at = None
+        self.guard.arrives()
+        self.gauge.plugged_in(at, soc_pct)
         charger.plug_in(at, self.battery, self.twin, self.feel)
 
     def leave(self, at: datetime, minimum_pct: float) -> None:
@@ -48,12 +52,19 @@ class Car:
         lowest = self.soc_leaving_lowest_pct
         self.soc_leaving_lowest_pct = soc_pct if lowest is None else min(lowest, soc_pct)
 
+    def could_leave(self, at: datetime, minimum_pct: float) -> None:
+        """Have the guard judge, at a forecast leave time, whether the car that stays is ready."""
+        if self.charger:
+            self.charger.advance(at)
+            self.guard.could_leave(at, self.battery.soc_pct, minimum_pct, self.twin.soc_pct)
+
     def feel(self, flow: Flow) -> None:
         """Hear of every span of power through the socket."""
         self.guard.observe(flow)
+        self.gauge.follow(flow)
 
-    def tell_soc(self, at: datetime) -> float:
-        """Read the gauge: truth plus bias, rounded down to its step, in %."""
+    def tell_soc(self, at: datetime) -> Told:
+        """Read the gauge."""
         if self.charger:
             self.charger.advance(at)
-        return self.battery.reported_soc_pct(self.soc_step_pct, self.soc_bias_pct)
+        return self.gauge.read(at, self.battery.soc_pct)

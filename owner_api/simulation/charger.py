@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 
 from .battery import Battery
 from .flow import Flow
-
-# A sum of many short spans may miss a whole Wh by what floating point loses.
-_ROUNDING_WH = 1e-6
+from .meter import Meter
 
 
 class UnreachableError(Exception):
@@ -53,8 +51,7 @@ class Charger:
         self._at = at
         self._drift = drift_ppm * 1e-6
         self._ignores_lease = ignores_lease
-        self._import_wh = 0.0
-        self._export_wh = 0.0
+        self._meter = Meter()
         self._battery: Battery | None = None
         self._twin: Battery | None = None
         self._feel: Callable[[Flow], None] | None = None
@@ -66,12 +63,12 @@ class Charger:
     @property
     def import_register_wh(self) -> int:
         """Return the import register, whole Wh, never falling."""
-        return int(self._import_wh + _ROUNDING_WH)
+        return self._meter.import_register_wh
 
     @property
     def export_register_wh(self) -> int:
         """Return the export register, whole Wh, never falling."""
-        return int(self._export_wh + _ROUNDING_WH)
+        return self._meter.export_register_wh
 
     @property
     def lease_until(self) -> datetime | None:
@@ -170,16 +167,16 @@ class Charger:
     def _discharge_until(self, to: datetime, told: Setpoint, battery: Battery) -> None:
         end = to if self._ignores_lease else min(to, told.falls_silent_at)
         power_w = battery.power_now(told.power_w)
-        left_wh = told.stop_at_export_wh - self._export_wh
+        left_wh = told.stop_at_export_wh - self._meter.export_wh
         if power_w < 0:
             seconds = left_wh / -power_w * 3600
             if seconds < (end - self._at).total_seconds():
                 end = self._at + timedelta(seconds=max(0.0, seconds))
         if end > self._at:
             self._pass(end, battery, told.power_w, 100.0, told)
-        done = told.stop_at_export_wh - self._export_wh <= 1e-3
+        done = told.stop_at_export_wh - self._meter.export_wh <= 1e-3
         if done:
-            self._export_wh = max(self._export_wh, told.stop_at_export_wh)
+            self._meter.export_reaches(told.stop_at_export_wh)
         if done or end < to or end == told.falls_silent_at:
             self._setpoint = None
 
@@ -194,11 +191,11 @@ class Charger:
         assert self._feel is not None
         assert self._twin is not None
         self._twin.run(self._planned[0], (to - self._at).total_seconds(), self._planned[1])
-        for stretch in battery.run(power_w, (to - self._at).total_seconds(), target_pct):
-            end = self._at + timedelta(seconds=stretch.seconds)
-            moved_wh = stretch.power_w * stretch.seconds / 3600
-            self._import_wh += max(0.0, moved_wh)
-            self._export_wh += max(0.0, -moved_wh)
+        stretches = battery.run(power_w, (to - self._at).total_seconds(), target_pct)
+        for number, stretch in enumerate(stretches, start=1):
+            last = number == len(stretches)
+            end = to if last else min(to, self._at + timedelta(seconds=stretch.seconds))
+            self._meter.count(self._at, end, stretch.power_w)
             self._feel(
                 Flow(
                     start_at=self._at,
@@ -211,4 +208,3 @@ class Charger:
                 )
             )
             self._at = end
-        self._at = to

@@ -16,8 +16,9 @@ import orjson
 
 from owner_api.sessions_csv import SessionsCsvError, SessionsRead, read_sessions
 
-from . import backup_event, recorded, reference_day, report
+from . import backup_event, noisy_command, recorded, reference_day, report
 from .faults import Faults, Protection
+from .noisy import Leave
 from .recorded import Progress, Recording
 from .stage import Stage
 from .tally import Result
@@ -50,6 +51,37 @@ _DATABASE: Final = "simulation.db"
     help="With --sessions: only the first so many usable sessions.",
 )
 @click.option(
+    "--noise",
+    type=click.Choice(noisy_command.NOISES),
+    is_flag=False,
+    flag_value="drawn",
+    help="With --sessions and --prices: cars whose word is late, coarse and biased, and whose "
+    "efficiencies are not those of their papers; ``worst`` gives every car the worst of it.",
+)
+@click.option(
+    "--prices",
+    "prices_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --noise: hourly market prices, start_local,eur_per_mwh.",
+)
+@click.option(
+    "--leave",
+    type=click.Choice([each.value for each in Leave]),
+    default=Leave.TOLD.value,
+    show_default=True,
+    help="With --noise: leave times are told, or forecast at this quantile.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    help="With --noise: about so many sessions, all those of some users.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 10),
+    help="With --noise: the margin (points) owners keep for readings, instead of the default.",
+)
+@click.option(
     "--keep",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the run's database: one closed SQLite file.",
@@ -67,6 +99,11 @@ def simulate(
     scene: str,
     sessions_file: Path | None,
     first: int | None,
+    noise: str | None,
+    prices_file: Path | None,
+    leave: str,
+    sample: int | None,
+    margin: float | None,
     keep: Path | None,
     as_json: bool,
     without: str | None,
@@ -77,6 +114,20 @@ def simulate(
     """
     if keep and not keep.absolute().parent.is_dir():
         raise click.BadParameter(f"{keep.parent} is no directory", param_hint="--keep")
+    if noise:
+        if not (sessions_file and prices_file):
+            raise click.UsageError("--noise needs --sessions and --prices.")
+        request = noisy_command.Noisy(
+            sessions=_read(sessions_file),
+            prices_file=prices_file,
+            leave=Leave(leave),
+            seed=seed,
+            worst=noise == "worst",
+            margin_pct=margin,
+            sample=sample,
+        )
+        noisy_command.run(request, _progress(), as_json=as_json)
+        return
     faults = Faults(Protection(without) if without else None)
     read = _read(sessions_file) if sessions_file else None
     with tempfile.TemporaryDirectory(prefix="owner-api-simulation-") as folder:

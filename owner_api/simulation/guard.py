@@ -21,13 +21,25 @@ LONGEST_BACKUP_LEASE = timedelta(seconds=900)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yes:
-    """An owner's recorded yes to one deal: energy (AC Wh), window, and the decider's words."""
+    """An owner's recorded yes to one deal: energy (AC Wh), window, and the leave time in force.
+
+    ``leave_at`` None: what the owner told; an instant: a forecast nobody has confirmed.
+    """
 
     deal: str
     energy_wh: int
     start_at: datetime
     end_at: datetime
     backup: bool = False
+    leave_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """A car left before its forecast leave time with too little: points below the minimum."""
+
+    at: datetime
+    missing_pct: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +69,24 @@ class Guard:
     soc_max_age: timedelta = timedelta(minutes=15)
     last_soc_at: datetime | None = None
     violations: list[Violation] = field(default_factory=list)
+    shortfalls: list[Shortfall] = field(default_factory=list)
+    stays_sold: int = 0
+    left_early: int = 0
+    _here: list[str] = field(default_factory=list)
     _yeses: dict[str, Yes] = field(default_factory=dict)
     _stops: dict[str, Stop] = field(default_factory=dict)
     _sold_wh: dict[str, float] = field(default_factory=dict)
     _seen: set[tuple[int, str | None, str]] = field(default_factory=set)
 
+    def arrives(self) -> None:
+        """Begin a stay: no reading holds of a battery that was driven since, no deal is made."""
+        self.last_soc_at = None
+        self._here.clear()
+
     def said_yes(self, yes: Yes) -> None:
         """Record the owner's own yes, or the yes of a rule the owner wrote."""
         self._yeses[yes.deal] = yes
+        self._here.append(yes.deal)
 
     def pressed_stop(
         self, deal: str, at: datetime, *, reachable: bool, lease_until: datetime | None
@@ -91,11 +113,42 @@ class Guard:
             self._count(4, flow, "stop", f"discharging after {stop.zero_by:%H:%M:%S}")
 
     def leaves(self, at: datetime, soc_pct: float, minimum_pct: float, twin_pct: float) -> None:
-        """Judge a departure: too empty counts only if the car without offers had made it."""
-        needed = minimum_pct - SOC_TOLERANCE_PCT
-        if soc_pct < needed <= twin_pct:
-            detail = f"left with {soc_pct:.2f} %, needs {minimum_pct:g} %"
-            self._add(2, at, None, f"departure {at.isoformat()}", detail)
+        """Judge a departure: too empty counts only if the car without offers had made it.
+
+        Before a forecast leave time it is a shortfall, for which nobody had given a word. After it
+        the forecast's promise has been judged when it fell due.
+        """
+        forecasts = [yes.leave_at for yes in self._sold_here()]
+        self.stays_sold += bool(forecasts)
+        early = any(leave_at and at < leave_at for leave_at in forecasts)
+        self.left_early += early
+        if not _short(soc_pct, minimum_pct, twin_pct):
+            return
+        if early:
+            self.shortfalls.append(Shortfall(at=at, missing_pct=minimum_pct - soc_pct))
+        elif not forecasts or None in forecasts:
+            self._not_ready(at, soc_pct, minimum_pct)
+
+    def could_leave(
+        self, at: datetime, soc_pct: float, minimum_pct: float, twin_pct: float
+    ) -> None:
+        """Judge a car that is still there at the forecast leave time of one of its deals."""
+        due = any(yes.leave_at and yes.leave_at <= at for yes in self._sold_here())
+        if due and _short(soc_pct, minimum_pct, twin_pct):
+            self._not_ready(at, soc_pct, minimum_pct)
+
+    def forecast_of(self, deal: str) -> datetime | None:
+        """Return the forecast leave time in force when the deal was consented to, if any."""
+        yes = self._yeses.get(deal)
+        return yes.leave_at if yes else None
+
+    def _sold_here(self) -> list[Yes]:
+        """Return the yeses of this stay on which power has flowed."""
+        return [self._yeses[deal] for deal in self._here if self._sold_wh.get(deal)]
+
+    def _not_ready(self, at: datetime, soc_pct: float, minimum_pct: float) -> None:
+        detail = f"left with {soc_pct:.2f} %, needs {minimum_pct:g} %"
+        self._add(2, at, None, f"departure {at.isoformat()}", detail)
 
     def counts(self) -> dict[int, int]:
         """Return how many violations of each promise, 1 to 4."""
@@ -141,3 +194,8 @@ class Guard:
         if key not in self._seen:
             self._seen.add(key)
             self.violations.append(Violation(promise=promise, at=at, deal=deal, detail=detail))
+
+
+def _short(soc_pct: float, minimum_pct: float, twin_pct: float) -> bool:
+    """Tell whether a car lacks what it would have without any offer (percent, all three)."""
+    return soc_pct < minimum_pct - SOC_TOLERANCE_PCT <= twin_pct

@@ -31,6 +31,7 @@ class OwnedCar:
     wishes: Wishes
     vehicle_id: str
     leave_at: datetime | None = None
+    told_soc_at: datetime | None = None
     departures_etag: str = ""
     looked_at: set[str] = field(default_factory=set)
     deals: dict[str, str | None] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class OwnerAgent:
 
         Without ``floor_told`` (test only) the API believes that this owner has no lower limit.
         """
-        spec = car.spec
+        spec = car.nameplate or car.spec
         vehicle = await self.client.post(
             "/v1/vehicles",
             {
@@ -98,7 +99,9 @@ class OwnerAgent:
         owned.car.guard.floor_pct = wishes.floor_pct
 
     async def set_leave(self, owned: OwnedCar, leave_at: datetime | None) -> None:
-        """Tell when the car leaves next."""
+        """Tell when the car leaves next; None takes back what was told before."""
+        if leave_at is None and owned.leave_at is None:
+            return
         path = f"/v1/vehicles/{owned.vehicle_id}/departures"
         if not owned.departures_etag:
             _, owned.departures_etag = await self.client.read(path)
@@ -111,21 +114,23 @@ class OwnerAgent:
     async def report(self, owned: OwnedCar, *, plugged_in: bool = True) -> None:
         """Send what the car tells now: state of charge from its gauge, plugged in or not."""
         at = self._now()
-        soc_pct = owned.car.tell_soc(at)
-        await self.client.post(
-            f"/v1/vehicles/{owned.vehicle_id}/telemetry",
-            {
-                "readings": [
-                    {
-                        "measured_at": at.isoformat(),
-                        "soc_pct": soc_pct,
-                        "soc_source": "direct",
-                        "plugged_in": plugged_in,
-                    }
-                ]
-            },
-        )
-        owned.car.guard.last_soc_at = at
+        told = owned.car.tell_soc(at)
+        plug = {"measured_at": at.isoformat(), "plugged_in": plugged_in}
+        soc = {
+            "measured_at": told.measured_at.isoformat(),
+            "soc_pct": told.soc_pct,
+            "soc_source": "direct",
+        }
+        # What the car itself dates earlier is another reading than the plug's.
+        readings = [plug | soc] if told.measured_at == at else [soc, plug]
+        await self.client.post(f"/v1/vehicles/{owned.vehicle_id}/telemetry", {"readings": readings})
+        owned.told_soc_at = at
+        owned.car.guard.last_soc_at = told.taken_at
+
+    async def tell_prices(self, owned: OwnedCar, entries: list[tuple[datetime, Decimal]]) -> None:
+        """Tell what charging will cost from each instant on, CNY per kWh."""
+        told = [{"start_at": at.isoformat(), "price_per_kwh": str(price)} for at, price in entries]
+        await self.client.post(f"/v1/vehicles/{owned.vehicle_id}/prices", {"entries": told})
 
     async def look(self, owned: OwnedCar, offer_id: str) -> Answer:
         """Open the offer a push message named: answer by the owner's own mind, once a revision.
@@ -205,17 +210,19 @@ class OwnerAgent:
         if answer is Answer.COUNTER:
             body["price_per_kwh"] = owned.wishes.counter_price or owned.wishes.min_price
         try:
-            await self.client.post("/v1/decisions", body)
+            decided = await self.client.post("/v1/decisions", body)
         except ApiError as error:
             if error.code not in _TOO_LATE | _NO_LONGER:
                 raise
             owned.refusals[error.code] = owned.refusals.get(error.code, 0) + 1
             return
         if answer is Answer.ACCEPT:
-            self._record_yes(owned, offer, energy_wh)
+            self._record_yes(owned, decided, energy_wh)
 
     def _record_yes(self, owned: OwnedCar, offer: dict[str, Any], energy_wh: int) -> None:
         terms = offer["terms"]
+        leave_at = offer["evaluation"]["departure_at"]
+        forecast = owned.leave_at is None and leave_at is not None
         owned.deals[offer["offer_id"]] = offer["commitment_id"]
         owned.car.guard.said_yes(
             Yes(
@@ -224,6 +231,7 @@ class OwnerAgent:
                 start_at=datetime.fromisoformat(terms["start_at"]),
                 end_at=datetime.fromisoformat(terms["end_at"]),
                 backup=offer["purpose"] == "backup",
+                leave_at=datetime.fromisoformat(leave_at) if forecast else None,
             )
         )
 

@@ -61,7 +61,7 @@ class Recording:
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._stage = stage
-        self._lanes = _lanes(sessions)
+        self._lanes = lanes(sessions)
         self._progress = Progress(total=len(sessions))
         self._tell = progress
 
@@ -183,21 +183,21 @@ def _mind(rng: random.Random) -> Policy:
     return decide
 
 
-def _lanes(sessions: tuple[Session, ...]) -> dict[tuple[str, int], list[Session]]:
+def lanes(sessions: tuple[Session, ...]) -> dict[tuple[str, int], list[Session]]:
     """Give each user as many cars, each in a hand of its own, as were ever plugged in at once."""
     by_user: dict[str, list[Session]] = defaultdict(list)
     for session in sessions:
         by_user[session.user_id].append(session)
-    lanes: dict[tuple[str, int], list[Session]] = {}
+    found: dict[tuple[str, int], list[Session]] = {}
     for user_id, stays in by_user.items():
         for stay in sorted(stays, key=lambda each: each.plugged_in_at):
-            lanes.setdefault((user_id, _free_car(lanes, user_id, stay)), []).append(stay)
-    return lanes
+            found.setdefault((user_id, _free_car(found, user_id, stay)), []).append(stay)
+    return found
 
 
-def _free_car(lanes: dict[tuple[str, int], list[Session]], user_id: str, stay: Session) -> int:
+def _free_car(taken: dict[tuple[str, int], list[Session]], user_id: str, stay: Session) -> int:
     for number in _count():
-        lane = lanes.get((user_id, number))
+        lane = taken.get((user_id, number))
         if lane is None or lane[-1].unplugged_at + _CHANGE_OVER <= stay.plugged_in_at:
             return number
     raise AssertionError("counting has no end")

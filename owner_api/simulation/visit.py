@@ -45,10 +45,10 @@ class Host:
         self,
         guest: Guest,
         soc_pct: float,
-        leave_at: datetime,
+        leave_at: datetime | None,
         session_recharge: dict[str, Any] | None = None,
     ) -> None:
-        """Plug in, open the park's session, tell the leave time and the state of charge."""
+        """Plug in, open the park's session, tell state of charge and, if known, leave time."""
         guest.owned.car.arrive(self.world.now(), guest.charger, soc_pct)
         self.sessions += 1
         await guest.owner.set_leave(guest.owned, leave_at)
@@ -102,7 +102,7 @@ class Host:
         if deal.state != "accepted" and not self.park.faults.consent:
             return
         while world.now() < deal.end_at and not deal.over and guest.session_id == session_id:
-            told_at = guest.owned.car.guard.last_soc_at
+            told_at = guest.owned.told_soc_at
             if told_at is None or world.now() - told_at >= REPORT_EVERY:
                 await guest.owner.report(guest.owned)
             await world.until(_after(world.now(), deal.start_at))

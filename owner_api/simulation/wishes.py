@@ -28,16 +28,19 @@ class Wishes:
     """One owner's standing wishes for one car; percentages 0-100, prices decimal strings per kWh.
 
     ``rule_min_price`` is a rule the owner wrote: it accepts on its own from that price on.
+    ``departure_guard`` and ``soc_margin_pct`` None: as the API has them by default.
     """
 
     floor_pct: float
     min_departure_pct: float
     min_price: str = "0.3"
-    refill_price: str = "0.5"
+    refill_price: str | None = "0.5"
     wear_price: str = "0.12"
     rule_min_price: str | None = None
     counter_price: str | None = None
     tariff: tuple[tuple[str, str], ...] = (("00:00", "0.5"),)
+    departure_guard: str | None = None
+    soc_margin_pct: float | None = None
     policy: Policy = field(default_factory=lambda: always(Answer.ACCEPT))
 
     def preferences(self) -> dict[str, Any]:
@@ -45,7 +48,12 @@ class Wishes:
         rules: list[dict[str, Any]] = []
         if self.rule_min_price is not None:
             rules = [{"name": "Sell from this price on", "min_price_per_kwh": self.rule_min_price}]
+        asked = {
+            "departure_guard": self.departure_guard,
+            "soc_margin_pct": self.soc_margin_pct,
+        }
         return {
+            **{key: value for key, value in asked.items() if value is not None},
             "soc_floor_pct": self.floor_pct,
             "soc_ceiling_pct": 100,
             "soc_min_departure_pct": self.min_departure_pct,
