@@ -3,7 +3,8 @@
 from typing import Any
 
 from homeassistant.const import CONF_URL
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
@@ -14,6 +15,7 @@ from .api_errors import OwnerApiError
 from .const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
+    CONF_RECEIPT_KEY,
     DOMAIN,
     LOGGER,
     PLATFORMS,
@@ -24,11 +26,19 @@ from .coordinator import V2GConfigEntry, V2GCoordinator, V2GRuntimeData
 from .credentials import RefreshTokenStore
 from .departures import CalendarMirror
 from .entity import hub_device_info
+from .executors import (
+    async_feed_executors,
+    async_forget_executors,
+    async_start_executors,
+    async_stop_executors,
+)
 from .issues import async_watch_mapping
 from .pin import key_pin
 from .services import async_setup_services
 from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
+from .trust_store import TrustStore
+from .trust_watch import LogWatch
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -42,17 +52,25 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     """Read everything once, then follow the stream and report what the owner's sensors say."""
+    if CONF_RECEIPT_KEY not in entry.data:
+        # Paired before the log's key was pinned; only a pairing can tell it in confidence.
+        raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="not_paired")
+    await async_start_executors(hass, entry)
     api = await _async_client(hass, entry)
     coordinator = V2GCoordinator(hass, entry, api)
     await coordinator.async_config_entry_first_refresh()
     coordinator.async_start_stream_at_snapshot()
 
-    entry.runtime_data = V2GRuntimeData(coordinator=coordinator, loaded=_loaded_from(entry))
+    log = LogWatch(hass, entry, api)
+    entry.runtime_data = V2GRuntimeData(
+        coordinator=coordinator, log=log, loaded=_loaded_from(entry)
+    )
     # Vehicles and chargers name this device as theirs to reach us through, so it comes first.
     dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id, **hub_device_info(coordinator)
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    async_feed_executors(hass, entry, coordinator)
 
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
@@ -61,6 +79,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
+    _watch_log(hass, entry, log)
     entry.async_create_background_task(
         hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"
     )
@@ -69,18 +88,36 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
-    """Unload the platforms; everything else was registered to end with the entry."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    """Unload the platforms and leave the chargers safe; all else was registered to end itself."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await async_stop_executors(hass, entry)
+    return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None:
     """Unpair this Home Assistant; the owner's vehicles and history stay with the API."""
+    await async_forget_executors(hass, entry)
     api = await _async_client(hass, entry)
     try:
         await api.delete(f"/v1/devices/{entry.data[CONF_DEVICE_ID]}")
     except OwnerApiError as error:
         LOGGER.debug("Could not unpair at the API: %s", error)
     await RefreshTokenStore(hass, entry.entry_id).async_remove()
+    await TrustStore(hass, entry.entry_id).async_remove()
+
+
+@callback
+def _watch_log(hass: HomeAssistant, entry: V2GConfigEntry, log: LogWatch) -> None:
+    """Check the operator's log for as long as the entry is loaded."""
+    coordinator = entry.runtime_data.coordinator
+    entry.async_on_unload(coordinator.async_subscribe_events(log.async_handle_event))
+    entry.async_on_unload(
+        coordinator.async_add_listener(
+            lambda: log.async_connection_changed(connected=coordinator.stream_connected)
+        )
+    )
+    entry.async_create_background_task(hass, log.async_run(), name=f"{DOMAIN} log {entry.title}")
 
 
 async def _async_client(hass: HomeAssistant, entry: V2GConfigEntry) -> OwnerApi:

@@ -27,6 +27,7 @@ from .api_errors import (
     problem,
 )
 from .const import REQUEST_TIMEOUT_S, STREAM_SILENCE_S
+from .trust_keys import TrustError, public_text, read_key
 
 type Json = dict[str, Any]
 
@@ -44,6 +45,8 @@ class Pairing:
     owner_id: str
     server_id: str
     refresh_token: str
+    receipt_key: str
+    """The key that signs the operator's log, as the ``x`` of its JWK."""
 
 
 class OwnerApi:
@@ -84,9 +87,18 @@ class OwnerApi:
                 owner_id=answer["owner_id"],
                 server_id=answer["server_id"],
                 refresh_token=answer["refresh_token"],
+                receipt_key=public_text(read_key(answer["receipt_key"]["x"])),
             )
-        except KeyError as error:
+        except (KeyError, TypeError) as error:
             raise OwnerApiAnswerError(f"/v1/pair: {error} is missing") from error
+        except TrustError as error:
+            raise OwnerApiAnswerError(f"/v1/pair: {error}") from error
+
+    async def witness(self, note: str) -> Json:
+        """Show the server a checkpoint that we hold; one it does not hold ends its service."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        body = {"checkpoint": note}
+        return await self._send("POST", "/v1/ledger/witness", headers=headers, json=body)
 
     async def get(self, path: str) -> Json:
         """Read one resource."""

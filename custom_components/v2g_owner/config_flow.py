@@ -8,7 +8,6 @@ from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     SOURCE_USER,
     ConfigEntry,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
     FlowType,
@@ -16,27 +15,21 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
 
-from .api import OwnerApi, Pairing
-from .api_errors import OwnerApiError, OwnerApiProblem
 from .const import (
-    CONF_DEVICE_ID,
     CONF_KEY_SHA256,
     CONF_OWNER_ID,
     CONF_PAIRING_CODE,
-    CONF_REFRESH_TOKEN,
     CONF_SERVER_ID,
     DOMAIN,
-    LOGGER,
     SUBENTRY_CHARGER,
     SUBENTRY_VEHICLE,
 )
-from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url, read_pairing
-from .pin import key_pin
+from .pairing import InsecureUrlError, InvalidUrlError, normal_url
+from .pairing_flow import PairingFlow
 from .subentry_flow import ChargerSubentryFlow
 from .vehicle_flow import VehicleSubentryFlow
 
@@ -47,17 +40,15 @@ _CODE_PROBLEMS = frozenset(
 )
 
 
-class V2GOwnerConfigFlow(ConfigFlow, domain=DOMAIN):
+class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
     """Pairs with an owner API and offers to link the first vehicle at once."""
 
     VERSION = 1
 
     def __init__(self) -> None:
         """Start without an address."""
+        super().__init__()
         self._discovered_url = ""
-        self._discovered_pin: str | None = None
-        self._pairing: Pairing | None = None
-        self._owner_name = ""
 
     @classmethod
     @callback
@@ -204,71 +195,6 @@ class V2GOwnerConfigFlow(ConfigFlow, domain=DOMAIN):
         result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, subentry["flow_id"])
         return result
 
-    def _read(
-        self, url: str, code: str, errors: dict[str, str], key_sha256: str | None = None
-    ) -> PairingInput | None:
-        """Return what was typed, or name the field that is wrong in ``errors``."""
-        field = CONF_URL if self.source != SOURCE_REAUTH else "base"
-        try:
-            return read_pairing(url, code, key_sha256)
-        except InsecureUrlError:
-            errors[field] = "insecure_url"
-        except InvalidUrlError:
-            errors[field] = "invalid_url"
-        return None
-
-    def _api(self, found: PairingInput) -> OwnerApi:
-        """Return a client for an address that has not paired yet."""
-        session = async_get_clientsession(self.hass)
-        return OwnerApi(session, found.url, pin=key_pin(found.key_sha256))
-
-    async def _async_pair(
-        self, found: PairingInput, errors: dict[str, str]
-    ) -> dict[str, Any] | None:
-        """Redeem the code and return the entry's data, or say in ``errors`` why not."""
-        try:
-            api = self._api(found)
-            # Who answers is asked first: a code tried on a stranger is a code given away.
-            await api.server()
-            pairing = await api.pair(found.code, self.hass.config.location_name)
-            self._owner_name = str((await api.get("/v1/me")).get("display_name") or "")
-        except OwnerApiProblem as error:
-            known = error.code in _CODE_PROBLEMS
-            errors[CONF_PAIRING_CODE] = error.code if known else "pairing_refused"
-        except ValueError:
-            errors[CONF_PAIRING_CODE] = "pairing_code_invalid"
-        except OwnerApiError as error:
-            errors["base"] = error.translation_key
-        except Exception:  # noqa: BLE001 - whatever it is, the form says so and can be sent again
-            LOGGER.exception("Unexpected trouble while pairing")
-            errors["base"] = "unknown"
-        else:
-            self._pairing = pairing
-            return {
-                CONF_URL: found.url,
-                CONF_KEY_SHA256: found.key_sha256,
-                CONF_SERVER_ID: pairing.server_id,
-                CONF_OWNER_ID: pairing.owner_id,
-                CONF_DEVICE_ID: pairing.device_id,
-                CONF_REFRESH_TOKEN: pairing.refresh_token,
-            }
-        return None
-
-    async def _async_same_server(
-        self, found: PairingInput, entry: ConfigEntry, errors: dict[str, str]
-    ) -> bool:
-        """Tell whether the server we paired with answers at another address."""
-        try:
-            server = await self._api(found).server()
-        except OwnerApiError as error:
-            key = error.translation_key
-            errors["base"] = key if key in {"cannot_connect", "bad_answer"} else "unknown"
-            return False
-        if server.get("server_id") != entry.data[CONF_SERVER_ID]:
-            errors[CONF_URL] = "different_server"
-            return False
-        return True
-
     async def _async_finish(self, data: dict[str, Any]) -> ConfigFlowResult:
         """Create or update the entry; a pairing that leads nowhere is not left behind."""
         await self.async_set_unique_id(data[CONF_OWNER_ID], raise_on_progress=False)
@@ -286,16 +212,3 @@ class V2GOwnerConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._async_unpair(data)
         self._abort_if_unique_id_configured()
         return self.async_create_entry(title=self._owner_name or "V2G Owner", data=data)
-
-    async def _async_unpair(self, data: dict[str, Any]) -> None:
-        """Give a device back that nobody will use."""
-        api = OwnerApi(
-            async_get_clientsession(self.hass),
-            data[CONF_URL],
-            pin=key_pin(data[CONF_KEY_SHA256]),
-            refresh_token=data[CONF_REFRESH_TOKEN],
-        )
-        try:
-            await api.delete(f"/v1/devices/{data[CONF_DEVICE_ID]}")
-        except OwnerApiError as error:
-            LOGGER.debug("Could not give the device back: %s", error)

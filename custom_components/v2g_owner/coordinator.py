@@ -16,6 +16,7 @@ from .api_errors import OwnerApiAuthError, OwnerApiError
 from .const import DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .decode import BadAnswerError
 from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
+from .trust_watch import LogWatch
 
 type EventListener = Callable[[StreamEvent], None]
 
@@ -48,6 +49,11 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
     def async_start_stream_at_snapshot(self) -> None:
         """Let the stream begin after what the last full read contains."""
         self.stream_position = self.data.last_event_id
+
+    @callback
+    def async_forget_stream(self) -> None:
+        """Take the next full read as it is: a restored API counts its events anew, from below."""
+        self._recent.clear()
 
     @callback
     def async_set_stream_connected(self, *, connected: bool) -> None:
@@ -160,6 +166,7 @@ class V2GRuntimeData:
     """What lives as long as a loaded config entry."""
 
     coordinator: V2GCoordinator
+    log: LogWatch
     loaded: Mapping[str, Any]
     """What the entry held when it was loaded: a change of it needs a reload."""
 

@@ -68,6 +68,8 @@ class EventStream:
                 self._coordinator.async_set_stream_connected(connected=False)
             await asyncio.sleep(self._retry.total_seconds())
             self._retry = min(self._retry * 2, STREAM_RETRY_MAXIMUM)
+            if missed:
+                self._coordinator.async_forget_stream()
             await self._coordinator.async_refresh()
             if missed and self._coordinator.last_update_success:
                 self._coordinator.async_start_stream_at_snapshot()

@@ -22,6 +22,7 @@ from custom_components.v2g_owner.const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
     CONF_OWNER_ID,
+    CONF_RECEIPT_KEY,
     CONF_REFRESH_TOKEN,
     CONF_SERVER_ID,
     DOMAIN,
@@ -128,6 +129,7 @@ async def paired_entry(
         data={
             CONF_URL: world.url,
             CONF_KEY_SHA256: None,
+            CONF_RECEIPT_KEY: pairing.receipt_key,
             CONF_SERVER_ID: pairing.server_id,
             CONF_OWNER_ID: pairing.owner_id,
             CONF_DEVICE_ID: pairing.device_id,

@@ -26,7 +26,7 @@ from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.running import Running, running_server
 
-from .conftest import Home
+from .conftest import Home, until
 from .fault_server import serving
 from .owner_world import OwnerWorld, ServerClock
 
@@ -187,7 +187,7 @@ async def test_an_unexpected_failure_is_logged_and_can_be_repeated(
 ) -> None:
     """The form stays, whatever broke."""
     flow = await begin(hass)
-    with patch("custom_components.v2g_owner.config_flow.OwnerApi.server", side_effect=KeyError):
+    with patch("custom_components.v2g_owner.pairing_flow.OwnerApi.server", side_effect=KeyError):
         shown = await send(hass, flow, world.url, "BCDFG-BCDFG-BCDFG")
     assert shown["errors"] == {"base": "unknown"}
     assert "Unexpected trouble while pairing" in caplog.text
@@ -333,6 +333,10 @@ async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
     entry = done["result"]
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data[CONF_KEY_SHA256] == house.pin
+    # A handshake that the move below breaks off would be the server's trouble, not the test's.
+    loaded = entry.runtime_data
+    await until(lambda: loaded.coordinator.stream_connected and loaded.log.trusted)
+    await loaded.log.async_check()
 
     moved = await discover(hass, announced("https://192.0.2.99:1", entry.data[CONF_SERVER_ID]))
     assert moved["reason"] == "already_configured"

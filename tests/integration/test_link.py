@@ -293,6 +293,7 @@ async def test_setup_waits_for_an_api_that_cannot_answer_and_asks_when_it_will_n
                 "owner_id": "own_1",
                 "device_id": "dev_1",
                 "refresh_token": "r",
+                "receipt_key": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
             },
         )
         entry.add_to_hass(hass)

@@ -1,0 +1,74 @@
+"""Tell the owner what is wrong with the operator's log, as repairs."""
+
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .trust_log import LogContradictionError, NewEpoch
+from .trust_note import Checkpoint
+
+
+def contradiction_id(entry_id: str) -> str:
+    """Return the id of the one repair about a bent log."""
+    return f"log_contradiction_{entry_id}"
+
+
+@callback
+def async_tell_contradiction(
+    hass: HomeAssistant,
+    entry: ConfigEntry[Any],
+    contradiction: LogContradictionError,
+    held: Checkpoint | None,
+) -> None:
+    """Raise the repair; it stays over restarts, for a bent log may refuse all service."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        contradiction_id(entry.entry_id),
+        data={
+            "entry_id": entry.entry_id,
+            "fix": "pair_again" if contradiction.kind == "unknown_key" else "start_over",
+        },
+        is_fixable=True,
+        is_persistent=True,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=f"log_{contradiction.kind}",
+        translation_placeholders={
+            "name": entry.title,
+            "size": str(held.size if held else 0),
+            "detail": str(contradiction),
+        },
+    )
+
+
+@callback
+def async_clear_contradiction(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Take the repair back: the log shown holds what we hold."""
+    ir.async_delete_issue(hass, DOMAIN, contradiction_id(entry.entry_id))
+
+
+@callback
+def async_tell_epoch(
+    hass: HomeAssistant, entry: ConfigEntry[Any], opened: NewEpoch, *, receipts: int
+) -> None:
+    """Show a loss that was said openly: what was kept, what is missing, and why."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        f"log_epoch_{entry.entry_id}_{opened.epoch}",
+        data={"entry_id": entry.entry_id},
+        is_fixable=True,
+        is_persistent=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key="log_epoch",
+        translation_placeholders={
+            "name": entry.title,
+            "kept": str(opened.kept_size),
+            "missing": str(opened.missing),
+            "receipts": str(receipts),
+            "reason": opened.reason,
+        },
+    )

@@ -1,0 +1,126 @@
+"""Fetch, check and keep the owner's receipts: proof that needs no operator."""
+
+from typing import Any, Final
+
+from .api import Json, OwnerApi
+from .trust_keys import TrustError, UnknownKeyError
+from .trust_log import LogContradictionError, NewEpoch, Trusted, prove_entry
+from .trust_note import Checkpoint
+from .trust_receipt import Entry, check_place, read_receipt, receipt_name
+from .trust_store import TrustStore
+
+# What an owner may have to prove: a yes or no, a stop, an agreement, what is owed and paid.
+_KEPT: Final = ("decision", "stop", "agreement.", "settlement.", "reward.")
+# A few kB each: the newest of about two years of daily deals.
+MOST_RECEIPTS: Final = 2_000
+_PAGE: Final = 200
+
+
+class ReceiptBook:
+    """One owner's receipts on disk, by epoch and id; those a restore lost are never dropped."""
+
+    def __init__(self, api: OwnerApi, store: TrustStore, owner_id: str) -> None:
+        """Prepare; nothing is read yet."""
+        self._api = api
+        self._store = store
+        self._owner_id = owner_id
+        self._cursor = ""
+        self._kept: dict[str, Json] = {}
+
+    async def async_load(self) -> None:
+        """Read what is on disk."""
+        content = await self._store.async_load_receipts()
+        self._cursor = str(content.get("cursor", ""))
+        self._kept = dict(content.get("receipts", {}))
+
+    @property
+    def documents(self) -> list[Json]:
+        """The kept receipts, oldest first, as ``owner-api receipt verify`` takes them."""
+        return list(self._kept.values())
+
+    @staticmethod
+    def is_wanted(kind: object) -> bool:
+        """Tell whether receipts of a kind are kept."""
+        return str(kind).startswith(_KEPT)
+
+    async def async_catch_up(self, trusted: Trusted) -> None:
+        """Fetch and check what is new.
+
+        Raises LogContradictionError for a receipt that does not hold, OwnerApiError when the API
+        could not be asked; what was fetched until then stays.
+        """
+        names, cursor = [], self._cursor
+        while True:
+            after = f"&cursor={cursor}" if cursor else ""
+            answer = await self._api.get(f"/v1/receipts?limit={_PAGE}{after}")
+            names += answer["items"]
+            if answer.get("next_cursor") is None:
+                break
+            cursor = str(answer["next_cursor"])
+        wanted = [named for named in names if self.is_wanted(named["kind"])][-MOST_RECEIPTS:]
+        held = trusted.held
+        assert held is not None
+        for named in wanted:
+            document = await self._api.get(f"/v1/receipts/{named['receipt_id']}")
+            await self._async_keep(document, trusted, held)
+            self._cursor = str(named["receipt_id"])
+        if names:
+            self._cursor = str(names[-1]["receipt_id"])
+            self._store.async_save_receipts_soon(self.content)
+
+    async def _async_keep(self, document: Json, trusted: Trusted, held: Checkpoint) -> None:
+        """Keep a receipt that holds."""
+        try:
+            entry = read_receipt(document, trusted.keyring, trusted.server_id, self._owner_id)
+            try:
+                covering = check_place(document, entry, trusted.keyring)
+            except UnknownKeyError:
+                # From before we paired, under a former key: the log we hold must have it too.
+                covering = held
+                document = await self._under(document, entry, held)
+        except TrustError as error:
+            raise LogContradictionError("receipt", str(error)) from error
+        shown: dict[str, Any] = {
+            "receipt_id": entry.receipt_id,
+            "position": entry.position,
+            "kind": entry.kind,
+            "at": entry.at,
+            "subject_id": entry.subject_id,
+        }
+        proof = ("jws", "proof", "checkpoint", "key_statements")
+        shown |= {name: document[name] for name in proof if name in document}
+        self._kept[f"{covering.epoch}/{entry.receipt_id}"] = shown | {"epoch": covering.epoch}
+        self._drop_oldest()
+
+    async def _under(self, document: Json, entry: Entry, held: Checkpoint) -> Json:
+        """Return a receipt with the proof that it is under the checkpoint we hold."""
+        path = await prove_entry(self._api, entry.leaf, entry.position, held)
+        proof = {"size": held.size, "path": [part.hex() for part in path]}
+        return {**document, "proof": proof, "checkpoint": held.note}
+
+    def lose(self, opened: NewEpoch) -> int:
+        """Mark receipts of entries that a restore lost; return how many.
+
+        Their places in the log are taken again by other entries, so reading begins there anew.
+        """
+        lost = [
+            receipt
+            for receipt in self._kept.values()
+            if receipt["epoch"] < opened.epoch and receipt["position"] >= opened.kept_size
+        ]
+        for receipt in lost:
+            receipt["missing_since_epoch"] = opened.epoch
+        self._cursor = min(self._cursor, receipt_name(max(opened.kept_size - 1, 0)))
+        self._store.async_save_receipts_soon(self.content)
+        return len(lost)
+
+    @property
+    def content(self) -> Json:
+        """What goes to disk."""
+        return {"cursor": self._cursor, "receipts": self._kept}
+
+    def _drop_oldest(self) -> None:
+        """Keep the file bounded."""
+        spare = [key for key, kept in self._kept.items() if "missing_since_epoch" not in kept]
+        for key in spare[: max(0, len(spare) - MOST_RECEIPTS)]:
+            del self._kept[key]
