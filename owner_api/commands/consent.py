@@ -64,7 +64,9 @@ def decide(tx: Tx, call: Call) -> Reply:
     else:
         decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
     changed = announce.offer(tx, offer.offer_id, call.now)
-    announce.vehicle(tx, vehicle.vehicle_id, call.now)
+    # Only a yes reserves energy: after any other answer the vehicle stands as before.
+    if to is OfferState.ACCEPTED:
+        announce.vehicle(tx, vehicle.vehicle_id, call.now)
     return Reply(body=offer_view(tx, changed), status=201)
 
 

@@ -1,7 +1,9 @@
-"""`script/bench planner`: plan and quote against HiGHS, on the same instances in the same run."""
+"""`script/bench planner|api`: how fast we are beside something well known in the same run."""
 
 import argparse
+import asyncio
 
+from .api import bench as api
 from .beside_emhass import PYTHON, EmhassError, against_emhass
 from .cases import plan_case, quote_case
 from .measure import measure
@@ -18,11 +20,20 @@ def main() -> int:
     """Run the bench; return 1 when a goal is missed or the bench cannot notice a miss."""
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    planner = commands.add_parser("planner", help=__doc__)
+    planner = commands.add_parser("planner", help="plan and quote against HiGHS")
     planner.add_argument("--repeats", type=int, default=REPEATS, help="runs per seed (default 6)")
     planner.add_argument("--emhass", action="store_true", help="also against EMHASS")
     planner.add_argument("--self-test", action="store_true", help="only prove that it can fail")
-    return _planner(parser.parse_args())
+    api.add_arguments(commands.add_parser("api", help="the owner API against bare aiohttp"))
+    asked = parser.parse_args()
+    return _api(asked) if asked.command == "api" else _planner(asked)
+
+
+def _api(asked: argparse.Namespace) -> int:
+    print(*machine(), sep="\n")
+    missed = asyncio.run(api.bench(asked))
+    print("", *(missed or ["every goal reached"]), sep="\n")
+    return EXIT_MISSED if missed else 0
 
 
 def _planner(asked: argparse.Namespace) -> int:

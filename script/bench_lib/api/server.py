@@ -1,0 +1,77 @@
+"""The real owner API in a process of its own, with owners to pair; `server FOLDER OWNERS`.
+
+Prints one JSON line with its port, the park's client and one pairing code per owner, then obeys
+standard input: `event` puts one event on every owner's stream, the end of the input stops it.
+"""
+
+import asyncio
+from pathlib import Path
+import sys
+from typing import Any
+
+import orjson
+
+from owner_api.clock import SystemClock
+from owner_api.commands import operator
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.server.agent import Agent, build_agent
+from owner_api.store import Tx
+
+UNLIMITED = 1_000_000
+# About the size of an offer's event on the wire.
+EVENT = {"note": "x" * 320}
+
+CONFIG = Config(
+    announce=False,
+    rate_per_s=UNLIMITED,
+    rate_burst=UNLIMITED,
+    public_rate_per_s=UNLIMITED,
+    public_rate_burst=UNLIMITED,
+    asks_per_session_per_hour=1_000,
+    max_streams=20_000,
+    max_streams_per_party=1_000,
+    access_token_s=3_600,
+    # No heartbeat may be mistaken for the event.
+    heartbeat_s=300,
+)
+
+
+async def serve(folder: Path, owners: int) -> None:
+    """Serve until standard input ends."""
+    async with await build_agent(folder / "owner.db", SystemClock(), CONFIG) as agent:
+        port = await agent.start("127.0.0.1", 0)
+        park = await _operate(agent, "park add", {"display_name": "Bench park"})
+        named = [await _owner(agent, number) for number in range(owners)]
+        told = {
+            "port": port,
+            "client_id": park["client_id"],
+            "client_secret": park["client_secret"],
+            "codes": [code for _, code in named],
+        }
+        print(orjson.dumps(told).decode(), flush=True)
+        parties = [owner_id for owner_id, _ in named]
+        while await asyncio.to_thread(sys.stdin.readline):
+            await agent.store.write(lambda tx: _emit(tx, parties))
+
+
+async def _owner(agent: Agent, number: int) -> tuple[str, str]:
+    wanted = {"display_name": f"Owner {number}", "time_zone": "Europe/Oslo"}
+    owner_id = str((await _operate(agent, "owner add", wanted))["owner_id"])
+    return owner_id, str((await _operate(agent, "pair", {"owner_id": owner_id}))["code"])
+
+
+async def _operate(agent: Agent, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    context = operator.Operator(
+        access=agent.access, config=CONFIG, now=agent.clock.now(), new_id=new_id
+    )
+    return await agent.store.write(lambda tx: operator.run(tx, context, name, arguments))
+
+
+def _emit(tx: Tx, parties: list[str]) -> None:
+    for party_id in parties:
+        tx.emit(party_id, "bench.event", SystemClock().now(), EVENT)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
