@@ -12,6 +12,7 @@ from homeassistant.helpers.typing import ConfigType
 from .actor import async_remember_starters
 from .api import OwnerApi
 from .api_errors import OwnerApiError
+from .card import async_serve_card
 from .const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
@@ -44,9 +45,10 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions, which exist whether or not an entry is loaded."""
+    """Register the actions and the card, which exist whether or not an entry is loaded."""
     async_remember_starters(hass)
     async_setup_services(hass)
+    await async_serve_card(hass)
     return True
 
 

@@ -1,7 +1,7 @@
 """What happens to offers, deals and rewards, as events to automate on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
@@ -25,12 +25,12 @@ class V2GEventDescription(EventEntityDescription):
     """Describes an event entity: which stream subjects it reports and what it says of them."""
 
     subjects: frozenset[str]
-    facts_fn: Callable[[Facts], Facts]
+    facts_fn: Callable[[Facts, Snapshot], Facts]
     mark_fn: Callable[[StreamEvent], Mark]
     known_fn: Callable[[Snapshot], dict[str, Any]]
 
 
-def _offer_facts(offer: Facts) -> Facts:
+def _offer_facts(offer: Facts, _snapshot: Snapshot) -> Facts:
     """Return what an automation needs to judge and answer an offer."""
     terms, found = offer.get("terms") or {}, offer.get("evaluation") or {}
     reward = terms.get("reward") or {}
@@ -55,7 +55,7 @@ def _offer_facts(offer: Facts) -> Facts:
     }
 
 
-def _deal_facts(deal: Facts) -> Facts:
+def _deal_facts(deal: Facts, _snapshot: Snapshot) -> Facts:
     """Return what an automation needs to know of a deal."""
     stop = deal.get("stop") or {}
     return {
@@ -76,18 +76,32 @@ def _deal_facts(deal: Facts) -> Facts:
     }
 
 
-def _reward_facts(settlement: Facts) -> Facts:
-    """Return what an automation needs to know of a settled deal, or of its reward alone."""
-    reward = settlement if "reward_id" in settlement else settlement.get("reward") or {}
+def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
+    """Return what an automation needs to know of a settled deal, or of its reward alone.
+
+    News of a reward names only its settlement; the deal it is for is looked up.
+    """
+    settlement_id = told.get("settlement_id")
+    known = next(
+        (
+            deal.settlement
+            for deal in snapshot.commitments.values()
+            if deal.settlement and deal.settlement.settlement_id == settlement_id
+        ),
+        None,
+    )
+    settlement = asdict(known) | told if known else told
+    reward = told if "reward_id" in told else told.get("reward") or {}
     return {
-        "settlement_id": settlement.get("settlement_id"),
+        "settlement_id": settlement_id,
         "version": settlement.get("version"),
         "commitment_id": settlement.get("commitment_id"),
         "delivered_wh": settlement.get("delivered_wh"),
         "price_per_kwh": settlement.get("price_per_kwh"),
+        "net_minor": settlement.get("net_minor"),
         "amount_minor": reward.get("amount_minor"),
         "currency": reward.get("currency"),
-        "status": reward.get("status"),
+        "status": reward.get("status") or reward.get("step"),
         "reference": reward.get("reference"),
     }
 
@@ -184,5 +198,5 @@ class StreamEventEntity(HubEntity, EventEntity):
         if self._known.get(subject) == mark:
             return
         self._known[subject] = mark
-        self._trigger_event(kind, description.facts_fn(event.data))
+        self._trigger_event(kind, description.facts_fn(event.data, self.coordinator.data))
         self.async_write_ha_state()

@@ -1,0 +1,71 @@
+/** Numbers, money and times as the owner's profile writes them. */
+
+// ISO 4217's exceptions to two digits, as the API counts them; its own units (X…) are whole.
+const MINOR_DIGITS = { JPY: 0, KRW: 0, VND: 0, ISK: 0, CLP: 0, KWD: 3 };
+// What Home Assistant offers as number formats, by a language that writes numbers so.
+const NUMBER_LANGUAGES = {
+  comma_decimal: "en-US",
+  decimal_comma: "de",
+  space_comma: "fr",
+  quote_decimal: "de-CH",
+};
+
+/** Return formatters for one user. */
+export function formatsFor(hass) {
+  const { locale = {} } = hass;
+  const language = locale.language ?? hass.language ?? "en";
+  const numbers = NUMBER_LANGUAGES[locale.number_format] ?? language;
+  const useGrouping = locale.number_format !== "none";
+
+  const number = (value, digits, style = {}) =>
+    new Intl.NumberFormat(numbers, {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      useGrouping,
+      ...style,
+    }).format(value);
+
+  return {
+    percent: (value) => (isNumber(value) ? `${number(Number(value), 0)} %` : "–"),
+    kwh: (wh) =>
+      isNumber(wh) ? `${number(wh / 1000, 1, { maximumFractionDigits: 2 })} kWh` : "–",
+    kw: (watts) => (isNumber(watts) ? `${number(Math.abs(watts) / 1000, 1)} kW` : "–"),
+    price: (text) => new Intl.NumberFormat(numbers, { maximumFractionDigits: 4 }).format(text),
+    money: (minor, currency) => {
+      if (!isNumber(minor)) return "–";
+      const digits = digitsOf(currency);
+      return `${number(minor / 10 ** digits, digits)} ${currency}`;
+    },
+    amount: (state) => {
+      const currency = state?.attributes.unit_of_measurement ?? "";
+      return isNumber(state?.state) ? `${number(state.state, digitsOf(currency))} ${currency}` : "–";
+    },
+    clock: (instant) => new Intl.DateTimeFormat(language, clockStyle(hass)).format(instant),
+  };
+}
+
+/** Return a remaining time as minutes and seconds, never below zero. */
+export function countdown(milliseconds) {
+  const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
+  const parts = [Math.floor(seconds / 60) % 60, seconds % 60];
+  const hours = Math.floor(seconds / 3600);
+  const text = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return hours ? `${hours}:${text}` : text;
+}
+
+/** Tell whether a value is a number or the text of one. */
+export function isNumber(value) {
+  return value !== null && value !== undefined && value !== "" && Number.isFinite(Number(value));
+}
+
+function digitsOf(currency) {
+  return currency.startsWith("X") ? 0 : (MINOR_DIGITS[currency] ?? 2);
+}
+
+function clockStyle({ locale = {}, config = {} }) {
+  const style = { hour: "2-digit", minute: "2-digit" };
+  if (locale.time_format === "12") style.hour12 = true;
+  if (locale.time_format === "24") style.hour12 = false;
+  if (locale.time_zone === "server") style.timeZone = config.time_zone;
+  return style;
+}
