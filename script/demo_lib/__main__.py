@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 
+from .browser import NoBrowserError
 from .hass import HomeAssistantError
 from .processes import ProcessEndedError
-from .screenshot import NoBrowserError, take_screenshot
+from .screenshot import take_screenshot
 from .show import show
 from .stage import Plot, start_demo
 from .stations import Check, StationError
