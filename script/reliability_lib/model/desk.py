@@ -38,8 +38,8 @@ CONFIG: Final = Config(asks_per_session_per_hour=1000)
 class HandClock:
     """A clock that only the harness moves."""
 
-    def __init__(self) -> None:
-        self.at = NOON
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
 
     def now(self) -> datetime:
         """Return where the harness put it."""
@@ -78,9 +78,9 @@ class Desk:
         self.seen = sqlite3.connect(agent.store.path, isolation_level=None)
 
     @classmethod
-    async def open(cls, database: Path) -> Self:
-        """Make a database and stand at noon."""
-        clock = HandClock()
+    async def open(cls, database: Path, at: datetime = NOON) -> Self:
+        """Make a database and stand at one moment."""
+        clock = HandClock(at)
         agent = await build_agent(database, clock, CONFIG, run_timers=False, synchronous="OFF")
         return cls(agent, clock)
 

@@ -1,0 +1,1 @@
+"""Power cuts: everything not synced is gone, and a random part of it is half there."""
