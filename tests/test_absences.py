@@ -130,6 +130,46 @@ def test_randomness_that_must_not_be_guessed_never_comes_from_a_seeded_source() 
     assert found == []
 
 
+def test_a_log_lines_form_is_never_made_from_what_arrives() -> None:
+    """Values are arguments of a constant format, and nothing else formats a text it was given."""
+    levels = {"debug", "info", "warning", "error", "exception", "critical"}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in served()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            (
+                node.func.attr in levels
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id in ("_LOG", "REQUESTS")
+                and not isinstance(node.args[0], ast.Constant)
+            )
+            or node.func.attr == "format_map"
+        )
+    ]
+    assert found == []
+
+
+def test_no_pattern_is_made_from_what_arrives() -> None:
+    """Patterns are constants; the one maker of schema leaves gets its from a declaration."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in served()
+        for function in ast.walk(tree(path))
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "re"
+        and call.args
+        and not isinstance(call.args[0], ast.Constant)
+    ]
+    assert found == ["owner_api/schemas/fields.py"]
+
+
 def test_no_weak_digest_cipher_or_key_is_named() -> None:
     weak = {"md5", "sha1", "MD5", "SHA1", "ECB", "CBC", "PKCS1v15", "ARC4", "TripleDES", "rsa"}
     found = [

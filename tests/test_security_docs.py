@@ -4,11 +4,14 @@ from dataclasses import fields
 import logging
 from pathlib import Path
 import re
+import tomllib
 
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from aiohttp.web_urldispatcher import SystemRoute, UrlMappingMatchInfo
 import orjson
+from packaging.requirements import Requirement
+from packaging.version import Version
 import pytest
 
 from owner_api.access import keys
@@ -21,6 +24,7 @@ from owner_api.store import upgrading
 from owner_api.store.metadata import metadata
 
 ROOT = Path(__file__).parent.parent
+_FIXED = re.compile(r"^\| ([a-z0-9-]+) \| (\d+\.\d+\.\d+) \| CVE-", re.MULTILINE)
 PAGE = (ROOT / "docs" / "security" / "README.md").read_text(encoding="utf-8")
 _SETTING = re.compile(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$", re.MULTILINE)
 
@@ -61,6 +65,25 @@ def test_every_key_file_is_in_the_inventory_of_keys() -> None:
         keys.PAIRING_FILE,
         keys.TLS_FILE,
     }
+
+
+def test_no_component_is_older_than_the_release_that_ended_a_known_weakness() -> None:
+    known = {
+        name: Version(fixed) for name, fixed in _FIXED.findall(section("Third-party components"))
+    }
+    assert len(known) >= 3
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {each.name: each for each in map(Requirement, project["dependencies"])}
+    for name, fixed in known.items():
+        floor = min(
+            Version(part.version) for part in asked[name].specifier if part.operator == ">="
+        )
+        assert floor >= fixed, name
+        for lock in ("test.txt", "ha.txt"):
+            text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+            pinned = re.search(rf"^{name}==(\S+)", text, re.MULTILINE | re.IGNORECASE)
+            assert pinned is not None
+            assert Version(pinned[1]) >= fixed, f"{lock}: {name}"
 
 
 def test_every_table_belongs_to_exactly_one_class_of_data() -> None:

@@ -1,6 +1,7 @@
 """What every answer, refusal and log line at the doors carries, whoever asks."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 import io
@@ -14,14 +15,18 @@ from aiohttp import ClientSession
 import orjson
 import pytest
 
+from owner_api.access import opaque
 from owner_api.access.keys import key_directory
 from owner_api.clock import SystemClock
 from owner_api.config import Config, ConfigError
+from owner_api.server import owner, park, privacy
+from owner_api.server.access import access_routes
 from owner_api.server.agent import build_agent
 from owner_api.server.headers import network_of
+from owner_api.server.ledger import ledger_routes
 from owner_api.server.logs import JsonLines
 from owner_api.server.tls import choose_transport
-from owner_api.store import Store
+from owner_api.store import Store, Tx
 
 from .access_server import Server, running
 from .conftest import StillClock
@@ -204,6 +209,62 @@ async def test_a_device_is_paired_anew_after_three_years_however_often_it_refres
     token = (await server.refresh(token)).body["refresh_token"]
     server.clock.move(1)
     assert (await server.refresh(token)).status == 400
+
+
+def test_what_we_hand_out_as_a_secret_holds_256_random_bits() -> None:
+    made = {opaque.new_secret(opaque.REFRESH_PREFIX) for _ in range(1_000)}
+    assert len(made) == 1_000
+    for secret in made:
+        random = secret.removeprefix(opaque.REFRESH_PREFIX)
+        assert len(base64.urlsafe_b64decode(random + "=")) == 32
+
+
+async def test_a_new_database_knows_nobody_who_could_come_in(server: Server) -> None:
+    def parties(tx: Tx) -> list[int]:
+        counts = []
+        for table in ("owner", "park", "device", "refresh_token", "pairing_code"):
+            row = tx.one(f"SELECT count(*) AS n FROM {table}")  # noqa: S608 - names from above
+            assert row is not None
+            counts.append(row["n"])
+        return counts
+
+    assert await server.store.read(parties) == [0, 0, 0, 0, 0]
+
+
+async def test_no_get_changes_anything(tmp_path: Path) -> None:
+    """A query runs on a reader's connection, where SQLite refuses to write."""
+    config = Config(listen_port=0)
+    async with await build_agent(tmp_path / "a.db", SystemClock(), config) as agent:
+        routes = [
+            *access_routes(agent.access),
+            *owner.ROUTES,
+            *park.ROUTES,
+            *ledger_routes(agent.notary),
+            *privacy.ROUTES,
+        ]
+    assert len(routes) > 50
+    for route in routes:
+        assert route.method != "GET" or route.kind == "query", route.name
+
+
+async def test_under_tls_every_answer_asks_to_stay_there_even_to_what_is_not_http(
+    tmp_path: Path,
+) -> None:
+    choose_transport(Config(), database=tmp_path / "a.db", self_signed=True)
+    folder = key_directory(tmp_path / "a.db")
+    certificate, key = folder / "tls-p256.crt", folder / "tls-p256.pem"
+    config = Config(listen_port=0, tls_certificate=str(certificate), tls_key=str(key))
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    wanted = b"Strict-Transport-Security: max-age=31536000; includeSubDomains"
+    async with await build_agent(tmp_path / "a.db", SystemClock(), config) as agent:
+        port = await agent.start()
+        for sent in (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close", b"nonsense"):
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=trusting)
+            writer.write(sent + b"\r\n\r\n")
+            async with asyncio.timeout(30):
+                answer = await reader.read()
+            writer.close()
+            assert wanted in answer
 
 
 def test_tls_offers_forward_secret_authenticated_ciphers_from_1_2_on(tmp_path: Path) -> None:
