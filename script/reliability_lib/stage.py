@@ -72,7 +72,7 @@ def copy(template: Path, folder: Path) -> None:
 async def _owner(desk: Desk, park: Party, number: int, offers: int) -> Answerer:
     owner = await desk.add_owner()
     assert owner.device_id is not None
-    await desk.agent.store.write(
+    await desk.store.write(
         lambda tx: tx.insert(
             "device",
             device_id=owner.device_id,

@@ -16,17 +16,19 @@ from typing import Any, Final, Self
 import orjson
 from probatio import Schema
 
+from owner_api.access.services import open_access
 from owner_api.calls import Call, Principal
 from owner_api.commands import owners, parks
+from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem
 from owner_api.server import owner, park
-from owner_api.server.agent import Agent, build_agent
 from owner_api.server.endpoints import render
 from owner_api.server.idempotency import Rendered, Ticket
 from owner_api.server.routing import Route
-from owner_api.store import Tx
+from owner_api.server.timers import Timers
+from owner_api.store import Store, Tx
 
 from .things import Party
 
@@ -72,22 +74,23 @@ def _schema(method: str, path: str) -> Schema:
 class Desk:
     """Sends commands as the server's endpoints do, each in one write."""
 
-    def __init__(self, agent: Agent, clock: HandClock) -> None:
-        self.agent = agent
+    def __init__(self, store: Store, clock: HandClock) -> None:
+        self.store = store
         self.clock = clock
-        self.seen = sqlite3.connect(agent.store.path, isolation_level=None)
+        self.timers = Timers(store, clock, CONFIG)
+        self.seen = sqlite3.connect(store.path, isolation_level=None)
 
     @classmethod
     async def open(cls, database: Path, at: datetime = NOON) -> Self:
-        """Make a database and stand at one moment."""
-        clock = HandClock(at)
-        agent = await build_agent(database, clock, CONFIG, run_timers=False, synchronous="OFF")
-        return cls(agent, clock)
+        """Open or make a database, sealed like a served one, and stand at one moment."""
+        store = await Store.open(database, synchronous="OFF")
+        await attach(store, database, await open_access(store, database), at)
+        return cls(store, HandClock(at))
 
     async def close(self) -> None:
         """Give everything free."""
         self.seen.close()
-        await self.agent.stop()
+        await self.store.close()
 
     def at(self, seconds: float) -> str:
         """Return a moment so many seconds from now as text."""
@@ -130,7 +133,7 @@ class Desk:
             return rendered
 
         try:
-            result = await self.agent.store.write(work)
+            result = await self.store.write(work)
         except Problem as problem:
             return Answer(problem.code.status, problem.code.value, b"")
         if isinstance(result, Problem):
@@ -158,7 +161,7 @@ class Desk:
 
     async def add_owner(self) -> Party:
         """Add an owner."""
-        row = await self.agent.store.write(
+        row = await self.store.write(
             lambda tx: owners.add_owner(
                 tx, now=self.clock.at, new_id=new_id, display_name="O", time_zone="Asia/Shanghai"
             )
@@ -167,7 +170,7 @@ class Desk:
 
     async def add_park(self) -> Party:
         """Add a park."""
-        made = await self.agent.store.write(
+        made = await self.store.write(
             lambda tx: parks.add_park(tx, now=self.clock.at, new_id=new_id, display_name="P")
         )
         return Party(kind="park", party_id=made.park_id)

@@ -191,11 +191,11 @@ class Player:
         old = read_at is None or self.now - read_at > timedelta(seconds=700)
         if old and draw < 0.9:
             await self._car_reads(deal)
-        elif draw < (0.04 if self._pressing(deal) else 0.7):
+        elif draw < (0.02 if self._pressing(deal) else 0.75):
             self.desk.clock.at += timedelta(seconds=self.chance.choice((5, 10, 20, 25, 50)))
             if self.chance.random() < 0.8:
                 await self._tick()
-        elif draw < 0.96:
+        elif draw < 0.985:
             await self._instruct(deal)
         else:
             await self._deal(deal)
@@ -219,7 +219,7 @@ class Player:
 
     async def _tick(self) -> None:
         self.twin.tick(self.now)
-        await self.desk.agent.tick()
+        await self.desk.timers.tick()
 
     async def _repeat(self) -> None:
         """Send the last request again under its key: the same answer, and no second effect."""
@@ -331,7 +331,7 @@ class Player:
             return None
         start = max([start, *ends])
         kind = c.choice(("cash", "cash", "cash", *list(CURRENCIES)[1:]))
-        energy = c.choice((500, 500, 1000, 1000, 3000))
+        energy = c.choice((500, 500, 500, 1000, 3000))
         price = (
             c.choice(("1.2000", "1.5000", "1.2345", "1.3000", "0.1000"))
             if kind == "cash"
@@ -422,7 +422,8 @@ class Player:
         elif draw < 0.35:
             await self._decide_for_another(offer)
         else:
-            words = ("accept", "accept", "accept", "decline", "counter")
+            words = ("accept", "accept", "accept", "decline", "counter", "counter")
+            words = words if offer.state != "countered" else ("decline", "decline", "accept")
             await self._decide(offer, self.chance.choice(words))
 
     async def _revise(self, offer: Offer) -> None:
@@ -494,14 +495,14 @@ class Player:
 
     async def _deal(self, deal: Deal) -> None:
         draw = self.chance.random()
-        if draw < 0.04:
+        if draw < 0.06:
             await self._stop(deal)
-        elif draw < 0.07:
+        elif draw < 0.12:
             path = "/v1/park/commitments/{commitment_id}/cancellation"
             park, about = deal.stay.park, deal.commitment_id
             answer = await self.send(park, "POST", path, {}, commitment_id=about)
             self.agree("cancellation", answer, self.twin.cancel(deal, self.now))
-        elif deal.state == "pending_award" or draw < 0.12:
+        elif deal.state == "pending_award" or draw < 0.15:
             await self._award(deal)
         elif deal.state == "scheduled" and self.now < deal.terms.start_at and draw < 0.9:
             wait = (deal.terms.start_at - self.now).total_seconds()
@@ -639,11 +640,11 @@ class Player:
         about = {"settlement_id": settlement.settlement_id}
         draw = self.chance.random()
         body: dict[str, Any]
-        if draw < 0.2:
+        if draw < 0.15:
             path, body = "/v1/settlements/{settlement_id}/confirmation", {}
             answer = await self.send(owner, "POST", path, body, **about)
             self.agree("owner agrees", answer, twin.agree(settlement, owner=True))
-        elif draw < 0.45:
+        elif draw < 0.35:
             path, body = "/v1/park/settlements/{settlement_id}/confirmation", {}
             answer = await self.send(park, "POST", path, body, **about)
             self.agree("park agrees", answer, twin.agree(settlement, owner=False))

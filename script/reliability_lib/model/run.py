@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 import random
+import shutil
 import tempfile
 from time import monotonic
 
@@ -17,6 +18,7 @@ from .twin import Twin
 
 # A fresh world before its books get long: holding everything against the model costs its size.
 STEPS_PER_WORLD = 500
+_DATABASE = "model.db"
 
 
 @dataclass
@@ -33,10 +35,15 @@ class Played:
     diverged: str | None = None
 
 
+async def _template(folder: Path) -> None:
+    desk = await Desk.open(folder / _DATABASE)
+    await desk.close()
+
+
 async def _world(
     folder: Path, steps: int, chance: random.Random, altered: Transition | None, played: Played
 ) -> None:
-    desk = await Desk.open(folder / "model.db")
+    desk = await Desk.open(folder / _DATABASE)
     twin = Twin(altered)
     player = Player(desk, twin, chance)
     try:
@@ -61,17 +68,34 @@ def play(
     until: Callable[[Played], bool] = lambda _played: False,
 ) -> Played:
     """Play ``steps`` steps, world after world, until the model and the store disagree."""
-    played, began = Played(), monotonic()
+    played = Played()
+    with tempfile.TemporaryDirectory() as template:
+        # The schema's migrations take longer than a hundred steps.
+        asyncio.run(_template(Path(template)))
+        _play(played, steps, seed, Path(template), altered, until)
+    return played
+
+
+def _play(
+    played: Played,
+    steps: int,
+    seed: int,
+    template: Path,
+    altered: Transition | None,
+    until: Callable[[Played], bool],
+) -> None:
+    began = monotonic()
     while played.steps < steps and played.diverged is None and not until(played):
         chance = random.Random(f"{seed}/{played.worlds}")  # noqa: S311 - a plan to repeat
         wanted = min(STEPS_PER_WORLD, steps - played.steps)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made) / "world"
+            shutil.copytree(template, folder)
             try:
-                asyncio.run(_world(Path(folder), wanted, chance, altered, played))
+                asyncio.run(_world(folder, wanted, chance, altered, played))
             except DivergedError as error:
                 played.diverged = f"world {seed}/{played.worlds - 1}: {error}"
         played.seconds = monotonic() - began
-    return played
 
 
 def noticed(altered: Transition, seed: int, most: int) -> Played:
