@@ -57,7 +57,8 @@ PARALLEL = ("-n", WORKERS, "--dist", "worksteal")
 LANES = (
     Lane(
         name="owner_api",
-        paths=("tests/owner_api", "tests/test_repository.py"),
+        # Beside the package's own: what holds the repository and its papers together.
+        paths=("tests/owner_api", *sorted(f"tests/{p.name}" for p in ROOT.glob("tests/test_*.py"))),
         args=(*WITHOUT_HOME_ASSISTANT, *PARALLEL),
         fast=True,
     ),
