@@ -17,6 +17,7 @@ from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from .const import STOP_CONFIRMATION, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
+from .control_entities import UNPLUG_CHARGER, UnplugBinarySensor, controlled
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .entity import ChargerEntity, HubEntity, VehicleEntity
 from .models_deal import Commitment
@@ -90,6 +91,11 @@ async def async_setup_entry(
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         async_add_entities(
             [ChargerOnline(coordinator, ONLINE, subentry)],
+            config_subentry_id=subentry.subentry_id,
+        )
+    for subentry, executor in controlled(hass, entry):
+        async_add_entities(
+            [UnplugBinarySensor(coordinator, UNPLUG_CHARGER, subentry, executor)],
             config_subentry_id=subentry.subentry_id,
         )
 

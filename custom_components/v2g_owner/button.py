@@ -11,6 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .actor import Actor, async_actor_of
 from .const import SUBENTRY_VEHICLE
+from .control_entities import RESUME, STOP_NOW, ResumeButton, StopNowButton, controlled
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .decisions import best_counter, decide, find_offer, stop
 from .entity import HubEntity, VehicleEntity
@@ -66,7 +67,7 @@ async def async_setup_entry(
     entry: V2GConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the buttons of the account and its vehicles."""
+    """Set up the buttons of the account, its vehicles and the chargers this home controls."""
     coordinator = entry.runtime_data.coordinator
     async_add_entities(
         [
@@ -79,6 +80,14 @@ async def async_setup_entry(
             [
                 VehicleStopButton(coordinator, STOP, subentry),
                 ForgetLeaveOnceButton(coordinator, FORGET_LEAVE_ONCE, subentry),
+            ],
+            config_subentry_id=subentry.subentry_id,
+        )
+    for subentry, executor in controlled(hass, entry):
+        async_add_entities(
+            [
+                StopNowButton(coordinator, STOP_NOW, subentry, executor),
+                ResumeButton(coordinator, RESUME, subentry, executor),
             ],
             config_subentry_id=subentry.subentry_id,
         )

@@ -10,6 +10,7 @@ from .api import Json
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
 from .errors import translated_errors
+from .executors import async_stop_at_home
 from .models_deal import Offer
 
 
@@ -77,7 +78,11 @@ async def decide(
 
 
 async def stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:
-    """Stop discharging, all of it unless ``what`` names a commitment_id or vehicle_id."""
+    """Stop discharging, all of it unless ``what`` names a commitment_id or vehicle_id.
+
+    At the owner's own chargers it stops at once, whether or not the API can be told.
+    """
+    await async_stop_at_home(coordinator.hass, coordinator.config_entry, what)
     with translated_errors(coordinator):
         return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
 

@@ -55,6 +55,8 @@ class Vehicle:
     usable_capacity_wh: int
     max_charge_w: int | None = None
     max_discharge_w: int | None = None
+    charge_efficiency: float = 0.933
+    discharge_efficiency: float = 0.933
     chemistry: str = "unknown"
     warranty_discharge_policy: str = "unknown"
     soc: Soc | None = None
@@ -68,6 +70,21 @@ class Vehicle:
     next_departure: Departure | None = None
     session_id: str | None = None
     v2g_wear_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffBand:
+    """From this local clock time (HH:MM) on, charging costs this much per kWh."""
+
+    start: str
+    price_per_kwh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """What charging costs over a day; the last band goes on past midnight."""
+
+    bands: tuple[TariffBand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +105,10 @@ class Preferences:
     consent_mode: str = "ask"
     discharge_allowed: bool = False
     allow_automations: bool = False
+    tariff: Tariff = Tariff()
+    soc_margin_pct: float = 2.5
+    soc_max_age_discharge_s: int = 900
+    departure_buffer_s: int = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +145,8 @@ class Park:
 
     park_id: str
     display_name: str = ""
+    terms_version: int = 1
+    """The terms in force; told with the list of parks alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

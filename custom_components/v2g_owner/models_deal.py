@@ -177,9 +177,11 @@ class Commitment:
     end_at: datetime
     committed_energy_wh: int
     vehicle_id: str | None = None
+    evse_id: str | None = None
     state_reason: str | None = None
     max_discharge_w: int | None = None
     lease_until: datetime | None = None
+    power_setpoint_w: int | None = None
     delivered_wh: int = 0
     power_w: int | None = None
     soc_pct: float | None = None

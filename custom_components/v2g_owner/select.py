@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONSENT_MODES, SUBENTRY_VEHICLE
+from .control_entities import CAR_HERE, CarHereSelect, controlled
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity
 
@@ -26,11 +27,16 @@ async def async_setup_entry(
     entry: V2GConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the consent mode of each vehicle."""
+    """Set up the consent mode of each vehicle, and which car stands at each charger."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         async_add_entities(
             [ConsentMode(coordinator, CONSENT_MODE, subentry)],
+            config_subentry_id=subentry.subentry_id,
+        )
+    for subentry, executor in controlled(hass, entry):
+        async_add_entities(
+            [CarHereSelect(coordinator, CAR_HERE, subentry, executor)],
             config_subentry_id=subentry.subentry_id,
         )
 

@@ -5,6 +5,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery_health import BatteryHealthCoordinator
 from .const import CONF_VEHICLE_ID, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
+from .control_entities import CONTROL_SENSORS, ControlSensor, controlled
 from .coordinator import V2GConfigEntry
 from .sensor_charger import CHARGER_SENSORS, CONNECTED_VEHICLE, ConnectedVehicleSensor
 from .sensor_deal import DEAL_SENSORS
@@ -45,5 +46,10 @@ async def async_setup_entry(
                 *(ChargerFigure(coordinator, each, subentry) for each in CHARGER_SENSORS),
                 ConnectedVehicleSensor(coordinator, CONNECTED_VEHICLE, subentry),
             ],
+            config_subentry_id=subentry.subentry_id,
+        )
+    for subentry, executor in controlled(hass, entry):
+        async_add_entities(
+            (ControlSensor(coordinator, each, subentry, executor) for each in CONTROL_SENSORS),
             config_subentry_id=subentry.subentry_id,
         )

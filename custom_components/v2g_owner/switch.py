@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SUBENTRY_VEHICLE
+from .control_entities import CHARGE_NOW, ChargeNowSwitch, controlled
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity
 from .models import Preferences
@@ -44,11 +45,16 @@ async def async_setup_entry(
     entry: V2GConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the permissions of each vehicle."""
+    """Set up the permissions of each vehicle, and charge now of each charger."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         async_add_entities(
             (PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
+            config_subentry_id=subentry.subentry_id,
+        )
+    for subentry, executor in controlled(hass, entry):
+        async_add_entities(
+            [ChargeNowSwitch(coordinator, CHARGE_NOW, subentry, executor)],
             config_subentry_id=subentry.subentry_id,
         )
 

@@ -201,6 +201,8 @@ async def charger_home(hass: HomeAssistant, home: Home, charger_id: str) -> None
         "import_entity": "sensor.wallbox_import",
         "export_entity": "sensor.wallbox_export",
         "online_entity": "binary_sensor.wallbox_online",
+        # Mapped but never tested: shown, and not driven.
+        "control": {"shape": "signed_number", "setpoint_entity": "number.wallbox_current"},
     }
     hass.config_entries.async_add_subentry(
         home.entry,

@@ -1,0 +1,85 @@
+"""Which car stands at a home charger: known for certain, presumed, or a stranger's.
+
+A car is certain when it and the charger were plugged in within two minutes of each other, or when
+the owner says so. A plugged-in car alone may as well stand at work while a guest charges here.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+TOGETHER: Final = timedelta(seconds=120)
+# A restart in which a car was exchanged would go unseen if it took longer than this.
+UNSEEN_AT_MOST: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plug:
+    """Something with a plug: what it last said, and when we saw it being plugged in."""
+
+    plugged: bool | None = None
+    since: datetime | None = None
+
+    def says(self, *, plugged: bool | None, now: datetime) -> Plug:
+        """Return the same after a report; only a change from unplugged to plugged has a time."""
+        if plugged is None:
+            return self
+        edge = plugged and self.plugged is False
+        since = now if edge else (self.since if plugged else None)
+        return Plug(plugged=plugged, since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parking:
+    """One charger's plug, the plugs of the owner's cars, and which of them is bound to it."""
+
+    charger: Plug = field(default_factory=Plug)
+    cars: dict[str, Plug] = field(default_factory=dict)
+    bound: str | None = None
+    seen_at: datetime | None = None
+
+    def charger_says(self, *, plugged: bool | None, now: datetime) -> Parking:
+        """Return the same after the charger's word; a car that left is bound no more."""
+        changed = replace(self, charger=self.charger.says(plugged=plugged, now=now), seen_at=now)
+        if changed.charger.plugged is False:
+            return replace(changed, bound=None)
+        return _bound_together(changed)
+
+    def car_says(self, vehicle_id: str, *, plugged: bool | None, now: datetime) -> Parking:
+        """Return the same after a car's word."""
+        plug = self.cars.get(vehicle_id, Plug()).says(plugged=plugged, now=now)
+        changed = replace(self, cars={**self.cars, vehicle_id: plug}, seen_at=now)
+        if plug.plugged is False and self.bound == vehicle_id:
+            return replace(changed, bound=None)
+        return _bound_together(changed)
+
+    def owner_says(self, vehicle_id: str | None) -> Parking:
+        """Return the same after the owner named the car; None is a guest's."""
+        return replace(self, bound=vehicle_id)
+
+    def after_restart(self, now: datetime) -> Parking:
+        """Return what is still true after a time in which nothing was seen."""
+        unseen = self.seen_at is None or now - self.seen_at > UNSEEN_AT_MOST
+        return replace(self, bound=None) if unseen else self
+
+    def presumed(self) -> str | None:
+        """Return the car that most likely stands here: the bound one, else the only one plugged."""
+        if self.bound is not None:
+            return self.bound
+        if self.charger.plugged is False:
+            return None
+        plugged = [vehicle_id for vehicle_id, plug in self.cars.items() if plug.plugged]
+        return plugged[0] if len(plugged) == 1 else None
+
+
+def _bound_together(parking: Parking) -> Parking:
+    """Bind the one car that was plugged in together with the charger."""
+    here = parking.charger.since
+    if parking.bound is not None or here is None:
+        return parking
+    together = [
+        vehicle_id
+        for vehicle_id, plug in parking.cars.items()
+        if plug.since is not None and abs(plug.since - here) <= TOGETHER
+    ]
+    return replace(parking, bound=together[0]) if len(together) == 1 else parking

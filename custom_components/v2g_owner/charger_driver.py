@@ -1,0 +1,155 @@
+"""Writes setpoints to a charger's control entities: the newest wins, a hung call delays none."""
+
+import asyncio
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.config_validation import SCRIPT_SCHEMA
+from homeassistant.helpers.script import Script, async_validate_actions_config
+from homeassistant.util import dt as dt_util
+import probatio
+
+from .charger_control import Call, ChargerControl, Range, Shape, shows
+from .const import DOMAIN, LOGGER
+from .control_watch import STOPPED_BELOW_W, Watch
+
+# A controller that does not answer in this time is asked again, and the owner told to unplug.
+_CALL_TIMEOUT_S: Final = 4.0
+_REPEAT_ZERO: Final = timedelta(seconds=5)
+_REPEAT: Final = timedelta(seconds=60)
+
+
+class ChargerDriver:
+    """The hand on one charger's control entities."""
+
+    def __init__(self, hass: HomeAssistant, control: ChargerControl, name: str) -> None:
+        """Prepare; nothing is written yet."""
+        self._hass = hass
+        self.control = control
+        self._name = name
+        self.watch = Watch()
+        self._task: asyncio.Task[None] | None = None
+        # A state change that carries one of these is our own doing.
+        self._contexts: deque[str] = deque(maxlen=50)
+        self._forced = False
+
+    @property
+    def reachable(self) -> bool:
+        """Tell whether every control entity is there; actions can always be tried."""
+        return all(
+            (state := self._hass.states.get(entity_id)) is not None
+            and state.state != STATE_UNAVAILABLE
+            for entity_id in self.control.entities
+        )
+
+    @callback
+    def async_force(self) -> None:
+        """Write again at the next tick, whatever was written before."""
+        self._forced = True
+
+    def is_ours(self, context: Context) -> bool:
+        """Tell whether a change was made by one of our calls."""
+        return context.id in self._contexts or (context.parent_id or "") in self._contexts
+
+    @callback
+    def async_drive(
+        self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None
+    ) -> None:
+        """Set a power unless it is set already and nothing contradicts that."""
+        if self._due(setpoint_w, now, power_w, power_at):
+            self.async_set(setpoint_w, now)
+
+    @callback
+    def async_set(self, setpoint_w: int, now: datetime) -> asyncio.Task[None]:
+        """Set a power now; an older command still on its way is given up."""
+        if self._task is not None:
+            self._task.cancel()
+        limits = {entity_id: self._range(entity_id) for entity_id in self.control.entities}
+        calls = self.control.calls(
+            setpoint_w, limits.get(self.control.setpoint_entity or "", Range())
+        )
+        self.watch = self.watch.wrote(setpoint_w, calls, limits, now)
+        self._forced = False
+        self._task = self._hass.async_create_task(
+            self._async_make(setpoint_w, calls), f"{DOMAIN} drive {self._name}"
+        )
+        return self._task
+
+    @callback
+    def async_lose(self, now: datetime) -> None:
+        """Note that the charger is out of reach: zero is written once it is back."""
+        self.watch = self.watch.lost(now)
+        self._forced = True
+
+    @callback
+    def async_cancel(self) -> None:
+        """Give up what is on its way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _due(
+        self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None
+    ) -> bool:
+        """Tell whether to write: something new, or something that was not obeyed."""
+        if self._forced or setpoint_w != self.watch.setpoint_w:
+            return True
+        last = self.watch.written[-1]
+        pause = _REPEAT_ZERO if setpoint_w == 0 else _REPEAT
+        if now - last.at < pause:
+            return False
+        if self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None:
+            return True
+        flows_out = power_w is not None and power_w < min(0, setpoint_w) - STOPPED_BELOW_W
+        if setpoint_w >= 0 and flows_out and power_at is not None and power_at > last.at:
+            return True
+        return any(
+            (state := self._hass.states.get(entity_id)) is not None
+            and state.state not in {STATE_UNAVAILABLE, STATE_UNKNOWN}
+            and not shows(state.state, expected, self._range(entity_id).step)
+            for entity_id, expected in last.expected.items()
+        )
+
+    def _range(self, entity_id: str) -> Range:
+        """Return what a number takes now."""
+        state = self._hass.states.get(entity_id)
+        return Range() if state is None else Range.of(state.attributes)
+
+    async def _async_make(self, setpoint_w: int, calls: tuple[Call, ...]) -> None:
+        """Make the calls; what fails is tried again by the next ticks."""
+        context = Context()
+        self._contexts.append(context.id)
+        try:
+            async with asyncio.timeout(_CALL_TIMEOUT_S):
+                for call in calls:
+                    if self.control.shape is Shape.ACTIONS:
+                        await self._async_run_actions(setpoint_w, context)
+                    else:
+                        await self._hass.services.async_call(
+                            call.domain,
+                            call.service,
+                            dict(call.data),
+                            blocking=True,
+                            context=context,
+                        )
+        except (HomeAssistantError, probatio.Invalid, TimeoutError, ValueError) as error:
+            LOGGER.warning("%s did not take %s W: %r", self._name, setpoint_w, error)
+        else:
+            self.watch = self.watch.accepted(setpoint_w, dt_util.utcnow())
+
+    async def _async_run_actions(self, setpoint_w: int, context: Context) -> None:
+        """Run the owner's actions for a power; stopping has its own where the owner gave some."""
+        control = self.control
+        actions = control.stop_actions if setpoint_w == 0 else control.set_actions
+        sequence: Any = SCRIPT_SCHEMA(list(actions or control.set_actions))
+        sequence = await async_validate_actions_config(self._hass, sequence)
+        variables = {
+            "power_w": setpoint_w,
+            "power_kw": setpoint_w / 1000,
+            "current_a": round(setpoint_w / (control.volts * control.phases), 1),
+        }
+        script = Script(self._hass, sequence, self._name, DOMAIN)
+        await script.async_run(variables, context)

@@ -1,0 +1,93 @@
+"""Whose hand was it: tell the owner's own change of a charger from its echo of our commands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from .charger_control import Call, Range, shows
+
+# A charger polled through a cloud may show an earlier command of ours for so long.
+ECHO: Final = timedelta(seconds=120)
+# Promise 4: without a confirmation in this time the owner is told to unplug.
+CONFIRM_WITHIN: Final = timedelta(seconds=5)
+STOPPED_BELOW_W: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One command of ours: what each control entity was told, and when."""
+
+    at: datetime
+    setpoint_w: int
+    expected: Mapping[str, str | float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """The commands given lately, the newest last, and how the last one to stop fares."""
+
+    written: tuple[Written, ...] = ()
+    asked_zero_at: datetime | None = None
+    accepted_zero_at: datetime | None = None
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+
+    @property
+    def setpoint_w(self) -> int | None:
+        """The power last asked for, None before the first command."""
+        return self.written[-1].setpoint_w if self.written else None
+
+    def wrote(
+        self, setpoint_w: int, calls: tuple[Call, ...], limits: Mapping[str, Range], now: datetime
+    ) -> Watch:
+        """Return the same with one more command."""
+        expected = {call.entity_id: call.value for call in calls if "entity_id" in call.data}
+        kept = tuple(old for old in self.written if now - old.at < ECHO)
+        new = Written(at=now, setpoint_w=setpoint_w, expected=expected)
+        asked = self.asked_zero_at
+        accepted = self.accepted_zero_at
+        if setpoint_w != 0:
+            asked = accepted = None
+        elif asked is None:
+            asked = now
+        return replace(
+            self,
+            written=(*kept, new),
+            asked_zero_at=asked,
+            accepted_zero_at=accepted,
+            ranges={**self.ranges, **limits},
+        )
+
+    def accepted(self, setpoint_w: int, now: datetime) -> Watch:
+        """Return the same once the charger's controller has taken the newest command."""
+        if setpoint_w == 0 and self.asked_zero_at and self.accepted_zero_at is None:
+            return replace(self, accepted_zero_at=now)
+        return self
+
+    def lost(self, now: datetime) -> Watch:
+        """Return the same for a charger that is out of reach: what discharged may still do so."""
+        if self.asked_zero_at is None and (self.setpoint_w or 0) < 0:
+            return replace(self, asked_zero_at=now, accepted_zero_at=None)
+        return self
+
+    def is_echo(self, entity_id: str, state: str, now: datetime) -> bool:
+        """Tell whether an entity shows one of our own commands of the last two minutes."""
+        step = self.ranges.get(entity_id, Range()).step
+        newest = self.written[-1:]
+        recent = [old for old in self.written if now - old.at < ECHO]
+        return any(
+            entity_id not in old.expected or shows(state, old.expected[entity_id], step)
+            for old in [*recent, *newest]
+        )
+
+    def settling(self, now: datetime) -> bool:
+        """Tell whether a charger that answers late or clamps could still be answering us."""
+        return bool(self.written) and now - self.written[-1].at < ECHO
+
+    def unplug_hint(self, now: datetime, power_w: int | None, power_at: datetime | None) -> bool:
+        """Tell whether zero was asked for and 5 s later nothing says that it was done."""
+        if self.asked_zero_at is None or now - self.asked_zero_at < CONFIRM_WITHIN:
+            return False
+        flowing = power_w is not None and power_w < -STOPPED_BELOW_W
+        fresh = power_at is not None and power_at > self.asked_zero_at
+        return (flowing and fresh) or self.accepted_zero_at is None

@@ -1,0 +1,281 @@
+"""Drives one home charger: looks, decides, sets, every two seconds and whenever something moves.
+
+A thin shell around ``control_decision.decide``: what it obeys is on disk and holds with the API
+gone; stopping asks nobody.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.event import (
+    async_track_point_in_utc_time,
+    async_track_state_change_event,
+    async_track_time_interval,
+)
+from homeassistant.util import dt as dt_util
+
+from .charger_control import (
+    CONF_CHARGE_TESTED,
+    CONF_CONTROL,
+    CONF_DISCHARGE_TESTED,
+    ChargerControl,
+)
+from .charger_driver import ChargerDriver
+from .const import CONF_CHARGER_ID
+from .control_decision import decide
+from .control_model import (
+    ChargerLimits,
+    Orders,
+    Override,
+    OverrideKind,
+    Reason,
+    Verdict,
+)
+from .executor_hand import judge_change
+from .executor_look import look
+from .executor_sight import Eyes
+from .executor_store import ExecutorStore, Memory
+
+TICK: Final = timedelta(seconds=2)
+# While a car is bound, so often the disk learns that it still stands here.
+HEARTBEAT: Final = timedelta(minutes=4)
+# After this the plan goes on; a stopped deal stays stopped.
+STOP_HOLDS: Final = timedelta(hours=1)
+# Charge now, and what the owner set by hand, end with the stay, and at the latest then.
+WORD_HOLDS: Final = timedelta(hours=12)
+_STOPPED_KEPT: Final = 20
+
+
+class ChargerExecutor:
+    """The one hand of ours on one charger."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        subentry: ConfigSubentry,
+        cars: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Prepare for a charger's subentry; ``cars`` are the linked vehicles' mappings by id."""
+        mapping = subentry.data[CONF_CONTROL]
+        self._hass = hass
+        self.charger_id: str = subentry.data[CONF_CHARGER_ID]
+        self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
+        self.eyes = Eyes(hass, subentry.data, cars)
+        self.cars = cars
+        self._tested = (
+            mapping.get(CONF_CHARGE_TESTED) is not None,
+            mapping.get(CONF_DISCHARGE_TESTED) is not None and self.driver.control.can_discharge,
+        )
+        self._store = ExecutorStore(hass, self.charger_id)
+        self._saving = asyncio.Lock()
+        self.memory = Memory()
+        self.started_at = dt_util.utcnow()
+        self.testing = False
+        self._wanted: Callable[[], bool] = lambda: True
+        self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
+        self.unplug_hint = False
+        self.deals: tuple[str, ...] = ()
+        """Live commitments at this charger, as the API last told."""
+        self._saved_at: datetime | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._unsubscribes: list[CALLBACK_TYPE] = []
+        self._cancel_lease: CALLBACK_TYPE | None = None
+
+    async def async_start(self, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Load what is on disk and begin to look, for as long as ``wanted`` says yes."""
+        self._wanted = wanted
+        loaded = await self._store.async_load()
+        self.started_at = now = dt_util.utcnow()
+        carries = {key: replace(carry, restored=True) for key, carry in loaded.carries.items()}
+        self.memory = replace(loaded, parking=loaded.parking.after_restart(now), carries=carries)
+        if not self._tested[0]:
+            return
+        watched = [*self.eyes.entities, *self.driver.control.entities]
+        self._unsubscribes = [
+            async_track_time_interval(self._hass, self._async_timer, TICK),
+            async_track_state_change_event(self._hass, watched, self._async_changed),
+        ]
+        self._async_watch_lease()
+        self.async_tick()
+
+    async def async_shut_down(self) -> None:
+        """Leave the charger safe: nothing of ours discharges while nobody looks."""
+        for unsubscribe in self._unsubscribes:
+            unsubscribe()
+        self._unsubscribes = []
+        if self._cancel_lease is not None:
+            self._cancel_lease()
+            self._cancel_lease = None
+        if (self.driver.watch.setpoint_w or 0) < 0:
+            await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
+        else:
+            self.driver.async_cancel()
+        if self._tested[0]:
+            await self._async_save()
+
+    @callback
+    def async_listen(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call ``listener`` whenever what is shown has changed; returns the way out."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @property
+    def limits(self) -> ChargerLimits:
+        """What the charger can do and may do."""
+        orders = self.memory.orders
+        return ChargerLimits(
+            max_charge_w=orders.max_charge_w,
+            max_discharge_w=orders.max_discharge_w,
+            min_power_w=self.driver.control.least_w,
+            charge_tested=self._tested[0],
+            discharge_tested=self._tested[1],
+            testing=self.testing,
+        )
+
+    @callback
+    def async_tick(self) -> None:
+        """Look, decide, set."""
+        now = dt_util.utcnow()
+        seen, sight = look(
+            self.memory,
+            self.eyes,
+            commanded_w=self.driver.watch.setpoint_w,
+            reachable=self.driver.reachable,
+            now=now,
+        )
+        news = (seen.orders, seen.parking.bound) != (self.memory.orders, self.memory.parking.bound)
+        self.memory = seen
+        charging = (self.verdict.setpoint_w or 0) > 0
+        verdict = decide(
+            self.memory.orders,
+            sight,
+            self.limits,
+            now,
+            started_at=self.started_at,
+            charging=charging,
+        )
+        if not sight.reachable:
+            # It may come back with an old setpoint of ours: then zero is written again first.
+            self.driver.async_lose(now)
+        elif verdict.setpoint_w is not None:
+            self.driver.async_drive(verdict.setpoint_w, now, sight.power_w, sight.power_at)
+        hint = self.driver.watch.unplug_hint(now, sight.power_w, sight.power_at)
+        if (verdict, hint) != (self.verdict, self.unplug_hint):
+            self.verdict, self.unplug_hint = verdict, hint
+            for listener in tuple(self._listeners):
+                listener()
+        bound = seen.parking.bound is not None
+        if news or (bound and now - (self._saved_at or self.started_at) >= HEARTBEAT):
+            self.async_save_soon()
+
+    @callback
+    def async_take(self, orders: Orders) -> None:
+        """Obey new orders, from now on and after a restart."""
+        if orders == self.memory.orders:
+            return
+        self.memory = replace(self.memory, orders=orders)
+        self._async_watch_lease()
+        self.async_save_soon()
+        self.async_tick()
+
+    async def async_stop_now(self) -> None:
+        """Come to zero at once, asking nobody, and stay there until shown otherwise."""
+        self._async_override(OverrideKind.STOP, STOP_HOLDS, stop_deals=True)
+        # Asked again even when zero was asked before: the owner sees a reason to stop.
+        await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
+        self.async_tick()
+
+    @callback
+    def async_charge_now(self) -> None:
+        """Charge with all the charger and the car can do, whatever plan and park say."""
+        self._async_override(OverrideKind.CHARGE, WORD_HOLDS, stop_deals=True)
+        self.async_tick()
+
+    @callback
+    def async_resume(self) -> None:
+        """Go back to plan and park."""
+        self.async_take(replace(self.memory.orders, override=None))
+
+    @callback
+    def async_name_car(self, vehicle_id: str | None) -> None:
+        """Take the owner's word for which car stands here."""
+        self.memory = replace(self.memory, parking=self.memory.parking.owner_says(vehicle_id))
+        self.async_save_soon()
+        self.async_tick()
+
+    @callback
+    def async_save_soon(self) -> None:
+        """Write to disk in the background."""
+        self._saved_at = dt_util.utcnow()
+        self._hass.async_create_task(self._async_save(), f"save {self.charger_id}")
+
+    @callback
+    def _async_override(
+        self, kind: OverrideKind, holds: timedelta, *, stop_deals: bool, power_w: int | None = None
+    ) -> None:
+        """Note the owner's word."""
+        now, orders = dt_util.utcnow(), self.memory.orders
+        word = Override(kind=kind, since=now, until=now + holds, power_w=power_w)
+        stopped = orders.stopped
+        if stop_deals:
+            leased = (orders.lease.commitment_id,) if orders.lease else ()
+            fresh = dict.fromkeys((*stopped, *self.deals, *leased))
+            stopped = tuple(fresh)[-_STOPPED_KEPT:]
+        self.memory = replace(self.memory, orders=replace(orders, override=word, stopped=stopped))
+        self.async_save_soon()
+
+    async def _async_save(self) -> None:
+        """Write what holds now; one at a time, so that the newest is the last."""
+        async with self._saving:
+            parking = replace(self.memory.parking, seen_at=dt_util.utcnow())
+            await self._store.async_save(replace(self.memory, parking=parking))
+
+    @callback
+    def _async_timer(self, _now: datetime) -> None:
+        """Tick, or end where the account was switched off while the API was away."""
+        if self._wanted():
+            self.async_tick()
+        else:
+            self._hass.async_create_task(self.async_shut_down(), f"end {self.charger_id}")
+
+    @callback
+    def _async_watch_lease(self) -> None:
+        """Be there at the second a lease ends."""
+        if self._cancel_lease is not None:
+            self._cancel_lease()
+            self._cancel_lease = None
+        lease = self.memory.orders.lease
+        if lease is not None and lease.until > dt_util.utcnow():
+            self._cancel_lease = async_track_point_in_utc_time(
+                self._hass, self._async_lease_over, lease.until
+            )
+
+    @callback
+    def _async_lease_over(self, _now: datetime) -> None:
+        self._cancel_lease = None
+        self.async_tick()
+
+    @callback
+    def _async_changed(self, event: Event[EventStateChangedData]) -> None:
+        """Notice the owner's hand, and look at once."""
+        if event.data["entity_id"] in self.driver.control.entities:
+            self._async_notice_hand(event)
+        self.async_tick()
+
+    @callback
+    def _async_notice_hand(self, event: Event[EventStateChangedData]) -> None:
+        """Step back when the owner changed the charger; undo what discharges and is nobody's."""
+        if self.testing:
+            return
+        found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
+        if found.by_owner:
+            self._async_override(
+                OverrideKind.BY_HAND, WORD_HOLDS, stop_deals=False, power_w=found.power_w
+            )
+        elif found.undo:
+            self.driver.async_force()

@@ -1,0 +1,147 @@
+"""Brings an executor its orders from the API, and tells the API what was stopped at home."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .api_errors import OwnerApiError, OwnerApiProblem
+from .const import LOGGER
+from .control_model import Plan
+from .coordinator import V2GCoordinator
+from .decode import BadAnswerError
+from .executor import ChargerExecutor
+from .executor_orders import car_limits, lease_here, plan_depends_on, read_plan
+
+# Thresholds stay right while the state of charge moves, so a plan need not be young.
+PLAN_EVERY: Final = timedelta(minutes=15)
+_LOOK_EVERY: Final = timedelta(minutes=1)
+_NO_PLAN: Final = frozenset({"departure_unknown", "soc_unknown"})
+
+
+class ExecutorFeed:
+    """Ties one executor to the API for as long as the account is loaded."""
+
+    def __init__(
+        self, hass: HomeAssistant, coordinator: V2GCoordinator, executor: ChargerExecutor
+    ) -> None:
+        """Prepare; nothing is asked yet."""
+        self._hass = hass
+        self._coordinator = coordinator
+        self._executor = executor
+        self._plan_from: tuple[Any, ...] | None = None
+        self._plan_at: datetime | None = None
+        self._busy = False
+        self._told: set[str] = set()
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Follow the coordinator and the executor; returns the way to stop."""
+        unsubscribes = [
+            self._coordinator.async_add_listener(self._async_news),
+            self._executor.async_listen(self._async_work_soon),
+            async_track_time_interval(self._hass, self._async_timer, _LOOK_EVERY),
+        ]
+        self._async_news()
+
+        @callback
+        def stop() -> None:
+            for unsubscribe in unsubscribes:
+                unsubscribe()
+
+        return stop
+
+    @callback
+    def _async_timer(self, _now: datetime) -> None:
+        self._async_work_soon()
+
+    @callback
+    def _async_news(self) -> None:
+        """Take what the API says about cars, charger and deals."""
+        if not self._coordinator.last_update_success:
+            return
+        snapshot, executor = self._coordinator.data, self._executor
+        charger = snapshot.chargers.get(executor.charger_id)
+        if charger is None:
+            return
+        orders = executor.memory.orders
+        executor.deals = tuple(
+            deal.commitment_id
+            for deal in snapshot.live_commitments
+            if charger.evse_id is not None and deal.evse_id == charger.evse_id
+        )
+        executor.async_take(
+            replace(
+                orders,
+                cars=car_limits(snapshot, executor.cars.keys()),
+                max_charge_w=charger.max_charge_w or 0,
+                max_discharge_w=charger.max_discharge_w or 0,
+                lease=lease_here(snapshot, charger.evse_id, orders.lease, dt_util.utcnow()),
+            )
+        )
+        self._async_work_soon()
+
+    @callback
+    def _async_work_soon(self) -> None:
+        """Ask for a plan or tell a stop in the background, where one is due."""
+        if self._busy or not self._coordinator.last_update_success:
+            return
+        if self._due_plan() is None and not self._untold():
+            return
+        self._busy = True
+        self._coordinator.config_entry.async_create_background_task(
+            self._hass, self._async_work(), f"feed {self._executor.charger_id}"
+        )
+
+    async def _async_work(self) -> None:
+        """Tell stops first; then renew the plan."""
+        try:
+            for commitment_id in self._untold():
+                await self._coordinator.api.post("/v1/stops", {"commitment_id": commitment_id})
+                self._told.add(commitment_id)
+            if (vehicle_id := self._due_plan()) is not None:
+                await self._async_plan(vehicle_id)
+        except OwnerApiError as error:
+            # The next look tries again; until then the orders on disk hold.
+            LOGGER.debug("%s: the API is not told or asked: %s", self._executor.charger_id, error)
+        finally:
+            self._busy = False
+
+    def _untold(self) -> list[str]:
+        """Return the deals stopped at home that the API still holds for live."""
+        live = {deal.commitment_id for deal in self._coordinator.data.live_commitments}
+        stopped = self._executor.memory.orders.stopped
+        return [each for each in stopped if each in live and each not in self._told]
+
+    def _due_plan(self) -> str | None:
+        """Return the car that needs a new plan, None while the plan is good."""
+        vehicle_id = self._executor.memory.parking.presumed()
+        if vehicle_id is None or vehicle_id not in self._coordinator.data.vehicles:
+            return None
+        now = dt_util.utcnow()
+        same = plan_depends_on(self._coordinator.data, vehicle_id) == self._plan_from
+        young = self._plan_at is not None and now - self._plan_at < PLAN_EVERY
+        return None if same and young else vehicle_id
+
+    async def _async_plan(self, vehicle_id: str) -> None:
+        """Ask for the schedule; without one the executor charges to the target."""
+        executor, source = self._executor, plan_depends_on(self._coordinator.data, vehicle_id)
+        query = f"charger_id={executor.charger_id}&min_power_w={executor.driver.control.least_w}"
+        self._plan_at = dt_util.utcnow()
+        plan: Plan | None = None
+        try:
+            answer: Mapping[str, Any] = await self._coordinator.api.get(
+                f"/v1/vehicles/{vehicle_id}/schedule?{query}"
+            )
+            plan = read_plan(dict(answer))
+        except OwnerApiProblem as error:
+            if error.code not in _NO_PLAN:
+                raise
+        except BadAnswerError as error:
+            LOGGER.warning("The schedule cannot be read: %s", error)
+        self._plan_from = source
+        executor.async_take(replace(executor.memory.orders, plan=plan))

@@ -1,0 +1,100 @@
+"""Turn what the API says into an executor's orders: limits of the cars, lease, plan."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from .control_model import CarLimits, Lease, Plan
+from .decode import decode
+from .models import Preferences, Vehicle
+from .models_deal import Commitment
+from .snapshot import Snapshot
+
+
+def car_limits(snapshot: Snapshot, vehicle_ids: Collection[str]) -> tuple[CarLimits, ...]:
+    """Return what the owner allows for each linked car the API knows."""
+    return tuple(
+        _limits(vehicle, wishes)
+        for vehicle_id in sorted(vehicle_ids)
+        if (vehicle := snapshot.vehicles.get(vehicle_id)) is not None
+        and (wishes := snapshot.preferences.get(vehicle_id)) is not None
+    )
+
+
+def _limits(vehicle: Vehicle, wishes: Preferences) -> CarLimits:
+    """Return one car's limits; a prohibiting warranty allows no discharge (design §6)."""
+    prohibited = vehicle.warranty_discharge_policy == "prohibited"
+    target = wishes.soc_target_departure_pct
+    return CarLimits(
+        vehicle_id=vehicle.vehicle_id,
+        usable_capacity_wh=vehicle.usable_capacity_wh,
+        max_charge_w=vehicle.max_charge_w or 0,
+        max_discharge_w=vehicle.max_discharge_w or 0,
+        charge_efficiency=vehicle.charge_efficiency,
+        discharge_efficiency=vehicle.discharge_efficiency,
+        soc_floor_pct=wishes.soc_floor_pct,
+        soc_ceiling_pct=wishes.soc_ceiling_pct,
+        soc_target_pct=wishes.soc_min_departure_pct if target is None else target,
+        soc_margin_pct=wishes.soc_margin_pct,
+        soc_max_age_s=wishes.soc_max_age_discharge_s,
+        departure_buffer_s=wishes.departure_buffer_s,
+        discharge_allowed=wishes.discharge_allowed and not prohibited,
+    )
+
+
+def lease_here(
+    snapshot: Snapshot, evse_id: str | None, known: Lease | None, now: datetime
+) -> Lease | None:
+    """Return the lease of the deal that runs at this charger; one already known keeps its time."""
+    for deal in snapshot.live_commitments:
+        lease = _lease(deal, evse_id, now)
+        if lease is None:
+            continue
+        same = known is not None and (known.commitment_id, known.until, known.power_w) == (
+            lease.commitment_id,
+            lease.until,
+            lease.power_w,
+        )
+        return known if same else lease
+    return None
+
+
+def _lease(deal: Commitment, evse_id: str | None, now: datetime) -> Lease | None:
+    """Return a running deal's lease, None when it has none or is another charger's."""
+    here = evse_id is not None and deal.evse_id == evse_id
+    if not here or deal.state != "active" or deal.stop is not None:
+        return None
+    if deal.lease_until is None or deal.power_setpoint_w is None or deal.vehicle_id is None:
+        return None
+    return Lease(
+        commitment_id=deal.commitment_id,
+        vehicle_id=deal.vehicle_id,
+        power_w=min(0, deal.power_setpoint_w),
+        until=deal.lease_until,
+        told_at=now,
+    )
+
+
+def read_plan(answer: dict[str, Any]) -> Plan:
+    """Return the plan in an answer to GET …/schedule; raises BadAnswerError when it is none."""
+    return decode(Plan, answer)
+
+
+def plan_depends_on(snapshot: Snapshot, vehicle_id: str) -> tuple[Any, ...]:
+    """Return what a plan was made from: when any of it changes, a new one is due."""
+    vehicle = snapshot.vehicles.get(vehicle_id)
+    wishes = snapshot.preferences.get(vehicle_id)
+    departures = snapshot.departures.get(vehicle_id)
+    deals = [
+        (deal.commitment_id, deal.state)
+        for deal in snapshot.live_commitments
+        if deal.vehicle_id == vehicle_id
+    ]
+    return (
+        vehicle_id,
+        vehicle and vehicle.revision,
+        vehicle and vehicle.next_departure,
+        wishes and wishes.revision,
+        departures and departures.revision,
+        tuple(deals),
+    )

@@ -1,0 +1,118 @@
+"""The executors of an account's home chargers: begun before the API answers, ended with the entry.
+
+They outlive a failed set-up on purpose: after a restart with the API gone, the plan on disk holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant
+from homeassistant.util.hass_dict import HassKey
+
+from .charger_control import CONF_CONTROL
+from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
+from .coordinator import V2GCoordinator
+from .executor import ChargerExecutor
+from .executor_feed import ExecutorFeed
+from .executor_store import ExecutorStore
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """One account's executors by charger, what they were made from, and how to stop listening."""
+
+    made_from: Mapping[str, Any]
+    executors: dict[str, ChargerExecutor] = field(default_factory=dict)
+    unsubscribe: CALLBACK_TYPE | None = None
+
+
+_RUNNING: Final[HassKey[dict[str, Running]]] = HassKey(f"{DOMAIN}_executors")
+
+
+async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Start an executor for each charger this home may control; once, whatever set-up does."""
+    running = hass.data.setdefault(_RUNNING, {})
+    source = _source(entry)
+    if (known := running.get(entry.entry_id)) is not None:
+        if known.made_from == source:
+            return
+        await async_stop_executors(hass, entry)
+    cars = {
+        each.data[CONF_VEHICLE_ID]: each.data
+        for each in entry.get_subentries_of_type(SUBENTRY_VEHICLE)
+    }
+    made = Running(made_from=source)
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
+        if CONF_CONTROL in subentry.data:
+            executor = ChargerExecutor(hass, subentry, cars)
+            made.executors[executor.charger_id] = executor
+    if not made.executors:
+        return
+
+    async def stopping(_event: Event) -> None:
+        made.unsubscribe = None
+        for executor in made.executors.values():
+            await executor.async_shut_down()
+
+    running[entry.entry_id] = made
+    made.unsubscribe = hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stopping)
+    for executor in made.executors.values():
+        await executor.async_start(lambda: entry.state is not ConfigEntryState.NOT_LOADED)
+
+
+async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Stop an account's executors, each with its charger safe."""
+    made = hass.data.get(_RUNNING, {}).pop(entry.entry_id, None)
+    if made is None:
+        return
+    if made.unsubscribe is not None:
+        made.unsubscribe()
+    for executor in made.executors.values():
+        await executor.async_shut_down()
+
+
+async def async_forget_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Forget what an account's chargers kept on disk."""
+    await async_stop_executors(hass, entry)
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
+        await ExecutorStore(hass, subentry.data[CONF_CHARGER_ID]).async_remove()
+
+
+def executors_of(hass: HomeAssistant, entry: ConfigEntry[Any]) -> Mapping[str, ChargerExecutor]:
+    """Return an account's executors by charger id."""
+    made = hass.data.get(_RUNNING, {}).get(entry.entry_id)
+    return {} if made is None else made.executors
+
+
+def async_feed_executors(
+    hass: HomeAssistant, entry: ConfigEntry[Any], coordinator: V2GCoordinator
+) -> None:
+    """Tie the executors to the API until the entry is unloaded."""
+    for executor in executors_of(hass, entry).values():
+        entry.async_on_unload(ExecutorFeed(hass, coordinator, executor).async_start())
+
+
+async def async_stop_at_home(
+    hass: HomeAssistant, entry: ConfigEntry[Any], what: Mapping[str, str]
+) -> None:
+    """Stop what runs at the owner's own chargers, before and without the API.
+
+    ``what`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of them stop.
+    """
+    for executor in executors_of(hass, entry).values():
+        lease = executor.memory.orders.lease
+        vehicle_id = executor.memory.parking.presumed()
+        if what.get("vehicle_id", vehicle_id) != vehicle_id:
+            continue
+        commitment_id = what.get("commitment_id")
+        if commitment_id and commitment_id not in {*executor.deals, lease and lease.commitment_id}:
+            continue
+        await executor.async_stop_now()
+
+
+def _source(entry: ConfigEntry[Any]) -> dict[str, Any]:
+    """Return what executors are made from."""
+    return {key: dict(subentry.data) for key, subentry in entry.subentries.items()}
