@@ -9,6 +9,7 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
 
+from .account_issues import AccountCheck
 from .actor import async_remember_starters
 from .api import OwnerApi
 from .api_errors import OwnerApiError
@@ -35,6 +36,7 @@ from .executors import (
 )
 from .issues import async_watch_mapping
 from .pin import key_pin
+from .sensor_issues import SensorCheck
 from .services import async_setup_services
 from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
@@ -74,8 +76,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     async_feed_executors(hass, entry, coordinator)
 
+    entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
+        entry.async_on_unload(SensorCheck(hass, entry, subentry).async_start())
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())

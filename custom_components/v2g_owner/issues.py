@@ -51,7 +51,12 @@ def async_watch_mapping(
                 hass,
                 DOMAIN,
                 issue_id(conf),
-                is_fixable=False,
+                data={
+                    "entry_id": entry.entry_id,
+                    "subentry_id": subentry.subentry_id,
+                    "fix": "choose_entities",
+                },
+                is_fixable=True,
                 severity=ir.IssueSeverity.WARNING,
                 translation_key="mapped_entity_gone",
                 translation_placeholders={

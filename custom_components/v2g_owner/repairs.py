@@ -1,66 +1,214 @@
 """What an owner can do about a repair from where it is shown."""
 
-from typing import Any, override
+from typing import Any, Final, override
 
-from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
+from homeassistant.components.repairs.const import FlowType
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryState,
+    SubentryFlowContext,
+)
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+import probatio
 
+from .account_issues import AccountCheck
 from .api_errors import OwnerApiError
+from .const import (
+    CONF_POWER_SIGN,
+    DOMAIN,
+    POWER_SIGN_CHARGING_POSITIVE,
+    POWER_SIGN_DISCHARGING_POSITIVE,
+)
 from .coordinator import V2GConfigEntry
 
 
-class LogRepairFlow(ConfirmRepairFlow):
-    """Go by the operator's log as it is now, after the owner has cleared it with them."""
+class AccountRepairFlow(ConfirmRepairFlow):
+    """A repair that something can be done about, once the owner has said so."""
 
-    def __init__(self, entry_id: str) -> None:
-        """Remember whose log it is."""
+    def __init__(self, about: dict[str, Any]) -> None:
+        """Remember which account, vehicle or park it is about."""
         super().__init__()
-        self._entry_id = entry_id
+        self._about = about
+
+    @property
+    def _entry(self) -> V2GConfigEntry | None:
+        """The account, None when it has been deleted."""
+        return self.hass.config_entries.async_get_entry(str(self._about.get("entry_id")))
 
     @override
-    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> Any:
-        """Start over once confirmed."""
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask first; then do it, if the account is there to do it with."""
         if user_input is None:
             return await super().async_step_confirm()
-        entry: V2GConfigEntry | None = self.hass.config_entries.async_get_entry(self._entry_id)
-        if entry is None:
+        if (entry := self._entry) is None:
             return self.async_create_entry(data={})
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         try:
-            await entry.runtime_data.log.async_start_over()
+            return await self.async_repair(entry)
         except OwnerApiError:
             return self.async_abort(reason="not_loaded")
+
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Do what the owner confirmed."""
+        raise NotImplementedError
+
+
+class StartOverFlow(AccountRepairFlow):
+    """Go by the operator's log as it is now, after the owner has cleared it with them."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Start over, and see whether that helped."""
+        await entry.runtime_data.log.async_start_over()
         if entry.runtime_data.log.contradicted:
             return self.async_abort(reason="still_contradicted")
         return self.async_create_entry(data={})
 
 
-class PairAgainRepairFlow(ConfirmRepairFlow):
+class PairAgainFlow(AccountRepairFlow):
     """Open the form for a new pairing code, which pins the operator's new key."""
 
-    def __init__(self, entry_id: str) -> None:
-        """Remember whose pairing it is."""
-        super().__init__()
-        self._entry_id = entry_id
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Ask for the code."""
+        entry.async_start_reauth(self.hass)
+        return self.async_create_entry(data={})
+
+
+class LookAgainFlow(AccountRepairFlow):
+    """Look at the server again, after a clock was set or something was updated."""
 
     @override
-    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> Any:
-        """Ask for the code once confirmed."""
-        entry = self.hass.config_entries.async_get_entry(self._entry_id)
-        if user_input is not None and entry is not None:
-            entry.async_start_reauth(self.hass)
-        return await super().async_step_confirm(user_input)
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """See whether it is well now."""
+        if await AccountCheck(self.hass, entry.runtime_data.coordinator).async_look():
+            return self.async_create_entry(data={})
+        return self.async_abort(reason="still_wrong")
+
+
+class ChooseEntitiesFlow(AccountRepairFlow):
+    """Lead to the form in which other entities are chosen; the repair ends when they speak."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Open the vehicle's or charger's form."""
+        subentry = entry.subentries.get(str(self._about["subentry_id"]))
+        if subentry is None:
+            return self.async_create_entry(data={})
+        flow = await self.hass.config_entries.subentries.async_init(
+            (entry.entry_id, subentry.subentry_type),
+            context=SubentryFlowContext(
+                source=SOURCE_RECONFIGURE, subentry_id=subentry.subentry_id
+            ),
+        )
+        return self.async_abort(
+            reason="choose_entities",
+            next_flow=(FlowType.CONFIG_SUBENTRIES_FLOW, flow["flow_id"]),
+        )
+
+
+class TurnSignFlow(AccountRepairFlow):
+    """Count the other direction of a power sensor as positive."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Turn the sign, which loads the account anew."""
+        if (subentry := entry.subentries.get(str(self._about["subentry_id"]))) is not None:
+            now = subentry.data.get(CONF_POWER_SIGN)
+            turned = (
+                POWER_SIGN_CHARGING_POSITIVE
+                if now == POWER_SIGN_DISCHARGING_POSITIVE
+                else POWER_SIGN_DISCHARGING_POSITIVE
+            )
+            self.hass.config_entries.async_update_subentry(
+                entry, subentry, data={**subentry.data, CONF_POWER_SIGN: turned}
+            )
+        return self.async_create_entry(data={})
+
+
+class ReadTermsFlow(AccountRepairFlow):
+    """Show a park's new terms, and agree to them in place of the old."""
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        """Start without having shown any terms."""
+        super().__init__(about)
+        self._shown_version: int | None = None
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Show exactly the terms that will be agreed to."""
+        entry = self._entry
+        if user_input is not None or entry is None or entry.state is not ConfigEntryState.LOADED:
+            return await super().async_step_confirm(user_input or {})
+        try:
+            park = await self._async_park(entry)
+        except OwnerApiError:
+            return self.async_abort(reason="not_loaded")
+        if park is None:
+            return self.async_create_entry(data={})
+        self._shown_version = int(park["terms_version"])
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=probatio.Schema({}),
+            description_placeholders={
+                **((issue and issue.translation_placeholders) or {}),
+                "terms": str(park["terms_text"]),
+            },
+        )
+
+    async def _async_park(self, entry: V2GConfigEntry) -> dict[str, Any] | None:
+        """Return the park with its terms, None when there is no agreement with it any more."""
+        coordinator = entry.runtime_data.coordinator
+        agreement = coordinator.data.agreements.get(str(self._about["agreement_id"]))
+        if agreement is None or agreement.state != "active":
+            return None
+        parks = (await coordinator.api.get("/v1/parks"))["items"]
+        return next((each for each in parks if each["park_id"] == agreement.park.park_id), None)
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Replace the agreement; what was agreed under the old terms ends with it."""
+        coordinator = entry.runtime_data.coordinator
+        agreement = coordinator.data.agreements[str(self._about["agreement_id"])]
+        park = await self._async_park(entry)
+        if park is None or int(park["terms_version"]) != self._shown_version:
+            return self.async_abort(reason="still_wrong")
+        await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
+        await coordinator.api.post(
+            "/v1/agreements",
+            {
+                "park_id": agreement.park.park_id,
+                "terms_version": self._shown_version,
+                "vehicle_ids": list(agreement.vehicle_ids),
+            },
+        )
+        return self.async_create_entry(data={})
+
+
+FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
+    "start_over": StartOverFlow,
+    "pair_again": PairAgainFlow,
+    "look_again": LookAgainFlow,
+    "choose_entities": ChooseEntitiesFlow,
+    "turn_sign": TurnSignFlow,
+    "read_terms": ReadTermsFlow,
+}
 
 
 async def async_create_fix_flow(
-    hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
+    hass: HomeAssistant,
+    issue_id: str,
+    data: dict[str, Any] | None,
 ) -> RepairsFlow:
-    """Return the flow of one repair; without one of its own, it is read and put away."""
-    fix, entry_id = (data or {}).get("fix"), str((data or {}).get("entry_id"))
-    if fix == "start_over":
-        return LogRepairFlow(entry_id)
-    if fix == "pair_again":
-        return PairAgainRepairFlow(entry_id)
-    return ConfirmRepairFlow()
+    """Return the flow of one repair; one without a way of its own is read and put away."""
+    about = data or {}
+    flow = FLOWS.get(str(about.get("fix")))
+    return ConfirmRepairFlow() if flow is None else flow(about)

@@ -1,0 +1,146 @@
+"""Raise repairs about the account: clocks that differ, versions that do not fit, changed terms."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .api_errors import OwnerApiError
+from .const import DOMAIN, LOGGER
+from .coordinator import V2GCoordinator
+
+# Readings carry our clock and leases the server's: a lease is 60 s by default.
+MOST_SKEW: Final = timedelta(seconds=30)
+API_VERSION: Final = 1
+_LOOK_EVERY: Final = timedelta(hours=1)
+
+
+class AccountCheck:
+    """Looks at the server on each new connection and every hour, at the terms whenever read."""
+
+    def __init__(self, hass: HomeAssistant, coordinator: V2GCoordinator) -> None:
+        """Prepare; nothing is asked yet."""
+        self._hass = hass
+        self._coordinator = coordinator
+        self._entry = coordinator.config_entry
+        self._connected = False
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Begin; returns the way to stop."""
+        unsubscribes: list[Callable[[], None]] = [
+            self._coordinator.async_add_listener(self._updated),
+            async_track_time_interval(
+                self._hass, self._async_look_at, _LOOK_EVERY, cancel_on_shutdown=True
+            ),
+        ]
+        self._look_at_terms()
+
+        @callback
+        def stop() -> None:
+            for unsubscribe in unsubscribes:
+                unsubscribe()
+
+        return stop
+
+    @callback
+    def _updated(self) -> None:
+        """Look at the terms, and at the server whenever it is reached anew."""
+        self._look_at_terms()
+        connected = self._coordinator.stream_connected
+        if connected and not self._connected:
+            self._entry.async_create_background_task(
+                self._hass, self._async_look_at(), name=f"{DOMAIN} check {self._entry.title}"
+            )
+        self._connected = connected
+
+    async def _async_look_at(self, _now: datetime | None = None) -> None:
+        """Look at the server; one that does not answer shows elsewhere."""
+        try:
+            await self.async_look()
+        except OwnerApiError as error:
+            LOGGER.debug("The server could not be looked at: %s", error)
+
+    async def async_look(self) -> bool:
+        """Compare clock and version with the server's; return whether both fit.
+
+        Raises OwnerApiError when it cannot be asked.
+        """
+        asked_at = dt_util.utcnow()
+        server = await self._coordinator.api.server()
+        answered_at = dt_util.utcnow()
+        time = dt_util.parse_datetime(str(server.get("time")))
+        # Between question and answer any time is right.
+        skew = timedelta(0)
+        if time is not None and time.tzinfo is not None:
+            skew = max(asked_at - time, time - answered_at, skew)
+        skewed = skew > MOST_SKEW
+        self._show(
+            "clock_skew", "clock_skew", wrong=skewed, seconds=str(round(skew.total_seconds()))
+        )
+        version = server.get("api_version")
+        version = version if isinstance(version, int) else 0
+        self._show(
+            "api_version",
+            "api_too_old" if version < API_VERSION else "api_too_new",
+            wrong=version != API_VERSION,
+            theirs=str(version),
+            ours=str(API_VERSION),
+        )
+        return not skewed and version == API_VERSION
+
+    @callback
+    def _look_at_terms(self) -> None:
+        """Compare the terms agreed to with those in force."""
+        parks = self._coordinator.data.parks
+        agreed = {
+            agreement.park.park_id: agreement
+            for agreement in self._coordinator.data.agreements.values()
+            if agreement.state == "active"
+        }
+        for park in parks.values():
+            agreement = agreed.get(park.park_id)
+            ir_id = f"terms_changed_{self._entry.entry_id}_{park.park_id}"
+            if agreement is None or park.terms_version <= agreement.terms_version:
+                ir.async_delete_issue(self._hass, DOMAIN, ir_id)
+                continue
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                ir_id,
+                data={
+                    "entry_id": self._entry.entry_id,
+                    "agreement_id": agreement.agreement_id,
+                    "fix": "read_terms",
+                },
+                is_fixable=True,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key="terms_changed",
+                translation_placeholders={
+                    "park": park.display_name,
+                    "old": str(agreement.terms_version),
+                    "new": str(park.terms_version),
+                },
+            )
+
+    @callback
+    def _show(self, kind: str, key: str, *, wrong: bool, **told: str) -> None:
+        """Raise a repair, or take it back."""
+        issue_id = f"{kind}_{self._entry.entry_id}"
+        if not wrong:
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            data={"entry_id": self._entry.entry_id, "fix": "look_again"},
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=key,
+            translation_placeholders={"name": self._entry.title, **told},
+        )

@@ -1,0 +1,273 @@
+"""Each repair is raised by its cause, can be acted on, and goes away with it."""
+
+from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.v2g_owner import account_issues
+from custom_components.v2g_owner.account_issues import AccountCheck
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.plausibility import sign_watch, soc_watch
+from owner_api.commands import parks
+
+from .conftest import PLUG, SOC, Home, paired_entry, until, vehicle_subentry
+from .owner_world import OwnerWorld
+
+POWER = "sensor.car_power"
+PAGE = (Path(__file__).parents[2] / "docs/home-assistant.md").read_text(encoding="utf-8")
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+def raised(hass: HomeAssistant, key: str) -> ir.IssueEntry | None:
+    """Return the repair with a text, if it is shown."""
+    for issue in ir.async_get(hass).issues.values():
+        if issue.domain == DOMAIN and issue.translation_key == key and issue.active:
+            return issue
+    return None
+
+
+async def submit(hass: HomeAssistant, client: Any, issue: ir.IssueEntry) -> tuple[Any, Any]:
+    """Open a repair and submit its form; returns the form and what became of it."""
+    assert await async_setup_component(hass, "repairs", {})
+    http = await client()
+    body = {"handler": DOMAIN, "issue_id": issue.issue_id}
+    form = await (await http.post("/api/repairs/issues/fix", json=body)).json()
+    if form["type"] != "form":
+        return form, form
+    done = await http.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
+    answer = await done.json()
+    await hass.async_block_till_done()
+    return form, answer
+
+
+@pytest.fixture
+async def sensing(hass: HomeAssistant, world: OwnerWorld, vehicle_id: str) -> Home:
+    """Set up a 60 kWh car with sensors for battery, plug and power."""
+    hass.states.async_set(SOC, "50")
+    hass.states.async_set(PLUG, "on")
+    hass.states.async_set(POWER, "0", {"unit_of_measurement": "W"})
+    entry = await paired_entry(hass, world, [vehicle_subentry(vehicle_id, power_entity=POWER)])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return Home(hass, entry)
+
+
+# --- sensors
+
+
+async def test_a_battery_sensor_that_stands_still_while_the_car_charges_is_a_repair(
+    sensing: Home, freezer: FrozenDateTimeFactory, hass_client: Any
+) -> None:
+    """Promise 3: 7 kW for half an hour are 5.8 % of 60 kWh, and it still says 50 %."""
+    hass = sensing.hass
+    hass.states.async_set(POWER, "7000", {"unit_of_measurement": "W"})
+    for _ in range(5):
+        freezer.tick(timedelta(minutes=5))
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+    assert raised(hass, "soc_stale") is None
+    freezer.tick(timedelta(minutes=5))
+    async_fire_time_changed(hass)
+    issue = await until(lambda: raised(hass, "soc_stale"))
+    assert issue.translation_placeholders == {"name": "Blue car", "entity_id": SOC}
+    _, answer = await submit(hass, hass_client, issue)
+    assert (answer["type"], answer["reason"]) == ("abort", "choose_entities")
+    kind, flow_id = answer["next_flow"]
+    assert kind == "config_subentries_flow"
+    flows = hass.config_entries.subentries.async_progress()
+    assert flow_id in {flow["flow_id"] for flow in flows}
+    assert raised(hass, "soc_stale") is not None
+    hass.states.async_set(SOC, "56")
+    await hass.async_block_till_done()
+    assert raised(hass, "soc_stale") is None
+
+
+async def test_a_power_sensor_with_its_sign_the_wrong_way_is_a_repair_that_turns_it(
+    sensing: Home, freezer: FrozenDateTimeFactory, hass_client: Any
+) -> None:
+    """The battery falls while the sensor says charging."""
+    hass = sensing.hass
+    hass.states.async_set(POWER, "7000", {"unit_of_measurement": "W"})
+    for soc in ("49", "48", "47"):
+        freezer.tick(timedelta(minutes=6))
+        hass.states.async_set(SOC, soc)
+        await hass.async_block_till_done()
+    issue = await until(lambda: raised(hass, "power_sign_wrong"))
+    _, answer = await submit(hass, hass_client, issue)
+    assert answer["type"] == "create_entry"
+    (subentry,) = sensing.entry.subentries.values()
+    assert subentry.data["power_sign"] == "discharging_positive"
+    assert raised(hass, "power_sign_wrong") is None
+    for soc in ("46", "45", "44", "43"):
+        freezer.tick(timedelta(minutes=6))
+        hass.states.async_set(SOC, soc)
+        await hass.async_block_till_done()
+    assert raised(hass, "power_sign_wrong") is None
+
+
+def test_a_car_that_came_back_and_whose_sensor_has_said_nothing_since_is_stale() -> None:
+    """Ten minutes away and a quarter of an hour back; a short replug is no drive."""
+    watch = soc_watch(60_000)
+    seen = NOON - timedelta(minutes=1)
+
+    def look(minutes: float, *, plugged: bool, reported: datetime = seen) -> bool:
+        return watch.is_stale(
+            NOON + timedelta(minutes=minutes),
+            soc_pct=50,
+            reported_at=reported,
+            power_w=0,
+            plugged_in=plugged,
+        )
+
+    assert not look(0, plugged=True)
+    assert not look(1, plugged=False)
+    assert not look(5, plugged=True)
+    assert not look(60, plugged=True)
+    assert not look(70, plugged=False)
+    assert not look(90, plugged=True)
+    assert look(106, plugged=True)
+    # The same value again is news: the car was asked and says so.
+    assert not look(107, plugged=True, reported=NOON + timedelta(minutes=107))
+    assert not look(200, plugged=True, reported=NOON + timedelta(minutes=107))
+
+
+@pytest.mark.parametrize(
+    ("power_w", "import_wh", "export_wh", "wrong"),
+    [
+        (7_000, 700, 0, False),
+        (-7_000, 0, 700, False),
+        (7_000, 0, 700, True),
+        (-7_000, 700, 0, True),
+        (0, 700, 0, False),
+        (7_000, 50, 60, False),
+    ],
+    ids=["charges", "discharges", "swapped", "swapped too", "says nothing", "too little to tell"],
+)
+def test_meters_tell_the_direction_when_enough_has_flowed(
+    power_w: int, import_wh: int, export_wh: int, *, wrong: bool
+) -> None:
+    """A charger has no battery to compare with."""
+    watch = sign_watch(None)
+    for step in range(3):
+        found = watch.look(
+            NOON + timedelta(minutes=6 * step),
+            power_w=power_w,
+            import_wh=step * import_wh,
+            export_wh=step * export_wh,
+            soc_pct=None,
+        )
+    assert found is wrong
+
+
+# --- the account
+
+
+async def test_clocks_that_differ_are_a_repair_until_they_agree(
+    home: Home, world: OwnerWorld, hass_client: Any
+) -> None:
+    """A lease of 60 s cannot be kept on clocks a minute apart."""
+    await home.reaches("binary_sensor", world.owner_id, "stream", "on")
+    check = AccountCheck(home.hass, home.entry.runtime_data.coordinator)
+    assert await check.async_look()
+    world.clock.ahead = timedelta(seconds=95)
+    assert not await check.async_look()
+    issue = raised(home.hass, "clock_skew")
+    assert issue is not None
+    assert 93 <= int((issue.translation_placeholders or {})["seconds"]) <= 96
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert (answer["type"], answer["reason"]) == ("abort", "still_wrong")
+    world.clock.ahead = timedelta(seconds=-95)
+    assert not await check.async_look()
+    world.clock.ahead = timedelta(0)
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert answer["type"] == "create_entry"
+    assert raised(home.hass, "clock_skew") is None
+
+
+@pytest.mark.parametrize(("ours", "key"), [(2, "api_too_old"), (0, "api_too_new")])
+async def test_an_api_of_another_version_is_a_repair_that_says_which_side_to_update(
+    ours: int, key: str, home: Home, world: OwnerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is looked at whenever it is made anew."""
+    await home.reaches("binary_sensor", world.owner_id, "stream", "on")
+    monkeypatch.setattr(account_issues, "API_VERSION", ours)
+    await home.hass.config_entries.async_reload(home.entry.entry_id)
+    issue = await until(lambda: raised(home.hass, key))
+    assert (issue.translation_placeholders or {})["theirs"] == "1"
+    monkeypatch.undo()
+    assert await AccountCheck(home.hass, home.entry.runtime_data.coordinator).async_look()
+    assert raised(home.hass, key) is None
+
+
+async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
+) -> None:
+    """An owner agrees to what they have read, never to what somebody put in its place."""
+    await world.join(vehicle_id)
+    await world.agent.store.write(
+        lambda tx: parks.set_terms(
+            tx, park_id=world.park.party_id, terms_text="Deals may last up to six hours."
+        )
+    )
+    await home.entry.runtime_data.coordinator.async_refresh()
+    issue = await until(lambda: raised(home.hass, "terms_changed"))
+    assert issue.translation_placeholders == {"park": "East Gate Park", "old": "1", "new": "2"}
+    form, answer = await submit(home.hass, hass_client, issue)
+    assert form["description_placeholders"]["terms"] == "Deals may last up to six hours."
+    assert answer["type"] == "create_entry", answer
+    items = (await world.phone.get("/v1/agreements"))["items"]
+    (active,) = [each for each in items if each["state"] == "active"]
+    assert (active["terms_version"], active["vehicle_ids"]) == (2, [vehicle_id])
+    await home.entry.runtime_data.coordinator.async_refresh()
+    assert raised(home.hass, "terms_changed") is None
+
+
+@pytest.mark.parametrize("key", ["clock_skew", "terms_changed"])
+async def test_no_repair_is_settled_while_the_account_is_not_connected_or_gone(
+    key: str, home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
+) -> None:
+    """Nothing could be asked then; and of a deleted account nothing is left to settle."""
+    await world.join(vehicle_id)
+    await world.agent.store.write(
+        lambda tx: parks.set_terms(tx, park_id=world.park.party_id, terms_text="New.")
+    )
+    await home.entry.runtime_data.coordinator.async_refresh()
+    world.clock.ahead = timedelta(seconds=95)
+    await AccountCheck(home.hass, home.entry.runtime_data.coordinator).async_look()
+    issue = await until(lambda: raised(home.hass, key))
+    await world.stop_server()
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert (answer["type"], answer["reason"]) == ("abort", "not_loaded")
+    await home.hass.config_entries.async_unload(home.entry.entry_id)
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert (answer["type"], answer["reason"]) == ("abort", "not_loaded")
+    await home.hass.config_entries.async_remove(home.entry.entry_id)
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert answer["type"] == "create_entry"
+    await world.start_server()
+
+
+# --- words
+
+
+def test_every_repair_is_told_on_the_owners_page_by_its_title() -> None:
+    """Neither more nor less; {name} and {park} stand for what they name."""
+    texts = json.loads(
+        (Path(account_issues.__file__).parent / "translations/en.json").read_text(encoding="utf-8")
+    )["issues"]
+    section = PAGE.partition("\n### Repairs\n")[2].partition("\n## ")[0].partition("\n### ")[0]
+    told = {
+        line.strip("|").split("|")[0].strip()
+        for line in section.splitlines()
+        if line.startswith("| ") and not line.startswith("| Repair")
+    }
+    shown = {each["title"].replace("{name}", "…").replace("{park}", "…") for each in texts.values()}
+    assert told >= shown
