@@ -58,10 +58,12 @@ class Agent:
             hub=self.hub,
             gate=log_gate(notary),
         )
-        self.metrics = Metrics(store=store, clock=clock, hub=self.hub)
+        self._timers = Timers(store, clock, config)
+        self.metrics = Metrics(
+            store=store, clock=clock, hub=self.hub, notary=notary, timers=self._timers
+        )
         self.app.on_response_prepare.append(self.metrics.count)
         self.metrics_port: int | None = None
-        self._timers = Timers(store, clock, config)
         self._run_timers = run_timers
         self._runner: web.AppRunner | None = None
 

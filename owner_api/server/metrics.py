@@ -5,14 +5,25 @@ from typing import Final
 
 from aiohttp import web
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from owner_api.clock import Clock
+from owner_api.commands.notary import Notary
 from owner_api.relay import Hub
 from owner_api.store import Store, times
 
+from .timers import Timers
+
 _DISCHARGE: Final = "/v1/park/commitments/{commitment_id}/instructions"
+_STOP: Final = "/v1/stops"
 _COMMIT_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _REFUSED: Final = 400
 
@@ -20,7 +31,9 @@ _REFUSED: Final = 400
 class Metrics:
     """The figures of one server; labels hold route patterns, statuses and problem codes only."""
 
-    def __init__(self, *, store: Store, clock: Clock, hub: Hub) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, hub: Hub, notary: Notary, timers: Timers
+    ) -> None:
         self._store = store
         self._clock = clock
         self._runner: web.AppRunner | None = None
@@ -37,6 +50,10 @@ class Metrics:
             ("reason",),
             registry=self._registry,
         )
+        # A counter that first appears at one has not increased for Prometheus: alerts need a zero.
+        for status in ("500", "503"):
+            self._requests.labels("POST", _STOP, status)
+        self._refused.labels("stop_in_force")
         commits = Histogram(
             "owner_api_commit_seconds",
             "Time of a batch's COMMIT, the flush to disk included",
@@ -50,6 +67,19 @@ class Metrics:
         )
         streams = Gauge("owner_api_streams", "Streams that are open", registry=self._registry)
         streams.set_function(lambda: hub.streams)
+        late = Gauge(
+            "owner_api_deadlines_late_seconds",
+            "Time since the deadlines of deals were last looked at",
+            registry=self._registry,
+        )
+        late.set_function(lambda: timers.late_s)
+        refuses = Gauge(
+            "owner_api_log_refuses_service",
+            "1 while the log is not the one that was signed, else 0",
+            registry=self._registry,
+        )
+        refuses.set_function(lambda: notary.refusing is not None)
+        ProcessCollector(namespace="owner_api", registry=self._registry)
         store.time_commits(commits.observe)
 
     async def count(self, request: web.Request, response: web.StreamResponse) -> None:

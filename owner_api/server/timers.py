@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 import logging
+from time import monotonic
 from typing import Final
 
 from owner_api.clock import Clock
@@ -24,6 +25,12 @@ class Timers:
         self._config = config
         self._pruned_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
+        self._done_at = monotonic()
+
+    @property
+    def late_s(self) -> float:
+        """How long ago (s) the deadlines were last looked at; the machine's time, no clock's."""
+        return monotonic() - self._done_at
 
     def start(self) -> None:
         """Begin to run by itself."""
@@ -40,6 +47,7 @@ class Timers:
         """Do once what is due now; raises what a deadline raised."""
         now, config = self._clock.now(), self._config
         await self._store.write(lambda tx: timers.tick(tx, now, config, new_id))
+        self._done_at = monotonic()
         interval = timedelta(seconds=config.prune_interval_s)
         if self._pruned_at is None or abs(now - self._pruned_at) >= interval:
             await self._prune(now)
