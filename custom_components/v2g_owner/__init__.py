@@ -36,8 +36,10 @@ from .executors import (
 )
 from .issues import async_watch_mapping
 from .pin import key_pin
+from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
 from .services import async_setup_services
+from .settled_statistics import SettledStatistics, settled_store
 from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
 from .trust_store import TrustStore
@@ -77,12 +79,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     async_feed_executors(hass, entry, coordinator)
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
+    entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
         entry.async_on_unload(SensorCheck(hass, entry, subentry).async_start())
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
+        entry.async_on_unload(PriceReporter(hass, coordinator, subentry).async_start())
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
     _watch_log(hass, entry, log)
@@ -111,6 +115,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
         LOGGER.debug("Could not unpair at the API: %s", error)
     await RefreshTokenStore(hass, entry.entry_id).async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
+    await settled_store(hass, entry.entry_id).async_remove()
 
 
 @callback

@@ -12,6 +12,7 @@ from .const import (
     CONF_ONLINE_ENTITY,
     CONF_PLUGGED_ENTITY,
     CONF_POWER_ENTITY,
+    CONF_PRICE_ENTITY,
     CONF_SOC_ENTITY,
     CONF_TEMPERATURE_ENTITY,
     DOMAIN,
@@ -27,7 +28,34 @@ MAPPED = (
     CONF_TEMPERATURE_ENTITY,
     CONF_CALENDAR_ENTITY,
     CONF_ONLINE_ENTITY,
+    CONF_PRICE_ENTITY,
 )
+
+
+def gone_id(subentry: ConfigSubentry, conf: str) -> str:
+    """Return the id of the repair of one mapped entity that is gone."""
+    return f"mapped_entity_gone_{subentry.subentry_id}_{conf}"
+
+
+@callback
+def async_raise_gone(
+    hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, conf: str
+) -> None:
+    """Raise the repair of a mapped entity that is gone."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        gone_id(subentry, conf),
+        data={
+            "entry_id": entry.entry_id,
+            "subentry_id": subentry.subentry_id,
+            "fix": "choose_entities",
+        },
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key="mapped_entity_gone",
+        translation_placeholders={"entity_id": subentry.data[conf], "name": subentry.title},
+    )
 
 
 @callback
@@ -40,30 +68,11 @@ def async_watch_mapping(
     """
     mapping = {subentry.data[conf]: conf for conf in MAPPED if subentry.data.get(conf)}
 
-    def issue_id(conf: str) -> str:
-        return f"mapped_entity_gone_{subentry.subentry_id}_{conf}"
-
     @callback
     def updated(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
         data = event.data
         if data["action"] == "remove" and (conf := mapping.get(data["entity_id"])):
-            ir.async_create_issue(
-                hass,
-                DOMAIN,
-                issue_id(conf),
-                data={
-                    "entry_id": entry.entry_id,
-                    "subentry_id": subentry.subentry_id,
-                    "fix": "choose_entities",
-                },
-                is_fixable=True,
-                severity=ir.IssueSeverity.WARNING,
-                translation_key="mapped_entity_gone",
-                translation_placeholders={
-                    "entity_id": data["entity_id"],
-                    "name": subentry.title,
-                },
-            )
+            async_raise_gone(hass, entry, subentry, conf)
         elif data["action"] == "update" and "old_entity_id" in data:
             conf = mapping.get(data["old_entity_id"], "")
             if subentry.data.get(conf) == data["old_entity_id"]:
@@ -74,5 +83,5 @@ def async_watch_mapping(
     for conf in MAPPED:
         entity_id = subentry.data.get(conf)
         if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
-            ir.async_delete_issue(hass, DOMAIN, issue_id(conf))
+            ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
     return async_track_entity_registry_updated_event(hass, list(mapping), updated)

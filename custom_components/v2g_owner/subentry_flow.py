@@ -33,8 +33,12 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
     id_key: ClassVar[str]
     facts_schema: ClassVar[probatio.Schema]
     entities_schema: ClassVar[probatio.Schema]
+    first_schema: ClassVar[probatio.Schema | None] = None
+    """The form of entities of a new device where it asks for more than ``entities_schema``."""
     known_steps: ClassVar[tuple[str, ...]] = ("refacts",)
     """What can be changed of a device that the API knows."""
+    kept: ClassVar[tuple[str, ...]] = ()
+    """What choosing other entities leaves alone: it is chosen in a step of its own."""
 
     def __init__(self) -> None:
         """Start with nothing chosen."""
@@ -104,7 +108,9 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                 )
         return self.async_show_form(
             step_id="entities",
-            data_schema=self.add_suggested_values_to_schema(self.entities_schema, user_input),
+            data_schema=self.add_suggested_values_to_schema(
+                self.first_schema or self.entities_schema, user_input
+            ),
             errors=errors,
             description_placeholders=placeholders,
         )
@@ -129,8 +135,11 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         """Change which entities speak for the device; its history stays."""
         subentry = self._get_reconfigure_subentry()
         if user_input is not None:
+            kept = {key: subentry.data[key] for key in self.kept if key in subentry.data}
             return self.async_update_and_abort(
-                self._get_entry(), subentry, data={self.id_key: self._device_id, **user_input}
+                self._get_entry(),
+                subentry,
+                data={self.id_key: self._device_id, **kept, **user_input},
             )
         return self.async_show_form(
             step_id="remap",
@@ -181,13 +190,15 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         write: Callable[[], Any],
         errors: dict[str, str],
         placeholders: dict[str, str],
+        *,
+        subject: str | None = None,
     ) -> str | None:
-        """Write to the API; on a no, show why and the newest values."""
+        """Write to the API; on a no, show why and the newest values of what was written."""
         try:
             return str(await write())
         except OwnerApiProblem as error:
             if error.current is not None:
-                self._coordinator.async_apply(f"{self.subject}.updated", error.current)
+                self._coordinator.async_apply(f"{subject or self.subject}.updated", error.current)
                 errors["base"] = "changed_meanwhile"
             else:
                 errors["base"] = "refused"

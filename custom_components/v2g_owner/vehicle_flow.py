@@ -1,8 +1,31 @@
-"""Add and change vehicles of an account."""
+"""Add and change vehicles of an account, and what charging them costs."""
 
-from .const import CONF_VEHICLE_ID
+from functools import partial
+from typing import Any
+
+from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.util import dt as dt_util
+import probatio
+
+from .const import CONF_PRICE_ENTITY, CONF_VEHICLE_ID
+from .models import Tariff
+from .price_reporter import prices_path
+from .price_source import PriceSource
+from .price_units import UnreadablePricesError
 from .subentry_flow import LinkedDeviceFlow
 from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body
+from .tariff_forms import (
+    PRICE_ENTITY,
+    PRICE_ENTITY_FORM,
+    fixed_bands,
+    fixed_form,
+    fixed_values,
+    table_bands,
+    table_form,
+    table_values,
+)
+
+type Form = dict[str, Any]
 
 
 class VehicleSubentryFlow(LinkedDeviceFlow):
@@ -13,4 +36,106 @@ class VehicleSubentryFlow(LinkedDeviceFlow):
     id_key = CONF_VEHICLE_ID
     facts_schema = VEHICLE_FACTS
     entities_schema = VEHICLE_ENTITIES
+    first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
+    known_steps = ("refacts", "tariff")
+    kept = (CONF_PRICE_ENTITY,)
     body = staticmethod(vehicle_body)
+
+    @property
+    def _vehicle_id(self) -> str:
+        """The API's id of the vehicle being changed."""
+        return self._device_id or ""
+
+    @property
+    def _tariff(self) -> Tariff:
+        """What the API counts with where no sensor tells the price."""
+        return self._coordinator.data.preferences[self._vehicle_id].tariff
+
+    async def async_step_tariff(
+        self,
+        user_input: Form | None = None,  # noqa: ARG002 - a menu asks for none
+    ) -> SubentryFlowResult:
+        """Ask in which way the price of charging is known."""
+        return self.async_show_menu(
+            step_id="tariff", menu_options=["price_fixed", "price_table", "price_entity"]
+        )
+
+    async def async_step_price_fixed(self, user_input: Form | None = None) -> SubentryFlowResult:
+        """Take one price that always holds."""
+        bands = None if user_input is None else fixed_bands(user_input)
+        currency = self._coordinator.data.owner.currency
+        values = user_input or fixed_values(self._tariff)
+        return await self._step_bands("price_fixed", bands, fixed_form(currency), values)
+
+    async def async_step_price_table(self, user_input: Form | None = None) -> SubentryFlowResult:
+        """Take prices by the time of day."""
+        bands = None if user_input is None else table_bands(user_input)
+        currency = self._coordinator.data.owner.currency
+        values = user_input or table_values(self._tariff)
+        return await self._step_bands("price_table", bands, table_form(currency), values)
+
+    async def _step_bands(
+        self,
+        step_id: str,
+        bands: list[dict[str, str]] | None,
+        schema: probatio.Schema,
+        values: Form,
+    ) -> SubentryFlowResult:
+        """Write bands to the API, which is master of them; a sensor no longer counts then."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if bands is not None:
+            starts = [band["start"] for band in bands]
+            if not starts:
+                errors["base"] = "no_bands"
+            elif len(set(starts)) < len(starts):
+                errors["base"] = "same_start"
+            else:
+                write = partial(self._async_write_bands, bands)
+                if await self._async_write(write, errors, placeholders, subject="preferences"):
+                    return self._changed_price_entity(None)
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, values),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def _async_write_bands(self, bands: list[dict[str, str]]) -> str:
+        """Change the bands, and drop what a sensor told before."""
+        await self._coordinator.async_write(
+            "preferences", self._vehicle_id, {"tariff": {"bands": bands}}
+        )
+        await self._coordinator.api.post(prices_path(self._vehicle_id), {"entries": []})
+        return self._vehicle_id
+
+    async def async_step_price_entity(self, user_input: Form | None = None) -> SubentryFlowResult:
+        """Take a sensor that tells prices, after reading it once."""
+        errors: dict[str, str] = {}
+        currency = self._coordinator.data.owner.currency
+        placeholders = {"unit": "", "currency": currency}
+        if user_input is not None:
+            source = PriceSource(self.hass, user_input[CONF_PRICE_ENTITY], currency)
+            try:
+                if await source.async_read(dt_util.utcnow()):
+                    return self._changed_price_entity(user_input[CONF_PRICE_ENTITY])
+                errors[CONF_PRICE_ENTITY] = "prices_none"
+            except UnreadablePricesError as error:
+                errors[CONF_PRICE_ENTITY] = error.problem
+                placeholders["unit"] = error.told
+        return self.async_show_form(
+            step_id="price_entity",
+            data_schema=self.add_suggested_values_to_schema(
+                PRICE_ENTITY_FORM, user_input or self._get_reconfigure_subentry().data
+            ),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    def _changed_price_entity(self, entity_id: str | None) -> SubentryFlowResult:
+        """Keep which sensor tells the price, if any, and finish."""
+        subentry = self._get_reconfigure_subentry()
+        data = {key: value for key, value in subentry.data.items() if key != CONF_PRICE_ENTITY}
+        if entity_id is not None:
+            data[CONF_PRICE_ENTITY] = entity_id
+        return self.async_update_and_abort(self._get_entry(), subentry, data=data)
