@@ -1,0 +1,175 @@
+"""Give what was settled to the long-term statistics, at the hour of delivery, however late.
+
+A sensor can only say something now. A settlement becomes final hours or days after the energy
+flowed, and a correction re-states an hour long past: external statistics can be written there.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_add_external_statistics
+from homeassistant.const import UnitOfEnergy
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import slugify
+from homeassistant.util.unit_conversion import EnergyConverter
+
+from .api_errors import OwnerApiError
+from .const import CONF_OWNER_ID, DOMAIN, LOGGER
+from .coordinator import V2GCoordinator
+from .decode import BadAnswerError, decode
+from .models_deal import Commitment
+from .money import major
+from .settled_ledger import Series, SettledDeal, SettledLedger, hour_of, read_ledger
+from .snapshot import StreamEvent
+
+_PAGE: Final = 200
+_FINAL: Final = "final"
+_NAMES: Final = {"energy": "energy_discharged", "reward": "rewards_total"}
+
+
+class SettledStatistics:
+    """Follows one account's settlements; what is final is written, once."""
+
+    def __init__(self, hass: HomeAssistant, coordinator: V2GCoordinator) -> None:
+        """Prepare; nothing is read yet."""
+        self._hass = hass
+        self._coordinator = coordinator
+        self._entry = coordinator.config_entry
+        self._store = settled_store(hass, self._entry.entry_id)
+        self._ledger: SettledLedger | None = None
+        self._working = asyncio.Lock()
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Catch up, then follow the stream; returns the way to stop."""
+        if "recorder" not in self._hass.config.components:
+            return lambda: None
+        self._soon(None)
+        return self._coordinator.async_subscribe_events(self._event)
+
+    @callback
+    def _event(self, event: StreamEvent) -> None:
+        """Look at a deal whose settlement became final."""
+        if event.type == f"settlement.{_FINAL}":
+            self._soon(str(event.data.get("commitment_id")))
+
+    @callback
+    def _soon(self, commitment_id: str | None) -> None:
+        """Work in the background."""
+        self._entry.async_create_background_task(
+            self._hass, self._async_follow(commitment_id), name=f"{DOMAIN} statistics"
+        )
+
+    async def _async_follow(self, commitment_id: str | None) -> None:
+        """Take one deal, or all of them; what fails is made good at the next start."""
+        try:
+            await self.async_take(commitment_id)
+        except (OwnerApiError, BadAnswerError) as error:
+            LOGGER.debug("Settlements could not be read: %s", error)
+
+    async def async_take(self, commitment_id: str | None = None) -> None:
+        """Read one deal, by default every deal, and write what has changed.
+
+        Raises OwnerApiError or BadAnswerError when it cannot be read.
+        """
+        async with self._working:
+            if self._ledger is None:
+                self._ledger = read_ledger(await self._store.async_load())
+            changed: dict[Series, str] = {}
+            for deal in await self._async_deals(commitment_id):
+                if (settled := _settled(deal)) is None:
+                    continue
+                for series, hour in self._ledger.take(deal.commitment_id, settled).items():
+                    changed[series] = min(changed.get(series, hour), hour)
+            for series, hour in changed.items():
+                await self._async_write(self._ledger, series, hour)
+            if changed:
+                self._ledger.fold()
+                await self._store.async_save(self._ledger.as_json())
+
+    async def _async_deals(self, commitment_id: str | None) -> list[Commitment]:
+        """Return the deals to look at."""
+        api = self._coordinator.api
+        if commitment_id is not None:
+            return [decode(Commitment, await api.get(f"/v1/commitments/{commitment_id}"))]
+        found: list[Commitment] = []
+        after = ""
+        while True:
+            answer = await api.get(f"/v1/commitments?limit={_PAGE}{after}")
+            found += [decode(Commitment, item) for item in answer.get("items", ())]
+            if not answer.get("next_cursor"):
+                return found
+            after = f"&cursor={answer['next_cursor']}"
+
+    async def _async_write(self, ledger: SettledLedger, series: Series, since: str) -> None:
+        """Write the hours of a series from the first changed one on: every later sum moved too."""
+        kind, about = series
+        energy = kind == "energy"
+
+        def shown(value: int) -> float:
+            return value / 1000 if energy else major(value, about)
+
+        async_add_external_statistics(
+            self._hass,
+            StatisticMetaData(
+                mean_type=StatisticMeanType.NONE,
+                has_sum=True,
+                name=await self._async_name(kind, about),
+                source=DOMAIN,
+                statistic_id=self.statistic_id(series),
+                unit_class=EnergyConverter.UNIT_CLASS if energy else None,
+                unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR if energy else about,
+            ),
+            [
+                StatisticData(
+                    start=datetime.fromisoformat(hour), state=shown(value), sum=shown(total)
+                )
+                for hour, value, total in ledger.rows(series, since)
+            ],
+        )
+
+    def statistic_id(self, series: Series) -> str:
+        """Return the id under which a series is kept."""
+        kind, about = series
+        whose = about if kind == "energy" else f"{self._entry.data[CONF_OWNER_ID]}_{about}"
+        return f"{DOMAIN}:{kind}_{slugify(whose)}"
+
+    async def _async_name(self, kind: str, about: str) -> str:
+        """Return what the owner calls a series: the sensor's words, with the car or currency."""
+        texts = await async_get_translations(
+            self._hass, self._hass.config.language, "entity", {DOMAIN}
+        )
+        words = texts.get(f"component.{DOMAIN}.entity.sensor.{_NAMES[kind]}.name", kind)
+        vehicle = self._coordinator.data.vehicles.get(about)
+        return f"{vehicle.display_name if vehicle else about} {words}"
+
+
+def settled_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
+    """Return the file of one account's settled deals."""
+    return Store(hass, 1, f"{DOMAIN}.{entry_id}.settled", private=True, atomic_writes=True)
+
+
+def _settled(deal: Commitment) -> SettledDeal | None:
+    """Return the last word on a deal, None while there is none.
+
+    A corrected version still stands until the next one is final.
+    """
+    settlement = deal.settlement
+    if settlement is None or settlement.state != _FINAL or deal.vehicle_id is None:
+        return None
+    reward = settlement.reward
+    return SettledDeal(
+        hour=hour_of(deal.start_at.astimezone(UTC)),
+        vehicle_id=deal.vehicle_id,
+        delivered_wh=settlement.delivered_wh,
+        amount_minor=reward.amount_minor if reward else settlement.net_minor,
+        currency=reward.currency if reward else settlement.currency,
+    )

@@ -1,0 +1,188 @@
+"""Settled energy and rewards in the long-term statistics, at their own hour, once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from homeassistant.components.recorder import Recorder, get_instance
+from homeassistant.components.recorder.statistics import (
+    list_statistic_ids,
+    statistics_during_period,
+)
+from homeassistant.core import Context, HomeAssistant
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.v2g_owner import settled_ledger
+from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
+
+from .conftest import Home, until
+from .owner_world import OwnerWorld
+
+
+@pytest.fixture(autouse=True)
+def auto_enable_custom_integrations(
+    recorder_mock: Recorder, enable_custom_integrations: None
+) -> None:
+    """Record before anything else is set up, and let Home Assistant find our integration."""
+
+
+async def kept(hass: HomeAssistant, statistic_id: str) -> list[tuple[datetime, float, float]]:
+    """Return (hour, value, sum) of a statistic."""
+    recorder = get_instance(hass)
+    await recorder.async_add_executor_job(recorder.block_till_done)
+    found = await recorder.async_add_executor_job(
+        statistics_during_period,
+        hass,
+        datetime(2020, 1, 1, tzinfo=UTC),
+        None,
+        {statistic_id},
+        "hour",
+        None,
+        {"state", "sum"},
+    )
+    return [
+        (datetime.fromtimestamp(row["start"], UTC), row["state"], row["sum"])  # type: ignore[misc]
+        for row in found.get(statistic_id, [])
+    ]
+
+
+async def deliver(home: Home, world: OwnerWorld, session_id: str) -> Any:
+    """Sell 500 Wh and stop; returns the settlement."""
+    await world.offer(session_id, start_at=world.at(1), end_at=world.at(3_600))
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+    commitment_id = answer["answer"]["commitment_id"]
+    await world.award(commitment_id)
+    world.clock.ahead += timedelta(seconds=2)
+    await world.tick()
+    await world.meter(session_id, context="begin")
+    assert await world.instruct(commitment_id) == 201
+    world.exported_wh += 500
+    await world.meter(session_id, -7_000)
+    await home.act("stop", context=Context(user_id="somebody"))
+    await world.park.post(
+        f"/v1/park/commitments/{commitment_id}/stop-confirmation", {"confirmed_at": world.at(0)}
+    )
+    await world.meter(session_id, 0, context="end")
+    await world.tick()
+    return await world.phone.get(f"/v1/commitments/{commitment_id}")
+
+
+async def both_confirm(world: OwnerWorld, settlement_id: str) -> None:
+    """Make a settlement final before its time to dispute is over."""
+    await world.park.post(f"/v1/park/settlements/{settlement_id}/confirmation")
+    await world.phone.post(f"/v1/settlements/{settlement_id}/confirmation")
+
+
+async def test_a_settlement_is_written_at_the_hour_of_delivery_and_a_correction_restates_it(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Provisional figures are not written; the correction replaces and does not add."""
+    hass = home.hass
+    energy_id = f"v2g_owner:energy_{vehicle_id}"
+    reward_id = f"v2g_owner:reward_{world.owner_id}_cny"
+    deal = await deliver(home, world, session_id)
+    start = datetime.fromisoformat(deal["start_at"])
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    assert await kept(hass, energy_id) == []
+    # The settlement becomes final long after the hour is over.
+    now = world.clock.ahead
+    world.clock.ahead += timedelta(hours=5)
+    await world.tick()
+    # Back to when the tokens of this test are valid.
+    world.clock.ahead = now
+    for _ in range(300):
+        if await kept(hass, energy_id):
+            break
+    assert await kept(hass, energy_id) == [(hour, 0.5, 0.5)]
+    assert await kept(hass, reward_id) == [(hour, 0.6, 0.6)]
+
+    first = deal["settlement"]["settlement_id"]
+    corrected = await world.park.post(
+        f"/v1/park/settlements/{first}/correction", {"delivered_wh": 400, "reason": "meter"}
+    )
+    await both_confirm(world, corrected["settlement_id"])
+    shown: list[Any] = []
+    for _ in range(300):
+        if (shown := await kept(hass, energy_id)) != [(hour, 0.5, 0.5)]:
+            break
+    assert shown == [(hour, 0.4, 0.4)]
+    assert await kept(hass, reward_id) == [(hour, 0.48, 0.48)]
+
+    recorder = get_instance(hass)
+    listed = {
+        each["statistic_id"]: each
+        for each in await recorder.async_add_executor_job(list_statistic_ids, hass)
+    }
+    assert listed[energy_id]["statistics_unit_of_measurement"] == "kWh"
+    assert listed[energy_id]["name"] == "Blue car Energy discharged"
+    assert listed[reward_id]["statistics_unit_of_measurement"] == "CNY"
+
+
+async def test_a_restart_writes_nothing_twice_and_catches_up_with_what_it_missed(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """The stream is not replayed over a restart: all deals are looked at again."""
+    hass, energy_id = home.hass, f"v2g_owner:energy_{vehicle_id}"
+    deal = await deliver(home, world, session_id)
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    await hass.config_entries.async_unload(home.entry.entry_id)
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    shown: list[Any] = []
+    for _ in range(3):
+        await hass.config_entries.async_setup(home.entry.entry_id)
+        for _ in range(100):
+            if shown := await kept(hass, energy_id):
+                break
+        await hass.config_entries.async_unload(home.entry.entry_id)
+    assert [(value, total) for _, value, total in shown] == [(0.5, 0.5)]
+
+
+DEALS = st.builds(
+    SettledDeal,
+    hour=st.sampled_from([f"2026-12-01T{hour:02}:00:00+00:00" for hour in range(6)]),
+    vehicle_id=st.sampled_from(["veh_1", "veh_2"]),
+    delivered_wh=st.integers(0, 10_000),
+    amount_minor=st.integers(-1_000, 10_000),
+    currency=st.sampled_from(["CNY", "XPT"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), DEALS), max_size=20))
+def test_sums_are_those_of_the_last_word_on_each_deal_in_whatever_order_they_came(
+    words: list[tuple[str, SettledDeal]],
+) -> None:
+    """What is written from the changed hour on, on top of what was there, is the whole truth."""
+    ledger = SettledLedger()
+    written: dict[Any, dict[str, tuple[int, int]]] = {}
+    for key, deal in words:
+        for series, hour in ledger.take(key, deal).items():
+            rows = written.setdefault(series, {})
+            rows |= {at: (value, total) for at, value, total in ledger.rows(series, hour)}
+        assert ledger.take(key, deal) == {}
+        ledger = read_ledger(ledger.as_json())
+    last = dict(words)
+    for series, rows in written.items():
+        total = sum(deal.values().get(series, 0) for deal in last.values())
+        latest = max((deal.hour for deal in last.values() if series in deal.values()), default="")
+        if latest:
+            assert rows[latest][1] == total
+
+
+def test_the_file_stays_bounded_and_the_sums_stay_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too old to be corrected still counts."""
+    monkeypatch.setattr(settled_ledger, "MOST_DEALS", 3)
+    ledger = SettledLedger()
+    for number in range(10):
+        deal = SettledDeal(
+            hour=f"2026-12-01T{number:02}:00:00+00:00",
+            vehicle_id="veh_1",
+            delivered_wh=1_000,
+            amount_minor=120,
+            currency="CNY",
+        )
+        ledger.take(f"com_{number}", deal)
+        ledger.fold()
+    kept_now = read_ledger(ledger.as_json())
+    assert len(kept_now.deals) == 3
+    assert kept_now.rows(("energy", "veh_1"), "")[-1][1:] == (1_000, 10_000)
