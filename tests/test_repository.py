@@ -244,6 +244,7 @@ def test_a_skip_is_allowed_only_for_the_reason_written_down() -> None:
     assert not line.covers("tests/a.py::test_b[x]", "no network")
 
 
+@pytest.mark.slow
 def test_a_skip_that_nobody_allowed_fails_the_run(tmp_path: Path) -> None:
     """A test that quietly stops running proves nothing while the gate stays green."""
     (tmp_path / "test_sample.py").write_text(

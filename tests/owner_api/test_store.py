@@ -92,6 +92,7 @@ async def test_a_commit_names_exactly_the_parties_that_have_new_events(store: St
     assert len(told) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=st.lists(st.tuples(st.sampled_from(["own_a", "own_b"]), st.booleans()), max_size=60))
 def test_every_partys_numbers_run_without_a_gap_whatever_fails(

@@ -54,6 +54,7 @@ def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
     assert [name.name for name in tmp_path.glob("*.before-*")] == []
 
 
+@pytest.mark.slow
 async def test_each_database_has_an_identity_of_its_own(tmp_path: Path) -> None:
     found = set()
     for name in ("a.db", "b.db"):
@@ -78,6 +79,7 @@ async def test_a_database_without_a_schema_is_not_touched_unless_allowed(tmp_pat
         await Store.open(path, create=False)
 
 
+@pytest.mark.slow
 def test_the_next_step_is_written_from_what_the_tables_declare(tmp_path: Path) -> None:
     """Before the first release the one step can be written anew from the declared tables."""
     program = (

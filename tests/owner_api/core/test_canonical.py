@@ -25,6 +25,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @patient
 @given(document=documents)
 def test_promise_6_the_canonical_bytes_are_those_of_rfc_8785(document: object) -> None:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from owner_api.audit.check import audit, open_read_only
 from owner_api.audit.findings import rows
 
@@ -63,6 +65,7 @@ def kill_after(path: Path, first: int, acknowledged: int) -> set[int]:
     return named | {int(line) for line in rest[:-1]}
 
 
+@pytest.mark.slow
 async def test_promise_5_kill_9_loses_no_entry_and_leaves_no_leaf_unsealed(tmp_path: Path) -> None:
     path, chance = tmp_path / "owner.db", random.Random(6)  # noqa: S311 - a seeded test plan
     acknowledged: set[int] = set()
