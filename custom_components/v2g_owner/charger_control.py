@@ -81,7 +81,7 @@ class Call:
     @property
     def value(self) -> str | float | None:
         """What the entity shows once it has obeyed; None when that cannot be told."""
-        if self.domain == "switch":
+        if self.service in {"turn_on", "turn_off"}:
             return "on" if self.service == "turn_on" else "off"
         found: str | float | None = self.data.get("option", self.data.get("value"))
         return found
@@ -175,7 +175,7 @@ class ChargerControl:
         domain = self.mode_entity.partition(".")[0]
         if domain not in {"select", "input_select"}:
             service = "turn_on" if power_w > 0 else "turn_off"
-            return Call(domain="switch", service=service, data={"entity_id": self.mode_entity})
+            return Call(domain=domain, service=service, data={"entity_id": self.mode_entity})
         towards = -power_w if self.inverted else power_w
         options = (self.discharge_option, self.stop_option, self.charge_option)
         option = options[(towards > 0) - (towards < 0) + 1]

@@ -19,6 +19,7 @@ from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, Tex
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
 
+from .charger_flow import ChargerSubentryFlow
 from .const import (
     CONF_KEY_SHA256,
     CONF_OWNER_ID,
@@ -30,7 +31,6 @@ from .const import (
 )
 from .pairing import InsecureUrlError, InvalidUrlError, normal_url
 from .pairing_flow import PairingFlow
-from .subentry_flow import ChargerSubentryFlow
 from .vehicle_flow import VehicleSubentryFlow
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL, autocomplete="url"))

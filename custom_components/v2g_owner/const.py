@@ -45,6 +45,7 @@ CONF_PRICE_ENTITY: Final = "price_entity"
 CONF_IMPORT_ENTITY: Final = "import_entity"
 CONF_EXPORT_ENTITY: Final = "export_entity"
 CONF_ONLINE_ENTITY: Final = "online_entity"
+CONF_CONNECTED_ENTITY: Final = "connected_entity"
 
 POWER_SIGN_CHARGING_POSITIVE: Final = "charging_positive"
 POWER_SIGN_DISCHARGING_POSITIVE: Final = "discharging_positive"

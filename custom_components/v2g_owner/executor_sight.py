@@ -7,10 +7,14 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant, State
 
-from .const import CONF_PLUGGED_ENTITY, CONF_POWER_ENTITY, CONF_SOC_ENTITY, CONF_TEMPERATURE_ENTITY
+from .const import (
+    CONF_CONNECTED_ENTITY,
+    CONF_PLUGGED_ENTITY,
+    CONF_POWER_ENTITY,
+    CONF_SOC_ENTITY,
+    CONF_TEMPERATURE_ENTITY,
+)
 from .readings import read_on, read_percent, read_power, read_temperature
-
-CONF_CONNECTED_ENTITY = "connected_entity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Add and change what an account links: what vehicles and chargers share, and chargers.
+"""Add and change what an account links: what vehicles and chargers share.
 
 The API is master of what a vehicle is; which of the owner's entities speak for it is ours alone.
 """
@@ -11,15 +11,11 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentryFlow, S
 import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
-from .const import CONF_CHARGER_ID
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .subentry_schemas import (
-    CHARGER_ENTITIES,
-    CHARGER_FACTS,
     CONF_DISPLAY_NAME,
     CONF_LINK,
     LINK_NEW,
-    charger_body,
     facts_form,
     link_schema,
 )
@@ -206,14 +202,3 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         except OwnerApiError:
             errors["base"] = "cannot_connect"
         return None
-
-
-class ChargerSubentryFlow(LinkedDeviceFlow):
-    """Links a charger."""
-
-    subject = "charger"
-    resource = "chargers"
-    id_key = CONF_CHARGER_ID
-    facts_schema = CHARGER_FACTS
-    entities_schema = CHARGER_ENTITIES
-    body = staticmethod(charger_body)

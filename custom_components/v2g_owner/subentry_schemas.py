@@ -19,6 +19,7 @@ import probatio
 
 from .const import (
     CONF_CALENDAR_ENTITY,
+    CONF_CONNECTED_ENTITY,
     CONF_EXPORT_ENTITY,
     CONF_IMPORT_ENTITY,
     CONF_ONLINE_ENTITY,
@@ -46,15 +47,15 @@ WARRANTY_POLICIES: Final = ("unknown", "allowed", "capped", "prohibited")
 POWER_SIGNS: Final = (POWER_SIGN_CHARGING_POSITIVE, POWER_SIGN_DISCHARGING_POSITIVE)
 
 
-def _entity(domain: str, device_class: str | None = None) -> EntitySelector:
-    """Offer entities of one kind."""
+def entity_field(domain: str | list[str], device_class: str | None = None) -> EntitySelector:
+    """Offer entities of one or several kinds."""
     kind = EntityWithDeviceFilterSelectorConfig(domain=domain)
     if device_class:
         kind["device_class"] = device_class
     return EntitySelector(EntitySelectorConfig(filter=[kind]))
 
 
-def _number(low: float, high: float, step: float, unit: str) -> NumberSelector:
+def number_field(low: float, high: float, step: float, unit: str) -> NumberSelector:
     """Ask for a number in a unit."""
     return NumberSelector(
         NumberSelectorConfig(
@@ -67,7 +68,7 @@ def _number(low: float, high: float, step: float, unit: str) -> NumberSelector:
     )
 
 
-def _choice(options: tuple[str, ...], translation_key: str) -> SelectSelector:
+def choice_field(options: tuple[str, ...], translation_key: str) -> SelectSelector:
     """Offer translated options."""
     return SelectSelector(
         SelectSelectorConfig(
@@ -97,44 +98,49 @@ def link_schema(unlinked: dict[str, str]) -> probatio.Schema:
 VEHICLE_FACTS: Final = probatio.Schema(
     {
         probatio.Required(CONF_DISPLAY_NAME): TextSelector(),
-        probatio.Required(CONF_CAPACITY_KWH): _number(1, 2000, 0.1, "kWh"),
-        probatio.Required(CONF_MAX_CHARGE_KW, default=11): _number(0, 1000, 0.1, "kW"),
-        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): _number(0, 1000, 0.1, "kW"),
-        probatio.Required(CONF_CHEMISTRY, default="unknown"): _choice(CHEMISTRIES, "chemistry"),
-        probatio.Required(CONF_WARRANTY, default="unknown"): _choice(WARRANTY_POLICIES, "warranty"),
+        probatio.Required(CONF_CAPACITY_KWH): number_field(1, 2000, 0.1, "kWh"),
+        probatio.Required(CONF_MAX_CHARGE_KW, default=11): number_field(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): number_field(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_CHEMISTRY, default="unknown"): choice_field(
+            CHEMISTRIES, "chemistry"
+        ),
+        probatio.Required(CONF_WARRANTY, default="unknown"): choice_field(
+            WARRANTY_POLICIES, "warranty"
+        ),
     }
 )
 VEHICLE_ENTITIES: Final = probatio.Schema(
     {
-        probatio.Required(CONF_SOC_ENTITY): _entity("sensor", "battery"),
-        probatio.Required(CONF_PLUGGED_ENTITY): _entity("binary_sensor"),
-        probatio.Optional(CONF_POWER_ENTITY): _entity("sensor", "power"),
-        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): _choice(
+        probatio.Required(CONF_SOC_ENTITY): entity_field("sensor", "battery"),
+        probatio.Required(CONF_PLUGGED_ENTITY): entity_field("binary_sensor"),
+        probatio.Optional(CONF_POWER_ENTITY): entity_field("sensor", "power"),
+        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): choice_field(
             POWER_SIGNS, "power_sign"
         ),
-        probatio.Optional(CONF_IMPORT_ENTITY): _entity("sensor", "energy"),
-        probatio.Optional(CONF_EXPORT_ENTITY): _entity("sensor", "energy"),
-        probatio.Optional(CONF_TEMPERATURE_ENTITY): _entity("sensor", "temperature"),
-        probatio.Optional(CONF_CALENDAR_ENTITY): _entity("calendar"),
+        probatio.Optional(CONF_IMPORT_ENTITY): entity_field("sensor", "energy"),
+        probatio.Optional(CONF_EXPORT_ENTITY): entity_field("sensor", "energy"),
+        probatio.Optional(CONF_TEMPERATURE_ENTITY): entity_field("sensor", "temperature"),
+        probatio.Optional(CONF_CALENDAR_ENTITY): entity_field("calendar"),
     }
 )
 CHARGER_FACTS: Final = probatio.Schema(
     {
         probatio.Required(CONF_DISPLAY_NAME): TextSelector(),
         probatio.Optional(CONF_EVSE_ID): TextSelector(),
-        probatio.Required(CONF_MAX_CHARGE_KW, default=11): _number(0, 1000, 0.1, "kW"),
-        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): _number(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_MAX_CHARGE_KW, default=11): number_field(0, 1000, 0.1, "kW"),
+        probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): number_field(0, 1000, 0.1, "kW"),
     }
 )
 CHARGER_ENTITIES: Final = probatio.Schema(
     {
-        probatio.Optional(CONF_POWER_ENTITY): _entity("sensor", "power"),
-        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): _choice(
+        probatio.Optional(CONF_POWER_ENTITY): entity_field("sensor", "power"),
+        probatio.Required(CONF_POWER_SIGN, default=POWER_SIGN_CHARGING_POSITIVE): choice_field(
             POWER_SIGNS, "power_sign"
         ),
-        probatio.Optional(CONF_IMPORT_ENTITY): _entity("sensor", "energy"),
-        probatio.Optional(CONF_EXPORT_ENTITY): _entity("sensor", "energy"),
-        probatio.Optional(CONF_ONLINE_ENTITY): _entity("binary_sensor"),
+        probatio.Optional(CONF_IMPORT_ENTITY): entity_field("sensor", "energy"),
+        probatio.Optional(CONF_EXPORT_ENTITY): entity_field("sensor", "energy"),
+        probatio.Optional(CONF_ONLINE_ENTITY): entity_field("binary_sensor"),
+        probatio.Optional(CONF_CONNECTED_ENTITY): entity_field("binary_sensor"),
     }
 )
 

@@ -1,0 +1,223 @@
+"""Mapping a charger's control, and the guided test that stands before its first use."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .charger_world import Wallbox, subentry
+from .conftest import Home, paired_entry, vehicle_subentry
+from .owner_world import OwnerWorld
+
+NUMBER = {"setpoint_entity": "number.wallbox_setting", "unit": "a", "volts": 230, "phases": 1}
+AMOUNT = {**NUMBER, "min_power_w": 1_380}
+READY = {"car_is_mine": True, "test_discharge": False}
+
+
+@pytest.fixture(autouse=True)
+def short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test take moments, not seconds."""
+    monkeypatch.setattr("custom_components.v2g_owner.control_probe._SAMPLE_S", 0.005)
+
+
+class Garage:
+    """A home with a charger that is linked and not controlled yet."""
+
+    def __init__(self, home: Home, box: Wallbox, charger_id: str) -> None:
+        self.home, self.box, self.charger_id = home, box, charger_id
+        self._running = True
+
+    async def physics(self) -> None:
+        """Let the charger live: two hundred of its seconds in one of ours."""
+        while self._running:
+            self.box.step()
+            self.box.report()
+            await asyncio.sleep(0.005)
+
+    @property
+    def entry(self) -> MockConfigEntry:
+        return self.home.entry
+
+    @property
+    def data(self) -> Any:
+        """What the charger's subentry keeps."""
+        return self.entry.get_subentries_of_type("charger")[0].data
+
+    async def control(self, shape: str) -> Any:
+        """Begin to map the control of one shape."""
+        found = self.entry.get_subentries_of_type("charger")[0]
+        flows = self.home.hass.config_entries.subentries
+        context = {"source": SOURCE_RECONFIGURE, "subentry_id": found.subentry_id}
+        flow = await flows.async_init((self.entry.entry_id, "charger"), context=context)
+        flow = await self.send(flow, next_step_id="control")
+        return await self.send(flow, next_step_id=shape)
+
+    async def send(self, flow: Any, **answers: Any) -> Any:
+        """Send one form."""
+        flows = self.home.hass.config_entries.subentries
+        return await flows.async_configure(flow["flow_id"], answers)
+
+    async def finish(self, flow: Any) -> Any:
+        """Wait for the test to end; returns what the flow shows then."""
+        assert flow["type"] is FlowResultType.SHOW_PROGRESS, flow
+        flows = self.home.hass.config_entries.subentries
+        async with asyncio.timeout(20):
+            while flow["type"] is FlowResultType.SHOW_PROGRESS:
+                await asyncio.sleep(0.05)
+                shown = [
+                    each for each in flows.async_progress() if each["flow_id"] == flow["flow_id"]
+                ]
+                if not shown:
+                    return {"type": FlowResultType.ABORT}
+                if shown[0]["step_id"] != "testing":
+                    return await flows.async_configure(flow["flow_id"])
+                flow = await flows.async_configure(flow["flow_id"])
+        return flow
+
+
+@pytest.fixture
+async def garage(
+    request: pytest.FixtureRequest, hass: HomeAssistant, world: OwnerWorld, vehicle_id: str
+) -> AsyncIterator[Garage]:
+    """Set up a home whose car stands at its own charger, of the shape that is asked for."""
+    settings = getattr(request, "param", {})
+    body = {"display_name": "Garage", "max_charge_w": 7_360, "max_discharge_w": 7_360}
+    charger_id = (await world.phone.post("/v1/chargers", body))["charger_id"]
+    box = Wallbox(hass=hass, **settings)
+    await box.build()
+    linked = subentry(charger_id=charger_id)
+    data = {key: value for key, value in linked.data.items() if key != "control"}
+    entry = await paired_entry(
+        hass,
+        world,
+        [
+            vehicle_subentry(vehicle_id),
+            {
+                "data": data,
+                "subentry_type": "charger",
+                "title": "Garage",
+                "unique_id": charger_id,
+            },
+        ],
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    made = Garage(Home(hass, entry), box, charger_id)
+    life = asyncio.create_task(made.physics())
+    yield made
+    life.cancel()
+
+
+async def test_a_signed_number_passes_and_only_then_is_the_charger_controlled(
+    garage: Garage,
+) -> None:
+    """Charging alone was tested: the home never discharges with it."""
+    flow = await garage.control("signed_number")
+    flow = await garage.send(flow, **AMOUNT)
+    assert flow["step_id"] == "test"
+    assert flow["description_placeholders"] == {"power": "1.4"}
+    assert "control" not in garage.data
+    done = await garage.finish(await garage.send(flow, **READY))
+    assert done["type"] is FlowResultType.ABORT
+    await garage.home.hass.async_block_till_done()
+    assert garage.data["control"]["charge_tested_at"]
+    assert "discharge_tested_at" not in garage.data["control"]
+    assert not any(value < 0 for _, _, value in garage.box.commands)
+    holder = garage.home.state("sensor", garage.charger_id, "controlled_by")
+    assert holder.state == "plan"
+
+
+@pytest.mark.parametrize("garage", [{"shape": "sigenergy"}], indirect=True)
+async def test_a_number_with_a_mode_is_tested_both_ways_when_the_owner_says_so(
+    garage: Garage,
+) -> None:
+    flow = await garage.control("number_and_mode")
+    amount = {**AMOUNT, "unit": "kw", "min_power_w": 1_400}
+    flow = await garage.send(flow, **amount, mode_entity="select.wallbox_mode")
+    assert flow["step_id"] == "options"
+    options = {"charge_option": "Charge", "stop_option": "Stop", "discharge_option": "Discharge"}
+    flow = await garage.send(flow, **options)
+    done = await garage.finish(await garage.send(flow, car_is_mine=True, test_discharge=True))
+    assert done["type"] is FlowResultType.ABORT
+    assert garage.data["control"]["discharge_tested_at"]
+    assert ("mode", "Discharge") in {(what, value) for _, what, value in garage.box.commands}
+    assert garage.box.told["mode"] in {"Stop", "Charge"}
+
+
+@pytest.mark.parametrize("garage", [{"inverted": True}], indirect=True)
+async def test_an_inverted_command_is_noticed_and_turned_around(garage: Garage) -> None:
+    """Which of the two is the wrong way round only the owner's eyes can tell."""
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    shown = await garage.finish(await garage.send(flow, **READY))
+    assert shown["step_id"] == "inverted"
+    assert float(shown["description_placeholders"]["measured"]) == pytest.approx(-1.4, abs=0.1)
+    assert garage.box.told["number"] == 0
+    flow = await garage.send(shown, next_step_id="flip_command")
+    done = await garage.finish(await garage.send(flow, **READY))
+    assert done["type"] is FlowResultType.ABORT
+    assert garage.data["control"]["inverted"] is True
+    assert garage.data["power_sign"] == "charging_positive"
+
+
+@pytest.mark.parametrize("garage", [{"inverted": True}], indirect=True)
+async def test_an_inverted_meter_is_turned_around_instead(garage: Garage) -> None:
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    shown = await garage.finish(await garage.send(flow, **READY))
+    flow = await garage.send(shown, next_step_id="flip_meter")
+    done = await garage.finish(await garage.send(flow, **READY))
+    assert done["type"] is FlowResultType.ABORT
+    assert garage.data["power_sign"] == "discharging_positive"
+
+
+@pytest.mark.parametrize(
+    ("garage", "finding"),
+    [({"obeys": False}, "no_reaction"), ({"watts_per_unit": 690.0}, "wrong_unit")],
+    ids=["a charger that ignores commands", "three phases where one was said"],
+    indirect=["garage"],
+)
+async def test_no_reaction_and_a_wrong_unit_are_told_with_their_figures(
+    garage: Garage, finding: str
+) -> None:
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    shown = await garage.finish(await garage.send(flow, **READY))
+    assert shown["step_id"] == finding
+    assert shown["menu_options"] == ["test", "control"]
+    assert shown["description_placeholders"]["asked"] == "1.4"
+    assert "control" not in garage.data
+    assert garage.box.told["number"] == 0
+
+
+async def test_a_meter_that_tells_nothing_is_no_proof(garage: Garage) -> None:
+    garage.box.meter_silent = True
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    shown = await garage.finish(await garage.send(flow, **READY))
+    assert shown["step_id"] == "no_meter"
+
+
+async def test_the_test_does_not_begin_where_it_would_be_unsafe(
+    garage: Garage, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A guest's car, an empty battery, a discharge that is not allowed: each is said."""
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    refused = await garage.send(flow, car_is_mine=False, test_discharge=False)
+    assert refused["errors"] == {"base": "test_needs_your_car"}
+    garage.box.soc_pct = 22
+    garage.box.report()
+    refused = await garage.send(refused, **READY)
+    assert refused["errors"] == {"base": "test_needs_charge"}
+    garage.box.soc_pct = 60
+    garage.box.report()
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"discharge_allowed": False})
+    await garage.entry.runtime_data.coordinator.async_refresh()
+    refused = await garage.send(refused, car_is_mine=True, test_discharge=True)
+    assert refused["errors"] == {"base": "test_discharge_not_allowed"}
+    garage.home.hass.states.async_set("number.wallbox_setting", "unavailable")
+    refused = await garage.send(refused, **READY)
+    assert refused["errors"] == {"base": "test_unreachable"}
+    assert garage.box.commands == []
