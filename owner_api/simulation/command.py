@@ -74,7 +74,7 @@ _DATABASE: Final = "simulation.db"
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    help="With --noise: about so many sessions, all those of some users.",
+    help="With --noise: only so many sessions, drawn by the seed (whole users for forecasts).",
 )
 @click.option(
     "--margin",

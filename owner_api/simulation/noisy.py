@@ -40,13 +40,17 @@ _RULE_SHARE: Final = 0.25
 _FIRST_ASKED: Final = timedelta(minutes=6)
 _LAST_ASKED: Final = timedelta(minutes=10)
 _LEAD_S: Final = (300, 2_400)
-_ASK_WH: Final = (1_500, 5_001, 250)
+_ASK_WH: Final = (1_000, 4_001, 250)
 _LEAST_WH: Final = 500
 # Room for the asked energy at full power: half as much time again.
 _SPREAD: Final = 1.5
-_RECHARGE_SHARE: Final = 0.4
+_RECHARGE_SHARE: Final = 0.8
+# What a car needs back per Wh sold, whatever its losses.
+_RECHARGE_PER_SOLD: Final = 1.25
 _RECHARGE_W: Final = 7_400
-_RECHARGE_SPREAD: Final = (1.1, 3.0)
+# A park keeps its word at the last moment it may: up to so many hours after the window.
+_RECHARGE_IN_H: Final = (0.0, 3.0)
+_A_MINUTE: Final = timedelta(minutes=1)
 # The park pays its own price in that hour, less or more: what the energy is worth to it varies.
 _PRICE_FACTOR: Final = (0.9, 1.7)
 _A_CENT: Final = Decimal("0.01")
@@ -155,7 +159,7 @@ class NoisyRun:
         spec = guest.owned.car.spec
         await world.until(stay.plugged_in_at)
         gained_pct = 100 * stay.energy_wh * spec.charge_efficiency / spec.usable_capacity_wh
-        full_pct = rng.uniform(max(gained_pct + 10.0, 50.0), 100.0) if gained_pct < 90 else 100.0
+        full_pct = rng.uniform(max(gained_pct + 10.0, 55.0), 100.0) if gained_pct < 90 else 100.0
         told = stay.unplugged_at if self._leave is Leave.TOLD else None
         await host.arrive(guest, max(0.0, full_pct - gained_pct), told)
         world.spawn(self._charge(guest, stay))
@@ -219,14 +223,7 @@ class NoisyRun:
         price = max(Decimal(0), self._market.price(start_at) * factor)
         promised = None
         if rng.random() < _RECHARGE_SHARE:
-            hours = energy_wh / _RECHARGE_W * rng.uniform(*_RECHARGE_SPREAD)
-            promised = recharge.promise(
-                energy_wh=energy_wh,
-                start_at=end_at,
-                by=end_at + timedelta(seconds=round(hours * 3_600)),
-                max_w=_RECHARGE_W,
-                price_per_kwh=str(max(Decimal(0), self._market.price(end_at))),
-            )
+            promised = self._recharge(end_at, energy_wh, start_at - lead, rng)
         return {
             "lead": lead,
             "start_at": start_at,
@@ -236,6 +233,25 @@ class NoisyRun:
             "price": price.quantize(_A_CENT, rounding=ROUND_HALF_EVEN),
             "recharge": promised,
         }
+
+    def _recharge(
+        self, end_at: datetime, energy_wh: int, asked_at: datetime, rng: random.Random
+    ) -> dict[str, Any]:
+        """Promise to put back what is sold, in one stretch that ends when the promise falls due.
+
+        The price is the lowest that is known when it is promised.
+        """
+        cheapest = min(price for _, price in self._market.known(asked_at))
+        back_wh = int(energy_wh * _RECHARGE_PER_SOLD)
+        start_at = end_at + timedelta(seconds=round(rng.uniform(*_RECHARGE_IN_H) * 3_600))
+        stretch = timedelta(seconds=back_wh * 3_600 // _RECHARGE_W)
+        return recharge.promise(
+            energy_wh=back_wh,
+            start_at=start_at,
+            by=start_at + stretch + _A_MINUTE,
+            max_w=_RECHARGE_W,
+            price_per_kwh=str(max(Decimal(0), cheapest)),
+        )
 
     async def _judge_forecast(self, guest: Guest, deal: Deal) -> None:
         """Have a car that stays beyond its forecast leave time judged when that falls due."""

@@ -46,7 +46,12 @@ def run(asked: Noisy, tell: Callable[[Progress], None], *, as_json: bool) -> Non
     except PricesCsvError as error:
         click.echo(f"{asked.prices_file}: {error}", err=True)
         raise click.exceptions.Exit(EXIT_BAD_INPUT) from None
-    sessions = sampled(asked.sessions.sessions, asked.sample, asked.seed)
+    sessions = sampled(
+        asked.sessions.sessions,
+        asked.sample,
+        asked.seed,
+        whole_users=asked.leave is not Leave.TOLD,
+    )
     if not sessions:
         raise click.UsageError("The file holds no usable session.")
     with tempfile.TemporaryDirectory(prefix="owner-api-simulation-") as folder:
@@ -97,19 +102,24 @@ async def _play(
     return verdict
 
 
-def sampled(sessions: tuple[Session, ...], about: int | None, seed: int) -> tuple[Session, ...]:
-    """Return all sessions of as many users, drawn by the seed, as make ``about`` sessions.
+def sampled(
+    sessions: tuple[Session, ...], about: int | None, seed: int, *, whole_users: bool
+) -> tuple[Session, ...]:
+    """Return ``about`` sessions drawn by the seed, in order of time.
 
-    Whole users, because a forecast needs their past; the last one may be cut.
+    With ``whole_users`` all sessions of as many users as make them, the last one's cut: a forecast
+    needs a past.
     """
     if about is None or about >= len(sessions):
         return sessions
+    rng = random.Random(f"{seed}/sample")
+    if not whole_users:
+        return _in_order(rng.sample(sessions, about))
     users = sorted({session.user_id for session in sessions})
-    random.Random(f"{seed}/sample").shuffle(users)
-    chosen: list[Session] = []
-    for user in users:
-        own = [session for session in sessions if session.user_id == user]
-        chosen += own[: about - len(chosen)]
-        if len(chosen) >= about:
-            break
-    return tuple(sorted(chosen, key=lambda each: (each.plugged_in_at, each.session_id)))
+    rng.shuffle(users)
+    rank = {user: place for place, user in enumerate(users)}
+    return _in_order(sorted(sessions, key=lambda each: rank[each.user_id])[:about])
+
+
+def _in_order(sessions: list[Session]) -> tuple[Session, ...]:
+    return tuple(sorted(sessions, key=lambda each: (each.plugged_in_at, each.session_id)))

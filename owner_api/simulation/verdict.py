@@ -186,7 +186,7 @@ class Verdict:
             ),
         ]
         for line in self.lines():
-            value = f"{line.value:.2%}" if isinstance(line.value, float) else str(line.value)
+            value = f"{line.value:.2%}" if "%" in line.limit else f"{line.value:g}"
             verdict = "ok" if line.holds else "FAILED"
             shown.append(f"  {verdict:6}  {line.what}: {value} ({line.limit})")
         return "\n".join(shown + [f"  {detail}" for detail in self.details[:20]])
