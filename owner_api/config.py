@@ -72,6 +72,7 @@ class Config:
     max_json_depth: int = _whole(16, 4, 64)
     body_timeout_s: float = _real(10, 0.05, 120)
     keepalive_s: float = _real(30, 0.05, 600)
+    linger_s: float = _real(1, 0, 30)
     answer_timeout_s: float = _real(30, 0.1, 300)
     shutdown_timeout_s: float = _real(5, 0, 60)
     rate_per_s: float = _real(50, 0.01, 1_000_000)
@@ -98,6 +99,7 @@ class Config:
     refresh_token_s: int = _whole(180 * _DAY, 3_600, 730 * _DAY)
     pairing_life_s: int = _whole(1_095 * _DAY, _DAY, 1_825 * _DAY)
     refresh_grace_s: int = _whole(10, 0, 60)
+    used_token_keep_s: int = _whole(30 * _DAY, _DAY, 365 * _DAY)
     pairing_code_s: int = _whole(600, 30, 600)
     pairing_code_tries: int = _whole(5, 1, 5)
     max_devices_per_owner: int = _whole(50, 1, 1_000)
@@ -107,8 +109,11 @@ class Config:
     asks_per_session_per_hour: int = _whole(6, 1, 1_000)
     offer_horizon_s: int = _whole(7 * _DAY, 3_600, 30 * _DAY)
     offer_window_max_s: int = _whole(_DAY, 60, 7 * _DAY)
+    departure_horizon_s: int = _whole(60 * _DAY, _DAY, 365 * _DAY)
 
     # Commitments and delivery
+    award_lead_s: int = _whole(60, 10, 600)
+    lease_min_s: int = _whole(1, 1, 10)
     lease_s: int = _whole(60, 10, 120)
     lease_max_s: int = _whole(120, 10, 120)
     lease_backup_max_s: int = _whole(900, 10, 900)

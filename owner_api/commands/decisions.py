@@ -1,5 +1,6 @@
 """What an answer leaves behind: the decision, and for a yes the deal."""
 
+from datetime import timedelta
 from typing import Final
 
 from owner_api.calls import Call
@@ -102,7 +103,8 @@ def commit(
     """Make the deal: its energy is reserved from this moment."""
     commitment_id = call.new_id("com")
     terms = offer.terms
-    deadline = award_deadline(terms.start_at, terms.end_at, call.now)
+    lead = timedelta(seconds=call.config.award_lead_s)
+    deadline = award_deadline(terms.start_at, terms.end_at, call.now, lead)
     tx.insert(
         "commitment",
         commitment_id=commitment_id,

@@ -14,9 +14,6 @@ from owner_api.store.tx import Tx
 from . import announce, deals, guard, rejudge
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
-_SHORTEST_LEASE: Final = timedelta(seconds=1)
-
-
 _OWNERS_WORD: Final = frozenset({"owner", "preferences", "departure", "agreement"})
 
 
@@ -55,12 +52,13 @@ def instruct(tx: Tx, call: Call) -> Answer:
         power_w=-setpoint,
         energy_wh=found.energy_wh,
     )
-    if until - call.now < _SHORTEST_LEASE:
+    shortest = timedelta(seconds=call.config.lease_min_s)
+    if until - call.now < shortest:
         # What is left would be gone before the next message.
         state, reason = found.state, found.next_stop
-        if sure_until - call.now < _SHORTEST_LEASE:
+        if sure_until - call.now < shortest:
             state, reason = CommitmentState.CURTAILED, "soc_stale"
-        if deal.end_at - call.now < _SHORTEST_LEASE:
+        if deal.end_at - call.now < shortest:
             state, reason = CommitmentState.COMPLETED, "delivered"
         deals.finish(tx, deal, state, reason, call.now)
         return _closed()

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote_plus
 
 from owner_api.access import opaque
@@ -13,9 +13,6 @@ from owner_api.store import Tx
 from owner_api.store.times import decode
 
 from . import devices
-
-# A used token is remembered this long, so that its reuse is seen as theft and not as a stranger.
-_REMEMBER_USED: Final = timedelta(days=30)
 
 
 def grant(access: Access, tx: Tx, call: Call) -> Answer:
@@ -81,7 +78,8 @@ def _refresh(access: Access, tx: Tx, call: Call) -> Answer:
     tx.run(
         "DELETE FROM refresh_token WHERE device_id = ? AND used_at < ?",
         device_id,
-        call.now - _REMEMBER_USED,
+        # Remembered so that its reuse is seen as theft and not as a stranger.
+        call.now - timedelta(seconds=call.config.used_token_keep_s),
     )
     tx.update("device", {"device_id": device_id}, last_seen_at=call.now)
     access_token = _device_token(access, call, owner_id, device_id, epoch=row["token_epoch"])

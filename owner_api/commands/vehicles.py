@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from itertools import pairwise
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from owner_api.calls import Call, Reply
 from owner_api.core.model import (
@@ -23,8 +23,6 @@ from .edge import Json, build, view
 from .paging import page
 from .records import CommitmentRecord, VehicleRecord
 from .vehicle_views import departures_view, preferences_view, vehicle_view
-
-_FURTHEST: Final = timedelta(days=60)
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -183,15 +181,14 @@ def patch_departures(tx: Tx, call: Call) -> Reply:
 
 def _check_departures(call: Call) -> None:
     """Raise when a leave time lies further ahead than anybody plans."""
-    last = call.now + _FURTHEST
+    furthest = timedelta(seconds=call.config.departure_horizon_s)
+    last = call.now + furthest
     told = [("/one_off/departure_at", call.body.get("one_off"))]
     events = (call.body.get("calendar") or {}).get("events", [])
     told += [(f"/calendar/events/{n}/departure_at", event) for n, event in enumerate(events)]
     for pointer, departure in told:
         if departure and departure["departure_at"] > last:
-            error = FieldError(
-                pointer=pointer, code="range", limit=f"at most {_FURTHEST.days} days"
-            )
+            error = FieldError(pointer=pointer, code="range", limit=f"at most {furthest.days} days")
             raise Problem(ProblemCode.INVALID_BODY, "The leave time is too far.", errors=(error,))
 
 

@@ -24,8 +24,6 @@ from .stream import events_endpoint
 
 # Many clients return at once after a restart; the kernel's default drops most of them.
 BACKLOG: Final = 4_096
-# After an answer aiohttp reads the rest of a body for this long; nobody honest needs more.
-LINGER_S: Final = 1.0
 
 
 def create_app(
@@ -87,7 +85,8 @@ def make_runner(app: web.Application, config: Config) -> web.AppRunner:
         handle_signals=False,
         # aiohttp's only deadline for idle connections and for headers that dribble in.
         keepalive_timeout=config.keepalive_s,
-        lingering_time=LINGER_S,
+        # How long the rest of a body is read after its answer.
+        lingering_time=config.linger_s,
         shutdown_timeout=config.shutdown_timeout_s,
         auto_decompress=False,
     )

@@ -101,14 +101,18 @@ class Start:
 type CommitmentCommand = Award | Start | End
 
 
-def award_deadline(start_at: datetime, end_at: datetime, decided_at: datetime) -> datetime:
-    """Return ``max(start_at - 60 s, decided_at + 60 s)``, a second before ``end_at`` at the latest.
+def award_deadline(
+    start_at: datetime,
+    end_at: datetime,
+    decided_at: datetime,
+    lead: timedelta = timedelta(seconds=60),
+) -> datetime:
+    """Return ``max(start_at - lead, decided_at + lead)``, a second before ``end_at`` at the latest.
 
     The formula is design §4's; an award at the very end could not be delivered any more.
     """
-    minute = timedelta(seconds=60)
     latest = end_at - timedelta(seconds=1)
-    return min(max(start_at - minute, decided_at + minute), latest)
+    return min(max(start_at - lead, decided_at + lead), latest)
 
 
 def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads better than nesting
