@@ -82,7 +82,7 @@ def problem_codes(operation: Operation) -> tuple[ProblemCode, ...]:
         codes |= {ProblemCode.UNAUTHENTICATED}
     if operation.role in ("owner", "park"):
         codes |= {ProblemCode.FORBIDDEN}
-    if "{" in operation.path or _names_an_id(operation):
+    if "_id}" in operation.path or _names_an_id(operation):
         codes |= {ProblemCode.NOT_FOUND}
     return tuple(code for code in ProblemCode if code in codes)
 

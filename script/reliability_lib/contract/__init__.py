@@ -1,0 +1,1 @@
+"""Generated requests against the served contract, and a table of what was answered."""
