@@ -1,23 +1,20 @@
 """What each action does; its name, fields and registration are in ``services``."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.const import ATTR_DEVICE_ID
-from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.core import ServiceCall
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import device_registry as dr, service
 
 from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
-from .coordinator import V2GConfigEntry, V2GCoordinator
 from .decisions import best_counter, decide, find_offer, stop
 from .errors import translated_errors
 from .price import price_text
+from .service_targets import account_of, readable, utc_text, vehicle_of
 
-ATTR_CONFIG_ENTRY: Final = "config_entry"
 ATTR_OFFER_ID: Final = "offer_id"
 ATTR_REVISION: Final = "revision"
 ATTR_ENERGY_KWH: Final = "energy_kwh"
@@ -32,34 +29,6 @@ ATTR_LIMITS: Final = "limits"
 ATTR_PARK_ID: Final = "park_id"
 ATTR_TERMS_VERSION: Final = "terms_version"
 ATTR_EVSE_CODE: Final = "evse_code"
-
-
-def _coordinator(call: ServiceCall) -> V2GCoordinator:
-    """Return the account an action is for: the one named, else the only one."""
-    entry: V2GConfigEntry = service.async_get_config_entry(
-        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY)
-    )
-    return entry.runtime_data.coordinator
-
-
-def _vehicle(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
-    """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
-    device = dr.async_get(hass).async_get(device_id)
-    ours = {identifier for domain, identifier in _identifiers(device) if domain == DOMAIN}
-    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
-        coordinator: V2GCoordinator = entry.runtime_data.coordinator
-        for vehicle_id in ours & coordinator.data.vehicles.keys():
-            return coordinator, vehicle_id
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key="not_a_vehicle",
-        translation_placeholders={"device_id": device_id},
-    )
-
-
-def _identifiers(device: dr.DeviceEntry | dr.ChildDeviceEntry | None) -> set[tuple[str, str]]:
-    """Return what a device is known by, nothing for one that does not exist."""
-    return set() if device is None else device.identifiers
 
 
 async def accept(call: ServiceCall) -> Json:
@@ -86,7 +55,7 @@ async def counter(call: ServiceCall) -> Json:
 
 async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
     """Send a decision on the offer meant."""
-    coordinator = _coordinator(call)
+    coordinator = account_of(call)
     offer = find_offer(coordinator, call.data.get(ATTR_OFFER_ID))
     given = {key: value for key, value in terms.items() if value is not None}
     if decision == "counter" and not given.keys() - {ATTR_DEPARTURE_AT}:
@@ -105,7 +74,7 @@ async def stop_discharging(call: ServiceCall) -> Json:
     """Stop one commitment, some vehicles, or everything."""
     actor = await async_actor_of(call.hass, call.context)
     if devices := call.data.get(ATTR_DEVICE_ID):
-        found = [_vehicle(call.hass, device_id) for device_id in devices]
+        found = [vehicle_of(call.hass, device_id) for device_id in devices]
         return {
             "stops": [
                 await stop(coordinator, actor, {"vehicle_id": vehicle_id})
@@ -113,18 +82,18 @@ async def stop_discharging(call: ServiceCall) -> Json:
             ]
         }
     what = {key: call.data[key] for key in (ATTR_COMMITMENT_ID,) if key in call.data}
-    return {"stops": [await stop(_coordinator(call), actor, what)]}
+    return {"stops": [await stop(account_of(call), actor, what)]}
 
 
 async def list_offers(call: ServiceCall) -> Json:
     """Return the open offers with their evaluation."""
-    offers = _coordinator(call).data.open_offers
-    return {"offers": [_readable(asdict(offer)) for offer in offers]}
+    offers = account_of(call).data.open_offers
+    return {"offers": [readable(asdict(offer)) for offer in offers]}
 
 
 async def set_leave_times(call: ServiceCall) -> Json:
     """Set or clear leave times of one vehicle."""
-    coordinator, vehicle_id = _vehicle(call.hass, call.data[ATTR_DEVICE_ID])
+    coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     cleared = set(call.data.get(ATTR_CLEAR, []))
     weekly: Json = {
         day: None if day in cleared else call.data[day].strftime("%H:%M")
@@ -135,34 +104,34 @@ async def set_leave_times(call: ServiceCall) -> Json:
     if "once" in cleared:
         changes["one_off"] = None
     elif (leave_at := call.data.get(ATTR_DEPARTURE_AT)) is not None:
-        changes["one_off"] = {"departure_at": _utc(leave_at)}
+        changes["one_off"] = {"departure_at": utc_text(leave_at)}
         if ATTR_SOC_MIN in call.data:
             changes["one_off"][ATTR_SOC_MIN] = call.data[ATTR_SOC_MIN]
     with translated_errors(coordinator, "departures"):
         await coordinator.async_write("departures", vehicle_id, changes)
-    return {"departures": _readable(asdict(coordinator.data.departures[vehicle_id]))}
+    return {"departures": readable(asdict(coordinator.data.departures[vehicle_id]))}
 
 
 async def clear_limits(call: ServiceCall) -> Json:
     """Remove budgets of one vehicle, which a number entity cannot."""
-    coordinator, vehicle_id = _vehicle(call.hass, call.data[ATTR_DEVICE_ID])
+    coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     with translated_errors(coordinator, "preferences"):
         await coordinator.async_write(
             "preferences", vehicle_id, dict.fromkeys(call.data[ATTR_LIMITS])
         )
-    return {"preferences": _readable(asdict(coordinator.data.preferences[vehicle_id]))}
+    return {"preferences": readable(asdict(coordinator.data.preferences[vehicle_id]))}
 
 
 async def list_parks(call: ServiceCall) -> Json:
     """Return the parks one can join, with the terms to read first."""
-    coordinator = _coordinator(call)
+    coordinator = account_of(call)
     with translated_errors(coordinator):
         return await coordinator.api.get("/v1/parks")
 
 
 async def join_park(call: ServiceCall) -> Json:
     """Agree to a park's terms for some vehicles."""
-    found = [_vehicle(call.hass, device_id) for device_id in call.data[ATTR_DEVICE_ID]]
+    found = [vehicle_of(call.hass, device_id) for device_id in call.data[ATTR_DEVICE_ID]]
     coordinator = found[0][0]
     body = {
         ATTR_PARK_ID: call.data[ATTR_PARK_ID],
@@ -175,7 +144,7 @@ async def join_park(call: ServiceCall) -> Json:
 
 async def leave_park(call: ServiceCall) -> Json:
     """Withdraw the agreements with a park; what runs under them ends."""
-    coordinator, park_id = _coordinator(call), call.data[ATTR_PARK_ID]
+    coordinator, park_id = account_of(call), call.data[ATTR_PARK_ID]
     agreements = [
         agreement
         for agreement in coordinator.data.agreements.values()
@@ -198,21 +167,7 @@ async def leave_park(call: ServiceCall) -> Json:
 
 async def check_in(call: ServiceCall) -> Json:
     """Say which vehicle stands at a park's charger, by the code on the charger."""
-    coordinator, vehicle_id = _vehicle(call.hass, call.data[ATTR_DEVICE_ID])
+    coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     body = {"vehicle_id": vehicle_id, ATTR_EVSE_CODE: call.data[ATTR_EVSE_CODE]}
     with translated_errors(coordinator):
         return await coordinator.api.post("/v1/check-ins", body)
-
-
-def _utc(moment: datetime) -> str:
-    """Return a moment (local when it names no zone) as RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _readable(value: Any) -> Any:  # noqa: ANN401 - any nesting of JSON values and times
-    """Return a view with its times as text."""
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_readable(item) for item in value]
-    return _utc(value) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""The actions: answer an offer, stop, set leave times, join a park."""
+"""The actions: answer an offer, stop, set leave times, join a park, and ask what is behind it."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -19,7 +19,6 @@ from .const import DOMAIN, WEEKDAYS
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
-    ATTR_CONFIG_ENTRY,
     ATTR_DEPARTURE_AT,
     ATTR_ENERGY_KWH,
     ATTR_EVSE_CODE,
@@ -44,6 +43,23 @@ from .service_handlers import (
     set_leave_times,
     stop_discharging,
 )
+from .service_insight import (
+    ATTR_FROM,
+    ATTR_LAST,
+    ATTR_MAX_ENERGY_KWH,
+    ATTR_MIN_NET,
+    ATTR_MIN_NET_PER_KWH,
+    ATTR_MIN_PRICE,
+    ATTR_PARK_IDS,
+    ATTR_PURPOSES,
+    ATTR_TO,
+    ATTR_WEEKDAYS,
+    PURPOSES,
+    get_battery_health,
+    get_offer,
+    preview_rule,
+)
+from .service_targets import ATTR_CONFIG_ENTRY
 
 LIMITS: Final = (
     "max_discharge_wh_per_event",
@@ -67,6 +83,12 @@ _DEVICES: Final[Fields] = {
 }
 _PERCENT: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0, max=100))
 _POSITIVE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0))
+_TEXTS: Final = probatio.All(cv.ensure_list, [cv.string])
+
+
+def _some_of(options: tuple[str, ...]) -> probatio.All:
+    """Take one or several of some options."""
+    return probatio.All(cv.ensure_list, [probatio.In(options)])
 
 
 ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
@@ -101,6 +123,35 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         SupportsResponse.OPTIONAL,
     ),
     "list_offers": (list_offers, _ENTRY, SupportsResponse.ONLY),
+    "get_offer": (
+        get_offer,
+        {
+            **_ENTRY,
+            probatio.Optional(ATTR_OFFER_ID): cv.string,
+            probatio.Optional(ATTR_DEVICE_ID): cv.string,
+        },
+        SupportsResponse.ONLY,
+    ),
+    "preview_rule": (
+        preview_rule,
+        {
+            **_DEVICE,
+            probatio.Optional(ATTR_MIN_PRICE): probatio.Coerce(float),
+            probatio.Optional(ATTR_MIN_NET): probatio.Coerce(float),
+            probatio.Optional(ATTR_MIN_NET_PER_KWH): probatio.Coerce(float),
+            probatio.Optional(ATTR_MAX_ENERGY_KWH): _POSITIVE,
+            probatio.Optional(ATTR_PURPOSES): _some_of(PURPOSES),
+            probatio.Optional(ATTR_PARK_IDS): _TEXTS,
+            probatio.Optional(ATTR_WEEKDAYS): _some_of(WEEKDAYS),
+            probatio.Optional(ATTR_FROM): cv.time,
+            probatio.Optional(ATTR_TO): cv.time,
+            probatio.Optional(ATTR_LAST): probatio.All(
+                probatio.Coerce(int), probatio.Range(min=1, max=200)
+            ),
+        },
+        SupportsResponse.ONLY,
+    ),
+    "get_battery_health": (get_battery_health, _DEVICE, SupportsResponse.ONLY),
     "set_leave_times": (
         set_leave_times,
         {

@@ -1,0 +1,55 @@
+"""What an action is about, and how its answer is written: shared by all of them."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr, service
+
+from .const import DOMAIN
+from .coordinator import V2GConfigEntry, V2GCoordinator
+
+ATTR_CONFIG_ENTRY: Final = "config_entry"
+
+
+def account_of(call: ServiceCall) -> V2GCoordinator:
+    """Return the account an action is for: the one named, else the only one."""
+    entry: V2GConfigEntry = service.async_get_config_entry(
+        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY)
+    )
+    return entry.runtime_data.coordinator
+
+
+def vehicle_of(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
+    """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
+    device = dr.async_get(hass).async_get(device_id)
+    ours = {identifier for domain, identifier in _identifiers(device) if domain == DOMAIN}
+    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
+        coordinator: V2GCoordinator = entry.runtime_data.coordinator
+        for vehicle_id in ours & coordinator.data.vehicles.keys():
+            return coordinator, vehicle_id
+    raise ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key="not_a_vehicle",
+        translation_placeholders={"device_id": device_id},
+    )
+
+
+def _identifiers(device: dr.DeviceEntry | dr.ChildDeviceEntry | None) -> set[tuple[str, str]]:
+    """Return what a device is known by, nothing for one that does not exist."""
+    return set() if device is None else device.identifiers
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a moment (local when it names no zone) as RFC 3339 in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def readable(value: Any) -> Any:  # noqa: ANN401 - any nesting of JSON values and times
+    """Return a view with its times as text."""
+    if isinstance(value, dict):
+        return {key: readable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [readable(item) for item in value]
+    return utc_text(value) if isinstance(value, datetime) else value
