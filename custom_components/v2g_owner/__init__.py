@@ -40,7 +40,6 @@ from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
 from .services import async_setup_services
 from .settled_statistics import SettledStatistics, settled_store
-from .settled_statistics import SettledStatistics, settled_store
 from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
 from .trust_store import TrustStore
@@ -81,7 +80,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
     entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
-    entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
         entry.async_on_unload(SensorCheck(hass, entry, subentry).async_start())
@@ -117,7 +115,6 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
         LOGGER.debug("Could not unpair at the API: %s", error)
     await RefreshTokenStore(hass, entry.entry_id).async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
-    await settled_store(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
 
 

@@ -147,8 +147,6 @@ class Park:
     display_name: str = ""
     terms_version: int = 1
     """The terms in force; told with the list of parks alone."""
-    terms_version: int = 1
-    """The terms in force; told with the list of parks alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
