@@ -26,7 +26,7 @@ from .watcher import Watcher
 EVSE_ID: Final = "SUNRISE-01"
 PARK_NAME: Final = "Sunrise Business Park"
 _STAYS_FOR: Final = timedelta(hours=8)
-_OWNER: Final = {"display_name": "Li Wei", "time_zone": "Asia/Shanghai"}
+OWNER: Final = {"display_name": "Li Wei", "time_zone": "Asia/Shanghai"}
 _VEHICLE: Final = {
     "display_name": "Blue car",
     "capacity_kwh": 60,
@@ -123,7 +123,7 @@ async def start_demo(
     try:
         api = await start_owner_api(http, folder, free_port(api_port))
         stack.push_async_callback(api.process.stop)
-        owner = await api.command("owner add", **_OWNER)
+        owner = await api.command("owner add", **OWNER)
         park = await api.command("park add", display_name=PARK_NAME)
         code = await api.command("pair", owner_id=owner["owner_id"])
     except BaseException:
@@ -132,7 +132,7 @@ async def start_demo(
     home = await starting
     vehicle_id, charger_id = await _add_devices(home, api.url, code["code"])
     await _say_wishes(home, vehicle_id)
-    await _join(home, vehicle_id, park["park_id"])
+    await join_park(home, vehicle_id, park["park_id"])
     shown = dashboard(
         await home.entity_ids(),
         owner_id=owner["owner_id"],
@@ -141,7 +141,7 @@ async def start_demo(
     )
     await home.save_dashboard(DASHBOARD_PATH, shown)
     watcher = await Watcher.of(home)
-    process = await _start_park(plot, folder, api, home, park)
+    process = await start_park(plot, folder, api, home, park)
     stack.push_async_callback(process.stop)
     return Demo(
         plot=plot,
@@ -196,8 +196,8 @@ async def _say_wishes(home: RunningHomeAssistant, vehicle_id: str) -> None:
     await set_to("datetime", "leave_once", "set_value", datetime=leaves_at)
 
 
-async def _join(home: RunningHomeAssistant, vehicle_id: str, park_id: str) -> None:
-    """Read the park's terms and agree to them."""
+async def join_park(home: RunningHomeAssistant, vehicle_id: str, park_id: str) -> None:
+    """Read the park's terms and agree to them for a vehicle."""
     parks = (await home.ask(DOMAIN, "list_parks"))["items"]
     terms_version = next(each["terms_version"] for each in parks if each["park_id"] == park_id)
     devices = await home.command("config/device_registry/list")
@@ -206,9 +206,10 @@ async def _join(home: RunningHomeAssistant, vehicle_id: str, park_id: str) -> No
     await home.call(DOMAIN, "join_park", agreement)
 
 
-async def _start_park(
+async def start_park(
     plot: Plot, folder: Path, api: OwnerApi, home: RunningHomeAssistant, park: dict[str, Any]
 ) -> Process:
+    """Start the simulated park as a process of its own."""
     settings = Settings(
         api_url=api.url,
         client_id=park["client_id"],
