@@ -19,13 +19,13 @@ import orjson
 
 from owner_api.access.keys import load_keys
 from owner_api.access.tokens import Tokens
+from script.reliability_lib.command_line import OWNER_API, ROOT
 from script.reliability_lib.powercut.answering import Asked, request_of
 from script.reliability_lib.powercut.books import Books, examine
 from script.reliability_lib.stage import DATABASE, Plan, copy
 
 from .launcher import FORGET
 
-ROOT: Final = Path(__file__).parents[3]
 FEWEST_LEFT: Final = 40
 FULL_EVERY: Final = 100
 EXEC_EVERY: Final = 50
@@ -151,6 +151,8 @@ class Cycles:
         assert self._launcher is not None
         assert self._launcher.stdout is not None
         told = orjson.loads(await self._launcher.stdout.readline())
+        if "port" not in told:
+            raise RuntimeError(f"the server would not start: {told}")
         return f"http://127.0.0.1:{told['port']}"
 
     # One cycle
@@ -274,9 +276,9 @@ class Cycles:
     async def _verify(self) -> None:
         """Audit every column with the command that anybody would use, while nobody serves."""
         verify = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("owner-api")),
-            *("ledger", "verify", "--database", str(self.place / DATABASE), "--json"),
+            *(*OWNER_API, "ledger", "verify", "--database", str(self.place / DATABASE), "--json"),
             stdout=subprocess.PIPE,
+            cwd=ROOT,
         )
         assert verify.stdout is not None
         told = (await verify.stdout.read()).decode()

@@ -9,7 +9,6 @@ prove that the harness notices an effect that happens twice.
 """
 
 import os
-from pathlib import Path
 import sys
 from typing import Final
 
@@ -17,6 +16,7 @@ from owner_api import cli_serve
 from owner_api.cli import main as owner_api
 from owner_api.commands import timers  # noqa: F401 - imported once for every fork
 from owner_api.server.idempotency import Ticket
+from script.reliability_lib.command_line import OWNER_API
 
 FORGET: Final = "RELIABILITY_FORGET_KEYS"
 
@@ -38,8 +38,7 @@ def main(words: list[str]) -> None:
         if child == 0:
             print(os.getpid(), flush=True)
             if line.strip() == "exec":
-                command = str(Path(sys.executable).with_name("owner-api"))
-                os.execv(command, [command, "serve", *words])  # noqa: S606 - the command itself
+                os.execv(OWNER_API[0], [*OWNER_API, "serve", *words])  # noqa: S606 - the command itself
             owner_api(["serve", *words], standalone_mode=False)
             os._exit(0)
         os.waitpid(child, 0)
