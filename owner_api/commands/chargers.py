@@ -8,8 +8,9 @@ from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
+from . import metering
 from .paging import page
-from .records import Row, VehicleRecord
+from .records import Row, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
 
 
@@ -91,6 +92,7 @@ def telemetry(tx: Tx, call: Call) -> Reply:
             raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
         if reading.get("vehicle_id"):
             VehicleRecord.find(tx, reading["vehicle_id"], call.principal.party_id)
+    _meter(tx, call, row)
     newest = max(call.body["readings"], key=lambda reading: reading["measured_at"])
     if row["last_seen_at"] and newest["measured_at"] < decode(row["last_seen_at"]):
         return Reply(body=charger_view(tx, row), status=201)
@@ -102,6 +104,24 @@ def telemetry(tx: Tx, call: Call) -> Reply:
     )
     changed = find(tx, row["charger_id"], call.principal.party_id)
     return Reply(body=_tell(tx, call, changed), status=201)
+
+
+def _meter(tx: Tx, call: Call, row: Row) -> None:
+    """Let the readings count in the session whose park agreed to the owner's own meter."""
+    found = tx.one(
+        "SELECT * FROM session WHERE owner_id = ? AND evse_id = ? AND state = 'bound'"
+        " AND meter = 'owner' ORDER BY plugged_in_at DESC LIMIT 1",
+        row["owner_id"],
+        row["evse_id"],
+    )
+    needed = ("import_register_wh", "export_register_wh", "power_w")
+    whole = [
+        {key: reading[key] for key in ("measured_at", *needed)}
+        for reading in call.body["readings"]
+        if all(reading.get(key) is not None for key in needed)
+    ]
+    if found is not None and whole:
+        metering.take(tx, call, SessionRecord.from_row(found), whole)
 
 
 def _tell(tx: Tx, call: Call, row: Row) -> dict[str, Any]:

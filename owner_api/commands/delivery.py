@@ -78,6 +78,9 @@ def instruct(tx: Tx, call: Call) -> Answer:
         lease_until=until,
         instructed_at=call.now,
     )
+    if session.meter == "owner":
+        # At home the owner's own executor sets the power; the park's word goes on to it.
+        announce.commitment(tx, deal.commitment_id, call.now, "commitment.instructed", park=False)
     return Reply(body=instruction, status=201)
 
 

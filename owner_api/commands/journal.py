@@ -33,7 +33,7 @@ HOW_TO_WITHDRAW: Final = (
 )
 # What a deal does that is no news to a court: how far it is, and that it was settled (which has
 # entries of its own).
-_UNLOGGED: Final = frozenset({"commitment.progress", "commitment.settled"})
+_UNLOGGED: Final = frozenset({"commitment.progress", "commitment.instructed", "commitment.settled"})
 _PLAIN: Final = frozenset((str, int, bool, type(None)))
 # One past everything that ever had a position, also in a log from which somebody cut leaves: what
 # an owner says there must still be recorded.

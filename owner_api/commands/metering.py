@@ -20,7 +20,8 @@ from .vehicle_views import charger_view
 def readings(tx: Tx, call: Call) -> Reply:
     """Take the charger's readings: late ones are kept, repeated ones change nothing."""
     session = SessionRecord.find(tx, call.params["session_id"], call.principal.party_id)
-    taken = 0
+    if session.meter == "owner":
+        raise Problem(ProblemCode.CONFLICT, "The owner's charger reports this session's meter.")
     latest = call.now + timedelta(seconds=call.config.clock_skew_s)
     for number, reading in enumerate(call.body["readings"]):
         if reading["measured_at"] > latest:
@@ -28,7 +29,13 @@ def readings(tx: Tx, call: Call) -> Reply:
                 pointer=f"/readings/{number}/measured_at", code="range", limit="not after now"
             )
             raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
-    for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
+    return Reply(body={"accepted": take(tx, call, session, call.body["readings"])}, status=201)
+
+
+def take(tx: Tx, call: Call, session: SessionRecord, told: list[Json]) -> int:
+    """Store the readings that are new and act on them; return how many those were."""
+    taken = 0
+    for reading in sorted(told, key=lambda item: item["measured_at"]):
         known = tx.one(
             "SELECT 1 AS found FROM reading WHERE session_id = ? AND measured_at = ?",
             session.session_id,
@@ -40,7 +47,7 @@ def readings(tx: Tx, call: Call) -> Reply:
             session = SessionRecord.find(tx, session.session_id)
     if taken:
         _after_readings(tx, call, session)
-    return Reply(body={"accepted": taken}, status=201)
+    return taken
 
 
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from owner_api.core.canonical import instant_text
+from owner_api.core.machine import CommitmentState
 from owner_api.core.money import minor_digits
 from owner_api.core.settlement import round_half_even
 from owner_api.store.documents import from_json
@@ -34,6 +35,7 @@ def session_view(tx: Tx, session: SessionRecord) -> Json:
         "evse_id": session.evse_id,
         "vehicle_id": session.vehicle_id,
         "state": session.state,
+        "meter": session.meter,
         "plugged_in_at": instant_text(session.plugged_in_at),
         "unplugged_at": None
         if session.unplugged_at is None
@@ -124,6 +126,7 @@ def commitment_view(tx: Tx, deal: CommitmentRecord, now: datetime) -> Json:
         "end_at": instant_text(deal.end_at),
         "award_by": instant_text(deal.award_by),
         "lease_until": None if deal.lease_until is None else instant_text(deal.lease_until),
+        "power_setpoint_w": deal.setpoint_w if deal.state is CommitmentState.ACTIVE else None,
         "delivered_wh": deal.delivered_wh,
         "power_w": session.live.power_w,
         "soc_pct": None if soc is None else float(soc),

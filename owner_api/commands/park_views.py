@@ -57,6 +57,7 @@ def session_view(session: SessionRecord) -> Json:
         "session_id": session.session_id,
         "evse_id": session.evse_id,
         "state": session.state,
+        "meter": session.meter,
         "plugged_in_at": instant_text(session.plugged_in_at),
         "unplugged_at": None
         if session.unplugged_at is None

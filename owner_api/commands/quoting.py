@@ -85,6 +85,9 @@ def quote_request(
             **_pay(vehicle, terms.reward),
         },
     }
+    if promised is None and session is not None and session.meter == "owner":
+        # At the owner's own charger this agent promises the charging itself.
+        del request["charging"]
     if later is not None:
         request["later_refill_price_per_kwh"] = str(later)
     if body.taper:

@@ -100,6 +100,7 @@ class SessionRecord:
     evse_code: str | None
     identifier_digest: str | None
     state: str
+    meter: str
     plugged_in_at: datetime
     unplugged_at: datetime | None
     recharge: Recharge | None
@@ -131,6 +132,7 @@ class SessionRecord:
             evse_code=row["evse_code"],
             identifier_digest=row["identifier_digest"],
             state=row["state"],
+            meter=row["meter"],
             plugged_in_at=decode(row["plugged_in_at"]),
             unplugged_at=_at(row["unplugged_at"]),
             recharge=load(Recharge, row["recharge"]) if row["recharge"] else None,

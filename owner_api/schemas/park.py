@@ -15,6 +15,7 @@ READING_CONTEXTS: Final = (
     "interruption_begin",
     "interruption_end",
 )
+METERS: Final = ("park", "owner")
 READING_QUALITIES: Final = ("ok", "estimated", "missing", "bad")
 
 SESSION_CREATE: Final = {
@@ -24,6 +25,7 @@ SESSION_CREATE: Final = {
     Optional("member_ref"): typed_id("mbr"),
     Optional("identifier_digest"): sha256_hex(),
     Optional("recharge"): Nullable(RECHARGE),
+    Optional("meter"): choice(*METERS),
 }
 SESSION_END: Final = {Required("unplugged_at"): timestamp()}
 AVAILABILITY_QUESTION: Final = {

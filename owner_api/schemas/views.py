@@ -143,6 +143,7 @@ AGREEMENT: Final = required(
     }
 )
 SESSION_STATE: Final = choice("claimed", "bound", "ended")
+_METER: Final = choice("park", "owner")
 SESSION: Final = required(
     {
         "session_id": typed_id("ses"),
@@ -150,6 +151,7 @@ SESSION: Final = required(
         "evse_id": text(1, 64),
         "vehicle_id": Nullable(typed_id("veh")),
         "state": SESSION_STATE,
+        "meter": _METER,
         "plugged_in_at": _AT,
         "unplugged_at": Nullable(_AT),
         "recharge": Nullable(RECHARGE),
@@ -184,6 +186,13 @@ REASON: Final = required(
         "unit": Nullable(text(1, 20)),
     }
 )
+PLAN_STEP: Final = required(
+    {
+        "start_at": _AT,
+        "power_w": integer(-1_000_000, 1_000_000),
+        "soc_pct": _ANY_PCT,
+    }
+)
 EVALUATION: Final = required(
     {
         "evaluated_at": _AT,
@@ -208,7 +217,7 @@ EVALUATION: Final = required(
         "counter": Nullable(COUNTER),
         "reason": Nullable(REASON),
         "nearest": Nullable(ListOf(required({"change": text(1, 100), "to": AnyJson()}), 0, 20)),
-        "plan": Nullable(ListOf(AnyJson(), 0, 20_000)),
+        "plan": Nullable(ListOf(PLAN_STEP, 0, 20_000)),
         "prices_assumed_from": Nullable(_AT),
         "lease_s": integer(10, 900),
     }
@@ -329,6 +338,7 @@ COMMITMENT: Final = required(
         "end_at": _AT,
         "award_by": _AT,
         "lease_until": Nullable(_AT),
+        "power_setpoint_w": Nullable(integer(-1_000_000, 0)),
         "delivered_wh": _WH,
         "power_w": Nullable(integer(-1_000_000, 1_000_000)),
         "soc_pct": Nullable(_PCT),
@@ -389,6 +399,7 @@ PARK_SESSION: Final = required(
         "session_id": typed_id("ses"),
         "evse_id": text(1, 64),
         "state": SESSION_STATE,
+        "meter": _METER,
         "plugged_in_at": _AT,
         "unplugged_at": Nullable(_AT),
     }

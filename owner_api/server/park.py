@@ -92,6 +92,7 @@ _SESSIONS: Final = (
         request=messages.READINGS,
         answer=views.READINGS_TAKEN,
         status=201,
+        problems=(ProblemCode.CONFLICT,),
         handler=metering.readings,
     ),
     Route(

@@ -103,6 +103,8 @@ session = Table(
     Column("evse_code", Text),
     Column("identifier_digest", Text),
     Column("state", Text, nullable=False),
+    # Whose meter counts: the park's, or at the owner's own charger the owner's.
+    Column("meter", Text, nullable=False, server_default="park"),
     Column("bound_by", Text),
     Column("plugged_in_at", Text, nullable=False),
     Column("unplugged_at", Text),
