@@ -7,7 +7,7 @@ from owner_api.store.tx import Tx
 from . import announce, journal, rejudge
 from .edge import Json
 from .owner_views import agreement_view
-from .paging import page
+from .paging import page, read_page
 from .records import VehicleRecord
 
 
@@ -121,10 +121,13 @@ def _refs(tx: Tx, agreement_id: str) -> list[str]:
 
 def members(tx: Tx, call: Call) -> Reply:
     """List the pseudonyms under which a park may open sessions; nothing about who they are."""
-    rows = tx.all(
+    return read_page(
+        tx,
+        call,
         "SELECT member_ref, terms_version FROM member JOIN agreement USING (agreement_id)"
         " JOIN vehicle USING (vehicle_id) WHERE member.park_id = ?"
-        " AND agreement.state = 'active' AND vehicle.deleted_at IS NULL ORDER BY member_ref",
+        " AND agreement.state = 'active' AND vehicle.deleted_at IS NULL",
         call.principal.party_id,
+        key="member_ref",
+        view=dict,
     )
-    return page(call, rows, "member_ref")

@@ -23,7 +23,7 @@ from owner_api.store.tx import Tx
 
 from . import announce
 from .owner_views import commitment_view
-from .paging import page
+from .paging import read_page
 from .park_views import commitment_view as park_commitment_view
 from .records import CommitmentRecord
 
@@ -182,9 +182,11 @@ def get_for_owner(tx: Tx, call: Call) -> Reply:
 
 def list_for_owner(tx: Tx, call: Call) -> Reply:
     """List the owner's deals."""
-    rows = tx.all(
-        "SELECT * FROM commitment WHERE owner_id = ? ORDER BY commitment_id",
+    return read_page(
+        tx,
+        call,
+        "SELECT * FROM commitment WHERE owner_id = ?",
         call.principal.party_id,
+        key="commitment_id",
+        view=lambda row: commitment_view(tx, CommitmentRecord.from_row(row), call.now),
     )
-    shown = [commitment_view(tx, CommitmentRecord.from_row(row), call.now) for row in rows]
-    return page(call, shown, "commitment_id")

@@ -24,7 +24,7 @@ from .edge import Json
 from .evaluate import Judgement, evaluation_view, judge
 from .offer_terms import checked_terms
 from .owner_views import offer_view
-from .paging import page
+from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -193,10 +193,14 @@ def get_for_park(tx: Tx, call: Call) -> Reply:
 
 def list_for_park(tx: Tx, call: Call) -> Reply:
     """List the park's offers."""
-    rows = tx.all(
-        "SELECT * FROM offer WHERE park_id = ? ORDER BY offer_id", call.principal.party_id
+    return read_page(
+        tx,
+        call,
+        "SELECT * FROM offer WHERE park_id = ?",
+        call.principal.party_id,
+        key="offer_id",
+        view=lambda row: park_offer_view(OfferRecord.from_row(row)),
     )
-    return page(call, [park_offer_view(OfferRecord.from_row(row)) for row in rows], "offer_id")
 
 
 def get_for_owner(tx: Tx, call: Call) -> Reply:
@@ -208,10 +212,12 @@ def get_for_owner(tx: Tx, call: Call) -> Reply:
 def list_for_owner(tx: Tx, call: Call) -> Reply:
     """List the owner's offers: the open ones, or all with ``?state=all``."""
     everything = call.query.get("state", "open") == "all"
-    rows = tx.all(
-        "SELECT * FROM offer WHERE owner_id = ?"
-        " AND (? OR state IN ('presented', 'countered')) ORDER BY offer_id",
+    return read_page(
+        tx,
+        call,
+        "SELECT * FROM offer WHERE owner_id = ? AND (? OR state IN ('presented', 'countered'))",
         call.principal.party_id,
         int(everything),
+        key="offer_id",
+        view=lambda row: offer_view(tx, OfferRecord.from_row(row)),
     )
-    return page(call, [offer_view(tx, OfferRecord.from_row(row)) for row in rows], "offer_id")

@@ -1,7 +1,5 @@
 """Reading the log: its head, proofs of it, and a party's own receipts."""
 
-from typing import Final
-
 from owner_api.calls import Call, Reply
 from owner_api.core import receipt as receipts
 from owner_api.core.checkpoint import parse
@@ -16,10 +14,8 @@ from . import epochs
 from .edge import Json
 from .nodes import node_lookup
 from .notary import Notary
-from .paging import page
+from .paging import read_page
 from .receipt_page import render
-
-_AT_MOST: Final = 1_000
 
 
 def head(tx: Tx) -> Json:
@@ -105,17 +101,17 @@ def _size(tx: Tx, call: Call, name: str, *, least: int) -> int:
 
 def list_all(tx: Tx, call: Call) -> Reply:
     """List the caller's receipts, oldest first; all, or those about one thing."""
-    rows = tx.all(
+    return read_page(
+        tx,
+        call,
         "SELECT receipt_id, receipt.position, receipt.kind, subject_id, at FROM receipt"
-        " JOIN ledger_leaf USING (position) WHERE party_id = ? AND (? IS NULL OR subject_id = ?)"
-        " AND receipt_id > ? ORDER BY receipt_id LIMIT ?",
+        " JOIN ledger_leaf USING (position) WHERE party_id = ? AND (? IS NULL OR subject_id = ?)",
         call.principal.party_id,
         call.query.get("subject_id"),
         call.query.get("subject_id"),
-        call.query.get("cursor", ""),
-        _AT_MOST,
+        key="receipt_id",
+        view=dict,
     )
-    return page(call, rows, "receipt_id")
 
 
 def get(notary: Notary, tx: Tx, call: Call) -> Reply:

@@ -11,7 +11,7 @@ from owner_api.store.tx import Tx
 from . import announce, binding
 from .edge import build
 from .owner_views import session_view
-from .paging import page
+from .paging import read_page
 from .park_views import session_view as park_session_view
 from .records import SessionRecord
 
@@ -48,7 +48,6 @@ def open_session(tx: Tx, call: Call) -> Reply:
         evse_code=binding.code_digest(body["evse_code"]) if body.get("evse_code") else None,
         identifier_digest=body.get("identifier_digest"),
         state="claimed",
-        meter=body.get("meter", "park"),
         plugged_in_at=body["plugged_in_at"],
         recharge=dump(recharge) if recharge else None,
         recharge_broken=0,
@@ -73,20 +72,26 @@ def end_by_park(tx: Tx, call: Call) -> Reply:
 
 def list_for_owner(tx: Tx, call: Call) -> Reply:
     """List the owner's sessions."""
-    rows = tx.all(
-        "SELECT * FROM session WHERE owner_id = ? ORDER BY session_id", call.principal.party_id
+    return read_page(
+        tx,
+        call,
+        "SELECT * FROM session WHERE owner_id = ?",
+        call.principal.party_id,
+        key="session_id",
+        view=lambda row: session_view(tx, SessionRecord.from_row(row)),
     )
-    return page(call, [session_view(tx, SessionRecord.from_row(row)) for row in rows], "session_id")
 
 
 def list_for_park(tx: Tx, call: Call) -> Reply:
     """List the park's sessions that have not ended."""
-    rows = tx.all(
-        "SELECT * FROM session WHERE park_id = ? AND state != 'ended' ORDER BY session_id",
+    return read_page(
+        tx,
+        call,
+        "SELECT * FROM session WHERE park_id = ? AND state != 'ended'",
         call.principal.party_id,
+        key="session_id",
+        view=lambda row: park_session_view(SessionRecord.from_row(row)),
     )
-    shown = [park_session_view(SessionRecord.from_row(row)) for row in rows]
-    return page(call, shown, "session_id")
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:

@@ -1,0 +1,110 @@
+"""A list that grows with the years is read a page at a time, never whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from owner_api.store import Tx
+
+from .deal_world import Caller, Deal, open_world, scheduled
+
+COPIES = 10_000
+LISTS = {
+    "/v1/offers?state=all": ("offer", "offer_id", "off"),
+    "/v1/park/offers": ("offer", "offer_id", "off"),
+    "/v1/commitments": ("commitment", "commitment_id", "com"),
+    "/v1/sessions": ("session", "session_id", "ses"),
+    "/v1/park/sessions": ("session", "session_id", "ses"),
+}
+
+
+def copy_rows(tx: Tx, copies: int, table: str, key: str, prefix: str) -> None:
+    """Copy the table's one row under ids that sort before it."""
+    names = [row["name"] for row in tx.all(f"PRAGMA table_info({table})")]
+    changed = {key: f"printf('{prefix}_%032x', n)", "order_reference": "NULL"}
+    values = [changed.get(name, name) for name in names]
+    tx.run(
+        # The names are those of our own tables and columns.
+        f"WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT ?)"  # noqa: S608 - as said
+        f" INSERT INTO {table} ({', '.join(names)})"
+        f" SELECT {', '.join(values)} FROM {table}, counted",
+        copies,
+    )
+
+
+@contextmanager
+def counted_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Collect how many rows each query brings into memory."""
+    seen: list[int] = []
+    read = Tx.all
+
+    def counting(self: Tx, sql: str, *params: object) -> list[dict[str, Any]]:
+        rows = read(self, sql, *params)
+        seen.append(len(rows))
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tx, "all", counting)
+        yield seen
+
+
+def caller_of(deal: Deal, path: str) -> Caller:
+    return deal.park if path.startswith("/v1/park/") else deal.owner
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_of_10_000_reads_no_more_rows_than_it_shows_and_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        caller = caller_of(deal, path)
+        await world.agent.store.write(lambda tx: copy_rows(tx, COPIES, *LISTS[path]))
+        joint = "&" if "?" in path else "?"
+        with counted_rows(monkeypatch) as seen:
+            shown = await caller.get(f"{path}{joint}limit=20")
+        assert len(shown["items"]) == 20
+        assert max(seen) == 21
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_pages_follow_each_other_without_gap_or_repeat(tmp_path: Path, path: str) -> None:
+    _, key, prefix = LISTS[path]
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        caller = caller_of(deal, path)
+        await world.agent.store.write(lambda tx: copy_rows(tx, 200, *LISTS[path]))
+        joint = "&" if "?" in path else "?"
+        cursor = f"{prefix}_"
+        found: list[str] = []
+        while cursor:
+            page = await caller.get(f"{path}{joint}limit=67&cursor={cursor}")
+            found += [item[key] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert len(found) == 201
+        assert found == sorted(set(found))
+
+
+async def test_the_last_page_says_that_nothing_follows(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        for limit in (1, 2):
+            page = await deal.owner.get(f"/v1/commitments?limit={limit}")
+            assert (len(page["items"]), page["next_cursor"]) == (1, None)
+
+
+async def test_receipts_are_paged_as_they_were_written(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        whole = (await deal.owner.get("/v1/receipts?limit=200"))["items"]
+        assert len(whole) > 3
+        found: list[Any] = []
+        cursor = ""
+        while cursor is not None:
+            page = await deal.owner.get(f"/v1/receipts?limit=1&cursor={cursor or '0'}")
+            found += page["items"]
+            cursor = page["next_cursor"]
+        assert found == whole
