@@ -48,6 +48,7 @@ def open_session(tx: Tx, call: Call) -> Reply:
         evse_code=binding.code_digest(body["evse_code"]) if body.get("evse_code") else None,
         identifier_digest=body.get("identifier_digest"),
         state="claimed",
+        meter=body.get("meter", "park"),
         plugged_in_at=body["plugged_in_at"],
         recharge=dump(recharge) if recharge else None,
         recharge_broken=0,
