@@ -114,5 +114,6 @@ class VehicleMoney(VehicleEntity, FigureSensor[Vehicle]):
     def native_value(self) -> float | None:
         """Return the amount, None while it is not known."""
         minor = self.entity_description.value_fn(self.subject)
-        known = isinstance(minor, int)
-        return major(minor, self.coordinator.data.owner.currency) if known else None
+        if not isinstance(minor, int):
+            return None
+        return major(minor, self.coordinator.data.owner.currency)

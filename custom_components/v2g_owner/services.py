@@ -86,7 +86,7 @@ _POSITIVE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0))
 _TEXTS: Final = probatio.All(cv.ensure_list, [cv.string])
 
 
-def _some_of(options: tuple[str, ...]) -> probatio.All:
+def _some_of(options: tuple[str, ...]) -> object:
     """Take one or several of some options."""
     return probatio.All(cv.ensure_list, [probatio.In(options)])
 

@@ -30,7 +30,8 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
     """Return the reported prices where there are any, else the owner's daily bands.
 
     Beyond the last reported price the dearest one known stands in, and is marked: a price that
-    comes late may then only make an offer better, never worse.
+    comes late may then only make an offer better, never worse. Where all have ended, the bands are
+    known as well; after two days of silence they are the owner's only word again.
     """
     rows = tx.all(
         "SELECT start_at, price_per_kwh FROM vehicle_price WHERE vehicle_id = ?"
@@ -40,15 +41,16 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
         until,
     )
     known = [(decode(row["start_at"]), str(row["price_per_kwh"])) for row in rows]
-    if not known or known[0][0] > now or known[-1][0] + _LAST_HOLDS <= now:
+    if not known or known[0][0] > now:
         return TariffView(_bands(vehicle, now, until))
-    entries = _current(known, now)
     ends = known[-1][0] + _LAST_HOLDS
     if ends >= until:
-        return TariffView(entries)
-    dearest = max((price for _, price in known), key=Decimal)
-    entries.append({"start_at": instant_text(ends), "price_per_kwh": dearest})
-    return TariffView(entries, padded_from=ends)
+        return TariffView(_current(known, now))
+    prices = [price for _, price in known]
+    if ends <= now:
+        prices += [str(band.price_per_kwh) for band in vehicle.preferences.tariff.bands]
+    assumed = (ends, max(prices, key=Decimal))
+    return TariffView(_current([*known, assumed], now), padded_from=ends)
 
 
 def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> list[Json]:

@@ -36,6 +36,36 @@ async def test_reported_prices_replace_the_bands_and_the_late_ones_are_assumed_d
     assert after["evaluation"]["net_minor"] < before["evaluation"]["net_minor"]
 
 
+async def test_prices_that_have_all_ended_are_marked_and_never_cheaper_than_what_was_known(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    before = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    paths = [f"/v1/vehicles/{deal.vehicle_id}/{name}" for name in ("prices", "preferences")]
+    ended = [
+        {"start_at": world.at(-9000), "price_per_kwh": "1.1000"},
+        {"start_at": world.at(-5400), "price_per_kwh": "0.1000"},
+    ]
+    await deal.owner.post(paths[0], {"entries": ended})
+    await deal.owner.patch(paths[1], {"later_refill_price_per_kwh": None})
+    after = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    assert after["prices_assumed_from"] == world.at(-1800)
+    assert after["net_minor"] < before["evaluation"]["net_minor"]
+    # The owner's own band is known as well, and dearer than what was reported last.
+    bands = {"tariff": {"bands": [{"start": "00:00", "price_per_kwh": "1.3"}]}}
+    await deal.owner.patch(paths[1], bands)
+    dearer = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    assert dearer["prices_assumed_from"] == world.at(-1800)
+    assert dearer["net_minor"] < after["net_minor"]
+    # Taking the reported prices back leaves the owner's word alone, and nothing assumed.
+    await deal.owner.post(paths[0], {"entries": []})
+    await deal.owner.patch(
+        paths[1], {"tariff": {"bands": [{"start": "00:00", "price_per_kwh": "0.66"}]}}
+    )
+    plain = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    assert plain["prices_assumed_from"] is None
+
+
 async def test_a_rule_is_tried_on_past_offers_before_it_may_speak(world: World) -> None:
     deal = await presented(world)
     reward = {"kind": "cash", "currency": "CNY", "price_per_kwh": "0.7000"}
