@@ -178,10 +178,11 @@ async def idle_crowd(served: Served, crowd: int = IDLE) -> Knock:
         writer.close()
     each = (peak - before) / crowd
     held = closed == crowd and at_once >= crowd and each <= MOST_KIB_EACH
+    slowest, middle = max(waits) * 1000, percentile(waits, 0.5) * 1000
     saw = (
         f"{crowd} opened, {at_once} files held at once, {closed} closed by the server,"
-        f" {each:.1f} KiB each; {len(waits)} others served meanwhile, p50 {percentile(waits, 0.5) * 1000:.0f} ms,"
-        f" slowest {max(waits) * 1000:.0f} ms"
+        f" {each:.1f} KiB each; {len(waits)} others served meanwhile, p50 {middle:.0f} ms,"
+        f" slowest {slowest:.0f} ms"
     )
     return Knock(name="idle connections", saw=saw, held=held)
 
