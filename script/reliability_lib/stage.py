@@ -110,8 +110,9 @@ async def _car(desk: Desk, owner: Party) -> str:
     path = "/v1/vehicles/{vehicle_id}/"
     leave = {"one_off": {"departure_at": desk.at(6 * 86_400)}}
     for name, changes in (("preferences", _PREFERENCES), ("departures", leave)):
-        about = {"revision": 1, "vehicle_id": vehicle_id, "key": "none"}
-        answer = await desk.send(owner, "PATCH", path + name, changes, **about)
+        answer = await desk.send(
+            *(owner, "PATCH", path + name, changes), key="none", revision=1, vehicle_id=vehicle_id
+        )
         assert answer.code is None, answer
     reading = {"measured_at": desk.at(0), "plugged_in": True, "soc_pct": 80}
     await _sent(desk, owner, path + "telemetry", {"readings": [reading]}, vehicle_id=vehicle_id)
@@ -141,6 +142,6 @@ _sent_so_far = iter(range(1 << 62))
 
 async def _sent(desk: Desk, party: Party, path: str, body: dict[str, Any], **params: str) -> Any:  # noqa: ANN401 - any answer's body
     key = f"stage-{next(_sent_so_far)}"
-    answer = await desk.send(party, "POST", path, body, key=key, **params)
+    answer = await desk.send(party, "POST", path, body, key=key, revision=None, **params)
     assert answer.code is None, answer
     return answer.body

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 import sqlite3
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 import uuid
 
@@ -26,7 +26,7 @@ from tests.owner_api.route_rows import ROWS, Row
 
 from .counting import Operation, Seen
 
-LIMITS: Final = {
+LIMITS: Final[dict[str, Any]] = {
     "rate_per_s": 1e6,
     "rate_burst": 10**7,
     "public_rate_per_s": 1e6,

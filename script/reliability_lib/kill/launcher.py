@@ -25,7 +25,7 @@ def _forget_keys() -> None:
     def keep(*_told: object) -> None:
         """Remember nothing."""
 
-    Ticket.keep = keep  # type: ignore[method-assign]  # the proof's own fault, never in production
+    Ticket.keep = keep  # type: ignore[assignment, method-assign]  # the proof's own fault, never in production
 
 
 def main(words: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Hold the database against the model: every state after every step, and the books' sums."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set as AbstractSet
 from datetime import datetime
 import sqlite3
 
@@ -80,7 +80,7 @@ def _balances(twin: Twin) -> set[tuple[str, str, int]]:
     return {(*key, total) for key, total in twin.balances.items() if total}
 
 
-def _same(what: str, stored: set[object], expected: set[object]) -> None:
+def _same(what: str, stored: AbstractSet[object], expected: AbstractSet[object]) -> None:
     if stored != expected:
         raise DivergedError(
             f"{what}: the store has {sorted(map(repr, stored - expected))[:3]},"

@@ -17,7 +17,7 @@ import orjson
 from probatio import Schema
 
 from owner_api.access.services import open_access
-from owner_api.calls import Call, Principal
+from owner_api.calls import Call, Principal, PrincipalKind
 from owner_api.commands import owners, parks
 from owner_api.commands.notary import attach
 from owner_api.config import Config
@@ -33,7 +33,9 @@ from owner_api.store import Store, Tx
 from .things import Party
 
 NOON: Final = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
-ROUTES: Final = {(route.method, route.path): route for route in (*owner.ROUTES, *park.ROUTES)}
+ROUTES: Final[dict[tuple[str, str], Route]] = {
+    (route.method, route.path): route for route in (*owner.ROUTES, *park.ROUTES)
+}
 CONFIG: Final = Config(asks_per_session_per_hour=1000)
 
 
@@ -148,7 +150,7 @@ class Desk:
         params: Mapping[str, str],
         revision: int | None,
     ) -> Call:
-        kind = "owner" if party.kind == "owner" else "park"
+        kind: PrincipalKind = "owner" if party.kind == "owner" else "park"
         return Call(
             principal=Principal(kind=kind, party_id=party.party_id, device_id=party.device_id),
             now=self.clock.at,

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 
 import aiohttp
 
@@ -16,10 +16,16 @@ from .charging import discharging
 
 @dataclass
 class Arrived:
-    """What the stops came to (seconds)."""
+    """What the stops came to (seconds).
+
+    ``busy`` are answers to GET /healthz just before each stop, which touch no disk: what the
+    machine itself was slow by. ``spent`` is the processor time of server and clients together.
+    """
 
     to_stream: list[float] = field(default_factory=list)
     to_zero: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)
     never: int = 0
 
 
@@ -30,6 +36,8 @@ async def stops(folder: Path, amount: int) -> Arrived:
         for _ in range(amount):
             deal = await active(world)
             await world.instruct(deal.park, deal.commitment_id)
+            found.busy.append(await _healthz(world))
+            began = process_time()
             try:
                 async with asyncio.timeout(10):
                     to_stream, to_zero = await _stop(world, deal)
@@ -39,8 +47,16 @@ async def stops(folder: Path, amount: int) -> Arrived:
                 continue
             found.to_stream.append(to_stream)
             found.to_zero.append(to_zero)
+            found.spent.append(process_time() - began)
             await next_noon(world)
     return found
+
+
+async def _healthz(world: World) -> float:
+    began = monotonic()
+    async with world.http.get(world.url + "/healthz") as answer:
+        await answer.read()
+    return monotonic() - began
 
 
 async def next_noon(world: World) -> None:

@@ -66,6 +66,18 @@ def _print_arrived(arrived: Arrived) -> None:
             ("p50 to the stream (ms)", f"{percentile(times, 0.5):.1f}"),
             ("p99 to the stream (ms), at most 25", f"{percentile(times, 0.99):.1f}"),
             ("slowest to the stream (ms)", f"{max(times):.1f}"),
+            (
+                "beside it, GET /healthz (ms): p50",
+                f"{percentile(arrived.busy, 0.5) * 1000:.1f}",
+            ),
+            (
+                "beside it, GET /healthz (ms): p99",
+                f"{percentile(arrived.busy, 0.99) * 1000:.1f}",
+            ),
+            (
+                "processor time of both sides (ms): p50",
+                f"{percentile(arrived.spent, 0.5) * 1000:.1f}",
+            ),
             ("slowest car at zero (ms), at most 5000", f"{max(arrived.to_zero) * 1000:.1f}"),
         ),
     )
