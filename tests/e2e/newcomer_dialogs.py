@@ -59,9 +59,9 @@ async def set_slider(page: Page, name: str, percent: int) -> None:
     await expect(slider).to_have_attribute("aria-valuenow", str(percent))
 
 
-async def set_clock(page: Page, name: str, hour: int, minute: int) -> None:
-    """Type a time of day into one of the page's time fields."""
+async def set_full_hour(page: Page, name: str, hour: int) -> None:
+    """Type an hour into one of the page's time fields; the minutes become 00 by themselves."""
     group = page.get_by_role("group", name=name)
     await group.get_by_role("spinbutton", name="hh").fill(f"{hour:02}")
-    await group.get_by_role("spinbutton", name="mm").fill(f"{minute:02}")
-    await group.get_by_role("spinbutton", name="mm").press("Tab")
+    await group.get_by_role("spinbutton", name="hh").press("Tab")
+    await expect(group.get_by_role("spinbutton", name="mm")).to_have_value("00")

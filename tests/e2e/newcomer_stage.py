@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 
 from owner_api.server.discovery import SERVICE_TYPE, service_info
+from owner_api.simulation.live_site import CAR_EVENT
 from script.demo_lib.car_entities import CONFIGURATION
 from script.demo_lib.hass import (
     DOMAIN,
@@ -87,6 +88,11 @@ class NewHome:
         }
         await self.home.call(ANNOUNCER, "announce", told)
 
+    async def tell_car(self, soc_pct: float) -> None:
+        """Let the car's own integration say how full it is, away from any plug."""
+        report = {"soc_pct": soc_pct, "plugged_in": False, "power_w": 0}
+        await self.home.post(f"/api/events/{CAR_EVENT}", report)
+
     async def pairing_code(self) -> str:
         """Return a code, as the operator's command prints it."""
         return str((await self.api.command("pair", owner_id=self.owner_id))["code"])
@@ -101,7 +107,10 @@ async def new_home(folder: Path) -> AsyncIterator[NewHome]:
     blueprint = config / "blueprints" / _BLUEPRINT
     blueprint.parent.mkdir(parents=True)
     shutil.copy(REPOSITORY / "blueprints" / _BLUEPRINT, blueprint)
-    extra = f"{CONFIGURATION}\n{ANNOUNCER}:\nmobile_app:\nblueprint:\n"
+    # Where Home Assistant's own editor keeps the automations it makes.
+    (config / "automations.yaml").write_text("[]", encoding="utf-8")
+    editor = "automation editor: !include automations.yaml"
+    extra = f"{CONFIGURATION}\n{ANNOUNCER}:\nmobile_app:\n{editor}\n"
     setup = Setup(folder=config, time_zone=zone, extra=extra)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -128,6 +137,7 @@ def _write_announcer(components: Path) -> None:
     # Without this file any other package of this name on the path would be taken.
     (components / "__init__.py").touch()
     (components / DOMAIN).symlink_to(REPOSITORY / "custom_components" / DOMAIN)
+    (folder / "services.yaml").write_text("announce:\n", encoding="utf-8")
     (folder / "__init__.py").write_text(_ANNOUNCER_CODE, encoding="utf-8")
     manifest = {
         "domain": ANNOUNCER,

@@ -26,7 +26,7 @@ from .newcomer_dialogs import (
     choose_entities,
     fill_facts,
     flow_dialog,
-    set_clock,
+    set_full_hour,
     set_slider,
     submit,
 )
@@ -40,6 +40,8 @@ PATIENCE_S: Final = 120.0
 PATIENCE_MS: Final = PATIENCE_S * 1000
 DASHBOARD: Final = "my-car"
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+# The recorder counts every five minutes: before that there is nothing to object to but its absence.
+NOT_YET: Final = {"statistics_not_defined"}
 _PICTURES: Final = os.environ.get("V2G_OWNER_PICTURES")
 
 
@@ -98,7 +100,7 @@ async def set_terms(new: NewHome, page: Page, vehicle_id: str, device_id: str) -
     today = datetime.now(ZoneInfo(new.home.setup.time_zone)).weekday()
     # The weekend's leave times are hidden until they are enabled; Monday's come next.
     day = today if today < len(WEEKDAYS) else 0
-    await set_clock(page, f"Leave on {WEEKDAYS[day]}", 18, 0)
+    await set_full_hour(page, f"Leave on {WEEKDAYS[day]}", 18)
     await page.get_by_role("switch", name="Discharging allowed").press("Space")
     leave = ids[f"time.{vehicle_id}_leave_{WEEKDAYS[day][:3].lower()}"]
     wanted = {
@@ -112,6 +114,8 @@ async def set_terms(new: NewHome, page: Page, vehicle_id: str, device_id: str) -
         return all(states[entity_id]["state"] == value for entity_id, value in wanted.items())
 
     await new.home.until(all_set, f"the API keeps {wanted}", PATIENCE_S)
+    clock = page.get_by_role("group", name=f"Leave on {WEEKDAYS[day]}")
+    await clock.evaluate("clock => clock.scrollIntoView({ block: 'center' })")
     await picture(page, "5-terms")
 
 
@@ -160,8 +164,18 @@ async def configure_energy(new: NewHome, vehicle_id: str) -> None:
         "stat_energy_to": ids[f"sensor.{vehicle_id}_energy_charged"],
     }
     await new.home.command("energy/save_prefs", energy_sources=[battery])
-    found = await new.home.command("energy/validate")
-    assert found["energy_sources"] == [[]], found
+
+    async def issues() -> set[str]:
+        (found,) = (await new.home.command("energy/validate"))["energy_sources"]
+        return {each["type"] for each in found}
+
+    assert await issues() <= NOT_YET
+    if _PICTURES:
+
+        async def counted() -> bool:
+            return not await issues()
+
+        await new.home.until(counted, "the recorder has counted the car's energy", 330, 2)
 
 
 async def accept_on_phone(page: Page, phone: Phone) -> None:
@@ -220,6 +234,8 @@ async def test_a_newcomer_gets_from_discovery_to_a_reward_and_the_energy_dashboa
         page = await signed_in_page(browser, new.home, width=1000, height=900)
         broken: list[str] = []
         page.on("pageerror", lambda error: broken.append(str(error)))
+        plot = Plot.drawn(31, offers=1, lead_s=30, window_s=75)
+        await new.tell_car(plot.soc_pct)
         await add_by_discovery(new, page)
         vehicle_id, device_id = await vehicle_of(new)
         await set_terms(new, page, vehicle_id, device_id)
@@ -228,7 +244,6 @@ async def test_a_newcomer_gets_from_discovery_to_a_reward_and_the_energy_dashboa
         await show_card(new, page)
         watcher = await Watcher.of(new.home)
 
-        plot = Plot.drawn(31, offers=1, lead_s=30, window_s=75)
         park = await start_park(plot, new.folder, new.api, new.home, new.park)
         stack.push_async_callback(park.stop)
 

@@ -4,6 +4,9 @@ import { el, say, set } from "./dom.js";
 import { isNumber } from "./format.js";
 import { StopSteps } from "./stop-steps.js";
 
+// States of a vehicle that leave the question why it cannot sell.
+const UNABLE = new Set(["blocked", "unknown"]);
+
 /** Shows how the last deal ended and what it earned. */
 export class ResultPart {
   constructor() {
@@ -91,11 +94,11 @@ function carLine(vehicle, words, hass) {
       : null;
   };
   const status = hass.states[vehicle.entities["sensor.status"]];
-  const why = status?.state === "blocked" && shown("sensor.status_reason");
+  const why = UNABLE.has(status?.state) && shown("sensor.status_reason");
   const energy = status?.state === "idle" && shown("sensor.available_energy");
   return words(energy ? "idle_offer" : "idle_car", {
     car: vehicle.name,
-    status: [shown("sensor.status") ?? "–", why].filter(Boolean).join(": "),
+    status: [shown("sensor.status"), why].filter(Boolean).join(": ") || "–",
     energy,
   });
 }
