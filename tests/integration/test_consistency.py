@@ -53,6 +53,7 @@ RULES = {
 }
 # Integrations that Home Assistant always has, or whose name a manifest key or file of ours covers.
 FREE_IMPORTS = {*map(str, PLATFORMS), "diagnostics", "repairs", "system_health"}
+FREE_IMPORTS |= {"homeassistant", "intent", "llm"}
 
 
 def read(path: Path) -> Any:
