@@ -8,7 +8,7 @@ so a price belongs to what people do at that hour.
 from collections.abc import Mapping
 import csv
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
@@ -46,7 +46,7 @@ class DayAhead:
 
         All of today's clock hours from this one on, tomorrow's too from 13:00 on.
         """
-        hour = at.replace(minute=0, second=0, microsecond=0)
+        hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         local = hour.astimezone(self.zone)
         days = 2 if local.hour >= _PUBLISHED_AT_H else 1
         end = (local.replace(hour=0) + timedelta(days=days)).date()

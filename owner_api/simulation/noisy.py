@@ -44,15 +44,10 @@ _ASK_WH: Final = (1_000, 4_001, 250)
 _LEAST_WH: Final = 500
 # Room for the asked energy at full power: half as much time again.
 _SPREAD: Final = 1.5
-_RECHARGE_SHARE: Final = 0.8
 # What a car needs back per Wh sold, whatever its losses.
 _RECHARGE_PER_SOLD: Final = 1.25
 _RECHARGE_W: Final = 7_400
-# A park keeps its word at the last moment it may: up to so many hours after the window.
-_RECHARGE_IN_H: Final = (0.0, 3.0)
 _A_MINUTE: Final = timedelta(minutes=1)
-# The park pays its own price in that hour, less or more: what the energy is worth to it varies.
-_PRICE_FACTOR: Final = (0.9, 1.7)
 _A_CENT: Final = Decimal("0.01")
 
 
@@ -62,6 +57,22 @@ class Leave(StrEnum):
     TOLD = "told"
     Q05 = "q05"
     Q10 = "q10"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """What the recordings do not say, each drawn evenly between two ends.
+
+    ``full_pct`` is what a stay would end with without offers, the wishes are multiples of 5 %.
+    A park keeps its word at the last moment it may: ``recharge_in_h`` after the window.
+    """
+
+    floor_pct: tuple[int, int] = (20, 35)
+    min_departure_pct: tuple[int, int] = (40, 65)
+    full_pct: tuple[float, float] = (55.0, 100.0)
+    recharge_share: float = 0.8
+    recharge_in_h: tuple[float, float] = (0.0, 3.0)
+    price_factor: tuple[float, float] = (0.9, 1.7)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +98,7 @@ class NoisyRun:
         market: DayAhead,
         leave: Leave,
         *,
+        draws: Draws,
         worst: bool = False,
         margin_pct: float | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -96,6 +108,7 @@ class NoisyRun:
         self._lanes = lanes(sessions)
         self._market = market
         self._leave = leave
+        self._draws = draws
         self._worst = worst
         self._margin_pct = margin_pct
         self._progress = Progress(total=len(sessions))
@@ -125,8 +138,8 @@ class NoisyRun:
             discharge_efficiency=efficiency,
         )
         wishes = Wishes(
-            floor_pct=float(rng.randrange(20, 36, 5)),
-            min_departure_pct=float(rng.randrange(40, 66, 5)),
+            floor_pct=_fives(self._draws.floor_pct, rng),
+            min_departure_pct=_fives(self._draws.min_departure_pct, rng),
             min_price="0",
             refill_price=None,
             rule_min_price="0.01" if rng.random() < _RULE_SHARE else None,
@@ -159,7 +172,9 @@ class NoisyRun:
         spec = guest.owned.car.spec
         await world.until(stay.plugged_in_at)
         gained_pct = 100 * stay.energy_wh * spec.charge_efficiency / spec.usable_capacity_wh
-        full_pct = rng.uniform(max(gained_pct + 10.0, 55.0), 100.0) if gained_pct < 90 else 100.0
+        low_pct = max(gained_pct + 10.0, self._draws.full_pct[0])
+        high_pct = max(low_pct, self._draws.full_pct[1])
+        full_pct = rng.uniform(low_pct, high_pct) if gained_pct < 90 else 100.0
         told = stay.unplugged_at if self._leave is Leave.TOLD else None
         await host.arrive(guest, max(0.0, full_pct - gained_pct), told)
         world.spawn(self._charge(guest, stay))
@@ -219,10 +234,11 @@ class NoisyRun:
         energy_wh = rng.randrange(*_ASK_WH)
         steps = int(energy_wh / _DISCHARGE_W * _SPREAD * 3_600 / STEP.total_seconds()) + 1
         end_at = start_at + steps * STEP
-        factor = Decimal(str(round(rng.uniform(*_PRICE_FACTOR), 3)))
+        # The park pays its own price in that hour, less or more: it is worth now this, now that.
+        factor = Decimal(str(round(rng.uniform(*self._draws.price_factor), 3)))
         price = max(Decimal(0), self._market.price(start_at) * factor)
         promised = None
-        if rng.random() < _RECHARGE_SHARE:
+        if rng.random() < self._draws.recharge_share:
             promised = self._recharge(end_at, energy_wh, start_at - lead, rng)
         return {
             "lead": lead,
@@ -243,7 +259,9 @@ class NoisyRun:
         """
         cheapest = min(price for _, price in self._market.known(asked_at))
         back_wh = int(energy_wh * _RECHARGE_PER_SOLD)
-        start_at = end_at + timedelta(seconds=round(rng.uniform(*_RECHARGE_IN_H) * 3_600))
+        start_at = end_at + timedelta(
+            seconds=round(rng.uniform(*self._draws.recharge_in_h) * 3_600)
+        )
         stretch = timedelta(seconds=back_wh * 3_600 // _RECHARGE_W)
         return recharge.promise(
             energy_wh=back_wh,
@@ -274,3 +292,7 @@ def _whatever_pays(offer: dict[str, Any]) -> Answer:
 
 def _between(first: datetime, last: datetime, rng: random.Random) -> datetime:
     return first + rng.random() * (last - first)
+
+
+def _fives(ends: tuple[int, int], rng: random.Random) -> float:
+    return float(rng.randrange(ends[0], ends[1] + 1, 5))

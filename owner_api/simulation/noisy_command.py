@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 import random
 import tempfile
@@ -15,7 +15,7 @@ import orjson
 from owner_api.sessions_csv import Session, SessionsRead
 
 from .market import DayAhead, PricesCsvError, read_prices
-from .noisy import SCENE, Leave, NoisyRun
+from .noisy import SCENE, Draws, Leave, NoisyRun
 from .recorded import Progress
 from .stage import Stage
 from .verdict import Verdict
@@ -33,30 +33,19 @@ class Noisy:
     prices_file: Path
     leave: Leave
     seed: int
-    worst: bool
-    margin_pct: float | None
-    sample: int | None
+    worst: bool = False
+    margin_pct: float | None = None
+    sample: int | None = None
+    draws: Draws = field(default_factory=Draws)
 
 
 def run(asked: Noisy, tell: Callable[[Progress], None], *, as_json: bool) -> None:
     """Play, print, and leave with exit code 1 when the run does not hold."""
-    zone = asked.sessions.timezone or "UTC"
     try:
-        market = read_prices(asked.prices_file, ZoneInfo(zone))
+        verdict = play(asked, tell)
     except PricesCsvError as error:
         click.echo(f"{asked.prices_file}: {error}", err=True)
         raise click.exceptions.Exit(EXIT_BAD_INPUT) from None
-    sessions = sampled(
-        asked.sessions.sessions,
-        asked.sample,
-        asked.seed,
-        whole_users=asked.leave is not Leave.TOLD,
-    )
-    if not sessions:
-        raise click.UsageError("The file holds no usable session.")
-    with tempfile.TemporaryDirectory(prefix="owner-api-simulation-") as folder:
-        database = Path(folder) / "simulation.db"
-        verdict = asyncio.run(_play(asked, sessions, market, zone, database, tell))
     if as_json:
         click.echo(orjson.dumps(verdict.document(), option=orjson.OPT_INDENT_2))
         for detail in verdict.details:
@@ -67,13 +56,33 @@ def run(asked: Noisy, tell: Callable[[Progress], None], *, as_json: bool) -> Non
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
+def play(asked: Noisy, tell: Callable[[Progress], None] | None = None) -> Verdict:
+    """Play one run in a database that is thrown away.
+
+    Raises PricesCsvError, OSError and, when there is no session, click.UsageError.
+    """
+    zone = asked.sessions.timezone or "UTC"
+    market = read_prices(asked.prices_file, ZoneInfo(zone))
+    sessions = sampled(
+        asked.sessions.sessions,
+        asked.sample,
+        asked.seed,
+        whole_users=asked.leave is not Leave.TOLD,
+    )
+    if not sessions:
+        raise click.UsageError("The file holds no usable session.")
+    with tempfile.TemporaryDirectory(prefix="owner-api-simulation-") as folder:
+        database = Path(folder) / "simulation.db"
+        return asyncio.run(_play(asked, sessions, market, zone, database, tell))
+
+
 async def _play(
     asked: Noisy,
     sessions: tuple[Session, ...],
     market: DayAhead,
     zone: str,
     database: Path,
-    tell: Callable[[Progress], None],
+    tell: Callable[[Progress], None] | None,
 ) -> Verdict:
     first = sessions[0].plugged_in_at
     async with Stage(database=database, start_at=first, seed=asked.seed, zone=zone) as stage:
@@ -82,6 +91,7 @@ async def _play(
             sessions,
             market,
             asked.leave,
+            draws=asked.draws,
             worst=asked.worst,
             margin_pct=asked.margin_pct,
             progress=tell,

@@ -1,6 +1,6 @@
 """A simulated pack: energy is conserved, limits hold, and the taper is followed exactly."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from owner_api.simulation.battery import Battery, BatterySpec, TaperStep
@@ -69,6 +69,7 @@ def test_energy_in_and_out_explains_every_change_of_the_pack(
 
 
 @given(soc_pct=st.floats(0, 100))
+@settings(deadline=None)
 def test_a_gauge_without_bias_never_promises_more_than_there_is(soc_pct: float) -> None:
     """The car tells whole steps, rounded down."""
     told = at(soc_pct).reported_soc_pct(step_pct=1.0)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from owner_api.simulation.battery import Battery, BatterySpec
@@ -106,6 +106,7 @@ def test_unplugging_ends_power_at_once() -> None:
 
 
 @given(looks=st.lists(st.floats(0.1, 400), min_size=1, max_size=12))
+@settings(deadline=None)
 def test_how_often_one_looks_changes_nothing(looks: list[float]) -> None:
     """Physics does not depend on the steps of the simulation."""
     charger, felt = plugged()
@@ -122,3 +123,14 @@ def test_how_often_one_looks_changes_nothing(looks: list[float]) -> None:
     assert charger.export_register_wh == once.export_register_wh
     assert charger.import_register_wh == once.import_register_wh
     assert felt[-1].end_at == now
+
+
+@given(looks=st.integers(1, 400))
+@settings(deadline=None)
+def test_a_register_counts_the_same_however_often_it_is_read(looks: int) -> None:
+    """A thousand Wh in pieces of any size are a thousand Wh."""
+    charger, _ = plugged()
+    sell(charger, lease_s=500, stop_at_wh=2_000)
+    for look in range(1, looks + 1):
+        charger.advance(after(500 * look / looks))
+    assert charger.export_register_wh == 1_000

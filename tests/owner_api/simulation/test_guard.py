@@ -159,6 +159,71 @@ def test_leaving_too_empty_counts_only_if_offers_are_to_blame(
     assert guard.counts()[2] == broken
 
 
+def forecast(leave_at: datetime) -> Guard:
+    """Return a guard whose owner sold for an hour from noon under a forecast leave time."""
+    guard = Guard(floor_pct=30, last_soc_at=after(-40))
+    guard.said_yes(
+        Yes(
+            deal="off_1",
+            energy_wh=5_000,
+            start_at=NOON,
+            end_at=after(3_600),
+            leave_at=leave_at,
+        )
+    )
+    guard.observe(discharge())
+    return guard
+
+
+def test_leaving_short_before_a_forecast_is_a_shortfall_and_no_broken_promise() -> None:
+    """Nobody had given a word for that moment: it is counted by itself, with what was missing."""
+    guard = forecast(after(7_200))
+    guard.leaves(after(7_000), 47.5, 50, 60)
+    assert not guard.violations
+    assert [each.missing_pct for each in guard.shortfalls] == [2.5]
+    assert (guard.stays_sold, guard.left_early) == (1, 1)
+
+
+@pytest.mark.parametrize(("soc_pct", "twin_pct"), [(50.0, 60.0), (47.5, 45.0)])
+def test_leaving_early_with_enough_or_through_no_fault_of_offers_is_no_shortfall(
+    soc_pct: float, twin_pct: float
+) -> None:
+    """It is still counted as having left early."""
+    guard = forecast(after(7_200))
+    guard.leaves(after(7_000), soc_pct, 50, twin_pct)
+    assert not guard.shortfalls
+    assert guard.left_early == 1
+
+
+def test_a_car_that_stays_must_be_ready_when_its_forecast_falls_due() -> None:
+    """Promise 2: at the leave time in force at consent, whenever the car really leaves."""
+    guard = forecast(after(7_200))
+    guard.could_leave(after(7_200), 47.5, 50, 60)
+    assert guard.counts()[2] == 1
+    guard.leaves(after(9_000), 47.5, 50, 60)
+    assert guard.counts()[2] == 1
+    assert not guard.shortfalls
+
+
+def test_a_forecast_that_was_kept_promises_nothing_for_later() -> None:
+    """Once it fell due and the car was ready, no word is out any more."""
+    guard = forecast(after(7_200))
+    guard.could_leave(after(7_200), 50, 50, 60)
+    guard.leaves(after(9_000), 47.5, 50, 60)
+    assert not guard.violations
+    assert not guard.shortfalls
+
+
+def test_a_deal_of_another_stay_is_forgotten() -> None:
+    """What was sold yesterday says nothing about today's departure."""
+    guard = forecast(after(7_200))
+    guard.leaves(after(7_300), 60, 50, 60)
+    guard.arrives()
+    guard.leaves(after(90_000), 40, 50, 60)
+    assert guard.counts()[2] == 1
+    assert guard.stays_sold == 1
+
+
 def test_a_fault_that_lasts_counts_once() -> None:
     """A number of violations is a number of faults, not of simulation steps."""
     guard = witness()
