@@ -75,6 +75,8 @@ class Config:
     linger_s: float = _real(1, 0, 30)
     answer_timeout_s: float = _real(30, 0.1, 300)
     shutdown_timeout_s: float = _real(5, 0, 60)
+    max_connections: int = _whole(20_000, 10, 1_000_000)
+    max_connections_per_address: int = _whole(500, 1, 1_000_000)
     rate_per_s: float = _real(50, 0.01, 1_000_000)
     rate_burst: int = _whole(200, 1, 10_000_000)
     public_rate_per_s: float = _real(10, 0.001, 1_000_000)

@@ -12,6 +12,7 @@ from owner_api.relay import Hub
 from owner_api.store import Store
 
 from .admission import Admission, Authenticate
+from .crowd import Crowd
 from .endpoints import Endpoints
 from .headers import CONFIG, add_headers
 from .health import health_operations
@@ -81,6 +82,7 @@ def make_runner(app: web.Application, config: Config) -> web.AppRunner:
     """Return a runner with the deadlines that aiohttp leaves open by default."""
     return ProblemRunner(
         app,
+        Crowd(config),
         access_log=None,
         handle_signals=False,
         # aiohttp's only deadline for idle connections and for headers that dribble in.

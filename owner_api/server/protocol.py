@@ -1,14 +1,16 @@
 """What is not even HTTP: answered as a problem too, and not logged like a fault of ours."""
 
+import asyncio
 from http import HTTPStatus
 import logging
-from typing import Final
+from typing import Any, Final
 import uuid
 
 from aiohttp import web
 
 from owner_api.problems import Problem, ProblemCode
 
+from .crowd import Crowd
 from .headers import ALWAYS, HSTS
 from .problems import answer
 
@@ -16,9 +18,29 @@ _LOG: Final = logging.getLogger("owner_api.server")
 
 
 class ProblemHandler(web.RequestHandler):
-    """One connection, whose parse errors leave as problem+json."""
+    """One connection, whose parse errors leave as problem+json; one too many is hung up on."""
 
-    __slots__ = ()
+    __slots__ = ("_address", "_crowd")
+
+    def __init__(self, manager: web.Server, crowd: Crowd, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(manager, **options)
+        self._crowd = crowd
+        self._address: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it before a byte is read when there are too many."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._crowd.enter(self._address) and isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Make room for another."""
+        if self._address is not None:
+            self._crowd.leave(self._address)
+            self._address = None
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -45,15 +67,22 @@ class ProblemHandler(web.RequestHandler):
 
 
 class _Server(web.Server):
+    def __init__(self, made: web.Server, crowd: Crowd, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(made.request_handler, request_factory=made.request_factory, **options)
+        self._crowd = crowd
+
     def __call__(self) -> ProblemHandler:
-        return ProblemHandler(self, loop=self._loop, **self._kwargs)
+        return ProblemHandler(self, self._crowd, loop=self._loop, **self._kwargs)
 
 
 class ProblemRunner(web.AppRunner):
     """aiohttp's runner with our connections; it offers no public way to say so."""
 
-    __slots__ = ()
+    __slots__ = ("_crowd",)
+
+    def __init__(self, app: web.Application, crowd: Crowd, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(app, **options)
+        self._crowd = crowd
 
     async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return _Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+        return _Server(await super()._make_server(), self._crowd, **self._kwargs)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+import contextlib
 from dataclasses import replace
 import io
 import logging
@@ -22,6 +23,7 @@ from owner_api.config import Config, ConfigError
 from owner_api.server import owner, park, privacy
 from owner_api.server.access import access_routes
 from owner_api.server.agent import build_agent
+from owner_api.server.crowd import Crowd
 from owner_api.server.headers import network_of
 from owner_api.server.ledger import ledger_routes
 from owner_api.server.logs import JsonLines
@@ -209,6 +211,64 @@ async def test_a_device_is_paired_anew_after_three_years_however_often_it_refres
     token = (await server.refresh(token)).body["refresh_token"]
     server.clock.move(1)
     assert (await server.refresh(token)).status == 400
+
+
+async def test_a_connection_too_many_is_hung_up_on_and_the_others_are_served(
+    store: Store, clock: StillClock
+) -> None:
+    async with bench(store, clock, Config(max_connections=12)) as api:
+        held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(12)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        async with asyncio.timeout(30):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+        for reader, writer in held:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            async with asyncio.timeout(30):
+                assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+        # They have left, so there is room again.
+        async with asyncio.timeout(30):
+            while (await knock(api.port)) != b"HTTP/1.1 200":  # noqa: ASYNC110 - the count belongs to the code under test
+                await asyncio.sleep(0.01)
+
+
+async def knock(port: int) -> bytes:
+    """Ask once on a connection of its own; what is hung up on answers nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    try:
+        return (await reader.read())[:12]
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [
+        ("203.0.113.7", 3),
+        ("2001:db8::7", 3),
+        ("not an address", 3),
+        ("127.0.0.1", 20),
+        ("::1", 20),
+        ("10.1.2.3", 20),
+    ],
+)
+def test_one_address_holds_a_few_connections_and_a_proxy_stands_for_many(
+    address: str, most: int
+) -> None:
+    limits = Config(
+        max_connections=20, max_connections_per_address=3, trusted_proxies=("10.0.0.0/8",)
+    )
+    crowd = Crowd(limits)
+    assert [crowd.enter(address) for _ in range(21)] == [True] * most + [False] * (21 - most)
+    for _ in range(21):
+        crowd.leave(address)
+    assert crowd.enter("203.0.113.9")
+    assert crowd.enter(address)
 
 
 def test_what_we_hand_out_as_a_secret_holds_256_random_bits() -> None:
