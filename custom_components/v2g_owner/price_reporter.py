@@ -61,7 +61,7 @@ class PriceReporter:
         self._subentry = subentry
         self._entity_id: str = subentry.data.get(CONF_PRICE_ENTITY) or ""
         self._path = prices_path(subentry.data[CONF_VEHICLE_ID])
-        self._source = PriceSource(hass, self._entity_id, coordinator.data.owner.currency)
+        self._source = PriceSource(hass, self._entity_id)
         self._sent: Prices = {}
         self._sent_at: datetime | None = None
         self._failed = False
@@ -116,7 +116,8 @@ class PriceReporter:
             now = dt_util.utcnow()
             self._async_look_for_it()
             try:
-                prices = await self._source.async_read(now)
+                currency = self._coordinator.data.owner.currency
+                prices = await self._source.async_read(now, currency)
             except UnreadablePricesError as error:
                 self._async_raise_unreadable(error)
                 return

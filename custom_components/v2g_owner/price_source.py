@@ -20,16 +20,15 @@ _ASK_AGAIN: Final = timedelta(hours=1)
 class PriceSource:
     """Reads the prices that one sensor stands for."""
 
-    def __init__(self, hass: HomeAssistant, entity_id: str, currency: str) -> None:
-        """Prepare; ``currency`` is the owner's, in which prices are counted."""
+    def __init__(self, hass: HomeAssistant, entity_id: str) -> None:
+        """Prepare; nothing is asked yet."""
         self._hass = hass
         self._entity_id = entity_id
-        self._currency = currency
         self._asked: Prices = {}
         self._asked_at: datetime | None = None
 
-    async def async_read(self, now: datetime) -> Prices:
-        """Return prices (currency per kWh, by instant) from the one that holds now on.
+    async def async_read(self, now: datetime, currency: str) -> Prices:
+        """Return prices (``currency`` per kWh, by instant) from the one that holds now on.
 
         Empty while the sensor knows nothing. Raises UnreadablePricesError when what it says is
         no price in the owner's currency.
@@ -38,21 +37,21 @@ class PriceSource:
         if state is None or state.state == "unavailable":
             return {}
         unit = state.attributes.get("unit_of_measurement")
-        listed = from_now(read_lists(state.attributes, unit, self._currency), now)
+        listed = from_now(read_lists(state.attributes, unit, currency), now)
         if not listed:
-            listed = from_now(await self._async_ask(state, now), now)
+            listed = from_now(await self._async_ask(state, now, currency), now)
         if listed and min(listed) <= now:
             return listed
         # What is told begins later: until then the price that the sensor shows holds.
-        return from_now(read_state(state, self._currency, now) | listed, now)
+        return from_now(read_state(state, currency, now) | listed, now)
 
-    async def _async_ask(self, state: State, now: datetime) -> Prices:
+    async def _async_ask(self, state: State, now: datetime, currency: str) -> Prices:
         """Return what the sensor's own integration answers when asked, at most once an hour."""
         if self._asked_at is None or now - self._asked_at >= _ASK_AGAIN:
-            self._asked, self._asked_at = await self._async_answers(state, now), now
+            self._asked, self._asked_at = await self._async_answers(state, now, currency), now
         return self._asked
 
-    async def _async_answers(self, state: State, now: datetime) -> Prices:
+    async def _async_answers(self, state: State, now: datetime, currency: str) -> Prices:
         """Ask for today and tomorrow; an integration without such an action says nothing."""
         entry = er.async_get(self._hass).async_get(self._entity_id)
         if entry is None or (question := _QUESTIONS.get(entry.platform)) is None:
@@ -77,7 +76,7 @@ class PriceSource:
                 LOGGER.debug("%s.%s told nothing: %s", entry.platform, action, error)
                 continue
             items = _items(entry, dict(answer or {}))
-            found |= read_items(items, f"{money}/{unit_of_energy}", self._currency)
+            found |= read_items(items, f"{money}/{unit_of_energy}", currency)
         return found
 
 

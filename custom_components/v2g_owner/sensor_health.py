@@ -108,6 +108,11 @@ class HealthSensor(VehicleEntity, SensorEntity):
         if self._health.data is None:
             await self._health.async_request_refresh()
 
+    @override
+    async def async_update(self) -> None:
+        """Read the ledger now, because somebody asked for it."""
+        await self._health.async_refresh()
+
     @property
     @override
     def available(self) -> bool:

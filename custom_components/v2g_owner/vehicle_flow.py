@@ -8,11 +8,11 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from .const import CONF_PRICE_ENTITY, CONF_VEHICLE_ID
+from .drivers import CONF_ADMINS_ANSWER, CONF_DRIVERS, DriversStep
 from .models import Tariff
 from .price_reporter import prices_path
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
-from .subentry_flow import LinkedDeviceFlow
 from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body
 from .tariff_forms import (
     PRICE_ENTITY,
@@ -28,7 +28,7 @@ from .tariff_forms import (
 type Form = dict[str, Any]
 
 
-class VehicleSubentryFlow(LinkedDeviceFlow):
+class VehicleSubentryFlow(DriversStep):
     """Links a vehicle."""
 
     subject = "vehicle"
@@ -37,8 +37,8 @@ class VehicleSubentryFlow(LinkedDeviceFlow):
     facts_schema = VEHICLE_FACTS
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
-    known_steps = ("refacts", "tariff")
-    kept = (CONF_PRICE_ENTITY,)
+    known_steps = ("refacts", "tariff", "drivers")
+    kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER)
     body = staticmethod(vehicle_body)
 
     @property
@@ -115,9 +115,9 @@ class VehicleSubentryFlow(LinkedDeviceFlow):
         currency = self._coordinator.data.owner.currency
         placeholders = {"unit": "", "currency": currency}
         if user_input is not None:
-            source = PriceSource(self.hass, user_input[CONF_PRICE_ENTITY], currency)
+            source = PriceSource(self.hass, user_input[CONF_PRICE_ENTITY])
             try:
-                if await source.async_read(dt_util.utcnow()):
+                if await source.async_read(dt_util.utcnow(), currency):
                     return self._changed_price_entity(user_input[CONF_PRICE_ENTITY])
                 errors[CONF_PRICE_ENTITY] = "prices_none"
             except UnreadablePricesError as error:

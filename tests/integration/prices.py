@@ -1,10 +1,12 @@
 """A price sensor for tests, and what the API keeps of its prices."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 
+from .conftest import PATIENCE_S
 from .owner_world import OwnerWorld
 
 PRICE = "sensor.electricity_price"
@@ -37,7 +39,11 @@ async def told_prices(world: OwnerWorld, vehicle_id: str) -> list[tuple[str, str
 
 async def until_told(world: OwnerWorld, vehicle_id: str, *prices: str) -> None:
     """Wait until the API keeps exactly these prices."""
-    for _ in range(3_000):
-        if [price for _, price in await told_prices(world, vehicle_id)] == list(prices):
-            return
-    raise AssertionError(await told_prices(world, vehicle_id))
+    told: list[tuple[str, str]] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while [price for _, price in told] != list(prices):
+                await asyncio.sleep(0.01)
+                told = await told_prices(world, vehicle_id)
+    except TimeoutError:
+        raise AssertionError(told) from None

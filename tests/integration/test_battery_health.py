@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY
 from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
@@ -69,20 +72,32 @@ async def enabled(home: Home, vehicle_id: str) -> Home:
     registry = er.async_get(home.hass)
     for _, entry in shown(home, vehicle_id):
         registry.async_update_entity(entry.entity_id, disabled_by=None)
-    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    # Home Assistant loads the account anew by itself, once enabling has come to rest.
+    async_fire_time_changed(
+        home.hass, dt_util.utcnow() + timedelta(seconds=RELOAD_AFTER_UPDATE_DELAY + 1)
+    )
     await home.hass.async_block_till_done()
+    await home.reaches("sensor", vehicle_id, "capacity_left", "100.0")
     return home
 
 
+async def look_again(home: Home, vehicle_id: str) -> str:
+    """Have the ledger read as an owner may ask for it; returns what it then shows."""
+    entity_id = home.entity_id("sensor", vehicle_id, "capacity_left")
+    assert await async_setup_component(home.hass, "homeassistant", {})
+    await home.hass.services.async_call(
+        "homeassistant", "update_entity", {"entity_id": entity_id}, blocking=True
+    )
+    return home.state("sensor", vehicle_id, "capacity_left").state
+
+
 async def test_the_figures_are_the_apis_ledger_in_percent_and_money(
-    enabled: Home, world: OwnerWorld, vehicle_id: str, hass: HomeAssistant
+    enabled: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
     """Selling, driving and age apart; what parking lower saved beside them, never within."""
     assert enabled.state("sensor", vehicle_id, "capacity_left").attributes["days"] == 0
     await lived(enabled, world, vehicle_id, hours=80)
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=7))
-    odd = {"0.0", "unknown", "unavailable"}
-    await until(lambda: enabled.state("sensor", vehicle_id, "capacity_lost_age").state not in odd)
+    await look_again(enabled, vehicle_id)
     api = enabled.entry.runtime_data.coordinator.api
     told = await api.get(f"/v1/vehicles/{vehicle_id}/battery-health")
     assert told["days"] >= 2
@@ -111,27 +126,43 @@ async def test_the_figures_are_the_apis_ledger_in_percent_and_money(
 
 
 async def test_a_ledger_that_cannot_be_read_is_unavailable_and_comes_back(
-    enabled: Home, world: OwnerWorld, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+    enabled: Home, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An API away, or one that answers in another form, shows no figure."""
-    hass, api = enabled.hass, enabled.entry.runtime_data.coordinator.api
-    real, answers = api.get, iter([{"vehicle_id": vehicle_id}])
-    entity = enabled.state("sensor", vehicle_id, "capacity_left")
-    assert entity.state == "100.0"
+    """An API away, or one that answers in another form, shows no figure; the car stays shown."""
+    coordinator = enabled.entry.runtime_data.coordinator
+    real, odd = coordinator.api.get, {"vehicle_id": vehicle_id}
+    assert enabled.state("sensor", vehicle_id, "capacity_left").state == "100.0"
 
-    async def odd(path: str) -> Any:
+    async def in_another_form(path: str) -> Any:
+        return odd if "battery-health" in path else await real(path)
+
+    async def away(path: str) -> Any:
         if "battery-health" in path:
-            for answer in answers:
-                return answer
-            from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
-
             raise OwnerApiConnectionError("away")
         return await real(path)
 
-    monkeypatch.setattr(api, "get", odd)
-    for ahead in (7, 14):
-        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=ahead))
-        await enabled.reaches("sensor", vehicle_id, "capacity_left", "unavailable")
-    monkeypatch.setattr(api, "get", real)
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=21))
-    await enabled.reaches("sensor", vehicle_id, "capacity_left", "100.0")
+    for broken in (in_another_form, away):
+        monkeypatch.setattr(coordinator.api, "get", broken)
+        assert await look_again(enabled, vehicle_id) == "unavailable"
+        assert enabled.state("sensor", vehicle_id, "soc").state != "unavailable"
+        monkeypatch.setattr(coordinator.api, "get", real)
+        assert await look_again(enabled, vehicle_id) == "100.0"
+
+
+async def test_the_ledger_is_read_again_by_itself(
+    enabled: Home, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four times a day, once for all its figures."""
+    api = enabled.entry.runtime_data.coordinator.api
+    real, asked = api.get, []
+
+    async def counted(path: str) -> Any:
+        if "battery-health" in path:
+            asked.append(path)
+        return await real(path)
+
+    monkeypatch.setattr(api, "get", counted)
+    async_fire_time_changed(enabled.hass, dt_util.utcnow() + timedelta(hours=6, minutes=1))
+    await until(lambda: asked)
+    await enabled.hass.async_block_till_done()
+    assert len(asked) == 1

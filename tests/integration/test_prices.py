@@ -236,14 +236,14 @@ async def test_an_integration_that_answers_instead_of_listing_is_asked_at_most_o
     market = Market(hass, domain, action, "SE3-current_price")
     market.answer = answer
     hass.states.async_set(market.sensor, "0.25", {"unit_of_measurement": unit})
-    source = PriceSource(hass, market.sensor, "EUR")
-    found = await source.async_read(NOON)
+    source = PriceSource(hass, market.sensor)
+    found = await source.async_read(NOON, "EUR")
     assert {at: round(price, 6) for at, price in found.items()} == PRICES
     assert len(market.asked) == 2, "today and tomorrow"
     assert market.asked[0].get("config_entry") in {market.entry_id, None}
-    await source.async_read(NOON + timedelta(minutes=59))
+    await source.async_read(NOON + timedelta(minutes=59), "EUR")
     assert len(market.asked) == 2
-    await source.async_read(ONE)
+    await source.async_read(ONE, "EUR")
     assert len(market.asked) == 4
 
 
@@ -252,7 +252,7 @@ async def test_prices_of_two_homes_are_not_mixed_up(hass: HomeAssistant) -> None
     market = Market(hass, "tibber", "get_prices", "id")
     market.answer = {"prices": {"Home": _items("start_time", "price"), "Cabin": []}}
     hass.states.async_set(market.sensor, "0.40", {"unit_of_measurement": "EUR/kWh"})
-    assert await PriceSource(hass, market.sensor, "EUR").async_read(NOON) == {NOON: Decimal("0.40")}
+    assert await PriceSource(hass, market.sensor).async_read(NOON, "EUR") == {NOON: Decimal("0.40")}
 
 
 @pytest.fixture
