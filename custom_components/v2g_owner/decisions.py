@@ -9,6 +9,7 @@ from .actor import Actor
 from .api import Json
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
+from .drivers import async_check_may_answer
 from .errors import translated_errors
 from .executors import async_stop_at_home
 from .models_deal import Offer
@@ -72,6 +73,8 @@ async def decide(
         "actor": actor.who,
         **{key: _wire(value) for key, value in (terms or {}).items()},
     }
+    if decision != "decline" and (user := actor.who.get("user")) is not None:
+        await async_check_may_answer(coordinator, offer.vehicle_id, user)
     with translated_errors(coordinator):
         answer = await coordinator.api.post("/v1/decisions", body)
     return {"offer_id": offer.offer_id, "revision": offer.revision, "answer": answer}

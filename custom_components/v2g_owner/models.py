@@ -88,6 +88,14 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """A span of the owner's day (HH:MM) in which nobody is asked; it may go past midnight."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
     """What the owner asks of every offer for one vehicle; None means no limit."""
 
@@ -105,6 +113,7 @@ class Preferences:
     consent_mode: str = "ask"
     discharge_allowed: bool = False
     allow_automations: bool = False
+    quiet_hours: tuple[QuietHours, ...] = ()
     tariff: Tariff = Tariff()
     soc_margin_pct: float = 2.5
     soc_max_age_discharge_s: int = 900

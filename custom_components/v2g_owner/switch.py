@@ -14,6 +14,7 @@ from .control_entities import CHARGE_NOW, ChargeNowSwitch, controlled
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity
 from .models import Preferences
+from .quiet_hours import QUIET_SWITCH, QuietHoursSwitch
 
 PARALLEL_UPDATES = 0
 
@@ -49,7 +50,10 @@ async def async_setup_entry(
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         async_add_entities(
-            (PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
+            [
+                *(PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
+                QuietHoursSwitch(coordinator, QUIET_SWITCH, subentry),
+            ],
             config_subentry_id=subentry.subentry_id,
         )
     for subentry, executor in controlled(hass, entry):

@@ -1,4 +1,4 @@
-"""Leave times by weekday."""
+"""Leave times by weekday, and quiet hours."""
 
 from datetime import time
 from typing import override
@@ -11,6 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import SUBENTRY_VEHICLE, WEEKDAYS
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity
+from .quiet_hours import QUIET_TIMES, QuietTime
 
 PARALLEL_UPDATES = 0
 
@@ -35,7 +36,10 @@ async def async_setup_entry(
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         async_add_entities(
-            (LeaveTime(coordinator, description, subentry) for description in LEAVE_TIMES),
+            [
+                *(LeaveTime(coordinator, description, subentry) for description in LEAVE_TIMES),
+                *(QuietTime(coordinator, description, subentry) for description in QUIET_TIMES),
+            ],
             config_subentry_id=subentry.subentry_id,
         )
 

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.v2g_owner.api import OwnerApi
 
@@ -120,6 +120,8 @@ async def paired_entry(
     hass: HomeAssistant, world: OwnerWorld, subentries: list[ConfigSubentryData]
 ) -> MockConfigEntry:
     """Pair for real and return an entry that is not set up yet."""
+    for user_id in ("somebody", "anna", "li"):
+        MockUser(id=user_id, name=user_id, is_owner=True).add_to_hass(hass)
     api = OwnerApi(async_get_clientsession(hass), world.url)
     pairing = await api.pair(await world.pairing_code(), "Test home")
     entry = MockConfigEntry(

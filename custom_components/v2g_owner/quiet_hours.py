@@ -1,0 +1,89 @@
+"""When nobody is to be asked: one span of the day, in the owner's own time.
+
+The API keeps up to seven spans; the first is the one shown here, the others stay as they are.
+"""
+
+from datetime import time
+from typing import Any, Final, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.components.time import TimeEntity, TimeEntityDescription
+from homeassistant.const import EntityCategory
+
+from .entity import VehicleEntity
+from .models import QuietHours
+
+# What switching on begins with: nobody wants to be woken for a few kilowatt hours.
+DEFAULT: Final = QuietHours(start="22:00", end="07:00")
+
+QUIET_TIMES: Final = tuple(
+    TimeEntityDescription(key=key, translation_key=key, entity_category=EntityCategory.CONFIG)
+    for key in ("quiet_start", "quiet_end")
+)
+QUIET_SWITCH: Final = SwitchEntityDescription(
+    key="quiet_hours", translation_key="quiet_hours", entity_category=EntityCategory.CONFIG
+)
+
+
+class _QuietEntity(VehicleEntity):
+    """Writes the first span."""
+
+    async def async_write_spans(self, *spans: QuietHours) -> None:
+        """Replace the first span, or remove all of them when none is given."""
+        rest = self.preferences.quiet_hours[1:] if spans else ()
+        told = [{"start": span.start, "end": span.end} for span in (*spans, *rest)]
+        await self.async_write_preferences({"quiet_hours": told})
+
+
+class QuietHoursSwitch(_QuietEntity, SwitchEntity):
+    """Whether there are quiet hours."""
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self.preferences.quiet_hours)
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Begin with the usual night."""
+        if not self.is_on:
+            await self.async_write_spans(DEFAULT)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Ask at any hour."""
+        await self.async_write_spans()
+
+
+class QuietTime(_QuietEntity, TimeEntity):
+    """When the quiet hours begin or end."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Tell whether there are quiet hours."""
+        return super().available and bool(self.preferences.quiet_hours)
+
+    @property
+    def _is_start(self) -> bool:
+        """Whether this is the beginning."""
+        return self.entity_description.key == "quiet_start"
+
+    @property
+    @override
+    def native_value(self) -> time | None:
+        """Return the time of day."""
+        span = self.preferences.quiet_hours[0]
+        return time.fromisoformat(span.start if self._is_start else span.end)
+
+    @override
+    async def async_set_value(self, value: time) -> None:
+        """Move one end of the span."""
+        span, clock = self.preferences.quiet_hours[0], value.strftime("%H:%M")
+        moved = (
+            QuietHours(start=clock, end=span.end)
+            if self._is_start
+            else QuietHours(start=span.start, end=clock)
+        )
+        await self.async_write_spans(moved)

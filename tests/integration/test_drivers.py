@@ -1,0 +1,135 @@
+"""Whose yes counts for a car that several people drive, and when nobody is asked."""
+
+from typing import Any
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import ServiceValidationError
+import pytest
+from pytest_homeassistant_custom_component.common import MockUser
+
+from .conftest import Home
+from .owner_world import OwnerWorld
+
+
+async def choose(home: Home, **form: Any) -> Any:
+    """Open the car's form and set whose yes counts."""
+    hass = home.hass
+    (subentry,) = home.entry.subentries.values()
+    menu = await home.entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert "drivers" in menu["menu_options"]
+    configure = hass.config_entries.subentries.async_configure
+    await configure(menu["flow_id"], {"next_step_id": "drivers"})
+    done = await configure(menu["flow_id"], form)
+    await hass.async_block_till_done()
+    return done
+
+
+def person(hass: HomeAssistant, name: str) -> str:
+    """Add somebody without rights of an administrator; returns the user's id."""
+    user = MockUser(id=f"user_{name}", name=name).add_to_hass(hass)
+    user.mock_policy({"entities": True})
+    hass.states.async_set(f"person.{name}", "home", {"user_id": user.id})
+    return str(user.id)
+
+
+async def answer(home: Home, action: str, user_id: str) -> Any:
+    """Answer the open offer as somebody."""
+    return await home.act(action, context=Context(user_id=user_id))
+
+
+@pytest.fixture
+async def offer(home: Home, world: OwnerWorld, session_id: str) -> Any:
+    """Return an offer that waits."""
+    found = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    return found
+
+
+async def test_promise_1_a_guest_cannot_accept_by_action_button_or_counter_but_may_decline(
+    home: Home, world: OwnerWorld, offer: Any
+) -> None:
+    """Promise 1: a yes counts only from those the owner chose; a no from anybody."""
+    guest = person(home.hass, "guest")
+    for action in ("accept_offer", "counter_offer"):
+        with pytest.raises(ServiceValidationError, match="people can accept for Blue car"):
+            await answer(home, action, guest)
+    with pytest.raises(ServiceValidationError, match="people can accept for Blue car"):
+        await home.hass.services.async_call(
+            "button",
+            "press",
+            {"entity_id": home.entity_id("button", world.owner_id, "accept_offer")},
+            blocking=True,
+            context=Context(user_id=guest),
+        )
+    with pytest.raises(ServiceValidationError):
+        await answer(home, "accept_offer", "nobody_known")
+    path = f"/v1/offers/{offer['offer_id']}"
+    assert (await world.phone.get(path))["state"] == "presented"
+    await answer(home, "decline_offer", guest)
+    assert (await world.phone.get(path))["state"] == "declined"
+
+
+async def test_a_person_of_the_car_may_accept_and_an_administrator_may_be_left_out(
+    home: Home, world: OwnerWorld, offer: Any, hass_admin_user: Any
+) -> None:
+    """The choice is kept when the sensors are changed later."""
+    hass = home.hass
+    mei = person(hass, "mei")
+    refused = await choose(home, drivers=[], admins_answer=False)
+    assert refused["type"] is FlowResultType.FORM
+    assert refused["errors"] == {"base": "nobody_answers"}
+    done = await choose(home, drivers=["person.mei"], admins_answer=False)
+    assert done["reason"] == "reconfigure_successful"
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    with pytest.raises(ServiceValidationError):
+        await answer(home, "accept_offer", hass_admin_user.id)
+    (subentry,) = home.entry.subentries.values()
+    menu = await home.entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    configure = hass.config_entries.subentries.async_configure
+    await configure(menu["flow_id"], {"next_step_id": "remap"})
+    (subentry,) = home.entry.subentries.values()
+    mapped = {key: subentry.data[key] for key in ("soc_entity", "plugged_entity", "power_sign")}
+    await configure(menu["flow_id"], mapped)
+    await hass.async_block_till_done()
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    accepted = await answer(home, "accept_offer", mei)
+    assert accepted["answer"]["decision"]["actor"] == {"user": mei}
+
+
+async def test_quiet_hours_are_a_switch_and_two_times_and_reach_the_api(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Spans set elsewhere stay; switching off removes all."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    assert home.state("switch", vehicle_id, "quiet_hours").state == "off"
+    assert home.state("time", vehicle_id, "quiet_start").state == "unavailable"
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    await home.set("time", vehicle_id, "quiet_start", "set_value", time="21:30:00")
+    await home.set("time", vehicle_id, "quiet_end", "set_value", time="06:15:00")
+    assert (await world.phone.get(path))["quiet_hours"] == [{"start": "21:30", "end": "06:15"}]
+    await home.reaches("time", vehicle_id, "quiet_end", "06:15:00")
+    noon = {"start": "12:00", "end": "13:00"}
+    spans = [{"start": "21:30", "end": "06:15"}, noon]
+    await world.phone.patch(path, {"quiet_hours": spans})
+    await home.entry.runtime_data.coordinator.async_refresh()
+    await home.set("time", vehicle_id, "quiet_start", "set_value", time="22:00:00")
+    assert (await world.phone.get(path))["quiet_hours"] == [
+        {"start": "22:00", "end": "06:15"},
+        noon,
+    ]
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    assert len((await world.phone.get(path))["quiet_hours"]) == 2
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_off")
+    assert (await world.phone.get(path))["quiet_hours"] == []
+    await home.reaches("time", vehicle_id, "quiet_end", "unavailable")
+
+
+async def test_limits_that_contradict_each_other_are_refused_with_the_reason(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """The old value stays and is shown."""
+    floor = home.state("number", vehicle_id, "soc_floor_pct").state
+    with pytest.raises(ServiceValidationError, match="contradict each other"):
+        await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=99)
+    assert home.state("number", vehicle_id, "soc_floor_pct").state == floor
