@@ -16,6 +16,7 @@ import orjson
 
 from owner_api.access.keys import load_keys
 from owner_api.access.tokens import Tokens
+from owner_api.config import Config
 from script.reliability_lib.command_line import OWNER_API, ROOT
 from script.reliability_lib.stage import DATABASE, prepare
 
@@ -28,6 +29,8 @@ rate_burst = 10000000
 public_rate_per_s = 1000000
 public_rate_burst = 10000000
 """
+# The default of the server: what one address may hold open.
+PER_ADDRESS: Final = Config().max_connections_per_address
 
 
 @dataclass(kw_only=True)
@@ -62,7 +65,11 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, body_s: float = BODY_S, keepalive_s: float = KEEPALIVE_S
+    folder: Path,
+    *,
+    body_s: float = BODY_S,
+    keepalive_s: float = KEEPALIVE_S,
+    per_address: int = PER_ADDRESS,
 ) -> AsyncIterator[Served]:
     """Run the command on a fresh database until the block ends."""
     place = folder / f"served-{body_s:g}-{keepalive_s:g}"
@@ -80,7 +87,10 @@ async def served(
         life_s=3_600,
     )
     config = place / "doors.toml"
-    config.write_text(f"{_FREE}keepalive_s = {keepalive_s}\nbody_timeout_s = {body_s}\n")
+    config.write_text(
+        f"{_FREE}keepalive_s = {keepalive_s}\nbody_timeout_s = {body_s}\n"
+        f"max_connections_per_address = {per_address}\n"
+    )
     process = await asyncio.create_subprocess_exec(
         *(*OWNER_API, "serve", "--database", str(database), "--listen", "127.0.0.1:0"),
         *("--config", str(config), "--json"),

@@ -26,7 +26,7 @@ from script.reliability_lib.stage import DATABASE, Plan, copy
 
 from .launcher import FORGET
 
-FEWEST_LEFT: Final = 40
+FEWEST_LEFT: Final = 20
 FULL_EVERY: Final = 100
 EXEC_EVERY: Final = 50
 LIMITS: Final = """
@@ -81,6 +81,9 @@ class Cycles:
         await self._fresh()
         while self.counts.cycles < cycles and (until is None or loop.time() < until):
             await self._cycle()
+            if self.forget and self.counts.doubled:
+                # The proof is made: a server that forgets is noticed.
+                break
             if self.books.left() < FEWEST_LEFT:
                 await self._verify()
                 await self._fresh()
@@ -175,10 +178,11 @@ class Cycles:
         In the last case the link goes down some milliseconds before the process, so that what is
         committed in between reaches nobody.
         """
-        left = self.chance.randrange(15, 60)
-        mood, delay_s = self.chance.random(), self.chance.random() * 0.02
+        left = wanted = self.chance.randrange(15, 60)
+        mood, waits = self.chance.random(), self.chance.random() * 2
         dead, loop = asyncio.Event(), asyncio.get_running_loop()
         running: list[asyncio.Task[None]] = []
+        began = loop.time()
         begun = {Asked.named(key).owner: key for key in self.books.unsure}
 
         def kill() -> None:
@@ -191,17 +195,20 @@ class Cycles:
             left -= 1
             if left:
                 return
-            if mood < 0.2:
+            if mood < 0.15:
                 kill()
                 return
-            loop.call_later(delay_s, kill)
-            if mood > 0.4:
-                for each in running:
-                    each.cancel()
+            # On a busy machine everything takes longer, the window between commit and answer too.
+            each_s = (loop.time() - began) / wanted
+            loop.call_later(waits * each_s * len(running), kill)
+            if mood > 0.3:
+                for task in running:
+                    task.cancel()
 
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
             people = range(len(self.books.plan.answerers))
+            began = loop.time()
             running += [
                 asyncio.create_task(self._client(http, url, number, begun, answered))
                 for number in people

@@ -25,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
 
 
-def cut_power(cuts: int, mode: str, seed: int) -> dict[str, Any]:
+def cut_power(cuts: int, mode: str, seed: int, *, offers: int = 120) -> dict[str, Any]:
     """Cut so often with SQLite's ``synchronous`` in this mode; return the counts."""
     with tempfile.TemporaryDirectory(prefix="powercut-") as made:
         folder = Path(made)
         library = compile_shim(folder)
         words = [sys.executable, "-m", "script.reliability_lib.powercut.plant"]
         done = subprocess.run(
-            [*words, str(folder), str(cuts), mode, str(seed)],
+            [*words, str(folder), str(cuts), mode, str(seed), str(offers)],
             cwd=_ROOT,
             env=os.environ | {"LD_PRELOAD": str(library)},
             stdout=subprocess.PIPE,

@@ -25,7 +25,6 @@ from .answering import Asked, answer
 from .books import Books, examine
 
 OWNERS: Final = 16
-OFFERS: Final = 120
 PER_OWNER: Final = 12
 FEWEST_LEFT: Final = 25
 CUT_CODE: Final = 87
@@ -55,9 +54,10 @@ class Counts:
 class Plant:
     """Cuts the power of one database after another."""
 
-    def __init__(self, folder: Path, mode: str, seed: int) -> None:
+    def __init__(self, folder: Path, mode: str, seed: int, offers: int) -> None:
         self.folder = folder
         self.mode = mode
+        self.offers = offers
         self.chance = random.Random(seed)  # noqa: S311 - a plan to repeat
         self.counts = Counts()
         self.arm = ctypes.CDLL(None).powercut_arm
@@ -68,7 +68,7 @@ class Plant:
     def run(self, cuts: int) -> Counts:
         """Make a database, cut its power again and again, take a fresh one when it is used up."""
         template, place = self.folder / "template", self.folder / "cut"
-        asyncio.run(prepare(template, owners=OWNERS, offers=OFFERS))
+        asyncio.run(prepare(template, owners=OWNERS, offers=self.offers))
         plan = Plan.load(template)
         books: Books | None = None
         while self.counts.cuts < cuts:
@@ -201,9 +201,9 @@ def _copy_files(place: Path, to: Path) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Cut: FOLDER CUTS MODE SEED."""
+    """Cut: FOLDER CUTS MODE SEED OFFERS (offers to answer per owner and database)."""
     folder, cuts, mode, seed = Path(words[0]), int(words[1]), words[2], int(words[3])
-    counts = Plant(folder, mode, seed).run(cuts)
+    counts = Plant(folder, mode, seed, int(words[4])).run(cuts)
     print(orjson.dumps(counts.__dict__).decode(), flush=True)
 
 
