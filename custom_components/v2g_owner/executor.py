@@ -65,6 +65,7 @@ class ChargerExecutor:
         self._hass = hass
         self.charger_id: str = subentry.data[CONF_CHARGER_ID]
         self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
+        self.mapping: Mapping[str, Any] = subentry.data
         self.eyes = Eyes(hass, subentry.data, cars)
         self.cars = cars
         self._tested = (

@@ -17,6 +17,7 @@ from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN, SUBENTRY_CHARGER, S
 from .coordinator import V2GCoordinator
 from .executor import ChargerExecutor
 from .executor_feed import ExecutorFeed
+from .executor_meter import MeterReporter
 from .executor_store import ExecutorStore
 
 
@@ -93,6 +94,7 @@ def async_feed_executors(
     """Tie the executors to the API until the entry is unloaded."""
     for executor in executors_of(hass, entry).values():
         entry.async_on_unload(ExecutorFeed(hass, coordinator, executor).async_start())
+        entry.async_on_unload(MeterReporter(hass, coordinator, executor.mapping).async_start())
 
 
 async def async_stop_at_home(

@@ -4,8 +4,10 @@ The charger's power follows what its control entities are told; what Home Assist
 may be late, frozen or gone. Nothing here knows the executor's rules.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+import time
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +26,8 @@ SOC = "sensor.car_battery"
 PLUG = "binary_sensor.car_plug"
 CONNECTED = "binary_sensor.wallbox_connected"
 POWER = "sensor.wallbox_power"
+IMPORT = "sensor.wallbox_import"
+EXPORT = "sensor.wallbox_export"
 CAR = "veh_blue"
 CAPACITY_WH = 60_000
 
@@ -207,6 +211,9 @@ class Wallbox:
         if not self.meter_silent:
             kilowatts = {"unit_of_measurement": "kW", "device_class": "power"}
             states.async_set(POWER, f"{self.real_w / 1000:.3f}", kilowatts)
+            energy = {"unit_of_measurement": "kWh", "device_class": "energy"}
+            states.async_set(IMPORT, f"{self.imported_wh / 1000:.3f}", energy)
+            states.async_set(EXPORT, f"{self.exported_wh / 1000:.3f}", energy)
         if not self.soc_silent:
             shown = self.shown.get("soc") if self.soc_frozen else int(self.soc_pct)
             self.shown["soc"] = shown
@@ -256,6 +263,8 @@ def subentry(
                 "connected_entity": CONNECTED,
                 "power_entity": POWER,
                 "power_sign": "charging_positive",
+                "import_entity": IMPORT,
+                "export_entity": EXPORT,
                 "control": mapping(shape, **changes),
             }
         ),
@@ -342,6 +351,16 @@ class Night:
     box: Wallbox
     executor: ChargerExecutor | None = None
     record: list[Second] = field(default_factory=list)
+    real_pause_s: float = 0.0
+
+    async def until[T](self, check: Callable[[], T]) -> T:
+        """Wait in real time, with the clock standing still, until ``check`` is true."""
+        for _ in range(1_000):
+            await self.hass.async_block_till_done()
+            if found := check():
+                return found
+            await self.hass.async_add_executor_job(time.sleep, 0.01)
+        raise TimeoutError
 
     async def start(self, **changes: Any) -> ChargerExecutor:
         """Start an executor, as Home Assistant does when it starts."""
@@ -358,14 +377,21 @@ class Night:
         self.box.plug(connected=True)
         await self.seconds(4)
 
-    async def seconds(self, count: int) -> list[Second]:
-        """Let seconds pass; returns the record of them."""
+    async def seconds(self, count: int, *, stride: int = 1) -> list[Second]:
+        """Let seconds pass, some at a time; returns the record of them.
+
+        With a server, real moments pass too, in which it and Home Assistant talk.
+        """
         first = len(self.record)
-        for _ in range(count):
-            self.freezer.tick(1)
-            self.box.step()
+        for _ in range(0, count, stride):
+            self.freezer.tick(stride)
+            for _ in range(stride):
+                self.box.step()
             async_fire_time_changed(self.hass)
             await self.hass.async_block_till_done()
+            if self.real_pause_s:
+                await self.hass.async_add_executor_job(time.sleep, self.real_pause_s)
+                await self.hass.async_block_till_done()
             verdict = self.executor.verdict if self.executor else None
             self.record.append(
                 Second(
