@@ -98,7 +98,8 @@ def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
         "commitment_id": settlement.get("commitment_id"),
         "delivered_wh": settlement.get("delivered_wh"),
         "price_per_kwh": settlement.get("price_per_kwh"),
-        "net_minor": settlement.get("net_minor"),
+        # What the park owes is not what stays: the breakdown counts recharging, losses and wear.
+        "net_minor": (settlement.get("breakdown") or {}).get("net_minor"),
         "amount_minor": reward.get("amount_minor"),
         "currency": reward.get("currency"),
         "status": reward.get("status") or reward.get("step"),

@@ -220,9 +220,16 @@ async def open_energy(new: NewHome, page: Page, watcher: Watcher, vehicle_id: st
     sold = await watcher.wait_for(f"sensor.{vehicle_id}_energy_discharged", _some, PATIENCE_S)
     assert sold, "the discharged energy never showed"
     await configure_energy(new, vehicle_id)
+    await page.goto(f"{new.home.url}/config/energy/electricity")
+    chosen = page.locator("ha-energy-battery-settings")
+    for name in ("Energy discharged", "Energy charged"):
+        await expect(chosen).to_contain_text(name)
+    await chosen.evaluate("settings => settings.scrollIntoView({ block: 'center' })")
+    await picture(page, "10-energy-settings")
     await page.goto(f"{new.home.url}/energy")
-    await expect(page.locator("hui-energy-distribution-card")).to_be_visible(timeout=PATIENCE_MS)
-    await picture(page, "10-energy")
+    flows = page.locator("hui-energy-distribution-card").first
+    await expect(flows).to_contain_text("Battery")
+    await picture(page, "11-energy")
 
 
 async def test_a_newcomer_gets_from_discovery_to_a_reward_and_the_energy_dashboard(
@@ -234,7 +241,7 @@ async def test_a_newcomer_gets_from_discovery_to_a_reward_and_the_energy_dashboa
         page = await signed_in_page(browser, new.home, width=1000, height=900)
         broken: list[str] = []
         page.on("pageerror", lambda error: broken.append(str(error)))
-        plot = Plot.drawn(31, offers=1, lead_s=30, window_s=75)
+        plot = Plot.drawn(116, offers=1, lead_s=30, window_s=75)
         await new.tell_car(plot.soc_pct)
         await add_by_discovery(new, page)
         vehicle_id, device_id = await vehicle_of(new)
