@@ -9,7 +9,6 @@ from aiohttp import web
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import pytest
 
@@ -33,7 +32,7 @@ async def test_a_pairing_that_cannot_be_given_back_still_ends_the_form(
     """Tidying up must not stand in the way."""
     flow = await begin(hass)
     with patch(
-        "custom_components.v2g_owner.config_flow.OwnerApi.delete",
+        "custom_components.v2g_owner.api.OwnerApi.delete",
         side_effect=OwnerApiConnectionError("gone"),
     ):
         done = await send(hass, flow, world.url, await world.pairing_code())
@@ -90,21 +89,6 @@ async def test_a_reward_on_its_way_is_noted_at_its_deal(
     found = after.commitments[deal.commitment_id].settlement
     assert found is not None
     assert found.reward == Reward(status="paid", amount_minor=60, currency="CNY")
-
-
-async def test_the_cost_of_wear_is_there_for_who_turns_it_on(
-    hass: HomeAssistant, home: Home, vehicle_id: str
-) -> None:
-    """Off by default: most owners care for the net, which already counts it."""
-    entity_id = home.entity_id("sensor", vehicle_id, "wear_cost")
-    assert hass.states.get(entity_id) is None
-    er.async_get(hass).async_update_entity(entity_id, disabled_by=None)
-    await hass.config_entries.async_reload(home.entry.entry_id)
-    await hass.async_block_till_done()
-    state = hass.states.get(entity_id)
-    assert state is not None
-    assert state.state == "0.0"
-    assert state.attributes["unit_of_measurement"] == "CNY"
 
 
 async def test_the_memory_of_who_acted_stays_small(

@@ -18,7 +18,7 @@ async def change_tariff(home: Home, step: str) -> Any:
         (home.entry.entry_id, "vehicle"),
         context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry.subentry_id},
     )
-    assert flow["menu_options"] == ["remap", "refacts", "tariff"]
+    assert "tariff" in flow["menu_options"]
     menu = await flows.async_configure(flow["flow_id"], {"next_step_id": "tariff"})
     assert menu["menu_options"] == ["price_fixed", "price_table", "price_entity"]
     return await flows.async_configure(flow["flow_id"], {"next_step_id": step})
