@@ -55,7 +55,7 @@ async def _all(folder: Path, idle: int) -> list[Knock]:
     ]
     async with served(folder) as server:
         seen += [await way(server) for way in WAYS]
-    async with served(folder, keepalive_s=_CROWD_KEEPALIVE_S, per_address=2 * idle) as server:
+    async with served(folder, keepalive_s=_CROWD_KEEPALIVE_S, most=2 * idle) as server:
         return [*seen, await idle_crowd(server, idle)]
 
 
