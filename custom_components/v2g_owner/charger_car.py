@@ -58,9 +58,12 @@ class Parking:
         return replace(self, bound=vehicle_id)
 
     def after_restart(self, now: datetime) -> Parking:
-        """Return what is still true after a time in which nothing was seen."""
+        """Return what is still true after a time in which nothing was seen.
+
+        After a long one not even when the plugs went in: it could be another car's by now.
+        """
         unseen = self.seen_at is None or now - self.seen_at > UNSEEN_AT_MOST
-        return replace(self, bound=None) if unseen else self
+        return Parking() if unseen else self
 
     def presumed(self) -> str | None:
         """Return the car that most likely stands here: the bound one, else the only one plugged."""

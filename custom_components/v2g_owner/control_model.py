@@ -21,7 +21,6 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"
     CHARGE_NOW = "charge_now"
     DELIVERING = "delivering"
-    LEASE_OVER = "lease_over"
     RESTARTED = "restarted"
     DISCHARGE_NOT_ALLOWED = "discharge_not_allowed"
     SOC_UNKNOWN = "soc_unknown"

@@ -20,7 +20,12 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.v2g_owner.control_model import CarLimits, Lease, Orders, Plan, PlanStep
+from custom_components.v2g_owner.decode import decode
 from custom_components.v2g_owner.executor import ChargerExecutor
+from custom_components.v2g_owner.executor_store import Memory
+
+# Readers are made once by type; made under a frozen clock they would ask for a fake one.
+decode(Memory, {})
 
 SOC = "sensor.car_battery"
 PLUG = "binary_sensor.car_plug"

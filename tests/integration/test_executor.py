@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -17,7 +18,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-async def night(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> AsyncIterator[Night]:
+async def night(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
+) -> AsyncIterator[Night]:
     """Stand a car at a Wallbox-style charger in the evening."""
     freezer.move_to(EVENING)
     box = Wallbox(hass=hass)
@@ -30,7 +33,10 @@ async def night(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> AsyncIte
 
 @pytest.fixture(params=["wallbox", "sigenergy"])
 async def any_night(
-    request: pytest.FixtureRequest, hass: HomeAssistant, freezer: FrozenDateTimeFactory
+    request: pytest.FixtureRequest,
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
 ) -> AsyncIterator[Night]:
     """Stand a car at a charger of each shape that can discharge."""
     freezer.move_to(EVENING)
@@ -128,6 +134,7 @@ async def test_promise_2_the_floor_holds_with_a_frozen_and_with_an_honest_sensor
     assert discharging(seconds[-60:]) == []
 
 
+@pytest.mark.slow
 async def test_promise_3_a_sensor_that_falls_silent_stops_the_discharge(night: Night) -> None:
     """Promise 3: too old is 15 minutes; with neither meter nor sensor it is one minute."""
     executor = await night.start()
@@ -155,6 +162,7 @@ async def test_promise_3_blind_for_a_minute_is_a_stop(night: Night) -> None:
     assert seconds[-1].reason == "blind"
 
 
+@pytest.mark.slow
 async def test_promise_3_a_frozen_sensor_is_carried_for_ten_points_at_most(night: Night) -> None:
     """Promise 3: then the meter's word alone no longer counts."""
     executor = await night.start()
@@ -245,7 +253,7 @@ async def test_promise_4_a_charger_that_ignores_commands_makes_us_say_unplug(
 
 
 async def test_a_charger_that_reports_late_is_not_taken_for_the_owners_hand(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
 ) -> None:
     """Its echo of our own commands arrives half a minute later, and changes nothing."""
     freezer.move_to(EVENING)
@@ -317,7 +325,7 @@ async def test_a_charger_tested_only_for_charging_never_discharges(night: Night)
 
 
 async def test_an_ocpp_style_charger_charges_and_cannot_be_asked_to_discharge(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
 ) -> None:
     """A limit in amperes and a switch: positive only."""
     freezer.move_to(EVENING)
@@ -356,3 +364,77 @@ async def test_a_charger_that_comes_back_with_an_old_setpoint_is_set_to_zero_fir
     back = await night.seconds(10)
     assert discharging(back[4:]) == []
     assert not executor.unplug_hint
+
+
+async def test_promise_3_a_restart_is_zero_until_the_api_has_spoken_again(night: Night) -> None:
+    """Promise 3: a lease heard before a restart gives no leave after it; the plan on disk does."""
+    executor = await night.start()
+    await night.plug_in()
+    steps = ((EVENING, 0, 0), (EVENING + timedelta(minutes=3), 6_900, 90))
+    given = lease(120)
+    executor.async_take(orders(lease=given, plan=plan(EVENING + 12 * HOUR, *steps)))
+    assert discharging(await night.seconds(20))
+    await executor.async_shut_down()
+    night.executor = None
+    down = await night.seconds(10)
+    assert discharging(down[3:]) == [], "the charger is left at zero"
+    again = await night.start()
+    assert again.memory.orders.lease == given
+    alone = await night.seconds(20)
+    assert discharging(alone) == []
+    assert alone[-1].reason == "restarted"
+    planned = await night.seconds(130)
+    assert planned[-1].power_w == pytest.approx(6_900, abs=50), "the plan on disk is obeyed"
+    again.async_take(replace(again.memory.orders, lease=lease(30)))
+    assert discharging(await night.seconds(15)), "the API spoke after the restart"
+
+
+async def test_a_long_restart_forgets_which_car_stood_there(night: Night) -> None:
+    """In ten minutes a guest may have taken the place: charging goes on, discharging does not."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(60)))
+    await night.seconds(10)
+    await executor.async_shut_down()
+    night.executor = None
+    await night.seconds(600, stride=10)
+    again = await night.start()
+    again.async_take(replace(again.memory.orders, lease=lease(60)))
+    seconds = await night.seconds(20)
+    assert discharging(seconds) == []
+    assert seconds[-1].reason == "unknown_car"
+
+
+@pytest.mark.slow
+async def test_in_the_night_the_clock_changes_the_car_is_ready_at_the_same_instant(
+    night: Night,
+) -> None:
+    """Plans are instants: an hour that comes twice is neither charged twice nor waited for."""
+    await night.hass.config.async_set_time_zone("Europe/Berlin")
+    start = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    night.freezer.move_to(start)
+    executor = await night.start()
+    await night.plug_in()
+    # From 02:30 local time (the first one) on, to leave at 07:00.
+    cheap, leaving = start + timedelta(hours=2, minutes=30), start + 8 * HOUR
+    steps = ((start, 0, 0), (cheap, 6_900, 80))
+    executor.async_take(orders(plan=plan(leaving, *steps, least=75)))
+    seconds = await night.seconds(7 * 3_600, stride=30)
+    charged = [second.at for second in seconds if second.power_w > 100]
+    assert timedelta(0) <= min(charged) - cheap <= timedelta(seconds=60)
+    assert night.box.soc_pct >= 79
+    assert discharging(seconds) == []
+    assert night.box.soc_pct < 82
+
+
+async def test_promise_4_power_is_zero_when_the_car_is_unplugged_and_stays_so_after_replugging(
+    night: Night,
+) -> None:
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(300)))
+    assert discharging(await night.seconds(20))
+    night.box.plug(connected=False)
+    seconds = await night.seconds(10)
+    assert seconds[-1].setpoint_w == 0
+    assert {second.power_w for second in seconds[2:]} == {0}

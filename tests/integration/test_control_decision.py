@@ -1,0 +1,336 @@
+"""The pure core of a home charger: what no orders, sight or time may ever make it do."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.v2g_owner.charger_car import Parking
+from custom_components.v2g_owner.charger_control import ChargerControl, Range, Shape, Unit
+from custom_components.v2g_owner.control_carry import Carry
+from custom_components.v2g_owner.control_decision import CARRY_MAX_PCT, decide
+from custom_components.v2g_owner.control_model import (
+    CarLimits,
+    ChargerLimits,
+    Lease,
+    Orders,
+    Override,
+    Plan,
+    PlanStep,
+    Sight,
+)
+from custom_components.v2g_owner.control_probe import Finding, classify
+
+NOW = datetime(2026, 12, 1, 18, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+CAR = "veh_blue"
+OLDER = st.integers(0, 4_000).map(lambda seconds: NOW - seconds * SECOND)
+AROUND = st.integers(-4_000, 4_000).map(lambda seconds: NOW + seconds * SECOND)
+PERCENT = st.floats(0, 100)
+
+
+def limits(floor: float, *, allowed: bool) -> CarLimits:
+    """Return a 60 kWh car."""
+    return CarLimits(
+        vehicle_id=CAR,
+        usable_capacity_wh=60_000,
+        max_charge_w=7_000,
+        max_discharge_w=7_000,
+        charge_efficiency=0.933,
+        discharge_efficiency=0.933,
+        soc_floor_pct=floor,
+        soc_ceiling_pct=90.0,
+        soc_target_pct=80.0,
+        soc_margin_pct=2.5,
+        soc_max_age_s=900,
+        departure_buffer_s=900,
+        discharge_allowed=allowed,
+    )
+
+
+LEASES = st.builds(
+    Lease,
+    commitment_id=st.sampled_from(["com_1", "com_2"]),
+    vehicle_id=st.sampled_from([CAR, "veh_red"]),
+    power_w=st.integers(-20_000, 0),
+    until=AROUND,
+    told_at=OLDER,
+)
+STEPS = st.builds(
+    PlanStep,
+    start_at=AROUND,
+    power_w=st.integers(0, 22_000),
+    start_below_pct=PERCENT,
+    stop_at_pct=PERCENT,
+    planned=st.booleans(),
+)
+PLANS = st.builds(
+    Plan,
+    vehicle_id=st.sampled_from([CAR, "veh_red"]),
+    made_at=OLDER,
+    end_at=AROUND,
+    soc_min_departure_pct=PERCENT,
+    steps=st.lists(STEPS, max_size=4).map(
+        lambda steps: tuple(sorted(steps, key=lambda step: step.start_at))
+    ),
+)
+WORDS = st.builds(
+    Override,
+    kind=st.sampled_from(["stop", "charge", "by_hand"]),
+    since=OLDER,
+    until=AROUND,
+    power_w=st.none() | st.integers(-9_000, 9_000),
+)
+ORDERS = st.builds(
+    Orders,
+    cars=st.tuples(st.builds(limits, PERCENT, allowed=st.booleans())),
+    max_charge_w=st.integers(0, 22_000),
+    max_discharge_w=st.integers(0, 22_000),
+    plan=st.none() | PLANS,
+    lease=st.none() | LEASES,
+    override=st.none() | WORDS,
+    stopped=st.sampled_from([(), ("com_1",)]),
+)
+SIGHTS = st.builds(
+    Sight,
+    reachable=st.booleans(),
+    plugged=st.sampled_from([True, True, False, None]),
+    vehicle_id=st.sampled_from([CAR, CAR, "veh_guest", None]),
+    certain=st.booleans(),
+    soc_pct=st.none() | PERCENT,
+    soc_at=st.none() | OLDER,
+    carried_pct=st.floats(0, 15),
+    power_w=st.none() | st.integers(-9_000, 9_000),
+    power_at=st.none() | OLDER,
+    pack_temperature_c=st.none() | st.floats(-30, 60),
+)
+
+
+def charger(orders: Orders, *, charge: bool = True, discharge: bool = True) -> ChargerLimits:
+    """Return the limits of a tested charger."""
+    return ChargerLimits(
+        max_charge_w=orders.max_charge_w,
+        max_discharge_w=orders.max_discharge_w,
+        min_power_w=1_400,
+        charge_tested=charge,
+        discharge_tested=discharge,
+    )
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(
+    orders=ORDERS,
+    sight=SIGHTS,
+    started=OLDER,
+    charge=st.booleans(),
+    discharge=st.booleans(),
+    charging=st.booleans(),
+)
+def test_promises_2_and_3_no_discharge_unless_every_single_condition_holds(
+    orders: Orders,
+    sight: Sight,
+    started: datetime,
+    *,
+    charge: bool,
+    discharge: bool,
+    charging: bool,
+) -> None:
+    """Promises 2 and 3, from any orders and any sight."""
+    verdict = decide(
+        orders,
+        sight,
+        charger(orders, charge=charge, discharge=discharge),
+        NOW,
+        started_at=started,
+        charging=charging,
+    )
+    if verdict.setpoint_w is None or verdict.setpoint_w >= 0:
+        assert verdict.setpoint_w is None or verdict.setpoint_w <= max(orders.max_charge_w, 0)
+        return
+    lease, car = orders.lease, orders.cars[0]
+    assert charge
+    assert discharge
+    assert lease is not None
+    assert lease.told_at >= started
+    assert lease.until > NOW
+    assert lease.power_w <= verdict.setpoint_w
+    assert verdict.setpoint_w >= -min(orders.max_discharge_w, car.max_discharge_w)
+    assert lease.commitment_id not in orders.stopped
+    assert (lease.vehicle_id, sight.vehicle_id) == (CAR, CAR)
+    assert sight.certain
+    assert sight.plugged is True
+    assert car.discharge_allowed
+    assert sight.soc_pct is not None
+    assert sight.soc_at is not None
+    assert NOW - sight.soc_at < timedelta(seconds=car.soc_max_age_s)
+    assert sight.carried_pct <= CARRY_MAX_PCT
+    assert NOW - max(sight.soc_at, sight.power_at or sight.soc_at) <= timedelta(seconds=60)
+    assert sight.soc_pct - sight.carried_pct - car.soc_margin_pct > car.soc_floor_pct
+    assert orders.override is None or orders.override.until <= NOW
+
+
+GOOD_LEASE = Lease(
+    commitment_id="com_1",
+    vehicle_id=CAR,
+    power_w=-6_000,
+    until=NOW + 30 * SECOND,
+    told_at=NOW - 5 * SECOND,
+)
+GOOD = Orders(
+    cars=(limits(20, allowed=True),), max_charge_w=7_000, max_discharge_w=7_000, lease=GOOD_LEASE
+)
+SEEN = Sight(
+    reachable=True,
+    plugged=True,
+    vehicle_id=CAR,
+    certain=True,
+    soc_pct=60.0,
+    soc_at=NOW - 30 * SECOND,
+    power_w=-6_000,
+    power_at=NOW - SECOND,
+    pack_temperature_c=20.0,
+)
+SOON = Plan(
+    vehicle_id=CAR,
+    made_at=NOW,
+    end_at=NOW + timedelta(hours=1),
+    soc_min_departure_pct=70.0,
+    steps=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("orders", "sight", "reason"),
+    [
+        ({}, {}, "delivering"),
+        ({"lease": replace(GOOD_LEASE, until=NOW)}, {}, "no_plan"),
+        ({"lease": replace(GOOD_LEASE, told_at=NOW - 99 * SECOND)}, {}, "restarted"),
+        ({"lease": replace(GOOD_LEASE, vehicle_id="veh_red")}, {}, "unknown_car"),
+        ({"stopped": ("com_1",)}, {}, "stopped"),
+        ({"cars": (limits(20, allowed=False),)}, {}, "discharge_not_allowed"),
+        ({"cars": (limits(58, allowed=True),)}, {}, "floor"),
+        ({"plan": SOON}, {}, "departure_minimum"),
+        ({}, {"reachable": False}, "unreachable"),
+        ({}, {"plugged": False}, "unplugged"),
+        ({}, {"plugged": None}, "unknown_car"),
+        ({}, {"certain": False}, "unknown_car"),
+        ({}, {"vehicle_id": "veh_guest"}, "unknown_car"),
+        ({}, {"soc_pct": None}, "soc_unknown"),
+        ({}, {"soc_at": NOW - 900 * SECOND}, "soc_stale"),
+        ({}, {"carried_pct": 10.1}, "soc_stale"),
+        ({}, {"soc_at": NOW - 61 * SECOND, "power_at": NOW - 61 * SECOND}, "blind"),
+        ({}, {"pack_temperature_c": -1.0}, "temperature"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ",".join(value),
+)
+def test_from_a_discharge_that_may_be_each_broken_condition_alone_makes_none(
+    orders: dict[str, Any], sight: dict[str, Any], reason: str
+) -> None:
+    """Promises 2 and 3, one by one; with nothing broken it discharges."""
+    known = replace(GOOD, **orders)
+    verdict = decide(
+        known,
+        replace(SEEN, **sight),
+        charger(known),
+        NOW,
+        started_at=NOW - 60 * SECOND,
+        charging=False,
+    )
+    assert verdict.reason == reason
+    assert ((verdict.setpoint_w or 0) < 0) is (reason == "delivering")
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(orders=ORDERS, sight=SIGHTS, charging=st.booleans())
+def test_promise_4_a_stop_in_force_is_always_zero(
+    orders: Orders, sight: Sight, *, charging: bool
+) -> None:
+    """Promise 4: above plan, park, charge now and the owner's own hand."""
+    # Where nothing can be reached or is plugged in, the wish is zero as well.
+    stop = Override(kind="stop", since=NOW, until=NOW + SECOND)
+    stopped = replace(orders, override=stop)
+    verdict = decide(stopped, sight, charger(stopped), NOW, started_at=NOW, charging=charging)
+    assert verdict.setpoint_w == 0
+
+
+def test_a_repeated_value_is_carried_and_a_new_one_is_believed() -> None:
+    """One hour of 6 kW out of 60 kWh at 0.933 is 10.7 points, whatever the sensor repeats."""
+    carry = Carry().told(60.0, NOW).counted(NOW, measured_w=0, commanded_w=0)
+    for minute in range(1, 61):
+        at = NOW + timedelta(minutes=minute)
+        carry = carry.counted(at, measured_w=-6_000, commanded_w=None).told(60.0, at)
+    assert carry.carried_pct(60_000, 0.933) == pytest.approx(10.718, abs=0.001)
+    assert carry.soc_at == NOW + timedelta(hours=1)
+    assert carry.told(50.0, NOW + timedelta(hours=2)).carried_pct(60_000, 0.933) == 0
+
+
+def test_a_restored_value_is_no_newer_than_what_was_on_disk() -> None:
+    on_disk = replace(Carry().told(60.0, NOW), restored=True)
+    later = NOW + timedelta(hours=1)
+    assert on_disk.told(60.0, later).soc_at == NOW
+    assert on_disk.told(60.0, later).told(60.0, later + SECOND).soc_at == later + SECOND
+    assert on_disk.told(59.0, later).soc_at == later
+
+
+def test_a_car_is_bound_only_when_both_plugs_went_in_together() -> None:
+    parking = Parking().charger_says(plugged=False, now=NOW).car_says(CAR, plugged=False, now=NOW)
+    early = parking.car_says(CAR, plugged=True, now=NOW + SECOND)
+    together = early.charger_says(plugged=True, now=NOW + 100 * SECOND)
+    apart = early.charger_says(plugged=True, now=NOW + 200 * SECOND)
+    assert (together.bound, apart.bound) == (CAR, None)
+    assert apart.presumed() == CAR
+    assert together.charger_says(plugged=False, now=NOW + 300 * SECOND).bound is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        (0, 1_400, Finding.WORKS),
+        (300, 1_650, Finding.WORKS),
+        (0, 40, Finding.NO_REACTION),
+        (0, -1_380, Finding.INVERTED),
+        (0, 4_200, Finding.WRONG_UNIT),
+        (0, 600, Finding.WRONG_UNIT),
+    ],
+)
+def test_the_meter_tells_what_a_command_of_1_4_kw_did(
+    before: int, after: int, finding: Finding
+) -> None:
+    assert classify(1_400, before, after) is finding
+    assert classify(-1_400, -before, -after) is finding
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    power=st.integers(-22_000, 22_000),
+    unit=st.sampled_from(list(Unit)),
+    phases=st.sampled_from([1, 3]),
+    inverted=st.booleans(),
+    step=st.sampled_from([0.1, 0.5, 1.0]),
+)
+def test_what_is_set_is_never_more_than_what_was_asked(
+    *, power: int, unit: Unit, phases: int, inverted: bool, step: float
+) -> None:
+    """Rounding to a charger's steps goes toward zero, and the sign is the charger's own."""
+    control = ChargerControl(
+        shape=Shape.SIGNED_NUMBER,
+        setpoint_entity="number.x",
+        unit=unit,
+        phases=phases,
+        inverted=inverted,
+    )
+    native = control.native(power, Range(low=-1e6, high=1e6, step=step))
+    watts = native * control.watts_per_unit * (-1 if inverted else 1)
+    assert abs(watts) <= abs(power) + 0.01
+    assert abs(watts) > abs(power) - step * control.watts_per_unit - 0.01
+    assert watts * power >= 0
+
+
+@pytest.mark.parametrize("power", [-3_000, 0, 3_000])
+def test_actions_of_the_owners_choice_are_given_the_power(power: int) -> None:
+    control = ChargerControl(shape=Shape.ACTIONS)
+    (call,) = control.calls(power, Range())
+    data: Any = call.data
+    assert data == {"power_w": power}
