@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL
+from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL, WEEKDAYS
 from custom_components.v2g_owner.departures import read_events
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
 
@@ -33,6 +33,10 @@ class Told:
         """Start present, having heard nothing."""
         self.bodies: list[Any] = []
         self.away = False
+
+    async def server(self) -> Any:
+        """Be the right version, and tell no time."""
+        return {"api_version": 1}
 
     async def post(self, path: str, body: Any) -> Any:
         """Keep a body; the home's own car, which reports as well, is not the subject."""
@@ -341,15 +345,17 @@ async def test_a_calendars_departures_reach_the_api_and_follow_its_changes(
     # Somebody else changes another leave time unseen: the mirror tries again, nothing is lost.
     coordinator = entry.runtime_data.coordinator
     stale = coordinator.data
-    await world.phone.patch(path, {"weekly": {"mon": "07:00"}})
-    await until(lambda: coordinator.data.departures[vehicle_id].weekly["mon"] == "07:00")
+    # A day on which the calendar's event is sooner, whenever this test runs.
+    day = WEEKDAYS[(begin + timedelta(days=3)).weekday()]
+    await world.phone.patch(path, {"weekly": {day: "07:00"}})
+    await until(lambda: coordinator.data.departures[vehicle_id].weekly[day] == "07:00")
     coordinator.data = stale
     agenda.entries = []
     hass.states.async_set("calendar.work", "off")
     await home.reaches("sensor", vehicle_id, "departure_source", "weekly")
     departures = await world.phone.get(path)
     assert departures["calendar"]["events"] == []
-    assert departures["weekly"]["mon"] == "07:00"
+    assert departures["weekly"][day] == "07:00"
 
     # A calendar that cannot be read leaves the last set alone.
     agenda.broken = True
