@@ -7,6 +7,7 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
     async_mock_service,
     get_system_health_info,
 )
@@ -53,6 +54,7 @@ async def test_an_offer_a_start_and_a_stop_trigger_under_their_own_names(
     calls = await automate(
         hass, *({"trigger": f"{DOMAIN}.{kind}", "target": targets} for kind in kinds)
     )
+    changes = async_capture_events(hass, "state_changed")
     hass.states.async_set(foreign.entity_id, "unknown")
     hass.states.async_set(
         foreign.entity_id, "2026-12-01T00:00:00+00:00", {"event_type": "offer_presented"}
@@ -78,6 +80,16 @@ async def test_an_offer_a_start_and_a_stop_trigger_under_their_own_names(
         await world.tick()
     await until(lambda: len(calls) == 4)
     assert [call.data["why"] for call in calls] == list(kinds)
+    # News of a reward alone still tells which deal it is for, and what stays after all costs.
+    states = (change.data["new_state"] for change in changes)
+    told = next(
+        state.attributes
+        for state in states
+        if state and state.attributes.get("event_type") == "reward_confirmed"
+    )
+    settlement = (await world.phone.get(f"/v1/commitments/{commitment_id}"))["settlement"]
+    assert (told["commitment_id"], told["delivered_wh"]) == (commitment_id, 400)
+    assert told["net_minor"] == settlement["breakdown"]["net_minor"] < settlement["net_minor"]
 
 
 async def test_conditions_tell_whether_discharging_is_allowed_and_an_offer_open(
