@@ -193,13 +193,6 @@ PLAN_STEP: Final = required(
         "soc_pct": _ANY_PCT,
     }
 )
-PLAN_STEP: Final = required(
-    {
-        "start_at": _AT,
-        "power_w": integer(-1_000_000, 1_000_000),
-        "soc_pct": _ANY_PCT,
-    }
-)
 EVALUATION: Final = required(
     {
         "evaluated_at": _AT,
