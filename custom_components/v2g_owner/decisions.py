@@ -1,6 +1,7 @@
 """Answer offers and stop discharging: what buttons and actions share."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from homeassistant.exceptions import ServiceValidationError
@@ -36,13 +37,18 @@ def find_offer(coordinator: V2GCoordinator, offer_id: str | None) -> Offer:
 
 
 def best_counter(offer: Offer) -> Json:
-    """Return the terms the API computed as the best to ask for; raises when it found none."""
+    """Return the terms the API computed as the best to ask for; raises when it found none.
+
+    Each is enough by itself. Nobody asks for less than is offered, and for another start only
+    where nothing else helps.
+    """
     counter = offer.evaluation.counter if offer.evaluation else None
-    terms = {
-        "energy_wh": counter.energy_wh if counter else None,
-        "price_per_kwh": counter.price_per_kwh if counter else None,
-        "start_at": _instant(counter.start_at) if counter else None,
-    }
+    price = counter.price_per_kwh if counter else None
+    if price is not None:
+        price = max(price, offer.terms.reward.price_per_kwh, key=Decimal)
+    terms: Json = {"energy_wh": counter.energy_wh if counter else None, "price_per_kwh": price}
+    if counter and not any(terms.values()):
+        terms["start_at"] = _instant(counter.start_at)
     known = {key: value for key, value in terms.items() if value is not None}
     if not known:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_counter")

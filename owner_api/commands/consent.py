@@ -113,7 +113,11 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
         for key in ("energy_wh", "price_per_kwh", "start_at")
         if key in call.body
     }
-    terms = build(CounterTerms, named) if named else decisions.best_counter(offer.evaluation)
+    terms = (
+        build(CounterTerms, named)
+        if named
+        else decisions.best_counter(offer.evaluation, offer.terms.reward.price_per_kwh)
+    )
     if terms is None:
         raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
     decisions.record(tx, call, offer, vehicle, "counter", method=call.body["method"], counter=terms)

@@ -1,6 +1,7 @@
 """What an answer leaves behind: the decision, and for a yes the deal."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from owner_api.calls import Call
@@ -22,15 +23,21 @@ from .records import OfferRecord, VehicleRecord
 _STEP_WH: Final = 500
 
 
-def best_counter(evaluation: Json | None) -> CounterTerms | None:
-    """Return the computed best terms, energy cut to what a park may learn; None without any."""
+def best_counter(evaluation: Json | None, offered: str | None) -> CounterTerms | None:
+    """Return the computed best terms, energy cut to what a park may learn; None without any.
+
+    ``offered`` is the offer's price per kWh: nobody asks for less than that. Each of the computed
+    terms is enough by itself, so that another start is asked for only where nothing else helps.
+    """
     best = (evaluation or {}).get("counter") or {}
-    energy = best.get("energy_wh")
+    energy, price = best.get("energy_wh"), best.get("price_per_kwh")
     released = energy // _STEP_WH * _STEP_WH if energy else None
+    if price and offered:
+        price = max(price, offered, key=Decimal)
     found = {
         "energy_wh": released or None,
-        "price_per_kwh": best.get("price_per_kwh"),
-        "start_at": best.get("start_at"),
+        "price_per_kwh": price,
+        "start_at": None if released or price else best.get("start_at"),
     }
     return build(CounterTerms, found) if any(found.values()) else None
 

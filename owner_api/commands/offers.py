@@ -122,7 +122,9 @@ def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
     rule = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
     unwanted = _unwanted(vehicle, offer, judged)
-    best = decisions.best_counter(judged.answer) if rule and rule.counter and unwanted else None
+    best = None
+    if rule and rule.counter and unwanted:
+        best = decisions.best_counter(judged.answer, offer.terms.reward.price_per_kwh)
     if rule and best:
         evaluations.store(tx, offer, evaluation, vehicle)
         rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)

@@ -1,5 +1,6 @@
 """The owner's answer over HTTP: one revision, exact terms, once; rules and automations within."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -184,6 +185,15 @@ async def test_promise_8_a_plain_counter_sends_the_computed_best_terms_rounded_t
     energy = answer.body["decision"]["counter_terms"]["energy_wh"]
     assert energy % 500 == 0
     assert 0 < energy <= answer.body["evaluation"]["max_energy_wh"]
+
+
+async def test_a_plain_counter_never_asks_for_less_than_is_offered(world: World) -> None:
+    deal = await presented(world)
+    answer = await world.decide(deal.owner, deal.offer, "counter")
+    computed = Decimal(answer.body["evaluation"]["counter"]["price_per_kwh"])
+    asked = Decimal(answer.body["decision"]["counter_terms"]["price_per_kwh"])
+    offered = Decimal(deal.offer["terms"]["reward"]["price_per_kwh"])
+    assert computed < offered == asked
 
 
 async def test_a_person_may_consent_to_less_than_asked_within_the_terms(world: World) -> None:
