@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 SOURCE = sorted((ROOT / "owner_api").rglob("*.py"))
 # The simulation and the command line are clients; the server is everything else.

@@ -24,6 +24,9 @@ from owner_api.schemas import views
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 def device_of(home: Home, identifier: str) -> dr.DeviceEntry:
     """Return one of our devices."""

@@ -17,6 +17,9 @@ from custom_components.v2g_owner.const import DOMAIN
 from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 async def automate(hass: HomeAssistant, *triggers: Any, conditions: Any = ()) -> list[Any]:
     """Set up an automation that calls a mocked action; returns the calls."""

@@ -16,6 +16,9 @@ from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 DETAILS = {
     "capacity_left",
     "capacity_lost_selling",

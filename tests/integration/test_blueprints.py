@@ -17,6 +17,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "blueprints/automation/v2g_owner"
 FILES = sorted(FOLDER.glob("*.yaml"))
 

@@ -14,6 +14,9 @@ from .charger_world import Wallbox, subentry
 from .conftest import Home, paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 NUMBER = {"setpoint_entity": "number.wallbox_setting", "unit": "a", "volts": 230, "phases": 1}
 AMOUNT = {**NUMBER, "min_power_w": 1_380}
 READY = {"car_is_mine": True, "test_discharge": False}

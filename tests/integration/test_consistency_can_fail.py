@@ -18,6 +18,9 @@ import pytest
 from . import test_consistency as rules
 from .conftest import Home
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 type Break = Callable[[Path], None]
 
 

@@ -25,6 +25,9 @@ from .fault_server import serving
 from .owner_world import OwnerWorld
 from .test_config_flow import begin, send
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 async def test_a_pairing_that_cannot_be_given_back_still_ends_the_form(
     hass: HomeAssistant, world: OwnerWorld, home: Home

@@ -11,6 +11,9 @@ from pytest_homeassistant_custom_component.common import MockUser
 from .conftest import Home
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 async def choose(home: Home, **form: Any) -> Any:
     """Open the car's form and set whose yes counts."""

@@ -13,6 +13,9 @@ from custom_components.v2g_owner.executor import STOP_HOLDS
 
 from .charger_world import CAR, Night, Wallbox, discharging, lease, orders, plan
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 

@@ -12,6 +12,9 @@ from custom_components.v2g_owner.const import DOMAIN
 from .conftest import Home
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 def device_of(home: Home, vehicle_id: str) -> str:
     """Return the id of a vehicle's device."""

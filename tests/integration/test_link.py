@@ -20,10 +20,14 @@ from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.decode import BadAnswerError
 from custom_components.v2g_owner.snapshot import StreamEvent, apply
 from custom_components.v2g_owner.stream import EventStream, read_events
+from owner_api.store import Store
 
 from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
 from .fault_server import problem, serving
 from .owner_world import OwnerWorld
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 SHORT = timedelta(milliseconds=20)
 
@@ -92,10 +96,10 @@ async def test_a_stream_that_can_no_longer_go_on_is_repaired_by_a_full_read(
     coordinator = home.entry.runtime_data.coordinator
     await world.stop_server()
     await until(lambda: not coordinator.stream_connected)
-    await world.start_server()
-    car_says(home.hass, 77)
-    await world.agent.store.write(lambda tx: tx.run("DELETE FROM outbox"))
-    await world.stop_server()
+    store, now = await Store.open(world.database), world.clock.now()
+    await store.write(lambda tx: tx.emit(world.owner_id, "park.news", now, {}))
+    await store.write(lambda tx: tx.run("DELETE FROM outbox"))
+    await store.close()
     await world.start_server()
     path = f"/v1/vehicles/{vehicle_id}/preferences"
     await world.phone.patch(path, {"soc_floor_pct": 33})

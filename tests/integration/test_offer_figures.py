@@ -22,6 +22,9 @@ from custom_components.v2g_owner.models_deal import Evaluation
 from .conftest import Home
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 OWNER_API = Path(__file__).parents[2] / "owner_api"
 
 

@@ -10,6 +10,9 @@ import pytest
 from .conftest import Home
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("key", "value", "field", "kept"),

@@ -22,6 +22,9 @@ from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 from .prices import PRICE, tell, told_prices, until_told
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 ONE, TWO = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
 PRICES = {NOON: Decimal("0.25"), ONE: Decimal("0.31"), TWO: Decimal("-0.02")}

@@ -21,6 +21,9 @@ from owner_api.commands import parks
 from .conftest import PLUG, SOC, Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 POWER = "sensor.car_power"
 PAGE = (Path(__file__).parents[2] / "docs/home-assistant.md").read_text(encoding="utf-8")
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)

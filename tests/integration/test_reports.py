@@ -18,6 +18,9 @@ from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReport
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def real_reports(monkeypatch: pytest.MonkeyPatch, short_reports: None) -> None:

@@ -18,6 +18,9 @@ from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedge
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def auto_enable_custom_integrations(

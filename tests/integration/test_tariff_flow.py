@@ -4,10 +4,14 @@ from typing import Any
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
 from homeassistant.core import HomeAssistant
+import pytest
 
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until
 from .owner_world import OwnerWorld
 from .prices import PRICE, tell, told_prices, until_told
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 
 async def change_tariff(home: Home, step: str) -> Any:

@@ -22,6 +22,9 @@ from owner_api.core.keyring import keyring, read_jwk
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 type Lose = Callable[[], Awaitable[None]]
 
 

@@ -21,6 +21,9 @@ from custom_components.v2g_owner.llm import TOOLS
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 VOICE = Path(__file__).parents[2] / "docs/voice"
 LANGUAGES = sorted(folder.name for folder in VOICE.iterdir() if folder.is_dir())
 

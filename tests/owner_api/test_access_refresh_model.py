@@ -12,6 +12,9 @@ from owner_api.commands import devices
 
 from .access_server import Server, running
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 GRACE = timedelta(seconds=10)
 LIFE = timedelta(days=180)
 

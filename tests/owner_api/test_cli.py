@@ -31,6 +31,9 @@ from owner_api.config import Config
 from owner_api.server.running import running_server
 from owner_api.store import migrating
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from owner_api.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
 

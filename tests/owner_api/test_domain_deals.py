@@ -19,7 +19,8 @@ from .domain_world import (
 )
 
 __all__ = ["running", "world"]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 async def accepted(world: World, **changes: Any) -> Deal:

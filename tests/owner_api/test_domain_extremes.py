@@ -9,7 +9,8 @@ from .deal_world import Deal, World, presented
 from .domain_world import running, world
 
 __all__ = ["running", "world"]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

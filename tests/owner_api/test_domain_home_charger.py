@@ -9,6 +9,9 @@ import pytest
 
 from .deal_world import Caller, Deal, World, active, open_world
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

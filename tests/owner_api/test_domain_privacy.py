@@ -17,7 +17,8 @@ from .domain_world import leave_at, preferences, running, world
 from .park_record import ParkRecord
 
 __all__ = ["running", "world"]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 POWER_W = -7000
 

@@ -34,6 +34,9 @@ from .access_server import Server, running
 from .conftest import StillClock
 from .http_bench import bench
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 DAY_S = 86_400
 
 

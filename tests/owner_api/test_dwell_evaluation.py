@@ -21,6 +21,9 @@ from owner_api.planning.dwell_evaluation import (
 )
 from owner_api.sessions_csv import read_sessions
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 TRONDHEIM_FILE = Path(__file__).parents[3] / "shared" / "data" / "trondheim_sessions.csv"
 OSLO = ZoneInfo("Europe/Oslo")
 

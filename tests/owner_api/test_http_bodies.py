@@ -15,6 +15,9 @@ from owner_api.store import Store
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import bench
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 JSON = {"Content-Type": "application/json", "Idempotency-Key": "k1"}
 
 

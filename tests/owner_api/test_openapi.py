@@ -20,6 +20,9 @@ from owner_api.store import Store
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import bench
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 type Operation = tuple[str, str, dict[str, Any]]

@@ -11,6 +11,9 @@ from owner_api.store import Tx
 
 from .deal_world import Caller, Deal, open_world, scheduled
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 COPIES = 10_000
 LISTS = {
     "/v1/offers?state=all": ("offer", "offer_id", "off"),

@@ -23,6 +23,9 @@ from .deal_world import open_world
 from .route_judge import Cast, build, judge, refused_owners, routes_of, uncovered
 from .route_rows import ROWS
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 _LIMITS = Config(
     rate_per_s=1e6,
     rate_burst=10**7,

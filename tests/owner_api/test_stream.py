@@ -15,6 +15,9 @@ from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import Bench, bench, until
 from tests.owner_api.sse import Event, events
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 GUARD_S = 30
 
 

@@ -10,6 +10,9 @@ from .instances import random_request
 from .oracle import Oracle
 from .requests import ask
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 DEFAULT_INSTANCES = 300
 ISSUE_INSTANCES = 1_500
 MORE_INSTANCES = int(os.environ.get("V2G_QUOTE_INSTANCES", "0"))

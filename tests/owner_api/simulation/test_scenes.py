@@ -10,6 +10,9 @@ from owner_api.simulation.reference_day import Role
 from owner_api.simulation.stage import Stage
 from owner_api.simulation.tally import Result
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 SEED = 5
 
 

@@ -11,6 +11,9 @@ from owner_api.cli import main
 from owner_api.sessions_csv import CANONICAL_COLUMNS
 from owner_api.simulation.command import simulate
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 HEADER = ",".join(CANONICAL_COLUMNS)
 ROWS = [
     *(

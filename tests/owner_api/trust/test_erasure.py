@@ -4,12 +4,16 @@ from pathlib import Path
 
 from click.testing import CliRunner
 import orjson
+import pytest
 
 from owner_api.cli import main
 from owner_api.core import merkle, receipt
 from tests.owner_api.deal_world import World
 
 from .test_journal import public_keys, receipts_of, settled
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 
 async def test_an_owner_takes_everything_along_and_is_told_what_an_erasure_leaves(

@@ -8,12 +8,16 @@ import uuid
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 import orjson
 from probatio import Schema
+import pytest
 
 from owner_api.commands.planner import ask
 from owner_api.core import checkpoint, merkle, receipt
 from owner_api.core.keyring import Keyring, keyring, read_jwk, read_keys
 from owner_api.schemas import ledger as messages
 from tests.owner_api.deal_world import Caller, Deal, World, active, presented
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 
 async def public_keys(world: World) -> Keyring:

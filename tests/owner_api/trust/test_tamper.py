@@ -9,6 +9,9 @@ from owner_api.audit.findings import COVERED
 from .books_world import Books, make_books
 from .tamper import Tally, half_blind, run
 
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 async def books(tmp_path_factory: pytest.TempPathFactory) -> Books:
