@@ -16,7 +16,7 @@ from tests.owner_api.http_bench import count
 
 ROOT = Path(__file__).parents[2]
 CALLERS = 16
-CYCLES = 20
+CYCLES = 8
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 
 from owner_api.store import Store
 
-CYCLES = 15
+CYCLES = 6
 
 # Sixteen callers write as fast as they are answered and name each write only after its answer.
 WRITER = """
