@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final, override
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .api_errors import OwnerApiError
-from .const import DOMAIN, LOGGER
-from .coordinator import V2GConfigEntry
-from .decode import BadAnswerError, decode
+from .const import LOGGER
+from .coordinator import V2GConfigEntry, update_failures
+from .decode import decode
 
 # The ledger counts full days only; four looks a day show a new one soon enough.
 _READ_INTERVAL: Final = timedelta(hours=6)
@@ -67,18 +66,6 @@ class BatteryHealthCoordinator(DataUpdateCoordinator[BatteryHealth | None]):
     @override
     async def _async_update_data(self) -> BatteryHealth:
         """Read the ledger."""
-        try:
+        with update_failures():
             answer = await self.config_entry.runtime_data.coordinator.api.get(self._path)
             return decode(BatteryHealth, answer)
-        except OwnerApiError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="cannot_connect",
-                translation_placeholders={"detail": str(error)},
-            ) from error
-        except BadAnswerError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="bad_answer",
-                translation_placeholders={"detail": str(error)},
-            ) from error

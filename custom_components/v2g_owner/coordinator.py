@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, override
 
@@ -19,6 +20,25 @@ from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
 from .trust_watch import LogWatch
 
 type EventListener = Callable[[StreamEvent], None]
+
+
+@contextmanager
+def update_failures() -> Generator[None]:
+    """Raise what goes wrong while reading as the failed update that Home Assistant shows."""
+    try:
+        yield
+    except OwnerApiError as error:
+        raise UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key="cannot_connect",
+            translation_placeholders={"detail": str(error)},
+        ) from error
+    except BadAnswerError as error:
+        raise UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key="bad_answer",
+            translation_placeholders={"detail": str(error)},
+        ) from error
 
 
 class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
@@ -65,27 +85,16 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
     @override
     async def _async_update_data(self) -> Snapshot:
         """Read everything, then catch up with what the stream said meanwhile."""
-        try:
-            snapshot = read_snapshot(await self.api.get("/v1/snapshot"))
+        with update_failures():
+            try:
+                snapshot = read_snapshot(await self.api.get("/v1/snapshot"))
+            except OwnerApiAuthError as error:
+                raise ConfigEntryAuthFailed(
+                    translation_domain=DOMAIN, translation_key="not_paired"
+                ) from error
             for event in self._recent:
                 if event.seq > snapshot.last_event_id:
                     snapshot = apply(snapshot, event)
-        except OwnerApiAuthError as error:
-            raise ConfigEntryAuthFailed(
-                translation_domain=DOMAIN, translation_key="not_paired"
-            ) from error
-        except OwnerApiError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="cannot_connect",
-                translation_placeholders={"detail": str(error)},
-            ) from error
-        except BadAnswerError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="bad_answer",
-                translation_placeholders={"detail": str(error)},
-            ) from error
         return snapshot
 
     @callback
