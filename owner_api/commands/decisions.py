@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
 
 from owner_api.calls import Call
 from owner_api.core.canonical import sha256
@@ -17,10 +16,8 @@ from owner_api.store.tx import Tx
 
 from . import announce, journal
 from .edge import Json, build
-from .evaluate import Judgement
+from .evaluate import RELEASED_STEP_WH, Judgement
 from .records import OfferRecord, VehicleRecord
-
-_STEP_WH: Final = 500
 
 
 def best_counter(evaluation: Json | None, offered: str | None) -> CounterTerms | None:
@@ -31,7 +28,7 @@ def best_counter(evaluation: Json | None, offered: str | None) -> CounterTerms |
     """
     best = (evaluation or {}).get("counter") or {}
     energy, price = best.get("energy_wh"), best.get("price_per_kwh")
-    released = energy // _STEP_WH * _STEP_WH if energy else None
+    released = energy // RELEASED_STEP_WH * RELEASED_STEP_WH if energy else None
     if price and offered:
         price = max(price, offered, key=Decimal)
     found = {

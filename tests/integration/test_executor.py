@@ -137,7 +137,6 @@ async def test_promise_2_the_floor_holds_with_a_frozen_and_with_an_honest_sensor
     assert discharging(seconds[-60:]) == []
 
 
-@pytest.mark.slow
 async def test_promise_3_a_sensor_that_falls_silent_stops_the_discharge(night: Night) -> None:
     """Promise 3: too old is 15 minutes; with neither meter nor sensor it is one minute."""
     executor = await night.start()
@@ -165,7 +164,6 @@ async def test_promise_3_blind_for_a_minute_is_a_stop(night: Night) -> None:
     assert seconds[-1].reason == "blind"
 
 
-@pytest.mark.slow
 async def test_promise_3_a_frozen_sensor_is_carried_for_ten_points_at_most(night: Night) -> None:
     """Promise 3: then the meter's word alone no longer counts."""
     executor = await night.start()
@@ -408,7 +406,6 @@ async def test_a_long_restart_forgets_which_car_stood_there(night: Night) -> Non
     assert seconds[-1].reason == "unknown_car"
 
 
-@pytest.mark.slow
 async def test_in_the_night_the_clock_changes_the_car_is_ready_at_the_same_instant(
     night: Night,
 ) -> None:

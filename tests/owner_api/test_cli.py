@@ -278,7 +278,6 @@ def test_a_taken_address_is_reported_and_leaves_the_database_free(database: Path
     assert add_owner(database)
 
 
-@pytest.mark.slow
 def test_a_first_start_makes_the_database_and_sigint_stops_it_well(missing: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--database", str(missing), "--listen", "127.0.0.1:0"],

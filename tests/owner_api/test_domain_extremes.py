@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
     "seeds",
     [
         pytest.param(range(40), id="few"),
-        pytest.param(range(40, 240), id="many", marks=pytest.mark.slow),
+        pytest.param(range(40, 240), id="many"),
     ],
 )
 async def test_promise_10_no_car_owner_or_offer_that_the_schemas_allow_breaks_the_quote(

@@ -202,7 +202,7 @@ RELEASED = (1000, 2500, 4000, 5500, 6000, 7000)
     "seeds",
     [
         pytest.param((0, 1, 2), id="few"),
-        pytest.param(range(3, 60), id="many", marks=pytest.mark.slow),
+        pytest.param(range(3, 60), id="many"),
     ],
 )
 async def test_promise_7_accepting_owners_whose_availability_rounds_alike_look_the_same(

@@ -45,7 +45,6 @@ def held_out(trondheim: Sequence[UserStay]) -> HeldOut:
     return hold_out(trondheim, OSLO)
 
 
-@pytest.mark.slow
 def test_the_forecast_is_calibrated_on_stays_it_has_not_seen(held_out: HeldOut) -> None:
     """Criterion 4: pinball 10 % better, 80 % band 0.77-0.83, P(leave before q10) 0.06-0.14."""
     ours, global_ = score(held_out, OURS), score(held_out, "user_global")
@@ -79,7 +78,6 @@ def test_a_guard_at_q05_leaves_less_than_one_in_a_hundred_discharging_sessions_s
     assert rows[0.05].saving_share < rows[0.1].saving_share < rows[0.5].saving_share < 1
 
 
-@pytest.mark.slow
 def test_the_first_weeks_are_calibrated_by_a_prior_without_the_user(
     trondheim: Sequence[UserStay],
 ) -> None:
@@ -93,7 +91,6 @@ def test_the_first_weeks_are_calibrated_by_a_prior_without_the_user(
     assert ours.pinball_h < score(first, "population").pinball_h
 
 
-@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(1.6, 60), st.floats(0, 23.9)), min_size=1, max_size=12),
     st.floats(0, 1),

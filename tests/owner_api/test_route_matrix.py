@@ -87,7 +87,6 @@ async def test_one_handler_without_its_owner_filter_turns_the_matrix_red(
     assert red == named | {key for key in ROWS if key[1].startswith("/v1/chargers/{charger_id}")}
 
 
-@pytest.mark.slow
 async def test_every_route_that_answers_as_another_tenant_turns_red(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +109,6 @@ async def test_every_route_that_answers_as_another_tenant_turns_red(
     assert red <= routes_of(cast.world.agent.app)
 
 
-@pytest.mark.slow
 async def test_a_route_that_forgets_its_role_turns_red(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

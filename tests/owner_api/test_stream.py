@@ -42,7 +42,6 @@ async def take(api: Bench, wanted: int, after: int | None, party: str = "own_a")
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_promise_10_random_disconnects_miss_and_repeat_nothing(
     store: Store, clock: StillClock, seed: int

@@ -112,7 +112,6 @@ def test_the_switches_that_break_promises_are_not_offered_to_people() -> None:
     assert any(option.name == "without" for option in simulate.params)
 
 
-@pytest.mark.slow
 def test_both_scenes_in_full_break_no_promise() -> None:
     """Twenty cars on the reference day, ten carry the base station."""
     result = run("--json", "--seed", "11")

@@ -26,7 +26,6 @@ def tally(books: Books) -> Tally:
     return run(books, 3)
 
 
-@pytest.mark.slow
 def test_promise_6_nothing_that_was_bent_goes_unseen(tally: Tally) -> None:
     assert tally.missed.total() == 0, tally.examples
     assert tally.tried.total() > 250
