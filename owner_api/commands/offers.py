@@ -115,7 +115,8 @@ def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     """Judge a fresh revision: decline it, accept or counter it by a rule, or present it."""
     offer = OfferRecord.find(tx, offer_id)
     if session.state != "bound" or session.vehicle_id is None:
-        _move(tx, offer, Judged(OfferState.AUTO_DECLINED, "unbound_session"), call.now, None)
+        # Nobody knows whose car it is, so there is no owner's word to decline it by.
+        _move(tx, offer, Judged(OfferState.REJECTED, "unbound_session"), call.now, None)
         return
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     judged = judge(tx, vehicle, session, offer.terms, call.now)

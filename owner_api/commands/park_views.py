@@ -36,7 +36,7 @@ _STOP_WORDS: Final = {
 
 def offer_reason(offer: OfferRecord) -> str | None:
     """Return why the offer was not taken; a person's plain no needs no reason."""
-    if offer.state is not OfferState.AUTO_DECLINED:
+    if offer.state not in (OfferState.AUTO_DECLINED, OfferState.REJECTED):
         return None
     code = offer.state_reason or ""
     if code in _PRICE_CODES:

@@ -55,7 +55,7 @@ async def test_promise_1_on_a_claimed_session_nothing_is_presented_or_accepted_b
     session = await here.open(member_ref=here.member)
     assert session["state"] == "claimed"
     offer = await world.offer(here.park, session["session_id"])
-    assert (offer["state"], offer["reason"]) == ("auto_declined", "not_available")
+    assert (offer["state"], offer["reason"]) == ("rejected", "not_available")
     assert (await here.owner.get("/v1/offers?state=all"))["items"] == []
     body = {
         "session_id": session["session_id"],

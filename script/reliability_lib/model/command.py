@@ -1,12 +1,13 @@
 """Play random steps of the whole API and hold the real store against an independent model."""
 
 import argparse
+import os
 from typing import Final
 
 from script.reliability_lib.report import counts
 
-from .drawing import REACHABLE, Transition
-from .run import Played, noticed, play, short, table
+from .drawing import TRANSITIONS, Transition
+from .run import noticed, play_apart, short, table
 
 _PROOF: Final[Transition] = ("offer", "presented", "withdrawn")
 _PROOF_STEPS: Final = 30_000
@@ -19,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=_FULL_RUN)
     parser.add_argument("--seconds", type=float, help="stop the run after this long")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes, each with own seeds"
+    )
     parser.add_argument("--least", type=int, default=_LEAST, help="times per transition")
     parser.add_argument(
         "--alter-all", action="store_true", help="prove it with each transition altered, not one"
@@ -27,15 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> bool:
     """Play, print the transitions, then play with a wrong model."""
-
-    def enough(played: Played) -> bool:
-        return options.seconds is not None and played.seconds > options.seconds
-
-    played = play(options.steps, options.seed, until=enough)
+    played = play_apart(options.steps, options.seed, options.workers, seconds=options.seconds)
     missing = short(played, options.least)
     counts(
         "model: state equals model and every currency sums to zero after each step",
         (
+            ("processes", options.workers),
             ("steps", played.steps),
             ("worlds", played.worlds),
             ("requests", played.requests),
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def _prove(options: argparse.Namespace) -> bool:
-    altered = REACHABLE if options.alter_all else (_PROOF,)
+    altered = TRANSITIONS if options.alter_all else (_PROOF,)
     overlooked = []
     slowest = 0
     for each in altered:

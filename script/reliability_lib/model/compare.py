@@ -26,11 +26,20 @@ class DivergedError(Exception):
 
 def stored_instant(at: datetime | None) -> str | None:
     """Return an instant as the database holds it."""
-    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if at is None else at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def compare(connection: sqlite3.Connection, twin: Twin) -> None:
     """Raise DivergedError at the first thing that differs, or when a currency does not sum to 0."""
+    # One snapshot for all statements: each alone would take and give back the file's locks.
+    connection.execute("BEGIN")
+    try:
+        _compare(connection, twin)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _compare(connection: sqlite3.Connection, twin: Twin) -> None:
     rows = connection.execute
     offers = {
         (o.offer_id, o.state, o.revision, o.deal and o.deal.commitment_id)
@@ -48,7 +57,7 @@ def compare(connection: sqlite3.Connection, twin: Twin) -> None:
     if wrong := {currency: total for currency, total in sums.items() if total}:
         raise DivergedError(f"currencies that do not sum to zero: {wrong}")
     _same("balances", {b for b in balances if b[2]}, _balances(twin))
-    stays = {(s.session_id, "ended" if s.ended else "bound") for s in twin.stays}
+    stays = {(s.session_id, s.state) for s in twin.stays}
     _same("sessions", set(rows(_STAYS)), stays)
 
 

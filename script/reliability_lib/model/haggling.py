@@ -84,6 +84,9 @@ class Haggling(World):
         if not self._holds(car, 3000) or (old and self.chance.random() < 0.95):
             await self._fill(car)
             return
+        await self._ask(car, stay)
+
+    async def _ask(self, car: Car, stay: Stay) -> None:
         made = self._terms(car)
         if made is None:
             return
@@ -119,13 +122,32 @@ class Haggling(World):
                 raise DivergedError(f"{offer.offer_id}: the rule's yes made no deal")
             self.twin.commit(offer, commitment_id, self.now)
 
+    async def _ask_nobody(self) -> None:
+        """Offer to a car that nobody knows, and try to go on with what was rejected."""
+        park, draw = self.chance.choice(self.parks), self.chance.random()
+        stay = self.strangers.get(park.party_id)
+        asked = [o for o in self.twin.offers.values() if o.stay is stay]
+        if stay is None:
+            self.strangers[park.party_id] = await self._plug_in_stranger(park)
+        elif draw < 0.1:
+            await self._end(self.strangers.pop(park.party_id))
+        elif draw < 0.8 or not asked:
+            await self._ask(self.nobody, stay)
+        elif draw < 0.9:
+            await self._take_back(asked[-1])
+        else:
+            await self._decide_for_another(asked[-1])
+
+    async def _take_back(self, offer: Offer) -> None:
+        path = "/v1/park/offers/{offer_id}/withdrawal"
+        park = offer.stay.park
+        answer = await self.send(park, "POST", path, {}, offer_id=offer.offer_id)
+        self.agree("withdrawal", answer, self.twin.withdraw(offer, self.now))
+
     async def _answer(self, offer: Offer) -> None:
         draw = self.chance.random()
         if draw < 0.12:
-            path = "/v1/park/offers/{offer_id}/withdrawal"
-            park = offer.stay.park
-            answer = await self.send(park, "POST", path, {}, offer_id=offer.offer_id)
-            self.agree("withdrawal", answer, self.twin.withdraw(offer, self.now))
+            await self._take_back(offer)
         elif draw < 0.32:
             await self._revise(offer)
         elif draw < 0.35:

@@ -28,6 +28,8 @@ class Player(Haggling, Delivering, Settling):
             await self._repeat()
         elif draw < 0.12:
             await self._pass_time(running=bool(running))
+        elif draw < 0.14:
+            await self._ask_nobody()
         else:
             await self._visit(self.chance.choice(self.cars))
         self.steps += 1
@@ -132,10 +134,6 @@ class Player(Haggling, Delivering, Settling):
                     self.twin.close_offers(stay)
 
     async def _unplug(self, car: Car, stay: Stay) -> None:
-        body = {"unplugged_at": self.desk.at(0)}
-        path = "/v1/park/sessions/{session_id}/end"
-        answer = await self.send(stay.park, "POST", path, body, session_id=stay.session_id)
-        self.agree("unplug", answer, (200, None))
-        self.twin.end_stay(stay, self.now)
+        await self._end(stay)
         car.stay = None
         await self._tell(car, plugged_in=False)

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+import logging
+import multiprocessing
 from pathlib import Path
 import random
 import shutil
@@ -12,13 +16,15 @@ from time import monotonic
 
 from .compare import DivergedError
 from .desk import Desk
-from .drawing import NOT_OFFERED, REACHABLE, TRANSITIONS, Transition
+from .drawing import TRANSITIONS, Transition
 from .player import Player
 from .twin import Twin
 
 # A fresh world before its books get long: holding everything against the model costs its size.
 STEPS_PER_WORLD = 500
 _DATABASE = "model.db"
+# Nothing here asks what survives, so the files may lie in memory.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a fresh private folder is made in it
 
 
 @dataclass
@@ -33,6 +39,10 @@ class Played:
     seconds: float = 0
     taken: Counter[Transition] = field(default_factory=Counter)
     diverged: str | None = None
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
 
 
 async def _template(folder: Path) -> None:
@@ -62,40 +72,69 @@ async def _world(
 
 def play(
     steps: int,
-    seed: int,
+    seed: int | str,
     *,
     altered: Transition | None = None,
-    until: Callable[[Played], bool] = lambda _played: False,
+    seconds: float | None = None,
 ) -> Played:
-    """Play ``steps`` steps, world after world, until the model and the store disagree."""
-    played = Played()
-    with tempfile.TemporaryDirectory() as template:
-        # The schema's migrations take longer than a hundred steps.
+    """Play ``steps`` steps, world after world, until the model and the store disagree.
+
+    ``seconds`` ends it earlier, after the world that was going on.
+    """
+    played, began = Played(), monotonic()
+    # The schema's migrations take longer than a hundred steps.
+    with _folder() as template:
         asyncio.run(_template(Path(template)))
-        _play(played, steps, seed, Path(template), altered, until)
+        while played.steps < steps and played.diverged is None:
+            chance = random.Random(f"{seed}/{played.worlds}")  # noqa: S311 - a plan to repeat
+            wanted = min(STEPS_PER_WORLD, steps - played.steps)
+            with _folder() as made:
+                folder = Path(made) / "world"
+                shutil.copytree(template, folder)
+                try:
+                    asyncio.run(_world(folder, wanted, chance, altered, played))
+                except DivergedError as error:
+                    played.diverged = f"world {seed}/{played.worlds - 1}: {error}"
+            played.seconds = monotonic() - began
+            if seconds is not None and played.seconds > seconds:
+                break
     return played
 
 
-def _play(
-    played: Played,
-    steps: int,
-    seed: int,
-    template: Path,
-    altered: Transition | None,
-    until: Callable[[Played], bool],
-) -> None:
-    began = monotonic()
-    while played.steps < steps and played.diverged is None and not until(played):
-        chance = random.Random(f"{seed}/{played.worlds}")  # noqa: S311 - a plan to repeat
-        wanted = min(STEPS_PER_WORLD, steps - played.steps)
-        with tempfile.TemporaryDirectory() as made:
-            folder = Path(made) / "world"
-            shutil.copytree(template, folder)
-            try:
-                asyncio.run(_world(folder, wanted, chance, altered, played))
-            except DivergedError as error:
-                played.diverged = f"world {seed}/{played.worlds - 1}: {error}"
-        played.seconds = monotonic() - began
+def play_apart(steps: int, seed: int, workers: int, *, seconds: float | None = None) -> Played:
+    """Play in so many processes, each with seeds of its own, and return their sum."""
+    if workers == 1:
+        return play(steps, seed, seconds=seconds)
+    began, shares = (
+        monotonic(),
+        [steps // workers + (at < steps % workers) for at in range(workers)],
+    )
+    seeds = [f"{seed}.{at}" for at in range(workers)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quietly) as pool:
+        total = together(pool.map(partial(play, seconds=seconds), shares, seeds))
+    total.seconds = monotonic() - began
+    return total
+
+
+def _quietly() -> None:
+    """Keep what the servers log out of the report, as the command does in its own process."""
+    logging.getLogger("owner_api").addHandler(logging.NullHandler())
+
+
+def together(found: Iterable[Played]) -> Played:
+    """Return the sum of several runs; the first divergence stands for all."""
+    total = Played()
+    for each in found:
+        total.steps += each.steps
+        total.worlds += each.worlds
+        total.requests += each.requests
+        total.refused += each.refused
+        total.repeated += each.repeated
+        total.seconds = max(total.seconds, each.seconds)
+        total.taken += each.taken
+        total.diverged = total.diverged or each.diverged
+    return total
 
 
 def noticed(altered: Transition, seed: int, most: int) -> Played:
@@ -107,15 +146,12 @@ def table(played: Played, least: int) -> list[str]:
     """Return the transitions and how often each was taken; short ones are marked."""
     lines = []
     for each in TRANSITIONS:
-        count, mark = played.taken[each], ""
-        if each in NOT_OFFERED:
-            mark = "  drawn, but no command leads there"
-        elif count < least:
-            mark = f"  < {least}"
+        count = played.taken[each]
+        mark = f"  < {least}" if count < least else ""
         lines.append(f"  {each[0]:<10} {each[1]:>13} → {each[2]:<13} {count:>8}{mark}")
     return lines
 
 
 def short(played: Played, least: int) -> list[Transition]:
     """Return the transitions taken less often than ``least`` times."""
-    return [each for each in REACHABLE if played.taken[each] < least]
+    return [each for each in TRANSITIONS if played.taken[each] < least]

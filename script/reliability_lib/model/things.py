@@ -26,6 +26,8 @@ class Stay:
 
     session_id: str
     park: Party
+    # Nobody knows whose car it is.
+    claimed: bool = False
     ended: bool = False
     measured_at: datetime | None = None
     seen_at: datetime | None = None
@@ -37,6 +39,13 @@ class Stay:
     true_at: datetime | None = None
     setpoint_w: int = 0
     lease_until: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """The session's state as the API names it."""
+        if self.ended:
+            return "ended"
+        return "claimed" if self.claimed else "bound"
 
     def run_until(self, now: datetime) -> None:
         """Let the charger do what its lease allows up to ``now``."""

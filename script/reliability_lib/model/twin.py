@@ -55,7 +55,9 @@ class Twin:
     def judge(self, offer: Offer, now: datetime) -> str:
         """Judge a fresh revision of an offer; return its state."""
         car, terms = offer.car, offer.terms
-        if self.unwanted(offer, now):
+        if offer.stay.claimed:
+            verdict = "rejected"
+        elif self.unwanted(offer, now):
             verdict = "auto_declined"
         elif car.by_rules and terms.price >= "1.5":
             verdict = "accepted"

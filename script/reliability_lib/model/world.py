@@ -45,6 +45,9 @@ class World:
         self.cars: list[Car] = []
         self.owners: list[Party] = []
         self.parks: list[Party] = []
+        # One car at most at each park that nobody knows, and the owner it does not have.
+        self.strangers: dict[str, Stay] = {}
+        self.nobody = Car(vehicle_id="", owner=Party(kind="owner", party_id=""))
         self.steps = 0
         self.asked = 0
         self.refused = 0
@@ -165,6 +168,21 @@ class World:
         car.stay = Stay(session_id=made.body["session_id"], park=park, true_at=self.now)
         car.anchor_wh = None
         self.twin.stays.append(car.stay)
+
+    async def _plug_in_stranger(self, park: Party) -> Stay:
+        body = {"evse_id": "S", "plugged_in_at": self.desk.at(0)}
+        made = await self.send(park, "POST", "/v1/park/sessions", body)
+        self.agree("stranger", made, (201, None))
+        stay = Stay(session_id=made.body["session_id"], park=park, claimed=True)
+        self.twin.stays.append(stay)
+        return stay
+
+    async def _end(self, stay: Stay) -> None:
+        body = {"unplugged_at": self.desk.at(0)}
+        path = "/v1/park/sessions/{session_id}/end"
+        answer = await self.send(stay.park, "POST", path, body, session_id=stay.session_id)
+        self.agree("unplug", answer, (200, None))
+        self.twin.end_stay(stay, self.now)
 
     async def _tell(self, car: Car, *, plugged_in: bool | None = None) -> None:
         """Send what the car says: its charge, and its plug when asked to."""
