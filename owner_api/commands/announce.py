@@ -26,22 +26,20 @@ def session(tx: Tx, session_id: str, now: datetime) -> None:
         tx.emit(record.owner_id, f"session.{record.state}", now, shown)
 
 
-def offer(tx: Tx, offer_id: str, now: datetime) -> OfferRecord:
-    """Tell both sides how an offer stands."""
-    record = OfferRecord.find(tx, offer_id)
-    kind = f"offer.{record.state}"
-    tx.emit(record.park_id, kind, now, park_views.offer_view(record))
-    if record.owner_id:
-        tx.emit(record.owner_id, kind, now, owner_views.offer_view(tx, record))
-    return record
+def offer(tx: Tx, record: OfferRecord, now: datetime) -> tuple[Json, Json | None]:
+    """Tell both sides how an offer stands; returns what the park and the owner were told."""
+    for_park = park_views.offer_view(record)
+    tx.emit(record.park_id, f"offer.{record.state}", now, for_park)
+    return for_park, offer_to_owner(tx, record, now)
 
 
-def offer_to_owner(tx: Tx, offer_id: str, now: datetime) -> None:
-    """Tell only the owner that an open offer looks different; the park must not notice."""
-    record = OfferRecord.find(tx, offer_id)
-    if record.owner_id:
-        shown = owner_views.offer_view(tx, record)
-        tx.emit(record.owner_id, f"offer.{record.state}", now, shown)
+def offer_to_owner(tx: Tx, record: OfferRecord, now: datetime) -> Json | None:
+    """Tell only the owner how an offer stands: when it looks different, no park must notice."""
+    if record.owner_id is None:
+        return None
+    shown = owner_views.offer_view(tx, record)
+    tx.emit(record.owner_id, f"offer.{record.state}", now, shown)
+    return shown
 
 
 def commitment(

@@ -11,7 +11,6 @@ from owner_api.core.machine import (
 )
 from owner_api.core.model import CounterTerms, Departure
 from owner_api.problems import FieldError, Problem, ProblemCode
-from owner_api.store.documents import to_json
 from owner_api.store.tx import Tx
 
 from . import announce, decisions, evaluations, vehicles
@@ -58,16 +57,16 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
-        _accept(tx, call, offer, vehicle)
+        changed = _accept(tx, call, offer, vehicle)
     elif to is OfferState.COUNTERED:
-        _counter(tx, call, offer, vehicle)
+        changed = _counter(tx, call, offer, vehicle)
     else:
-        decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
-    changed = announce.offer(tx, offer.offer_id, call.now)
+        changed = decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
+    _, shown = announce.offer(tx, changed, call.now)
     # Only a yes reserves energy: after any other answer the vehicle stands as before.
     if to is OfferState.ACCEPTED:
         announce.vehicle(tx, vehicle.vehicle_id, call.now)
-    return Reply(body=offer_view(tx, changed), status=201)
+    return Reply(body=shown, status=201)
 
 
 def _check_method(method: str, vehicle: VehicleRecord) -> None:
@@ -80,7 +79,7 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
         )
 
 
-def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:
     """Judge once more with what is known now, then make the deal."""
     body = call.body
     session = SessionRecord.find(tx, offer.session_id)
@@ -101,12 +100,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> N
         departures = vehicles.named(vehicle, Departure(departure_at=named))
         vehicles.set_departures(tx, vehicle, departures, call.now)
     shown = evaluation_view(vehicle, judged, offer.terms, call.now)
-    tx.update("offer", {"offer_id": offer.offer_id}, evaluation=to_json(shown).decode())
-    decisions.record(tx, call, offer, vehicle, "accept", method=body["method"], energy_wh=wanted)
-    decisions.commit(tx, call, offer, vehicle, judged, wanted)
+    offer = offer.changed(tx, **evaluations.columns(shown, vehicle))
+    offer = decisions.record(
+        tx, call, offer, vehicle, "accept", method=body["method"], energy_wh=wanted
+    )
+    return decisions.commit(tx, call, offer, vehicle, judged, wanted)
 
 
-def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:
     """Release the owner's terms: what the body names, else the computed best ones."""
     named = {
         key: call.body[key]
@@ -120,4 +121,6 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
     )
     if terms is None:
         raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
-    decisions.record(tx, call, offer, vehicle, "counter", method=call.body["method"], counter=terms)
+    return decisions.record(
+        tx, call, offer, vehicle, "counter", method=call.body["method"], counter=terms
+    )

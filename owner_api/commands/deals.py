@@ -25,7 +25,7 @@ from . import announce
 from .owner_views import commitment_view
 from .paging import read_page
 from .park_views import commitment_view as park_commitment_view
-from .records import CommitmentRecord
+from .records import CommitmentRecord, OfferRecord
 
 
 def facts(deal: CommitmentRecord) -> CommitmentFacts:
@@ -149,18 +149,14 @@ def confirm_stop(tx: Tx, call: Call) -> Reply:
 def close_offers(tx: Tx, session_id: str, now: datetime, reason: str = "session_ended") -> None:
     """Take back what is still open in a session that no longer has its vehicle."""
     rows = tx.all(
-        "SELECT offer_id FROM offer WHERE session_id = ? AND state IN ('presented', 'countered')",
+        "SELECT * FROM offer WHERE session_id = ? AND state IN ('presented', 'countered')",
         session_id,
     )
     for row in rows:
-        tx.update(
-            "offer",
-            {"offer_id": row["offer_id"]},
-            state=OfferState.WITHDRAWN.value,
-            state_reason=reason,
-            updated_at=now,
+        withdrawn = OfferRecord.from_row(row).changed(
+            tx, state=OfferState.WITHDRAWN.value, state_reason=reason, updated_at=now
         )
-        announce.offer(tx, row["offer_id"], now)
+        announce.offer(tx, withdrawn, now)
 
 
 def has_delivered(deal: CommitmentRecord) -> bool:

@@ -50,7 +50,7 @@ def record(
     energy_wh: int | None = None,
     counter: CounterTerms | None = None,
     rule: Rule | None = None,
-) -> Decision:
+) -> OfferRecord:
     """Write the decision and move the offer; from here on it cannot be unsaid, only revoked."""
     states = {
         "accept": OfferState.ACCEPTED,
@@ -82,18 +82,16 @@ def record(
         decision=kind,
         method=method,
         decided_at=call.now,
-        body=dump(made),
-    )
-    tx.update(
-        "offer",
-        {"offer_id": offer.offer_id},
-        state=states[kind].value,
-        state_reason="rule" if rule else None,
-        decision=dump(made),
-        updated_at=call.now,
+        body=(text := dump(made)),
     )
     journal.decision(tx, made, offer, vehicle)
-    return made
+    return offer.changed(
+        tx,
+        state=states[kind].value,
+        state_reason="rule" if rule else None,
+        decision=text,
+        updated_at=call.now,
+    )
 
 
 def commit(
@@ -103,8 +101,8 @@ def commit(
     vehicle: VehicleRecord,
     judged: Judgement,
     energy_wh: int,
-) -> None:
-    """Make the deal: its energy is reserved from this moment."""
+) -> OfferRecord:
+    """Make the deal, whose energy is reserved from this moment; returns the offer that has it."""
     commitment_id = call.new_id("com")
     terms = offer.terms
     lead = timedelta(seconds=call.config.award_lead_s)
@@ -133,5 +131,6 @@ def commit(
         setpoint_w=0,
         worst_setpoint_w=0,
     )
-    tx.update("offer", {"offer_id": offer.offer_id}, commitment_id=commitment_id)
+    dealt = offer.changed(tx, commitment_id=commitment_id)
     announce.commitment(tx, commitment_id, call.now)
+    return dealt

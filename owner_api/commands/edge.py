@@ -1,6 +1,6 @@
 """Between documents and the edge: bodies become dataclasses, dataclasses become JSON views."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
@@ -8,13 +8,14 @@ from typing import Any, Final, cast
 
 from mashumaro.codecs.basic import BasicDecoder
 
-from owner_api.core.canonical import decimal_text, instant_text
+from owner_api.core.canonical import decimal_text, field_names, instant_text
 from owner_api.store.times import decode
 
 type Json = dict[str, Any]
 
 # Percentages, efficiencies and temperatures are JSON numbers at the edge, prices stay strings.
 _NUMBERS = ("_pct", "_efficiency", "_c")
+_AS_THEY_ARE: Final = frozenset((str, int, bool, float, type(None)))
 
 
 _DECODERS: Final[dict[type, BasicDecoder[Any]]] = {}
@@ -46,22 +47,27 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any validated JSON value
 
 def view(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of core.model
     """Return a dataclass as the JSON object a caller sees."""
-    return {item.name: _edge(item.name, getattr(document, item.name)) for item in fields(document)}
+    shown = {}
+    for name in field_names(document):
+        value = getattr(document, name)
+        shown[name] = value if type(value) in _AS_THEY_ARE else _edge(name, value)
+    return shown
 
 
 def _edge(name: str, value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return per kind of value
-    if isinstance(value, Decimal):
-        return float(value) if name.endswith(_NUMBERS) else decimal_text(value)
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, datetime):
-        return instant_text(value)
-    if isinstance(value, time):
-        return value.strftime("%H:%M")
-    if isinstance(value, dict):
-        return {key: _edge(key, item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_edge(name, item) for item in value]
+    match value:
+        case Decimal():
+            return float(value) if name.endswith(_NUMBERS) else decimal_text(value)
+        case StrEnum():
+            return value.value
+        case datetime():
+            return instant_text(value)
+        case time():
+            return value.strftime("%H:%M")
+        case dict():
+            return {key: _edge(key, item) for key, item in value.items()}
+        case tuple() | list():
+            return [_edge(name, item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return view(value)
     return value

@@ -24,15 +24,13 @@ def facts(offer: OfferRecord) -> OfferFacts:
     )
 
 
-def store(tx: Tx, offer: OfferRecord, evaluation: Json, vehicle: VehicleRecord) -> None:
-    """Keep what the owner sees of a judgement beside the offer."""
-    tx.update(
-        "offer",
-        {"offer_id": offer.offer_id},
-        owner_id=vehicle.owner_id,
-        vehicle_id=vehicle.vehicle_id,
-        evaluation=to_json(evaluation).decode(),
-    )
+def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, object]:
+    """Return what is kept beside an offer of what its owner sees of a judgement."""
+    return {
+        "owner_id": vehicle.owner_id,
+        "vehicle_id": vehicle.vehicle_id,
+        "evaluation": to_json(evaluation).decode(),
+    }
 
 
 def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
@@ -44,5 +42,5 @@ def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
         assert vehicle is not None
         session = SessionRecord.find(tx, offer.session_id)
         judged = judge(tx, vehicle, session, offer.terms, now)
-        store(tx, offer, evaluation_view(vehicle, judged, offer.terms, now), vehicle)
-        announce.offer_to_owner(tx, offer.offer_id, now)
+        shown = evaluation_view(vehicle, judged, offer.terms, now)
+        announce.offer_to_owner(tx, offer.changed(tx, **columns(shown, vehicle)), now)

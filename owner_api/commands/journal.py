@@ -11,7 +11,7 @@ import secrets
 from typing import Any, Final
 
 from owner_api.core import receipt as receipts
-from owner_api.core.canonical import decimal_text, instant_text, plain
+from owner_api.core.canonical import decimal_text, field_names, instant_text, plain
 from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
 from owner_api.core.model import Decision
@@ -65,6 +65,11 @@ _JUDGED: Final = (
     "soc_at_departure_pct",
     "departure_at",
 )
+
+
+def shallow(document: Any) -> Json:  # noqa: ANN401 - any dataclass
+    """Return a dataclass's fields as they are, for ``exact`` to go through once."""
+    return {name: getattr(document, name) for name in field_names(document)}
 
 
 def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form, or a float
@@ -129,17 +134,16 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
 
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
-    row = tx.one("SELECT evaluation FROM offer WHERE offer_id = ?", offer.offer_id)
-    judged = from_json(row["evaluation"]) if row and row["evaluation"] else {}
-    preferences = exact(vehicle.preferences)
+    judged = offer.evaluation or {}
+    preferences = vehicle.preferences
     body = {
-        **exact(made),
+        **shallow(made),
         "park_id": offer.park_id,
         "vehicle_id": vehicle.vehicle_id,
         "session_id": offer.session_id,
         "purpose": offer.purpose,
         "terms": offer.terms,
-        "limits": {name: preferences[name] for name in _LIMITS}
+        "limits": {name: getattr(preferences, name) for name in _LIMITS}
         | {"max_discharge_w": vehicle.body.max_discharge_w},
         "judged": {name: judged.get(name) for name in _JUDGED},
         "how_to_withdraw": HOW_TO_STOP,

@@ -57,8 +57,7 @@ def create(tx: Tx, call: Call) -> Reply:
         updated_at=call.now,
     )
     _keep_revision(tx, call, offer_id, 1, terms, body["respond_by"])
-    _judge(tx, call, offer_id, session)
-    shown = park_offer_view(OfferRecord.find(tx, offer_id))
+    shown = _judge(tx, call, OfferRecord.find(tx, offer_id), session)
     return Reply(body=shown, status=201, location=f"/v1/park/offers/{offer_id}")
 
 
@@ -76,9 +75,8 @@ def revise(tx: Tx, call: Call) -> Reply:
         {"offer_id": offer.offer_id, "revision": offer.revision},
         ended_as=OfferState.SUPERSEDED.value,
     )
-    tx.update(
-        "offer",
-        {"offer_id": offer.offer_id},
+    revised = offer.changed(
+        tx,
         revision=call.body["revision"],
         state=OfferState.RECEIVED.value,
         state_reason=None,
@@ -93,8 +91,7 @@ def revise(tx: Tx, call: Call) -> Reply:
     if offer.owner_id:
         old = {"offer_id": offer.offer_id, "revision": offer.revision}
         tx.emit(offer.owner_id, "offer.superseded", call.now, old)
-    _judge(tx, call, offer.offer_id, session)
-    return Reply(body=park_offer_view(OfferRecord.find(tx, offer.offer_id)), status=201)
+    return Reply(body=_judge(tx, call, revised, session), status=201)
 
 
 def _keep_revision(
@@ -111,13 +108,14 @@ def _keep_revision(
     )
 
 
-def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
-    """Judge a fresh revision: decline it, accept or counter it by a rule, or present it."""
-    offer = OfferRecord.find(tx, offer_id)
+def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Json:
+    """Judge a fresh revision: decline it, accept or counter it by a rule, or present it.
+
+    Returns what the park was told.
+    """
     if session.state != "bound" or session.vehicle_id is None:
         # Nobody knows whose car it is, so there is no owner's word to decline it by.
-        _move(tx, offer, Judged(OfferState.REJECTED, "unbound_session"), call.now, None)
-        return
+        return _move(tx, offer, Judged(OfferState.REJECTED, "unbound_session"), call.now)
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     judged = judge(tx, vehicle, session, offer.terms, call.now)
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
@@ -126,17 +124,16 @@ def _judge(tx: Tx, call: Call, offer_id: str, session: SessionRecord) -> None:
     best = None
     if rule and rule.counter and unwanted:
         best = decisions.best_counter(judged.answer, offer.terms.reward.price_per_kwh)
+    kept = evaluations.columns(evaluation, vehicle)
     if rule and best:
-        evaluations.store(tx, offer, evaluation, vehicle)
-        rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
-    elif unwanted is not None:
-        verdict = Judged(OfferState.AUTO_DECLINED, unwanted)
-        _move(tx, offer, verdict, call.now, evaluation, vehicle)
-    elif rule and judged.feasible:
-        evaluations.store(tx, offer, evaluation, vehicle)
-        rule_consent.accept_by_rule(tx, call, offer, vehicle, session, judged, rule)
-    else:
-        _move(tx, offer, Judged(OfferState.PRESENTED), call.now, evaluation, vehicle)
+        offer = offer.changed(tx, **kept)
+        return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
+    if unwanted is not None:
+        return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, unwanted), call.now, **kept)
+    if rule and judged.feasible:
+        offer = offer.changed(tx, **kept)
+        return rule_consent.accept_by_rule(tx, call, offer, vehicle, session, judged, rule)
+    return _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
 
 
 def _unwanted(vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement) -> str | None:
@@ -155,26 +152,11 @@ def _unwanted(vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement) -> 
     return None
 
 
-def _move(
-    tx: Tx,
-    offer: OfferRecord,
-    verdict: Judged,
-    now: datetime,
-    evaluation: Json | None,
-    vehicle: VehicleRecord | None = None,
-) -> None:
+def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:
     move = decide_offer(evaluations.facts(offer), verdict, now)
     assert isinstance(move, Moved)
-    if evaluation is not None and vehicle is not None:
-        evaluations.store(tx, offer, evaluation, vehicle)
-    tx.update(
-        "offer",
-        {"offer_id": offer.offer_id},
-        state=move.to.value,
-        state_reason=move.reason,
-        updated_at=now,
-    )
-    announce.offer(tx, offer.offer_id, now)
+    moved = offer.changed(tx, state=move.to.value, state_reason=move.reason, updated_at=now, **kept)
+    return announce.offer(tx, moved, now)[0]
 
 
 def withdraw(tx: Tx, call: Call) -> Reply:
@@ -183,9 +165,8 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     move = decide_offer(evaluations.facts(offer), Withdraw(), call.now)
     if isinstance(move, Rejection):
         raise Problem(ProblemCode(move.code), move.detail)
-    tx.update("offer", {"offer_id": offer.offer_id}, state=move.to.value, updated_at=call.now)
-    changed = announce.offer(tx, offer.offer_id, call.now)
-    return Reply(body=park_offer_view(changed))
+    withdrawn = offer.changed(tx, state=move.to.value, updated_at=call.now)
+    return Reply(body=announce.offer(tx, withdrawn, call.now)[0])
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:

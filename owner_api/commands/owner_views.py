@@ -65,14 +65,18 @@ def agreement_view(tx: Tx, row: Row) -> Json:
 
 def offer_view(tx: Tx, offer: OfferRecord) -> Json:
     """Return an offer with its evaluation and the owner's answer."""
-    session = SessionRecord.find(tx, offer.session_id)
+    place = tx.one(
+        "SELECT evse_id, display_name FROM session JOIN park USING (park_id) WHERE session_id = ?",
+        offer.session_id,
+    )
+    assert place is not None
     return {
         "offer_id": offer.offer_id,
         "revision": offer.revision,
-        "park": park_name(tx, offer.park_id),
+        "park": {"park_id": offer.park_id, "display_name": place["display_name"]},
         "vehicle_id": offer.vehicle_id,
         "session_id": offer.session_id,
-        "evse_id": session.evse_id,
+        "evse_id": place["evse_id"],
         "purpose": offer.purpose,
         "state": offer.state.value,
         "state_reason": offer.state_reason,

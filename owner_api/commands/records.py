@@ -180,6 +180,10 @@ class OfferRecord:
             raise not_found()
         return cls.from_row(row)
 
+    def changed(self, tx: Tx, **values: object) -> Self:
+        """Write some columns and return the offer as it is from then on."""
+        return self.from_row(tx.change("offer", {"offer_id": self.offer_id}, **values))
+
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Open an offer row."""

@@ -18,6 +18,7 @@ from owner_api.core.rules import Case, first_match
 from owner_api.store.tx import Tx
 
 from . import announce, decisions, evaluations
+from .edge import Json
 from .evaluate import Judgement
 from .records import OfferRecord, SessionRecord, VehicleRecord
 
@@ -64,16 +65,19 @@ def accept_by_rule(
     session: SessionRecord,
     judged: Judgement,
     rule: Rule,
-) -> None:
-    """Say the yes that the owner wrote down."""
+) -> Json:
+    """Say the yes that the owner wrote down; returns what the park was told."""
     assert session.vehicle_id == vehicle.vehicle_id
     move = decide_offer(evaluations.facts(offer), Judged(OfferState.ACCEPTED, "rule"), call.now)
     assert isinstance(move, Moved)
     energy = judged.energy_wh
-    decisions.record(tx, call, offer, vehicle, "accept", method="rule", energy_wh=energy, rule=rule)
-    decisions.commit(tx, call, offer, vehicle, judged, energy)
-    announce.offer(tx, offer.offer_id, call.now)
+    accepted = decisions.record(
+        tx, call, offer, vehicle, "accept", method="rule", energy_wh=energy, rule=rule
+    )
+    dealt = decisions.commit(tx, call, accepted, vehicle, judged, energy)
+    for_park, _ = announce.offer(tx, dealt, call.now)
     announce.vehicle(tx, vehicle.vehicle_id, call.now)
+    return for_park
 
 
 def counter_by_rule(
@@ -83,15 +87,18 @@ def counter_by_rule(
     vehicle: VehicleRecord,
     best: CounterTerms,
     rule: Rule,
-) -> None:
+) -> Json:
     """Release the computed best terms because a rule of the owner says so.
 
-    The offer passes through ``presented``, as it would on its way to a person.
+    The offer passes through ``presented``, as it would on its way to a person. Returns what the
+    park was told.
     """
     shown = decide_offer(evaluations.facts(offer), Judged(OfferState.PRESENTED), call.now)
     assert isinstance(shown, Moved)
     facts = replace(evaluations.facts(offer), state=shown.to)
     answer = Answer(OfferState.COUNTERED, offer.revision, offer.terms_sha256)
     assert isinstance(decide_offer(facts, answer, call.now), Moved)
-    decisions.record(tx, call, offer, vehicle, "counter", method="rule", counter=best, rule=rule)
-    announce.offer(tx, offer.offer_id, call.now)
+    countered = decisions.record(
+        tx, call, offer, vehicle, "counter", method="rule", counter=best, rule=rule
+    )
+    return announce.offer(tx, countered, call.now)[0]

@@ -66,13 +66,8 @@ def _expire(tx: Tx, row: Row, now: datetime) -> None:
     offer = OfferRecord.from_row(row)
     move = decide_offer(evaluations.facts(offer), Expire(), now)
     if isinstance(move, Moved):
-        tx.update(
-            "offer",
-            {"offer_id": offer.offer_id},
-            state=OfferState.EXPIRED.value,
-            updated_at=now,
-        )
-        announce.offer(tx, offer.offer_id, now)
+        expired = offer.changed(tx, state=OfferState.EXPIRED.value, updated_at=now)
+        announce.offer(tx, expired, now)
 
 
 def _live_deals(tx: Tx) -> list[Row]:

@@ -1,42 +1,56 @@
 """One byte string per meaning: RFC 8785 on ASCII keys, integers, strings, booleans and null."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 import hashlib
-import json
-from typing import Any
+from typing import Any, Final, cast
+
+import orjson
 
 type Plain = dict[str, Plain] | list[Plain] | str | int | bool | None
+
+_FIELDS: Final[dict[type, tuple[str, ...]]] = {}
+_PLAIN: Final = frozenset((str, int, bool, type(None)))
 
 
 def instant_text(at: datetime) -> str:
     """Return an RFC 3339 UTC instant with Z; sub-second digits only when there are any."""
-    text = at.astimezone(UTC).isoformat().removesuffix("+00:00")
-    return text + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat().removesuffix("+00:00") + "Z"
 
 
 def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind of value
     """Return ``value`` as canonical JSON types; decimals become strings, floats are refused."""
-    if value is None or isinstance(value, (bool, StrEnum)):
-        return value if not isinstance(value, StrEnum) else str(value)
-    if isinstance(value, int | str):
-        return value
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    if isinstance(value, datetime):
-        return instant_text(value)
-    if isinstance(value, time):
-        return value.strftime("%H:%M")
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+    if type(value) in _PLAIN:
+        return cast("Plain", value)
+    match value:
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case Decimal():
+            return decimal_text(value)
+        case datetime():
+            return instant_text(value)
+        case time():
+            return value.strftime("%H:%M")
+        case StrEnum() | str():
+            return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        return {name: plain(getattr(value, name)) for name in field_names(value)}
     msg = f"{type(value).__name__} has no canonical form"
     raise TypeError(msg)
+
+
+def field_names(document: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass instance
+    """Return the names of a dataclass's fields, in order."""
+    kind = type(document)
+    if (names := _FIELDS.get(kind)) is None:
+        names = _FIELDS[kind] = tuple(item.name for item in fields(kind))
+    return names
 
 
 def decimal_text(value: Decimal) -> str:
@@ -48,8 +62,12 @@ def decimal_text(value: Decimal) -> str:
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any value with a canonical form
     """Return the canonical bytes of ``value``."""
-    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    return encoded(plain(value))
+
+
+def encoded(value: Plain | Mapping[str, Any]) -> bytes:
+    """Return the canonical bytes of what holds canonical types already."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def sha256(value: Any) -> str:  # noqa: ANN401 - any value with a canonical form

@@ -11,9 +11,9 @@ import hashlib
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-import orjson
 
 from . import checkpoint as notes, merkle
+from .canonical import encoded
 from .keyring import Json, Keyring, SignatureError, follow, read_jws, sign_jws
 
 RECEIPT_TYPE: Final = "v2g-receipt+jwt"
@@ -43,7 +43,7 @@ class Entry:
     @property
     def content(self) -> bytes:
         """The canonical bytes that are kept apart from the tree."""
-        return _canonical(
+        return encoded(
             {"body": self.body, "party_id": self.party_id, "subject_id": self.subject_id}
         )
 
@@ -58,11 +58,6 @@ class Verified:
     entry: Entry
     checkpoint: notes.Checkpoint
     key_id: str
-
-
-def _canonical(value: Mapping[str, Any]) -> bytes:
-    """Return ``core.canonical``'s bytes of what holds canonical types already, faster."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def issuer(server_id: str) -> str:
@@ -82,7 +77,7 @@ def content_digest(salt: bytes, content: bytes) -> bytes:
 
 def leaf_bytes(kind: str, at: str, digest: bytes) -> bytes:
     """Return what is hashed into the tree: nothing that could name a person."""
-    return _canonical({"at": at, "digest": digest.hex(), "kind": kind, "v": 1})
+    return encoded({"at": at, "digest": digest.hex(), "kind": kind, "v": 1})
 
 
 def sign(

@@ -5,6 +5,7 @@ import sqlite3
 from typing import Final, Literal
 
 from .errors import StoreError
+from .tx import Connection
 
 # Before this version several connections could corrupt a database at a WAL reset
 # (sqlite.org/wal.html, "WAL-reset bug"; fixed in 3.51.3, 3.50.7 and 3.44.6).
@@ -35,6 +36,9 @@ def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Con
     if mode != "wal":
         raise StoreError(f"{path}: this file system gives journal mode {mode}; WAL is needed")
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA cache_size=-65536")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
 
 
@@ -47,7 +51,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=512
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+        factory=Connection,
     )
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")

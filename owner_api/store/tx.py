@@ -9,6 +9,17 @@ from typing import Any
 
 from . import documents, times
 
+# SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
+sqlite3.register_adapter(datetime, times.encode)
+
+
+class Connection(sqlite3.Connection):
+    """A connection that remembers each query's column names; its schema does not change."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - sqlite3's
+        super().__init__(*args, **kwargs)
+        self.columns: dict[str, tuple[str, ...]] = {}
+
 
 class Tx:
     """Statements inside one transaction: a savepoint of the writer, or a reader's snapshot.
@@ -17,39 +28,52 @@ class Tx:
     from code, never from a caller; values always travel as parameters.
     """
 
-    __slots__ = ("_connection", "touched")
+    __slots__ = ("_columns", "_connection", "touched")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._columns = connection.columns if isinstance(connection, Connection) else {}
         self.touched: set[str] = set()
 
     def one(self, sql: str, *params: object) -> dict[str, Any] | None:
         """Return the first row, or None when there is none."""
-        cursor = self._connection.execute(sql, _plain(params))
-        try:
-            row = cursor.fetchone()
-            return None if row is None else dict(zip(_names(cursor), row, strict=True))
-        finally:
-            cursor.close()
+        cursor = self._connection.execute(sql, params)
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        names = self._names(sql, cursor)
+        # A statement that is not at its end would keep the transaction from committing.
+        cursor.close()
+        return dict(zip(names, row, strict=True))
 
     def all(self, sql: str, *params: object) -> list[dict[str, Any]]:
         """Return every row."""
-        cursor = self._connection.execute(sql, _plain(params))
-        names = _names(cursor)
+        cursor = self._connection.execute(sql, params)
+        names = self._names(sql, cursor)
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def run(self, sql: str, *params: object) -> int:
         """Run a statement and return how many rows it changed."""
-        return self._connection.execute(sql, _plain(params)).rowcount
+        return self._connection.execute(sql, params).rowcount
 
     def insert(self, table: str, **values: object) -> None:
         """Insert one row; raises sqlite3.IntegrityError when a constraint says no."""
-        self._connection.execute(_insert_sql(table, tuple(values)), _plain(tuple(values.values())))
+        self._connection.execute(_insert_sql(table, tuple(values)), tuple(values.values()))
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
         """Set values on every row where each named column equals; return how many changed."""
         sql = _update_sql(table, tuple(where), tuple(values))
         return self.run(sql, *values.values(), *where.values())
+
+    def change(self, table: str, where: Mapping[str, object], **values: object) -> dict[str, Any]:
+        """Set values on the one row where each named column equals; return it as it is now.
+
+        Raises LookupError when there is no such row.
+        """
+        sql = f"{_update_sql(table, tuple(where), tuple(values))} RETURNING *"
+        if (row := self.one(sql, *values.values(), *where.values())) is None:
+            raise LookupError(f"{table}: there is no such row to change")
+        return row
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -84,13 +108,12 @@ class Tx:
         )
         self.touched.add(party_id)
 
-
-def _plain(params: tuple[object, ...]) -> tuple[Any, ...]:
-    return tuple(times.encode(p) if isinstance(p, datetime) else p for p in params)
-
-
-def _names(cursor: sqlite3.Cursor) -> tuple[str, ...]:
-    return tuple(column[0] for column in cursor.description or ())
+    def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
+        names = self._columns.get(sql)
+        if names is None:
+            names = tuple(column[0] for column in cursor.description or ())
+            self._columns[sql] = names
+        return names
 
 
 @cache

@@ -435,7 +435,7 @@ async def test_after_a_vehicle_is_deleted_its_park_goes_on_unhindered(world: Wor
     assert code(await world.decide(deal.owner, deal.offer)) == (409, "offer_closed")
     await world.meter(deal.park, deal.session_id, 0)
     offer = await world.offer(deal.park, deal.session_id)
-    assert (offer["state"], offer["reason"]) == ("auto_declined", "not_available")
+    assert (offer["state"], offer["reason"]) == ("rejected", "not_available")
     body = {"unplugged_at": world.at(0)}
     ended = await deal.park.post(f"/v1/park/sessions/{deal.session_id}/end", body)
     assert ended["state"] == "ended"
