@@ -69,11 +69,14 @@ def wear_price_band(
         raise WearInputError(
             f"pack_price_per_kwh is {pack_price_per_kwh!r}: 0 to {_MAX_PACK_PRICE} is needed"
         )
-    scale = pack_price / REFERENCE_PACK_PRICE * _life_share(end_of_life_pct)
+    _check_end_of_life(end_of_life_pct)
+    # One division at the end: rounding up must not see what an earlier one left behind.
+    over = pack_price * (100 - DEFAULT_END_OF_LIFE_PCT)
+    under = REFERENCE_PACK_PRICE * (100 - end_of_life_pct)
     return WearPriceBand(
-        low=_price(_LOW * scale),
-        default=_price(_DEFAULTS[chemistry] * scale),
-        high=_price(_HIGH * scale),
+        low=_price(_LOW * over / under),
+        default=_price(_DEFAULTS[chemistry] * over / under),
+        high=_price(_HIGH * over / under),
     )
 
 
@@ -123,14 +126,13 @@ def price_per_dc_kwh(
 
 def value_of_lost_kwh(pack_price_per_kwh: Decimal, end_of_life_pct: Decimal) -> Decimal:
     """Money per kWh of capacity lost: pack price over the share of it that may be lost."""
-    if not 0 <= end_of_life_pct <= 95:
-        raise WearInputError(f"end_of_life_pct is {end_of_life_pct}: 0 to 95 is needed")
+    _check_end_of_life(end_of_life_pct)
     return pack_price_per_kwh * 100 / (100 - end_of_life_pct)
 
 
-def _life_share(end_of_life_pct: Decimal) -> Decimal:
-    chosen = value_of_lost_kwh(Decimal(1), end_of_life_pct)
-    return chosen / value_of_lost_kwh(Decimal(1), DEFAULT_END_OF_LIFE_PCT)
+def _check_end_of_life(end_of_life_pct: Decimal) -> None:
+    if not 0 <= end_of_life_pct <= 95:
+        raise WearInputError(f"end_of_life_pct is {end_of_life_pct}: 0 to 95 is needed")
 
 
 def _price(exact: Decimal) -> str:
