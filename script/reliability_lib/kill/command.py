@@ -3,11 +3,14 @@
 import argparse
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
+import os
 from pathlib import Path
 import tempfile
 from time import monotonic
 from typing import Final
 
+from script.reliability_lib.apart import apart
 from script.reliability_lib.report import counts
 from script.reliability_lib.stage import prepare
 
@@ -25,32 +28,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="stop after this long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--offers", type=int, default=400, help="per owner and database")
+    parser.add_argument(
+        "--instances",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="servers at once, each with a database and sixteen clients of its own",
+    )
 
 
-async def kill(
-    cycles: int, *, seed: int, offers: int, forget: bool = False, seconds: float | None = None
+def kill(
+    cycles: int,
+    *,
+    seed: int,
+    offers: int,
+    forget: bool = False,
+    seconds: float | None = None,
+    instances: int = 1,
 ) -> Counts:
-    """Prepare a database and run so many cycles on copies of it."""
+    """Prepare a database and run so many cycles on copies of it, some servers side by side."""
     with tempfile.TemporaryDirectory(prefix="kill-") as made:
-        folder = Path(made)
+        template = Path(made) / "template"
         at = datetime.now(UTC).replace(microsecond=0)
-        await prepare(folder / "template", owners=OWNERS, offers=offers, at=at)
+        asyncio.run(prepare(template, owners=OWNERS, offers=offers, at=at))
+        work = partial(_cycles, template, forget=forget, seconds=seconds)
+        total = Counts()
+        for found in apart(work, cycles, range(seed * 1_000, seed * 1_000 + instances)):
+            total.add(found)
+        return total
+
+
+def _cycles(
+    template: Path, cycles: int, seed: int, *, forget: bool, seconds: float | None
+) -> Counts:
+    """Run one instance; returns what its cycles came to."""
+
+    async def run(folder: Path) -> Counts:
         until = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        return await Cycles(folder, folder / "template", seed, forget=forget).run(cycles, until)
+        return await Cycles(folder, template, seed, forget=forget).run(cycles, until)
+
+    with tempfile.TemporaryDirectory(prefix="kill-") as made:
+        return asyncio.run(run(Path(made)))
 
 
 def run(options: argparse.Namespace) -> bool:
     """Kill the server as it is, then one that forgets keys, to show that doubling is noticed."""
     began = monotonic()
-    found = asyncio.run(
-        kill(options.cycles, seed=options.seed, offers=options.offers, seconds=options.seconds)
+    found = kill(
+        options.cycles,
+        seed=options.seed,
+        offers=options.offers,
+        seconds=options.seconds,
+        instances=options.instances,
     )
     _print("kill: owner-api serve, kill -9 under 16 clients", found, monotonic() - began)
     held = good(found)
     if options.no_proof:
         return held
     began = monotonic()
-    bad = asyncio.run(kill(_PROOF_CYCLES, seed=options.seed, offers=100, forget=True))
+    bad = kill(_PROOF_CYCLES, seed=options.seed, offers=100, forget=True)
     _print("proof: without the idempotency row", bad, monotonic() - began)
     return held and bad.doubled > 0
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 import hashlib
 import os
@@ -25,9 +25,11 @@ from script.reliability_lib.powercut.books import Books, examine
 from script.reliability_lib.stage import DATABASE, Plan, copy
 
 from .launcher import FORGET
+from .log_watch import LogWatch
 
 FEWEST_LEFT: Final = 20
 FULL_EVERY: Final = 100
+FILE_EVERY: Final = 10
 EXEC_EVERY: Final = 50
 LIMITS: Final = """
 rate_per_s = 1000000
@@ -55,6 +57,13 @@ class Counts:
     verified: int = 0
     first: list[str] = field(default_factory=list)
 
+    def add(self, other: Counts) -> None:
+        """Add what another run came to."""
+        for each in fields(self):
+            ours, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, ours + theirs)
+        self.first = self.first[:3]
+
     def wrong(self, kind: str, what: Sequence[str]) -> None:
         """Count things that did not hold and keep the first few."""
         setattr(self, kind, getattr(self, kind) + len(what))
@@ -73,6 +82,7 @@ class Cycles:
         self.place = folder / "served"
         self.books = Books(Plan.load(template))
         self.tokens: list[str] = []
+        self._watch: LogWatch | None = None
         self._launcher: asyncio.subprocess.Process | None = None
 
     async def run(self, cycles: int, until: float | None = None) -> Counts:
@@ -100,6 +110,7 @@ class Cycles:
         await self._end_launcher()
         copy(self.template, self.place)
         self.books = Books(Plan.load(self.template))
+        self._watch = LogWatch(self.place / DATABASE)
         config = self.place / "limits.toml"
         config.write_text(LIMITS)
         database = self.place / DATABASE
@@ -259,13 +270,16 @@ class Cycles:
     def _look(self) -> None:
         """Hold the reopened database against the books before anybody asks again."""
         database = self.place / DATABASE
-        verdict = examine(database, self.books, whole=False)
+        file = self.counts.cycles % FILE_EVERY == 0
+        verdict = examine(database, self.books, whole=False, file=file)
         self.counts.wrong("lost", verdict.lost)
         self.counts.wrong("doubled", verdict.doubled)
         self.counts.wrong("invalid", verdict.invalid)
         if verdict.doubled or verdict.lost:
             self._settle_accounts()
         connection = sqlite3.connect(database)
+        assert self._watch is not None
+        self.counts.wrong("invalid", list(self._watch.look(connection)))
         for key in self.books.unsure:
             digest = hashlib.sha256(key.encode()).hexdigest()
             row = connection.execute(

@@ -3,16 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-import logging
-import multiprocessing
 from pathlib import Path
 import random
 import shutil
 import tempfile
 from time import monotonic
+
+from script.reliability_lib.apart import apart
 
 from .compare import DivergedError
 from .desk import Desk
@@ -103,23 +102,10 @@ def play(
 
 def play_apart(steps: int, seed: int, workers: int, *, seconds: float | None = None) -> Played:
     """Play in so many processes, each with seeds of its own, and return their sum."""
-    if workers == 1:
-        return play(steps, seed, seconds=seconds)
-    began, shares = (
-        monotonic(),
-        [steps // workers + (at < steps % workers) for at in range(workers)],
-    )
-    seeds = [f"{seed}.{at}" for at in range(workers)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quietly) as pool:
-        total = together(pool.map(partial(play, seconds=seconds), shares, seeds))
+    began, seeds = monotonic(), [f"{seed}.{at}" for at in range(workers)]
+    total = together(apart(partial(play, seconds=seconds), steps, seeds))
     total.seconds = monotonic() - began
     return total
-
-
-def _quietly() -> None:
-    """Keep what the servers log out of the report, as the command does in its own process."""
-    logging.getLogger("owner_api").addHandler(logging.NullHandler())
 
 
 def together(found: Iterable[Played]) -> Played:

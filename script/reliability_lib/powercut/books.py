@@ -53,8 +53,10 @@ class Verdict:
     invalid: list[str] = field(default_factory=list)
 
 
-def examine(path: Path, books: Books, *, whole: bool) -> Verdict:
+def examine(path: Path, books: Books, *, whole: bool, file: bool = True) -> Verdict:
     """Hold a database against the books; ``whole`` also audits every column of the log.
+
+    ``file`` also has SQLite check its pages.
 
     A request is lost when it was answered and its effect is gone, doubled when its effect is
     there twice. Stops have no content of their own, so an owner's are counted: there must be as
@@ -62,7 +64,8 @@ def examine(path: Path, books: Books, *, whole: bool) -> Verdict:
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        return Verdict(*_effects(connection, books), list(_invalid(connection, whole=whole)))
+        invalid = list(_invalid(connection, whole=whole, file=file))
+        return Verdict(*_effects(connection, books), invalid)
     except sqlite3.DatabaseError as error:
         return Verdict(lost=sorted(books.answers), invalid=[str(error)])
     finally:
@@ -103,10 +106,10 @@ def _is_stop_of(key: str, owner: int) -> bool:
     return asked.owner == owner and asked.offer < 0
 
 
-def _invalid(connection: sqlite3.Connection, *, whole: bool) -> Iterator[str]:
-    for row in connection.execute("PRAGMA quick_check"):
-        if row[0] != "ok":
-            yield row[0]
+def _invalid(connection: sqlite3.Connection, *, whole: bool, file: bool) -> Iterator[str]:
+    if file:
+        found = connection.execute("PRAGMA quick_check").fetchall()
+        yield from (row[0] for row in found if row[0] != "ok")
     unbalanced = connection.execute(
         "SELECT txn_id FROM posting GROUP BY txn_id, currency HAVING SUM(amount_minor) != 0"
     ).fetchall()
