@@ -73,7 +73,7 @@ def record(
         actor={} if rule else dict(call.body.get("actor", {})),
         reason=None if rule else call.body.get("reason"),
     )
-    tx.insert(
+    tx.later(
         "decision",
         decision_id=made.decision_id,
         offer_id=offer.offer_id,

@@ -103,14 +103,12 @@ def append(
         subject_id=subject_id,
         body=exact(dict(body)),
     )
-    row = tx.one(_NEXT)
-    assert row is not None
-    position, salt = int(row["next"]), secrets.token_bytes(receipts.SALT_BYTES)
+    position, salt = _next_position(tx), secrets.token_bytes(receipts.SALT_BYTES)
     content = entry.content
     digest = receipts.content_digest(salt, content)
     leaf = leaf_hash(receipts.leaf_bytes(kind, entry.at, digest))
-    tx.insert("ledger_leaf", position=position, kind=kind, at=entry.at, digest=digest, hash=leaf)
-    tx.insert(
+    tx.later("ledger_leaf", position=position, kind=kind, at=entry.at, digest=digest, hash=leaf)
+    tx.later(
         "ledger_entry",
         position=position,
         party_id=party_id,
@@ -118,7 +116,7 @@ def append(
         content=content.decode(),
     )
     if party_id is not None:
-        tx.insert(
+        tx.later(
             "receipt",
             receipt_id=receipts.receipt_id(position),
             position=position,
@@ -126,6 +124,16 @@ def append(
             kind=kind,
             subject_id=subject_id,
         )
+    return position
+
+
+def _next_position(tx: Tx) -> int:
+    """Return the next position; asked once per batch, because nobody else gives any out."""
+    if (position := tx.known.get("position")) is None:
+        row = tx.one(_NEXT)
+        assert row is not None
+        position = int(row["next"])
+    tx.known["position"] = position + 1
     return position
 
 

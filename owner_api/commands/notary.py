@@ -85,7 +85,7 @@ class Notary:
         x = keyring.public_jwk(public)["x"]
         body = {"key_id": self.key_id, "x": x, "statement": statement}
         position = journal.append(tx, "key", now, body)
-        tx.insert("ledger_key", position=position, **body)
+        tx.later("ledger_key", position=position, **body)
 
     def seal(self, tx: Tx) -> None:
         """Grow the tree by the leaves that are not under a checkpoint yet, and sign its head."""

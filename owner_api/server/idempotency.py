@@ -20,6 +20,8 @@ from owner_api.store.documents import from_json, to_json
 HEADER: Final = "Idempotency-Key"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _NONCE: Final = 12
+# In the batch's memory: the places whose answers may still wait to be inserted.
+_KEPT: Final = "answers kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ class Ticket:
 
     def recall(self, tx: Tx) -> Rendered | None:
         """Return the stored answer; raises idempotency_key_reused when something else was asked."""
-        row = tx.one(
+        look = tx.one if self.place in tx.known.get(_KEPT, ()) else tx.earlier
+        row = look(
             "SELECT body_sha256, status, headers, body, sealed FROM idempotency"
             " WHERE client = ? AND route = ? AND key_sha256 = ?",
             *self.place,
@@ -91,7 +94,8 @@ class Ticket:
     def keep(self, tx: Tx, rendered: Rendered, now: datetime) -> None:
         """Store the answer in the transaction that has the effect."""
         client, route, key_sha256 = self.place
-        tx.insert(
+        tx.known.setdefault(_KEPT, set()).add(self.place)
+        tx.later(
             "idempotency",
             client=client,
             route=route,

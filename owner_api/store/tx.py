@@ -8,6 +8,7 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
+from .pending import Event, Pending, waiting_tables
 
 # SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
 sqlite3.register_adapter(datetime, times.encode)
@@ -26,17 +27,33 @@ class Tx:
 
     Instants given as parameters are stored as sortable text. Table and column names must come
     from code, never from a caller; values always travel as parameters.
+
+    In a writer's batch, rows given to ``later`` and events wait for its end or for the first
+    statement that names their table, whichever comes first: whoever asks always finds them.
     """
 
-    __slots__ = ("_columns", "_connection", "touched")
+    __slots__ = ("_batch", "_columns", "_connection", "_mine", "_settled", "touched")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, batch: Pending | None = None) -> None:
         self._connection = connection
         self._columns = connection.columns if isinstance(connection, Connection) else {}
+        self._batch = batch
+        self._mine = Pending()
+        self._settled = Pending()
         self.touched: set[str] = set()
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The batch's memory; forgotten whenever something of the batch is undone."""
+        return self._mine.known if self._batch is None else self._batch.known
 
     def one(self, sql: str, *params: object) -> dict[str, Any] | None:
         """Return the first row, or None when there is none."""
+        self._await(sql)
+        return self.earlier(sql, *params)
+
+    def earlier(self, sql: str, *params: object) -> dict[str, Any] | None:
+        """Return the first row without regard to rows that still wait in this batch."""
         cursor = self._connection.execute(sql, params)
         row = cursor.fetchone()
         if row is None:
@@ -48,17 +65,28 @@ class Tx:
 
     def all(self, sql: str, *params: object) -> list[dict[str, Any]]:
         """Return every row."""
+        self._await(sql)
         cursor = self._connection.execute(sql, params)
         names = self._names(sql, cursor)
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def run(self, sql: str, *params: object) -> int:
         """Run a statement and return how many rows it changed."""
+        self._await(sql)
         return self._connection.execute(sql, params).rowcount
 
     def insert(self, table: str, **values: object) -> None:
         """Insert one row; raises sqlite3.IntegrityError when a constraint says no."""
-        self._connection.execute(_insert_sql(table, tuple(values)), tuple(values.values()))
+        sql = _insert_sql(table, tuple(values))
+        self._await(sql)
+        self._connection.execute(sql, tuple(values.values()))
+
+    def later(self, table: str, **values: object) -> None:
+        """Insert one row at the end of the batch, for which it must break no constraint."""
+        if self._batch is None:
+            self.insert(table, **values)
+        else:
+            self._mine.add(table, _insert_sql(table, tuple(values)), tuple(values.values()))
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
         """Set values on every row where each named column equals; return how many changed."""
@@ -79,6 +107,7 @@ class Tx:
     def nested(self) -> Iterator[None]:
         """Undo only what the block wrote when it raises; the exception goes on to the caller."""
         told = set(self.touched)
+        self._settle()
         self._connection.execute("SAVEPOINT nested")
         try:
             yield
@@ -86,27 +115,46 @@ class Tx:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO nested")
                 self._connection.execute("RELEASE nested")
+            self._mine.clear()
+            self.known.clear()
             self.touched = told
             raise
         self._connection.execute("RELEASE nested")
 
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""
-        head = self.one(
-            "INSERT INTO stream_head (party_id, seq) VALUES (?, 1)"
-            " ON CONFLICT (party_id) DO UPDATE SET seq = seq + 1 RETURNING seq",
-            party_id,
-        )
-        assert head is not None
-        self.insert(
-            "outbox",
-            party_id=party_id,
-            seq=head["seq"],
-            type=type,
-            at=at,
-            data=documents.to_json(data).decode(),
-        )
+        self._mine.emit(Event(party_id, type, at, documents.to_json(data).decode()))
         self.touched.add(party_id)
+        if self._batch is None:
+            self._settle()
+
+    def done(self) -> None:
+        """Leave what still waits to the batch: the command was kept."""
+        if self._batch is not None:
+            self._batch.take(self._mine)
+
+    def undone(self) -> None:
+        """Give the batch back what was inserted for it on the way: the command was undone."""
+        if self._batch is not None:
+            self._settled.take(self._batch)
+            self._settled.flush(self._connection)
+            self._batch.clear()
+            self._batch.known.clear()
+
+    def _await(self, sql: str) -> None:
+        """Insert what waits, if the statement asks for it."""
+        if (names := waiting_tables(sql)) and not (
+            names.isdisjoint(self._mine.tables)
+            and (self._batch is None or names.isdisjoint(self._batch.tables))
+        ):
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._batch is not None and self._batch.tables:
+            self._settled.take(self._batch)
+            self._batch.flush(self._connection)
+        if self._mine.tables:
+            self._mine.flush(self._connection)
 
     def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         names = self._columns.get(sql)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, Final
 
 from .errors import StoreClosedError, StoreUnavailableError, as_refusal
+from .pending import Pending
 from .tx import Tx
 
 BATCH: Final = 256
@@ -89,19 +90,20 @@ class Writer:
         """Run waiting commands and commit; also tell whether to go on afterwards."""
         jobs, outcomes, more = [first], list[_Outcome](), True
         touched: set[str] = set()
+        pending = Pending()
         enough = monotonic() + BATCH_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes.append(self._one(first, touched))
+            outcomes.append(self._one(first, touched, pending))
             while len(jobs) < BATCH and monotonic() < enough and not self._jobs.empty():
                 job = self._jobs.get()
                 if job is None:
                     more = False
                     break
                 jobs.append(job)
-                outcomes.append(self._one(job, touched))
+                outcomes.append(self._one(job, touched, pending))
             if any(outcome.error is None and outcome.job.keep for outcome in outcomes):
-                self._seal(touched)
+                self._seal(touched, pending)
             began = monotonic()
             self._connection.execute("COMMIT")
             took_s = monotonic() - began
@@ -125,14 +127,16 @@ class Writer:
         except Exception:  # noqa: BLE001 - logged with its trace; the answer is already decided
             _LOG.exception("a listener of commit times failed; the commit itself is kept")
 
-    def _seal(self, touched: set[str]) -> None:
+    def _seal(self, touched: set[str], pending: Pending) -> None:
         if self.before_commit is not None:
-            tx = Tx(self._connection)
+            tx = Tx(self._connection, pending)
             self.before_commit(tx)
+            tx.done()
             touched |= tx.touched
+        pending.flush(self._connection)
 
-    def _one(self, job: _Job, touched: set[str]) -> _Outcome:
-        tx = Tx(self._connection)
+    def _one(self, job: _Job, touched: set[str], pending: Pending) -> _Outcome:
+        tx = Tx(self._connection, pending)
         self._connection.execute("SAVEPOINT command")
         try:
             value, error = job.command(tx), None
@@ -143,7 +147,9 @@ class Writer:
             raise sqlite3.OperationalError(f"the transaction was lost: {error}")
         if error is not None or not job.keep:
             self._connection.execute("ROLLBACK TO command")
+            tx.undone()
         else:
+            tx.done()
             touched |= tx.touched
         self._connection.execute("RELEASE command")
         return _Outcome(job, value, error)
