@@ -21,7 +21,11 @@ LATER: Final = frozenset(
         "stream_head",
     }
 )
-_WORDS: Final = re.compile(r"\w+")
+# A table follows one of these words, or a comma in a list of tables; a column may be called the
+# same, and one that is set is told by its equals sign.
+_TABLES: Final = re.compile(
+    r'(?:\b(?:FROM|JOIN|INTO|UPDATE)\b|,)\s*"?+(\w++)"?+(?!\s*=)', re.IGNORECASE
+)
 _ONE_EVENT: Final = (
     'INSERT INTO "outbox" ("party_id", "seq", "type", "at", "data") VALUES (?, ?, ?, ?, ?)'
 )
@@ -94,7 +98,7 @@ class Pending:
 @cache
 def waiting_tables(sql: str) -> frozenset[str]:
     """Return which of the tables whose rows may wait a statement names."""
-    return LATER.intersection(_WORDS.findall(sql))
+    return LATER.intersection(_TABLES.findall(sql))
 
 
 def _append(connection: sqlite3.Connection, events: list[Event]) -> None:
