@@ -54,7 +54,7 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
             money = f"{major(settled.net_minor, settled.currency):.2f} {settled.currency}"
         return CalendarEvent(
             start=deal.start_at,
-            end=deal.end_at,
+            end=_shown_end(deal.start_at, deal.end_at),
             summary=" · ".join([*filter(None, parts), f"{energy_wh / 1000:.1f} kWh"]),
             description=money,
             uid=deal.commitment_id,
@@ -77,3 +77,13 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
         return [
             event for event in self._events() if event.start < end_date and event.end > start_date
         ]
+
+
+def _shown_end(start: datetime, end: datetime) -> datetime:
+    """Return an end that Home Assistant takes: it compares by the clock on the wall.
+
+    In the night that clock goes back, a deal across the change would end before it began; it is
+    shown until the wall says its start for the second time.
+    """
+    begins, ends = (dt_util.as_local(each).replace(tzinfo=None) for each in (start, end))
+    return end if ends >= begins else dt_util.as_local(start).replace(fold=1)

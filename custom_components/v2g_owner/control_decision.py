@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .control_model import (
+    LOOK_EVERY,
     CarLimits,
     ChargerLimits,
     Holder,
@@ -107,6 +108,8 @@ def _leased(
     refused: Reason | None = None
     if lease.commitment_id in orders.stopped:
         refused = Reason.STOPPED
+    elif lease.commitment_id in orders.left:
+        refused = Reason.UNPLUGGED
     elif lease.told_at < started_at:
         refused = Reason.RESTARTED
     elif lease.vehicle_id != sight.vehicle_id or car is None:
@@ -145,11 +148,13 @@ def _untrusted(sight: Sight, car: CarLimits, now: datetime) -> Reason | None:
     """Return why the state of charge cannot be believed, None when it can."""
     if sight.soc_pct is None or sight.soc_at is None:
         return Reason.SOC_UNKNOWN
-    old = now - sight.soc_at >= timedelta(seconds=car.soc_max_age_s)
+    # What is believed now must be believable until the next look.
+    until = now + LOOK_EVERY
+    old = until - sight.soc_at > timedelta(seconds=car.soc_max_age_s)
     if old or sight.carried_pct > CARRY_MAX_PCT:
         return Reason.SOC_STALE
     seen_at = max(sight.soc_at, sight.power_at or sight.soc_at)
-    return Reason.BLIND if now - seen_at > BLIND_AFTER else None
+    return Reason.BLIND if until - seen_at > BLIND_AFTER else None
 
 
 def _too_low(

@@ -5,8 +5,14 @@ are kept on disk and obeyed with the API gone; what is seen is of this moment on
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+# How often the executor looks, beside every change it hears of.
+LOOK_EVERY: Final = timedelta(seconds=2)
+# So many ended deals are remembered; a park's lease lives minutes, not months.
+KEPT_DEALS: Final = 20
 
 
 class Reason(StrEnum):
@@ -129,6 +135,8 @@ class Orders:
     override: Override | None = None
     stopped: tuple[str, ...] = ()
     """Commitments the owner stopped here, the newest last: no lease of theirs counts again."""
+    left: tuple[str, ...] = ()
+    """Commitments whose car was unplugged while they ran: plugged in again it owes nothing."""
 
     def car(self, vehicle_id: str | None) -> CarLimits | None:
         """Return the limits of one car, None when it is not the owner's."""

@@ -29,6 +29,8 @@ from .charger_driver import ChargerDriver
 from .const import CONF_CHARGER_ID
 from .control_decision import decide
 from .control_model import (
+    KEPT_DEALS,
+    LOOK_EVERY,
     ChargerLimits,
     Orders,
     Override,
@@ -41,14 +43,13 @@ from .executor_look import look
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
 
-TICK: Final = timedelta(seconds=2)
+TICK: Final = LOOK_EVERY
 # While a car is bound, so often the disk learns that it still stands here.
 HEARTBEAT: Final = timedelta(minutes=4)
 # After this the plan goes on; a stopped deal stays stopped.
 STOP_HOLDS: Final = timedelta(hours=1)
 # Charge now, and what the owner set by hand, end with the stay, and at the latest then.
 WORD_HOLDS: Final = timedelta(hours=12)
-_STOPPED_KEPT: Final = 20
 
 
 class ChargerExecutor:
@@ -226,7 +227,7 @@ class ChargerExecutor:
         if stop_deals:
             leased = (orders.lease.commitment_id,) if orders.lease else ()
             fresh = dict.fromkeys((*stopped, *self.deals, *leased))
-            stopped = tuple(fresh)[-_STOPPED_KEPT:]
+            stopped = tuple(fresh)[-KEPT_DEALS:]
         self.memory = replace(self.memory, orders=replace(orders, override=word, stopped=stopped))
         self.async_save_soon()
 

@@ -37,6 +37,7 @@ class ExecutorFeed:
         self._plan_at: datetime | None = None
         self._busy = False
         self._told: set[str] = set()
+        self._known_left: tuple[str, ...] = ()
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -57,6 +58,8 @@ class ExecutorFeed:
 
     @callback
     def _async_timer(self, _now: datetime) -> None:
+        # By now the car itself has told the API that it left, unless nobody heard it.
+        self._known_left = self._executor.memory.orders.left
         self._async_work_soon()
 
     @callback
@@ -112,9 +115,9 @@ class ExecutorFeed:
             self._busy = False
 
     def _untold(self) -> list[str]:
-        """Return the deals stopped at home that the API still holds for live."""
+        """Return the deals ended at home that the API still holds for live."""
         live = {deal.commitment_id for deal in self._coordinator.data.live_commitments}
-        stopped = self._executor.memory.orders.stopped
+        stopped = (*self._executor.memory.orders.stopped, *self._known_left)
         return [each for each in stopped if each in live and each not in self._told]
 
     def _due_plan(self) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from .charger_car import Parking
 from .control_carry import Carry
-from .control_model import Sight
+from .control_model import KEPT_DEALS, Orders, Sight
 from .executor_sight import Eyes
 from .executor_store import Memory
 
@@ -20,7 +20,8 @@ def look(
 ) -> tuple[Memory, Sight]:
     """Return what is remembered after a look, and what was seen.
 
-    A car that left takes the owner's word of the moment with it: charge now, stop, by hand.
+    A car that left takes the owner's word of the moment with it: charge now, stop, by hand. And
+    the deal that ran: this home knows that it is over even where the API cannot be told.
     """
     parking = memory.parking
     for each, plugged in eyes.plugged().items():
@@ -37,7 +38,7 @@ def look(
     orders = memory.orders
     here = _plugged(parking, vehicle_id)
     if _plugged(memory.parking, memory.parking.presumed()) and here is False:
-        orders = replace(orders, override=None)
+        orders = replace(orders, override=None, left=_ended_by(orders))
     carries = memory.carries if vehicle_id is None else {**memory.carries, vehicle_id: carry}
     sight = Sight(
         reachable=reachable,
@@ -52,6 +53,13 @@ def look(
         pack_temperature_c=eyes.pack_temperature_c(vehicle_id),
     )
     return replace(memory, orders=orders, parking=parking, carries=carries), sight
+
+
+def _ended_by(orders: Orders) -> tuple[str, ...]:
+    """Return the deals that unplugging has ended, the one that ran now among them."""
+    if orders.lease is None:
+        return orders.left
+    return tuple(dict.fromkeys((*orders.left, orders.lease.commitment_id)))[-KEPT_DEALS:]
 
 
 def _carry(

@@ -98,6 +98,7 @@ class OwnerWorld:
     sequence: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     imported_wh: int = 100_000
     exported_wh: int = 5_000
+    park_secret: str = ""
 
     @property
     def url(self) -> str:
@@ -121,7 +122,7 @@ class OwnerWorld:
         """Do once what is due now."""
         await self.agent.tick()
 
-    async def add_owner(self, name: str = "Li Wei") -> str:
+    async def add_owner(self, name: str = "Li Wei", time_zone: str = "Asia/Shanghai") -> str:
         """Add an owner; returns the id."""
         row = await self.agent.store.write(
             lambda tx: owners.add_owner(
@@ -129,7 +130,7 @@ class OwnerWorld:
                 now=self.clock.now(),
                 new_id=new_id,
                 display_name=name,
-                time_zone="Asia/Shanghai",
+                time_zone=time_zone,
             )
         )
         return str(row["owner_id"])
@@ -164,17 +165,16 @@ class OwnerWorld:
         added = await self.agent.store.write(
             lambda tx: parks.add_park(tx, now=self.clock.now(), new_id=new_id, display_name=name)
         )
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": added.park_id,
-            "client_secret": added.client_secret,
-        }
+        return await self.sign_in(str(added.park_id), str(added.client_secret))
+
+    async def sign_in(self, park_id: str, secret: str) -> Party:
+        """Give a park a new token: it lasts an hour."""
+        form = {"grant_type": "client_credentials", "client_id": park_id, "client_secret": secret}
         async with self.http.post(self.url + "/v1/token", data=form) as response:
             granted = await response.json()
             assert response.status == 200, granted
-        return Party(
-            url=self.url, http=self.http, party_id=added.park_id, token=granted["access_token"]
-        )
+        self.park_secret = secret
+        return Party(url=self.url, http=self.http, party_id=park_id, token=granted["access_token"])
 
     async def add_vehicle(self, **preferences: Any) -> str:
         """Add a 60 kWh car by phone: it may discharge and leaves in a day."""
@@ -265,7 +265,9 @@ class OwnerWorld:
 
 
 @asynccontextmanager
-async def open_owner_world(folder: Path, **settings: Any) -> AsyncIterator[OwnerWorld]:
+async def open_owner_world(
+    folder: Path, *, time_zone: str = "Asia/Shanghai", **settings: Any
+) -> AsyncIterator[OwnerWorld]:
     """Serve on a free loopback port, with one owner, one phone and one park."""
     limits: dict[str, Any] = {"rate_per_s": 1e6, "rate_burst": 10**7, "public_rate_burst": 10**6}
     config = Config(**limits | settings)
@@ -277,7 +279,7 @@ async def open_owner_world(folder: Path, **settings: Any) -> AsyncIterator[Owner
             database=database, config=config, clock=clock, http=http, agent=agent, port=port
         )
         await agent.store.write(lambda tx: write_meta(tx, PUBLIC_URL, world.url))
-        world.owner_id = await world.add_owner()
+        world.owner_id = await world.add_owner(time_zone=time_zone)
         world.phone = await world.pair_phone()
         world.park = await world.add_park()
         try:
