@@ -42,7 +42,7 @@ class Agent:
         self.config = config
         self.access = access
         self.notary = notary
-        self.hub = Hub(store, per_party=config.max_streams_per_party, in_all=config.max_streams)
+        self.hub = Hub(store, config)
         self.app = create_app(
             store=store,
             clock=clock,

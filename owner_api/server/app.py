@@ -51,7 +51,7 @@ def create_app(
     )
     app[CONFIG] = config
     app.on_response_prepare.append(add_headers)
-    streams = hub or Hub(store, per_party=config.max_streams_per_party, in_all=config.max_streams)
+    streams = hub or Hub(store, config)
     operations = [
         *health_operations(store, clock),
         events_endpoint(store, streams, config),

@@ -2,35 +2,24 @@
 
 import asyncio
 import re
-from typing import Any, Final
+from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from probatio import Optional
 
 from owner_api.calls import Principal
 from owner_api.config import Config
 from owner_api.problems import FieldError, Problem, ProblemCode
-from owner_api.relay import Hub, Subscription
+from owner_api.relay import Hub, Subscription, frame
 from owner_api.schemas.fields import integer
-from owner_api.store import Store, StoreError, Tx, outbox, times
-from owner_api.store.documents import to_json
+from owner_api.store import Event, Store, StoreError, Tx, outbox
 
 from .auth import require_live
 from .routing import Endpoint
 
-VERSION: Final = 1
 _BATCH: Final = 100
 _RETRY: Final = b"retry: 2000\n\n"
-_HEARTBEAT: Final = b": still here\n\n"
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
-
-
-def frame(row: dict[str, Any]) -> bytes:
-    """Return one event in the text/event-stream form; its data is the versioned envelope."""
-    at = times.render(times.decode(row["at"]))
-    kind = to_json(row["type"]).decode()
-    data = f'{{"v":{VERSION},"seq":{row["seq"]},"type":{kind},"at":"{at}","data":{row["data"]}}}'
-    return f"id: {row['seq']}\nevent: {row['type']}\ndata: {data}\n\n".encode()
 
 
 def events_endpoint(store: Store, hub: Hub, config: Config) -> Endpoint:
@@ -79,6 +68,8 @@ def events_endpoint(store: Store, hub: Hub, config: Config) -> Endpoint:
 class _Stream:
     """One connection. The outbox itself is the buffer: a slow client is read for no further."""
 
+    __slots__ = ("_config", "_request", "_response", "_store")
+
     def __init__(
         self, request: web.Request, response: web.StreamResponse, store: Store, config: Config
     ) -> None:
@@ -91,26 +82,32 @@ class _Stream:
 
     async def run(self, subscription: Subscription, seq: int) -> None:
         """Send events after ``seq`` until the client leaves, lags or is shut out."""
-        principal = subscription.principal
         alive = await self._send(_RETRY)
         while alive and not subscription.closed:
             subscription.listen()
-            rows = await self._next(principal, seq)
-            if rows is None:
+            events = await self._next(subscription.principal, seq)
+            transport = self._request.transport
+            if events is None or transport is None or transport.is_closing():
                 return
-            if rows:
-                seq = rows[-1]["seq"]
-                alive = await self._send(b"".join(frame(row) for row in rows))
-            elif not await subscription.wait(self._config.heartbeat_s):
-                alive = await self._send(_HEARTBEAT)
+            if events:
+                seq = events[-1].seq
+                alive = await self._send(b"".join(frame(event) for event in events))
+                continue
+            await subscription.follow(
+                seq,
+                transport,
+                chunked=self._request.version >= HttpVersion11,
+                high=self._config.stream_buffer_bytes,
+            )
+            seq = subscription.seq
 
-    async def _next(self, principal: Principal, seq: int) -> list[dict[str, Any]] | None:
+    async def _next(self, principal: Principal, seq: int) -> list[Event] | None:
         """Return what follows, or None when the caller has been shut out meanwhile.
 
-        A revocation is an event of the same party, so it wakes this stream by itself.
+        A revocation wakes every stream, so this one asks at once.
         """
 
-        def following(tx: Tx) -> list[dict[str, Any]]:
+        def following(tx: Tx) -> list[Event]:
             require_live(tx, principal)
             return outbox.after(tx, principal.party_id, seq, _BATCH)
 

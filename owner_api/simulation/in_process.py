@@ -65,7 +65,7 @@ class Agent:
             # A run is thrown away when the power fails: it need not wait for the disk.
             synchronous="OFF",
         )
-        self._server.store.subscribe(self._news.update)
+        self._server.store.subscribe(lambda commit: self._news.update(commit.parties))
         port = await self._server.start()
         self.base_url = f"http://127.0.0.1:{port}"
 

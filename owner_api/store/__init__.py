@@ -7,10 +7,14 @@ from .errors import (
     StoreUnavailableError,
     StoreVersionError,
 )
+from .pending import Event
 from .store import Store
 from .tx import Tx
+from .writer import Commit
 
 __all__ = [
+    "Commit",
+    "Event",
     "Store",
     "StoreClosedError",
     "StoreError",

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from . import times
+from .pending import Event
 from .tx import Tx
 
 PRUNE_AT_ONCE: Final = 5_000
@@ -31,15 +33,19 @@ def span(tx: Tx, party_id: str) -> Span:
     return Span(oldest=oldest, head=head)
 
 
-def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[dict[str, Any]]:
+def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[Event]:
     """Return up to ``limit`` events that follow number ``seq``, in order."""
-    return tx.all(
+    rows = tx.all(
         "SELECT seq, type, at, data FROM outbox WHERE party_id = ? AND seq > ?"
         " ORDER BY seq LIMIT ?",
         party_id,
         seq,
         limit,
     )
+    return [
+        Event(party_id, row["seq"], row["type"], times.decode(row["at"]), row["data"])
+        for row in rows
+    ]
 
 
 def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mapping[str, int]:

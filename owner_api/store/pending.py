@@ -1,10 +1,11 @@
 """Rows that wait for the end of their batch, where many are inserted for the price of a few."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 import re
 import sqlite3
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .errors import StoreError
 
@@ -26,6 +27,7 @@ LATER: Final = frozenset(
 _TABLES: Final = re.compile(
     r'(?:\b(?:FROM|JOIN|INTO|UPDATE)\b|,)\s*"?+(\w++)"?+(?!\s*=)', re.IGNORECASE
 )
+_DOORS: Final = re.compile(r'\bUPDATE\s+"?(?:device|park)\b', re.IGNORECASE)
 _ONE_EVENT: Final = (
     'INSERT INTO "outbox" ("party_id", "seq", "type", "at", "data") VALUES (?, ?, ?, ?, ?)'
 )
@@ -38,13 +40,13 @@ _MOVE_HEAD: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a party's stream that has no number yet."""
+class Event(NamedTuple):
+    """One event of a party's stream; ``seq`` is 0 until it has its number, ``data`` is JSON."""
 
     party_id: str
+    seq: int
     type: str
-    at: Any
+    at: datetime
     data: str
 
 
@@ -52,6 +54,7 @@ class Event:
 class Pending:
     """What waits: rows by the statement that inserts them, in the order they came; and events.
 
+    ``numbered`` are the events that were inserted since the batch began, as streams tell them.
     ``known`` is the batch's memory, for what only the one writer changes; whoever undoes
     something must forget it.
     """
@@ -59,6 +62,7 @@ class Pending:
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
+    numbered: list[Event] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
     def add(self, table: str, sql: str, row: tuple[Any, ...]) -> None:
@@ -74,14 +78,19 @@ class Pending:
         self.events.append(event)
 
     def take(self, other: Pending) -> None:
-        """Go on with what another command of the batch left waiting."""
+        """Go on with what a command of the batch left waiting, and with what it has numbered."""
+        self.numbered += other.numbered
+        self.take_waiting(other)
+
+    def take_waiting(self, other: Pending) -> None:
+        """Go on with what waits elsewhere."""
         for sql, rows in other.rows.items():
             self.rows.setdefault(sql, []).extend(rows)
         self.tables |= other.tables
         self.events += other.events
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Forget what waits."""
         self.rows.clear()
         self.tables.clear()
         self.events.clear()
@@ -91,8 +100,14 @@ class Pending:
         for sql, rows in self.rows.items():
             connection.executemany(sql, rows)
         if self.events:
-            _append(connection, self.events)
+            self.numbered += _append(connection, self.events)
         self.clear()
+
+
+@cache
+def moves_doors(sql: str) -> bool:
+    """Tell whether a statement may end somebody's access."""
+    return _DOORS.search(sql) is not None
 
 
 @cache
@@ -101,15 +116,16 @@ def waiting_tables(sql: str) -> frozenset[str]:
     return LATER.intersection(_TABLES.findall(sql))
 
 
-def _append(connection: sqlite3.Connection, events: list[Event]) -> None:
-    """Give each event the next number of its party's stream, without a gap."""
+def _append(connection: sqlite3.Connection, events: list[Event]) -> list[Event]:
+    """Give each event the next number of its party's stream, without a gap; return them so."""
     parties = sorted({event.party_id for event in events})
     heads = dict.fromkeys(parties, 0)
     text = "[" + ",".join(f'"{party}"' for party in parties) + "]"
     heads |= dict(connection.execute(_HEADS, (text,)))
-    rows = []
-    for event in events:
-        heads[event.party_id] += 1
-        rows.append((event.party_id, heads[event.party_id], event.type, event.at, event.data))
+    numbered = []
+    for party_id, _, kind, at, data in events:
+        heads[party_id] += 1
+        numbered.append(Event(party_id, heads[party_id], kind, at, data))
     connection.executemany(_MOVE_HEAD, heads.items())
-    connection.executemany(_ONE_EVENT, rows)
+    connection.executemany(_ONE_EVENT, numbered)
+    return numbered

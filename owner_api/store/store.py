@@ -12,7 +12,7 @@ from .errors import StoreClosedError, StoreError, as_refusal
 from .locking import FileLock
 from .reader import Reader
 from .tx import Tx
-from .writer import Touched, Writer
+from .writer import Commit, Writer
 
 
 class Store:
@@ -23,7 +23,7 @@ class Store:
     ) -> None:
         self.path = path
         self._lock = lock
-        self._callbacks: list[Callable[[Touched], None]] = []
+        self._callbacks: list[Callable[[Commit], None]] = []
         self._writer = Writer(connection, asyncio.get_running_loop(), self._committed)
         self._reader = None if single else Reader(path)
         self._closed = False
@@ -88,8 +88,8 @@ class Store:
         """Tell ``hook``, on the writer's thread, how long each COMMIT took (s)."""
         self._writer.timed = hook
 
-    def subscribe(self, callback: Callable[[Touched], None]) -> Callable[[], None]:
-        """Call back on the event loop after each commit with the parties that have new events.
+    def subscribe(self, callback: Callable[[Commit], None]) -> Callable[[], None]:
+        """Call back on the event loop after each commit that streams must hear of.
 
         Returns a function that ends the subscription.
         """
@@ -107,9 +107,9 @@ class Store:
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
 
-    def _committed(self, parties: Touched) -> None:
+    def _committed(self, commit: Commit) -> None:
         for callback in tuple(self._callbacks):
-            callback(parties)
+            callback(commit)
 
 
 def _find(path: Path, *, create: bool) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
-from .pending import Event, Pending, waiting_tables
+from .pending import Event, Pending, moves_doors, waiting_tables
 
 # SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
 sqlite3.register_adapter(datetime, times.encode)
@@ -32,7 +32,16 @@ class Tx:
     statement that names their table, whichever comes first: whoever asks always finds them.
     """
 
-    __slots__ = ("_batch", "_columns", "_connection", "_mine", "_settled", "touched")
+    __slots__ = (
+        "_batch",
+        "_columns",
+        "_connection",
+        "_mark",
+        "_mine",
+        "_settled",
+        "doors",
+        "touched",
+    )
 
     def __init__(self, connection: sqlite3.Connection, batch: Pending | None = None) -> None:
         self._connection = connection
@@ -40,7 +49,10 @@ class Tx:
         self._batch = batch
         self._mine = Pending()
         self._settled = Pending()
+        self._mark = 0 if batch is None else len(batch.numbered)
         self.touched: set[str] = set()
+        # Whether somebody's access may have ended here.
+        self.doors = False
 
     @property
     def known(self) -> dict[str, Any]:
@@ -73,6 +85,7 @@ class Tx:
     def run(self, sql: str, *params: object) -> int:
         """Run a statement and return how many rows it changed."""
         self._await(sql)
+        self.doors |= moves_doors(sql)
         return self._connection.execute(sql, params).rowcount
 
     def insert(self, table: str, **values: object) -> None:
@@ -99,6 +112,7 @@ class Tx:
         Raises LookupError when there is no such row.
         """
         sql = f"{_update_sql(table, tuple(where), tuple(values))} RETURNING *"
+        self.doors |= moves_doors(sql)
         if (row := self.one(sql, *values.values(), *where.values())) is None:
             raise LookupError(f"{table}: there is no such row to change")
         return row
@@ -108,6 +122,7 @@ class Tx:
         """Undo only what the block wrote when it raises; the exception goes on to the caller."""
         told = set(self.touched)
         self._settle()
+        mark = len(self._mine.numbered)
         self._connection.execute("SAVEPOINT nested")
         try:
             yield
@@ -116,6 +131,7 @@ class Tx:
                 self._connection.execute("ROLLBACK TO nested")
                 self._connection.execute("RELEASE nested")
             self._mine.clear()
+            del self._mine.numbered[mark:]
             self.known.clear()
             self.touched = told
             raise
@@ -123,7 +139,7 @@ class Tx:
 
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""
-        self._mine.emit(Event(party_id, type, at, documents.to_json(data).decode()))
+        self._mine.emit(Event(party_id, 0, type, at, documents.to_json(data).decode()))
         self.touched.add(party_id)
         if self._batch is None:
             self._settle()
@@ -136,9 +152,11 @@ class Tx:
     def undone(self) -> None:
         """Give the batch back what was inserted for it on the way: the command was undone."""
         if self._batch is not None:
-            self._settled.take(self._batch)
-            self._settled.flush(self._connection)
+            del self._batch.numbered[self._mark :]
+            self._settled.take_waiting(self._batch)
             self._batch.clear()
+            self._batch.take_waiting(self._settled)
+            self._batch.flush(self._connection)
             self._batch.known.clear()
 
     def _await(self, sql: str) -> None:
@@ -151,7 +169,7 @@ class Tx:
 
     def _settle(self) -> None:
         if self._batch is not None and self._batch.tables:
-            self._settled.take(self._batch)
+            self._settled.take_waiting(self._batch)
             self._batch.flush(self._connection)
         if self._mine.tables:
             self._mine.flush(self._connection)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 from queue import SimpleQueue
 import sqlite3
@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Final
 
 from .errors import StoreClosedError, StoreUnavailableError, as_refusal
-from .pending import Pending
+from .pending import Event, Pending
 from .tx import Tx
 
 BATCH: Final = 256
@@ -20,7 +20,20 @@ BATCH: Final = 256
 BATCH_S: Final = 0.025
 _LOG: Final = logging.getLogger("owner_api.store")
 
-type Touched = frozenset[str]
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit changed for streams: whose, the new events, and whether access may have ended.
+
+    ``events`` are in the order of their numbers within each party.
+    """
+
+    parties: frozenset[str]
+    events: tuple[Event, ...]
+    doors: bool
+
+
+_NOTHING: Final = Commit(frozenset(), (), doors=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,25 @@ class _Outcome:
     error: BaseException | None
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What the commands of one transaction have done so far."""
+
+    pending: Pending = field(default_factory=Pending)
+    touched: set[str] = field(default_factory=set)
+    doors: bool = False
+
+    def keep(self, tx: Tx) -> None:
+        """Count a command whose work stays."""
+        tx.done()
+        self.touched |= tx.touched
+        self.doors |= tx.doors
+
+    def commit(self) -> Commit:
+        """Return what is told once COMMIT has returned."""
+        return Commit(frozenset(self.touched), tuple(self.pending.numbered), self.doors)
+
+
 class Writer:
     """A thread that takes up to 256 commands or 25 ms, gives each a savepoint, and commits once.
 
@@ -47,7 +79,7 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         loop: asyncio.AbstractEventLoop,
-        committed: Callable[[Touched], None],
+        committed: Callable[[Commit], None],
     ) -> None:
         self._connection = connection
         self._loop = loop
@@ -83,27 +115,26 @@ class Writer:
     def _serve(self) -> None:
         more = True
         while more and (first := self._jobs.get()) is not None:
-            outcomes, touched, more = self._batch(first)
-            self._loop.call_soon_threadsafe(self._resolve, outcomes, touched)
+            outcomes, commit, more = self._batch(first)
+            self._loop.call_soon_threadsafe(self._resolve, outcomes, commit)
 
-    def _batch(self, first: _Job) -> tuple[list[_Outcome], Touched, bool]:
+    def _batch(self, first: _Job) -> tuple[list[_Outcome], Commit, bool]:
         """Run waiting commands and commit; also tell whether to go on afterwards."""
         jobs, outcomes, more = [first], list[_Outcome](), True
-        touched: set[str] = set()
-        pending = Pending()
+        batch = _Batch()
         enough = monotonic() + BATCH_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes.append(self._one(first, touched, pending))
+            outcomes.append(self._one(first, batch))
             while len(jobs) < BATCH and monotonic() < enough and not self._jobs.empty():
                 job = self._jobs.get()
                 if job is None:
                     more = False
                     break
                 jobs.append(job)
-                outcomes.append(self._one(job, touched, pending))
+                outcomes.append(self._one(job, batch))
             if any(outcome.error is None and outcome.job.keep for outcome in outcomes):
-                self._seal(touched, pending)
+                self._seal(batch)
             began = monotonic()
             self._connection.execute("COMMIT")
             took_s = monotonic() - began
@@ -114,9 +145,9 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             lost = StoreUnavailableError(f"the database refused: {error}")
-            return [_Outcome(job, None, lost) for job in jobs], frozenset(), more
+            return [_Outcome(job, None, lost) for job in jobs], _NOTHING, more
         self._tell_time(took_s)
-        return outcomes, frozenset(touched), more
+        return outcomes, batch.commit(), more
 
     def _tell_time(self, took_s: float) -> None:
         """Report a commit that has happened: whoever listens cannot make it un-happen."""
@@ -127,16 +158,15 @@ class Writer:
         except Exception:  # noqa: BLE001 - logged with its trace; the answer is already decided
             _LOG.exception("a listener of commit times failed; the commit itself is kept")
 
-    def _seal(self, touched: set[str], pending: Pending) -> None:
+    def _seal(self, batch: _Batch) -> None:
         if self.before_commit is not None:
-            tx = Tx(self._connection, pending)
+            tx = Tx(self._connection, batch.pending)
             self.before_commit(tx)
-            tx.done()
-            touched |= tx.touched
-        pending.flush(self._connection)
+            batch.keep(tx)
+        batch.pending.flush(self._connection)
 
-    def _one(self, job: _Job, touched: set[str], pending: Pending) -> _Outcome:
-        tx = Tx(self._connection, pending)
+    def _one(self, job: _Job, batch: _Batch) -> _Outcome:
+        tx = Tx(self._connection, batch.pending)
         self._connection.execute("SAVEPOINT command")
         try:
             value, error = job.command(tx), None
@@ -149,12 +179,11 @@ class Writer:
             self._connection.execute("ROLLBACK TO command")
             tx.undone()
         else:
-            tx.done()
-            touched |= tx.touched
+            batch.keep(tx)
         self._connection.execute("RELEASE command")
         return _Outcome(job, value, error)
 
-    def _resolve(self, outcomes: list[_Outcome], touched: Touched) -> None:
+    def _resolve(self, outcomes: list[_Outcome], commit: Commit) -> None:
         for outcome in outcomes:
             future = outcome.job.future
             if future.done():  # the caller went away; the fact stays
@@ -163,5 +192,5 @@ class Writer:
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.value)
-        if touched:
-            self._committed(touched)
+        if commit.parties or commit.doors:
+            self._committed(commit)

@@ -232,7 +232,7 @@ async def bench(store: Store, clock: Clock, config: Config | None = None) -> Asy
     """Serve the bench on 127.0.0.1 while the block runs."""
     config = config or Config()
     gate = Gate()
-    hub = Hub(store, per_party=config.max_streams_per_party, in_all=config.max_streams)
+    hub = Hub(store, config)
     app = create_app(
         store=store,
         clock=clock,

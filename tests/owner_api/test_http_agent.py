@@ -16,7 +16,7 @@ from owner_api.clock import SystemClock
 from owner_api.config import Config, ConfigError
 from owner_api.server.agent import build_agent
 from owner_api.server.timers import Timers
-from owner_api.store import Store, StoreClosedError, Tx
+from owner_api.store import Commit, Store, StoreClosedError, Tx
 from tests.owner_api.conftest import StillClock
 
 
@@ -162,9 +162,10 @@ async def test_a_block_that_fails_inside_a_command_undoes_itself_only(store: Sto
         with tx.nested():
             tx.emit("own_c", "kept", datetime.now(UTC), {})
 
-    told: list[frozenset[str]] = []
+    told: list[Commit] = []
     store.subscribe(told.append)
     await store.write(command)
     rows = await store.read(lambda tx: tx.all("SELECT type FROM outbox ORDER BY party_id"))
     assert [row["type"] for row in rows] == ["before", "kept"]
-    assert told == [frozenset({"own_a", "own_c"})]
+    assert [commit.parties for commit in told] == [frozenset({"own_a", "own_c"})]
+    assert [event.type for event in told[0].events] == ["before", "kept"]

@@ -1,6 +1,8 @@
 """The store: what is acknowledged is kept, what fails leaves nothing, numbers have no gaps."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 import sqlite3
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from owner_api.store import (
+    Commit,
     Store,
     StoreClosedError,
     StoreError,
@@ -72,7 +75,7 @@ async def test_a_failed_command_takes_nothing_of_its_neighbours_with_it(store: S
 
 
 async def test_many_waiting_commands_share_few_commits(store: Store) -> None:
-    commits: list[frozenset[str]] = []
+    commits: list[Commit] = []
     store.subscribe(commits.append)
     await asyncio.gather(*(store.write(put(f"n{at}")) for at in range(512)))
     # A commit per command would be 512; the writer takes up to 256 at once.
@@ -80,13 +83,14 @@ async def test_many_waiting_commands_share_few_commits(store: Store) -> None:
 
 
 async def test_a_commit_names_exactly_the_parties_that_have_new_events(store: Store) -> None:
-    told: list[frozenset[str]] = []
+    told: list[Commit] = []
     end = store.subscribe(told.append)
     await store.write(put("n1", party="own_a"))
     await store.write(lambda tx: tx.insert("meta", key="quiet", value="x"))
     with pytest.raises(RefusedError):
         await store.write(put("n2", party="own_b", fail=True))
-    assert told == [frozenset({"own_a"})]
+    assert [commit.parties for commit in told] == [frozenset({"own_a"})]
+    assert [(event.party_id, event.seq) for event in told[0].events] == [("own_a", 1)]
     end()
     await store.write(put("n3"))
     assert len(told) == 1
@@ -94,19 +98,50 @@ async def test_a_commit_names_exactly_the_parties_that_have_new_events(store: St
 
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(plan=st.lists(st.tuples(st.sampled_from(["own_a", "own_b"]), st.booleans()), max_size=60))
+@given(
+    plan=st.lists(
+        st.tuples(st.sampled_from(["own_a", "own_b"]), st.booleans(), st.sampled_from("-<>nx")),
+        max_size=60,
+    )
+)
 def test_every_partys_numbers_run_without_a_gap_whatever_fails(
-    plan: list[tuple[str, bool]],
+    plan: list[tuple[str, bool, str]],
 ) -> None:
+    """Also when a command asks for what still waits, before or after its own, or nests badly."""
+
+    def command(at: int, party: str, look: str, *, fail: bool) -> Callable[[Tx], None]:
+        def run(tx: Tx) -> None:
+            if look == "<":
+                tx.all("SELECT seq FROM outbox")
+            if look in "nx":
+                with suppress(RefusedError), tx.nested():
+                    tx.emit("own_b", "nested", datetime.now(UTC), {})
+                    if look == "x":
+                        tx.all("SELECT seq FROM outbox")
+                    raise RefusedError
+            put(f"n{at}", party=party)(tx)
+            if look == ">":
+                tx.all("SELECT seq FROM outbox")
+            if fail:
+                raise RefusedError
+
+        return run
+
     async def check(path: Path) -> None:
         store = await Store.open(path, synchronous="OFF")
+        told: list[Commit] = []
+        store.subscribe(told.append)
         try:
             commands = [
-                put(f"n{at}", party=party, fail=fail) for at, (party, fail) in enumerate(plan)
+                command(at, party, look, fail=fail) for at, (party, fail, look) in enumerate(plan)
             ]
             await asyncio.gather(*map(store.write, commands), return_exceptions=True)
             for party in ("own_a", "own_b"):
-                kept = sum(1 for whose, fail in plan if whose == party and not fail)
+                kept = sum(1 for whose, fail, _ in plan if whose == party and not fail)
+                events = [each for commit in told for each in commit.events]
+                assert [each for each in events if each.party_id == party] == await store.read(
+                    lambda tx, whose=party: outbox.after(tx, whose, 0, 1_000)
+                )
                 found = await store.read(lambda tx, whose=party: sequence(tx, whose))
                 assert found == list(range(1, kept + 1))
                 span = await store.read(lambda tx, whose=party: outbox.span(tx, whose))
@@ -274,7 +309,7 @@ def test_an_instant_without_a_zone_is_refused() -> None:
 
 async def test_a_slow_command_does_not_hold_back_those_before_it(store: Store) -> None:
     """A batch ends after 25 ms of work, so the first answer does not wait for the last command."""
-    commits: list[frozenset[str]] = []
+    commits: list[Commit] = []
     store.subscribe(commits.append)
 
     def slow(at: int) -> Any:

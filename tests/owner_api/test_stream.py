@@ -155,7 +155,7 @@ async def test_a_clock_that_stepped_back_leaves_no_hole_in_a_stream(
     cutoff = clock.now() + timedelta(seconds=3_600)
     await store.write(lambda tx: outbox.prune(tx, events_before=cutoff, repeats_before=cutoff))
     rows = await store.read(lambda tx: outbox.after(tx, "own_a", 0, 10))
-    assert [row["seq"] for row in rows] == [1, 2]
+    assert [row.seq for row in rows] == [1, 2]
 
 
 @pytest.mark.parametrize("number", ["99", "-1", "1.5", "x", "1" * 30])
