@@ -1,5 +1,6 @@
 """V2G Owner: offers to discharge your electric car, on your terms."""
 
+import asyncio
 from typing import Any
 
 from homeassistant.const import CONF_URL
@@ -8,6 +9,7 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.util import dt as dt_util
 
 from .account_issues import AccountCheck
 from .actor import async_remember_starters
@@ -66,6 +68,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     coordinator = V2GCoordinator(hass, entry, api)
     await coordinator.async_config_entry_first_refresh()
     coordinator.async_start_stream_at_snapshot()
+    # Read from disk beside the loop, before the first month is counted in it.
+    await dt_util.async_get_time_zone(coordinator.data.owner.time_zone)
 
     log = LogWatch(hass, entry, api)
     entry.runtime_data = V2GRuntimeData(
@@ -76,19 +80,23 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         config_entry_id=entry.entry_id, **hub_device_info(coordinator)
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    async_feed_executors(hass, entry, coordinator)
+    await async_feed_executors(hass, entry, coordinator)
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
     entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
+    # Each begins with a report; forty in a row, without a pause, would hold up everyone else.
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
         entry.async_on_unload(SensorCheck(hass, entry, subentry).async_start())
+        await asyncio.sleep(0)
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(PriceReporter(hass, coordinator, subentry).async_start())
+        await asyncio.sleep(0)
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
+        await asyncio.sleep(0)
     _watch_log(hass, entry, log)
     entry.async_create_background_task(
         hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"

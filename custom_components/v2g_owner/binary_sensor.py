@@ -19,7 +19,7 @@ from homeassistant.util import dt as dt_util
 from .const import STOP_CONFIRMATION, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .control_entities import UNPLUG_CHARGER, UnplugBinarySensor, controlled
 from .coordinator import V2GConfigEntry, V2GCoordinator
-from .entity import ChargerEntity, HubEntity, VehicleEntity
+from .entity import ChargerEntity, HubEntity, VehicleEntity, async_add_in_turns
 from .models_deal import Commitment
 
 PARALLEL_UPDATES = 0
@@ -77,26 +77,30 @@ async def async_setup_entry(
 ) -> None:
     """Set up the facts of the account, its vehicles and its chargers."""
     coordinator = entry.runtime_data.coordinator
-    async_add_entities(
+    await async_add_in_turns(
+        async_add_entities,
         [
             *(HubFact(coordinator, description) for description in HUB_FACTS),
             UnplugToStop(coordinator, UNPLUG_TO_STOP),
-        ]
+        ],
     )
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [PluggedIn(coordinator, PLUGGED_IN, subentry)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [ChargerOnline(coordinator, ONLINE, subentry)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry, executor in controlled(hass, entry):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [UnplugBinarySensor(coordinator, UNPLUG_CHARGER, subentry, executor)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

@@ -14,7 +14,7 @@ from .const import SUBENTRY_VEHICLE
 from .control_entities import RESUME, STOP_NOW, ResumeButton, StopNowButton, controlled
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .decisions import best_counter, decide, find_offer, stop
-from .entity import HubEntity, VehicleEntity
+from .entity import HubEntity, VehicleEntity, async_add_in_turns
 
 PARALLEL_UPDATES = 0
 
@@ -69,27 +69,30 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of the account, its vehicles and the chargers this home controls."""
     coordinator = entry.runtime_data.coordinator
-    async_add_entities(
+    await async_add_in_turns(
+        async_add_entities,
         [
             *(AnswerButton(coordinator, description) for description in ANSWERS),
             StopButton(coordinator, STOP),
-        ]
+        ],
     )
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 VehicleStopButton(coordinator, STOP, subentry),
                 ForgetLeaveOnceButton(coordinator, FORGET_LEAVE_ONCE, subentry),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry, executor in controlled(hass, entry):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 StopNowButton(coordinator, STOP_NOW, subentry, executor),
                 ResumeButton(coordinator, RESUME, subentry, executor),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

@@ -13,7 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .coordinator import V2GConfigEntry
-from .entity import HubEntity
+from .entity import HubEntity, async_add_in_turns
 from .models_deal import Commitment
 from .money import major
 
@@ -30,7 +30,9 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the calendar of the account."""
-    async_add_entities([CommitmentCalendar(entry.runtime_data.coordinator, COMMITMENTS)])
+    await async_add_in_turns(
+        async_add_entities, [CommitmentCalendar(entry.runtime_data.coordinator, COMMITMENTS)]
+    )
 
 
 class CommitmentCalendar(HubEntity, CalendarEntity):

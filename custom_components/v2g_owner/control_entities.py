@@ -107,11 +107,17 @@ class ControlEntity(ChargerEntity):
         """Stay there with the API gone: this home controls the charger by itself."""
         return True
 
+    @property
+    @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """What the executor knows, and it tells by itself; the API has no part in it."""
+        return ()
+
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the executor as well."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.executor.async_listen(self.async_write_ha_state))
+        self.async_on_remove(self.executor.async_listen(self.async_show))
 
 
 class ControlSensor(ControlEntity, SensorEntity):

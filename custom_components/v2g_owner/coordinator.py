@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, override
@@ -16,6 +16,7 @@ from .api import OwnerApi
 from .api_errors import OwnerApiAuthError, OwnerApiError
 from .const import DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .decode import BadAnswerError
+from .showing import DeviceListeners, Queue, concerned
 from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
 from .trust_watch import LogWatch
 
@@ -60,10 +61,40 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         # A full read may be older than events that overtook it; those are applied again.
         self._recent: deque[StreamEvent] = deque(maxlen=256)
         self._event_listeners: list[EventListener] = []
+        self._devices = DeviceListeners()
+        self.to_show = Queue()
+        """Our entities whose state may be old; they are shown once everyone has been told."""
         self._writing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self.stream_position = 0
         """The last event the stream gave us, or where it starts."""
         self.stream_connected = False
+
+    @override
+    @callback
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: str | None = None
+    ) -> CALLBACK_TYPE:
+        """Tell a listener of all news, or with a vehicle's or charger's id of what concerns it."""
+        if context is None:
+            return super().async_add_listener(update_callback)
+        return self._devices.add(context, update_callback)
+
+    @override
+    @callback
+    def async_update_listeners(self) -> None:
+        """Tell everyone."""
+        self._async_tell(None)
+
+    @callback
+    def _async_tell(self, devices: Collection[str] | None) -> None:
+        """Tell who listens to everything, and who to some devices (None: to any)."""
+        super().async_update_listeners()
+        for listener in self._devices.of(devices):
+            listener()
+        if self.to_show.is_due:
+            self.config_entry.async_create_task(
+                self.hass, self.to_show.async_show(), name=f"{self.name} show"
+            )
 
     @callback
     def async_start_stream_at_snapshot(self) -> None:
@@ -80,7 +111,8 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         """Note whether changes arrive at once, and show it."""
         if connected != self.stream_connected:
             self.stream_connected = connected
-            self.async_update_listeners()
+            # Only the account shows it.
+            self._async_tell(())
 
     @override
     async def _async_update_data(self) -> Snapshot:
@@ -159,8 +191,9 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
     def _async_show(self, snapshot: Snapshot) -> None:
         """Publish a snapshot without touching availability or the timer of full reads."""
         if snapshot != self.data:
+            devices = concerned(self.data, snapshot)
             self.data = snapshot
-            self.async_update_listeners()
+            self._async_tell(devices)
 
     @callback
     def _async_repair(self) -> None:

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity
+from .entity import VehicleEntity, async_add_in_turns
 
 PARALLEL_UPDATES = 0
 
@@ -27,9 +27,10 @@ async def async_setup_entry(
     """Set up the exceptional leave time of each vehicle."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [LeaveOnce(coordinator, LEAVE_ONCE, subentry)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

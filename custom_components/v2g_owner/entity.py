@@ -1,14 +1,18 @@
 """What all our entities share: device, unique id, availability."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, override
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import batched
+from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_URL
+from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
-from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
@@ -18,6 +22,22 @@ from .models import Charger, Departures, Preferences, Vehicle
 from .snapshot import Snapshot
 
 MANUFACTURER = "V2G Owner"
+
+# Home Assistant adds entities without a pause: a thousand at once would hold its loop for a second.
+_ADDED_AT_ONCE: Final = 6
+
+
+async def async_add_in_turns(
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    entities: Iterable[Entity],
+    subentry: ConfigSubentry | None = None,
+) -> None:
+    """Add entities a few at a time, with room for everything else between."""
+    subentry_id = subentry.subentry_id if subentry else None
+    for some in batched(entities, _ADDED_AT_ONCE, strict=False):
+        # Before, not after: ten platforms begin in the same breath.
+        await asyncio.sleep(0)
+        async_add_entities(some, config_subentry_id=subentry_id)
 
 
 def hub_device_info(coordinator: V2GCoordinator) -> DeviceInfo:
@@ -46,11 +66,42 @@ class V2GEntity[Subject](CoordinatorEntity[V2GCoordinator]):
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{device_key}_{description.key}"
+        self._shown_from: tuple[object, ...] | None = None
 
     @property
     @abstractmethod
     def subject(self) -> Subject:
         """What the device stands for, as the API last told it."""
+
+    @property
+    def _made_from(self) -> tuple[object, ...] | None:
+        """All that the state is made from; while it is the same, there is nothing to look at.
+
+        None says that only a look tells.
+        """
+        return None
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Show nothing any more."""
+        self.coordinator.to_show.discard(self)
+        await super().async_will_remove_from_hass()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Line up to be shown, where what the state is made from has changed."""
+        made_from = self._made_from
+        if made_from is None or made_from != self._shown_from:
+            self._shown_from = made_from
+            self.coordinator.to_show.add(self)
+
+    @callback
+    def async_show(self) -> None:
+        """Write the state where it says something new: a repetition would only bloat."""
+        shown, found = self.hass.states.get(self.entity_id), self._async_calculate_state()
+        if shown is None or (shown.state, shown.attributes) != (found.state, found.attributes):
+            self.async_write_ha_state()
 
     def _below_hub(self, identifier: str, name: str, model: str) -> DeviceInfo:
         """Describe a device reached through the hub."""
@@ -94,6 +145,7 @@ class VehicleEntity(V2GEntity[Vehicle]):
         """Tie the entity to the vehicle a subentry links."""
         self.vehicle_id: str = subentry.data[CONF_VEHICLE_ID]
         super().__init__(coordinator, description, self.vehicle_id)
+        self.coordinator_context = self.vehicle_id
         self._attr_device_info = self._below_hub(self.vehicle_id, subentry.title, "Vehicle")
 
     @property
@@ -101,6 +153,19 @@ class VehicleEntity(V2GEntity[Vehicle]):
     def available(self) -> bool:
         """Tell whether the API answers and still knows the vehicle."""
         return super().available and self.vehicle_id in self.coordinator.data.vehicles
+
+    @property
+    @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """What the API knows of the vehicle and what its owner wants; money needs the currency."""
+        told, vehicle_id = self.coordinator.data, self.vehicle_id
+        return (
+            self.available,
+            told.owner,
+            told.vehicles.get(vehicle_id),
+            told.preferences.get(vehicle_id),
+            told.departures.get(vehicle_id),
+        )
 
     @property
     def vehicle(self) -> Vehicle:
@@ -143,6 +208,7 @@ class ChargerEntity(V2GEntity[Charger]):
         """Tie the entity to the charger a subentry links."""
         self.charger_id: str = subentry.data[CONF_CHARGER_ID]
         super().__init__(coordinator, description, self.charger_id)
+        self.coordinator_context = self.charger_id
         self._attr_device_info = self._below_hub(self.charger_id, subentry.title, "Charger")
 
     @property
@@ -150,6 +216,12 @@ class ChargerEntity(V2GEntity[Charger]):
     def available(self) -> bool:
         """Tell whether the API answers and still knows the charger."""
         return super().available and self.charger_id in self.coordinator.data.chargers
+
+    @property
+    @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """What the API knows of the charger."""
+        return (self.available, self.coordinator.data.chargers.get(self.charger_id))
 
     @property
     def charger(self) -> Charger:

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import COMMITMENT_STATES, OFFER_STATES, REWARD_STATES, SETTLEMENT_STATES
 from .coordinator import V2GConfigEntry
-from .entity import HubEntity
+from .entity import HubEntity, async_add_in_turns
 from .snapshot import Snapshot, StreamEvent
 
 PARALLEL_UPDATES = 0
@@ -173,7 +173,9 @@ async def async_setup_entry(
 ) -> None:
     """Set up the event entities of the account."""
     coordinator = entry.runtime_data.coordinator
-    async_add_entities(StreamEventEntity(coordinator, description) for description in EVENTS)
+    await async_add_in_turns(
+        async_add_entities, (StreamEventEntity(coordinator, description) for description in EVENTS)
+    )
 
 
 class StreamEventEntity(HubEntity, EventEntity):

@@ -15,7 +15,13 @@ from .control_model import Plan
 from .coordinator import V2GCoordinator
 from .decode import BadAnswerError
 from .executor import ChargerExecutor
-from .executor_orders import car_limits, lease_here, plan_depends_on, read_plan
+from .executor_orders import (
+    car_limits,
+    lease_here,
+    orders_depend_on,
+    plan_depends_on,
+    read_plan,
+)
 
 # Thresholds stay right while the state of charge moves, so a plan need not be young.
 PLAN_EVERY: Final = timedelta(minutes=15)
@@ -35,6 +41,7 @@ class ExecutorFeed:
         self._executor = executor
         self._plan_from: tuple[Any, ...] | None = None
         self._plan_at: datetime | None = None
+        self._orders_from: tuple[Any, ...] | None = None
         self._busy = False
         self._told: set[str] = set()
         self._known_left: tuple[str, ...] = ()
@@ -71,6 +78,11 @@ class ExecutorFeed:
         charger = snapshot.chargers.get(executor.charger_id)
         if charger is None:
             return
+        depends = orders_depend_on(snapshot, charger, executor.cars.keys())
+        if depends == self._orders_from:
+            self._async_work_soon()
+            return
+        self._orders_from = depends
         orders = executor.memory.orders
         executor.deals = tuple(
             deal.commitment_id

@@ -6,7 +6,7 @@ from typing import Any
 
 from .control_model import CarLimits, Lease, Plan
 from .decode import decode
-from .models import Preferences, Vehicle
+from .models import Charger, Preferences, Vehicle
 from .models_deal import Commitment
 from .snapshot import Snapshot
 
@@ -78,6 +78,21 @@ def _lease(deal: Commitment, evse_id: str | None, now: datetime) -> Lease | None
 def read_plan(answer: dict[str, Any]) -> Plan:
     """Return the plan in an answer to GET …/schedule; raises BadAnswerError when it is none."""
     return decode(Plan, answer)
+
+
+def orders_depend_on(
+    snapshot: Snapshot, charger: Charger, vehicle_ids: Collection[str]
+) -> tuple[Any, ...]:
+    """Return what a charger's orders are made from: every reading of every car brings news."""
+    cars = [
+        (vehicle and vehicle.revision, wishes and wishes.revision)
+        for vehicle_id in vehicle_ids
+        for vehicle, wishes in [
+            (snapshot.vehicles.get(vehicle_id), snapshot.preferences.get(vehicle_id))
+        ]
+    ]
+    limits = (charger.evse_id, charger.max_charge_w, charger.max_discharge_w)
+    return (limits, cars, snapshot.commitments)
 
 
 def plan_depends_on(snapshot: Snapshot, vehicle_id: str) -> tuple[Any, ...]:

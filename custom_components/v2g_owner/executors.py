@@ -3,6 +3,7 @@
 They outlive a failed set-up on purpose: after a restart with the API gone, the plan on disk holds.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -62,6 +63,7 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
     made.unsubscribe = hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stopping)
     for executor in made.executors.values():
         await executor.async_start(lambda: entry.state is not ConfigEntryState.NOT_LOADED)
+        await asyncio.sleep(0)
 
 
 async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
@@ -88,13 +90,15 @@ def executors_of(hass: HomeAssistant, entry: ConfigEntry[Any]) -> Mapping[str, C
     return {} if made is None else made.executors
 
 
-def async_feed_executors(
+async def async_feed_executors(
     hass: HomeAssistant, entry: ConfigEntry[Any], coordinator: V2GCoordinator
 ) -> None:
     """Tie the executors to the API until the entry is unloaded."""
     for executor in executors_of(hass, entry).values():
         entry.async_on_unload(ExecutorFeed(hass, coordinator, executor).async_start())
         entry.async_on_unload(MeterReporter(hass, coordinator, executor.mapping).async_start())
+        # Each asks for a plan; twenty at once would hold up everyone else.
+        await asyncio.sleep(0)
 
 
 async def async_stop_at_home(

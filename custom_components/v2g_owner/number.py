@@ -16,7 +16,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity
+from .entity import VehicleEntity, async_add_in_turns
 from .models import Preferences
 from .price import price_text
 
@@ -135,9 +135,10 @@ async def async_setup_entry(
     """Set up the numbers of each vehicle."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             (PreferenceNumber(coordinator, description, subentry) for description in NUMBERS),
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import CONSENT_MODES, SUBENTRY_VEHICLE
 from .control_entities import CAR_HERE, CarHereSelect, controlled
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity
+from .entity import VehicleEntity, async_add_in_turns
 
 PARALLEL_UPDATES = 0
 
@@ -30,14 +30,16 @@ async def async_setup_entry(
     """Set up the consent mode of each vehicle, and which car stands at each charger."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [ConsentMode(coordinator, CONSENT_MODE, subentry)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry, executor in controlled(hass, entry):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [CarHereSelect(coordinator, CAR_HERE, subentry, executor)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

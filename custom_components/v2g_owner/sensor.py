@@ -7,6 +7,7 @@ from .battery_health import BatteryHealthCoordinator
 from .const import CONF_VEHICLE_ID, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .control_entities import CONTROL_SENSORS, ControlSensor, controlled
 from .coordinator import V2GConfigEntry
+from .entity import async_add_in_turns
 from .sensor_charger import CHARGER_SENSORS, CONNECTED_VEHICLE, ConnectedVehicleSensor
 from .sensor_deal import DEAL_SENSORS
 from .sensor_figure import ChargerFigure, HubFigure, VehicleFigure, VehicleMoney
@@ -28,28 +29,33 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of the account, its vehicles and its chargers."""
     coordinator = entry.runtime_data.coordinator
-    async_add_entities(HubFigure(coordinator, description) for description in HUB_SENSORS)
+    await async_add_in_turns(
+        async_add_entities, (HubFigure(coordinator, description) for description in HUB_SENSORS)
+    )
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         health = BatteryHealthCoordinator(hass, entry, subentry.data[CONF_VEHICLE_ID])
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 *(VehicleFigure(coordinator, each, subentry) for each in VEHICLE_SENSORS),
                 VehicleMoney(coordinator, WEAR_COST, subentry),
                 *(LastOfferSensor(coordinator, each, subentry) for each in LAST_OFFER_SENSORS),
                 *(HealthSensor(coordinator, health, each, subentry) for each in HEALTH_SENSORS),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 *(ChargerFigure(coordinator, each, subentry) for each in CHARGER_SENSORS),
                 ConnectedVehicleSensor(coordinator, CONNECTED_VEHICLE, subentry),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry, executor in controlled(hass, entry):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             (ControlSensor(coordinator, each, subentry, executor) for each in CONTROL_SENSORS),
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )

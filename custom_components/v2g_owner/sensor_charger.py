@@ -56,6 +56,12 @@ class ConnectedVehicleSensor(ChargerEntity, SensorEntity):
 
     @property
     @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """The vehicle's name."""
+        return (self.available, self.native_value if self.available else None)
+
+    @property
+    @override
     def native_value(self) -> str | None:
         """Return the vehicle's name; unknown while none is known to be there."""
         vehicles = self.coordinator.data.vehicles

@@ -104,7 +104,7 @@ class HealthSensor(VehicleEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the ledger, and read it now when nobody did before."""
         await super().async_added_to_hass()
-        self.async_on_remove(self._health.async_add_listener(self.async_write_ha_state))
+        self.async_on_remove(self._health.async_add_listener(self.async_show))
         if self._health.data is None:
             await self._health.async_request_refresh()
 

@@ -69,6 +69,12 @@ class LastOfferSensor(VehicleEntity, SensorEntity):
     _unrecorded_attributes = EXPLANATIONS
 
     @property
+    @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """The newest offer alone."""
+        return (self.available, self._offer)
+
+    @property
     def _offer(self) -> Offer | None:
         """Return the newest offer made for the vehicle."""
         return self.coordinator.data.newest_offer(self.vehicle_id)

@@ -88,3 +88,5 @@ class EventStream:
                 self._retry = STREAM_RETRY_MINIMUM
                 if event is not None:
                     self._coordinator.async_handle_event(event)
+                    # Many may have come at once; between two of them others get their turn.
+                    await asyncio.sleep(0)

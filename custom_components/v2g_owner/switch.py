@@ -12,7 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import SUBENTRY_VEHICLE
 from .control_entities import CHARGE_NOW, ChargeNowSwitch, controlled
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity
+from .entity import VehicleEntity, async_add_in_turns
 from .models import Preferences
 from .quiet_hours import QUIET_SWITCH, QuietHoursSwitch
 
@@ -49,17 +49,19 @@ async def async_setup_entry(
     """Set up the permissions of each vehicle, and charge now of each charger."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 *(PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
                 QuietHoursSwitch(coordinator, QUIET_SWITCH, subentry),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
     for subentry, executor in controlled(hass, entry):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [ChargeNowSwitch(coordinator, CHARGE_NOW, subentry, executor)],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

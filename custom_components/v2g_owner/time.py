@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SUBENTRY_VEHICLE, WEEKDAYS
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity
+from .entity import VehicleEntity, async_add_in_turns
 from .quiet_hours import QUIET_TIMES, QuietTime
 
 PARALLEL_UPDATES = 0
@@ -35,12 +35,13 @@ async def async_setup_entry(
     """Set up the seven leave times of each vehicle."""
     coordinator = entry.runtime_data.coordinator
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        async_add_entities(
+        await async_add_in_turns(
+            async_add_entities,
             [
                 *(LeaveTime(coordinator, description, subentry) for description in LEAVE_TIMES),
                 *(QuietTime(coordinator, description, subentry) for description in QUIET_TIMES),
             ],
-            config_subentry_id=subentry.subentry_id,
+            subentry,
         )
 
 

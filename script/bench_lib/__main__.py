@@ -1,11 +1,13 @@
-"""`script/bench planner|api`: how fast we are beside something well known in the same run."""
+"""`script/bench planner|api|home`: how fast we are beside something well known in the same run."""
 
 import argparse
 import asyncio
+from collections.abc import Coroutine
 
 from .api import bench as api
 from .beside_emhass import PYTHON, EmhassError, against_emhass
 from .cases import plan_case, quote_case
+from .home import bench as home
 from .measure import measure
 from .report import case_lines, machine
 from .self_test import self_test
@@ -25,13 +27,18 @@ def main() -> int:
     planner.add_argument("--emhass", action="store_true", help="also against EMHASS")
     planner.add_argument("--self-test", action="store_true", help="only prove that it can fail")
     api.add_arguments(commands.add_parser("api", help="the owner API against bare aiohttp"))
+    home.add_arguments(
+        commands.add_parser("home", help="Home Assistant with 20 vehicles and 20 chargers")
+    )
     asked = parser.parse_args()
-    return _api(asked) if asked.command == "api" else _planner(asked)
+    if asked.command == "planner":
+        return _planner(asked)
+    return _measured(api.bench(asked) if asked.command == "api" else home.bench(asked))
 
 
-def _api(asked: argparse.Namespace) -> int:
+def _measured(bench: Coroutine[None, None, list[str]]) -> int:
     print(*machine(), sep="\n")
-    missed = asyncio.run(api.bench(asked))
+    missed = asyncio.run(bench)
     print("", *(missed or ["every goal reached"]), sep="\n")
     return EXIT_MISSED if missed else 0
 

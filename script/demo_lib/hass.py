@@ -38,6 +38,7 @@ class RunningHomeAssistant(HomeAssistantOwner):
     """A Home Assistant that answers, seen by its administrator."""
 
     setup: Setup
+    command_line: tuple[str, ...] = (str(HASS),)
     _process: asyncio.subprocess.Process | None = None
 
     @property
@@ -70,7 +71,7 @@ class RunningHomeAssistant(HomeAssistantOwner):
         output = (self.setup.folder / "home-assistant-output.log").open("ab")
         try:
             self._process = await asyncio.create_subprocess_exec(
-                str(HASS),
+                *self.command_line,
                 "-c",
                 str(self.setup.folder),
                 "--log-no-color",
@@ -155,15 +156,22 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running_home_assistant(setup: Setup) -> AsyncIterator[RunningHomeAssistant]:
-    """Run Home Assistant in ``setup.folder`` until the block ends."""
+async def running_home_assistant(
+    setup: Setup, command_line: tuple[str, ...] = (str(HASS),)
+) -> AsyncIterator[RunningHomeAssistant]:
+    """Run Home Assistant in ``setup.folder`` until the block ends.
+
+    ``command_line`` starts it in another way, for who wants to look inside.
+    """
     if not HASS.exists():
         raise HomeAssistantError(f"{HASS} is missing: run script/setup first")
     port = setup.port or free_port()
     await prepare_folder(setup, port)
     timeout = ClientTimeout(total=START_TIMEOUT_S)
     async with ClientSession(timeout=timeout) as http:
-        home = RunningHomeAssistant(setup=setup, port=port, http=http)
+        home = RunningHomeAssistant(
+            setup=setup, port=port, http=http, command_line=command_line
+        )
         try:
             await home.start()
             yield home

@@ -37,12 +37,12 @@ CONFIG = Config(
 )
 
 
-async def serve(folder: Path, owners: int) -> None:
-    """Serve until standard input ends."""
-    async with await build_agent(folder / "owner.db", SystemClock(), CONFIG) as agent:
+async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int = 1) -> None:
+    """Serve until standard input ends; each owner gets ``devices`` pairing codes in a row."""
+    async with await build_agent(folder / "owner.db", SystemClock(), config) as agent:
         port = await agent.start("127.0.0.1", 0)
         park = await _operate(agent, "park add", {"display_name": "Bench park"})
-        named = [await _owner(agent, number) for number in range(owners)]
+        named = [one for number in range(owners) for one in await _owner(agent, number, devices)]
         told = {
             "port": port,
             "client_id": park["client_id"],
@@ -50,20 +50,21 @@ async def serve(folder: Path, owners: int) -> None:
             "codes": [code for _, code in named],
         }
         print(orjson.dumps(told).decode(), flush=True)
-        parties = [owner_id for owner_id, _ in named]
+        parties = [owner_id for owner_id, _ in named[::devices]]
         while await asyncio.to_thread(sys.stdin.readline):
             await agent.store.write(lambda tx: _emit(tx, parties))
 
 
-async def _owner(agent: Agent, number: int) -> tuple[str, str]:
+async def _owner(agent: Agent, number: int, devices: int) -> list[tuple[str, str]]:
     wanted = {"display_name": f"Owner {number}", "time_zone": "Europe/Oslo"}
     owner_id = str((await _operate(agent, "owner add", wanted))["owner_id"])
-    return owner_id, str((await _operate(agent, "pair", {"owner_id": owner_id}))["code"])
+    made = [await _operate(agent, "pair", {"owner_id": owner_id}) for _ in range(devices)]
+    return [(owner_id, str(each["code"])) for each in made]
 
 
 async def _operate(agent: Agent, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     context = operator.Operator(
-        access=agent.access, config=CONFIG, now=agent.clock.now(), new_id=new_id
+        access=agent.access, config=agent.config, now=agent.clock.now(), new_id=new_id
     )
     return await agent.store.write(lambda tx: operator.run(tx, context, name, arguments))
 

@@ -1,0 +1,1 @@
+"""A real Home Assistant with twenty vehicles and chargers: set-up, blocks, traffic, writes."""
