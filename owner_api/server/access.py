@@ -83,6 +83,7 @@ def _identity() -> tuple[Route, ...]:
             summary="Who the caller is",
             answer=messages.ME,
             handler=owners.me,
+            few_rows=True,
         ),
         Route(
             method="PATCH",

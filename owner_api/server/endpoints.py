@@ -143,7 +143,7 @@ class Endpoints:
             if route.kind == "command":
                 result = await self.store.write(work)
             else:
-                result = await self.store.read(work)
+                result = await self.store.read(work, few_rows=route.few_rows)
         if isinstance(result, Problem):
             raise result
         return result

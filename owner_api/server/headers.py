@@ -29,8 +29,9 @@ HSTS: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers just before an answer leaves, whatever made it."""
-    response.headers.update(ALWAYS)
-    if response.content_type.startswith("text/") and response.charset is None:
+    headers = response.headers
+    headers.update(ALWAYS)
+    if headers.get("Content-Type", "").startswith("text/") and response.charset is None:
         response.charset = "utf-8"
     if is_encrypted(request):
         response.headers.update(HSTS)

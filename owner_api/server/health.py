@@ -112,6 +112,7 @@ def health_operations(store: Store, clock: Clock) -> tuple[Operation, ...]:
             summary="Who this server is",
             answer=SERVER,
             handler=describe_server,
+            few_rows=True,
         ),
     )
 

@@ -55,6 +55,7 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             answer=messages.CHECKPOINT,
             problems=(ProblemCode.NOT_FOUND,),
             handler=receipts.checkpoint,
+            few_rows=True,
         ),
         Route(
             method="GET",

@@ -83,6 +83,8 @@ class RateLimiter:
 
 async def read_body(request: web.Request, config: Config) -> bytes:
     """Return the raw body; raises when it is too large or does not arrive in time."""
+    if not request.body_exists:
+        return b""
     limit = config.max_body_bytes
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
@@ -91,6 +93,8 @@ async def read_body(request: web.Request, config: Config) -> bytes:
             ProblemCode.UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding."
         )
     try:
+        if request.content.is_eof():
+            return await request.read()
         async with asyncio.timeout(config.body_timeout_s):
             return await request.read()
     except TimeoutError as error:
@@ -105,6 +109,8 @@ async def read_body(request: web.Request, config: Config) -> bytes:
 def parse_body(raw: bytes, request: web.Request, operation: Operation, config: Config) -> Any:  # noqa: ANN401 - any JSON value
     """Return the validated body; an empty one counts as an empty object."""
     value: Any = {}
+    if not raw and operation.request is None:
+        return value
     if raw:
         wanted = _MEDIA[operation.media]
         if request.content_type != wanted:
@@ -124,8 +130,10 @@ def parse_body(raw: bytes, request: web.Request, operation: Operation, config: C
 
 def parse_query(request: web.Request, operation: Operation) -> dict[str, Any]:
     """Return the validated query parameters; unknown and repeated ones are refused."""
-    query = request.rel_url.query
     declared: Mapping[Any, Any] = operation.query or {}
+    if not declared and not request.query_string:
+        return {}
+    query = request.rel_url.query
     leaves = {str(key): leaf for key, leaf in declared.items()}
     for name in query:
         if name in leaves and len(query.getall(name)) > 1:

@@ -71,6 +71,9 @@ def log_request(
 
     A refusal is told by its code, one at the door as a warning with the network it came from.
     """
+    level = logging.WARNING if refused in DOORS else logging.INFO
+    if not REQUESTS.isEnabledFor(level):
+        return
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else "unknown"
     fields = {
@@ -81,10 +84,8 @@ def log_request(
         "ms": round(seconds * 1_000, 1),
         "caller": request.get(CALLER, "unknown"),
     }
-    level = logging.INFO
     if refused is not None:
         fields["code"] = refused.value
     if refused in DOORS:
         fields["network"] = network_of(client_address(request))
-        level = logging.WARNING
     REQUESTS.log(level, "%s %s %s", request.method, path, status, extra={_FIELDS: fields})

@@ -44,6 +44,8 @@ class Metrics:
             ("method", "route", "status"),
             registry=self._registry,
         )
+        # Finding a counter by its labels costs more than counting.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
         self._refused = Counter(
             "owner_api_refused_discharges",
             "Setpoints that were not allowed, by problem code",
@@ -88,7 +90,11 @@ class Metrics:
         route = "unknown" if resource is None else resource.canonical
         # A method is the caller's word; one that no route has is not kept as a label.
         method = "unknown" if resource is None else request.method
-        self._requests.labels(method, route, str(response.status)).inc()
+        counted = (method, route, response.status)
+        if (counter := self._counters.get(counted)) is None:
+            counter = self._requests.labels(method, route, str(response.status))
+            self._counters[counted] = counter
+        counter.inc()
         if route == _DISCHARGE and response.status >= _REFUSED:
             body = response.body if isinstance(response, web.Response) else None
             reason = orjson.loads(body)["code"] if isinstance(body, bytes) else "unknown"

@@ -103,6 +103,7 @@ _VEHICLES: Final = (
         summary="What the owner allows for a vehicle",
         answer=views.PREFERENCES,
         handler=vehicles.get_preferences,
+        few_rows=True,
     ),
     Route(
         method="PATCH",
@@ -124,6 +125,7 @@ _VEHICLES: Final = (
         summary="When a vehicle leaves",
         answer=views.DEPARTURES,
         handler=vehicles.get_departures,
+        few_rows=True,
     ),
     Route(
         method="PATCH",
@@ -330,6 +332,7 @@ _DEALS: Final = (
         summary="One offer with its evaluation",
         answer=views.OFFER,
         handler=offers.get_for_owner,
+        few_rows=True,
     ),
     Route(
         method="POST",
@@ -405,6 +408,7 @@ _MONEY: Final = (
         summary="One settlement with the owner's economics",
         answer=views.SETTLEMENT,
         handler=settlements.get_for_owner,
+        few_rows=True,
     ),
     Route(
         method="POST",

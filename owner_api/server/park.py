@@ -72,6 +72,7 @@ _SESSIONS: Final = (
         summary="One session",
         answer=views.PARK_SESSION,
         handler=sessions.get_for_park,
+        few_rows=True,
     ),
     Route(
         method="POST",
@@ -143,6 +144,7 @@ _OFFERS: Final = (
         summary="One offer and its answer",
         answer=views.PARK_OFFER,
         handler=offers.get_for_park,
+        few_rows=True,
     ),
     Route(
         method="POST",
@@ -177,6 +179,7 @@ _COMMITMENTS: Final = (
         summary="One deal",
         answer=views.PARK_COMMITMENT,
         handler=deals.get_for_park,
+        few_rows=True,
     ),
     Route(
         method="POST",
@@ -245,6 +248,7 @@ _SETTLEMENTS: Final = (
         summary="One settlement",
         answer=views.PARK_SETTLEMENT,
         handler=settlements.get_for_park,
+        few_rows=True,
     ),
     Route(
         method="POST",

@@ -15,7 +15,6 @@ from owner_api.store.documents import to_json
 
 from .logs import log_request
 
-REQUEST_ID: Final = web.RequestKey("request_id", str)
 MAX_FIELD_ERRORS: Final = 50
 
 _LOG: Final = logging.getLogger("owner_api.server")
@@ -109,7 +108,7 @@ def _from_http(error: web.HTTPException) -> Problem:
 @web.middleware
 async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and turn whatever is raised into a problem."""
-    request_id = request[REQUEST_ID] = uuid.uuid7().hex
+    request_id = uuid.uuid7().hex
     began, response, refused = monotonic(), None, None
     try:
         response = await handler(request)

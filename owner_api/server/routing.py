@@ -58,9 +58,11 @@ class Route(Operation):
     Every POST that is a command needs an Idempotency-Key unless ``idempotent`` is False.
     ``secret_answer`` marks answers that carry a token or code: what is kept for a repeat can be
     read only by a caller who sends the same key and body again. ``media`` is the body's form.
+    A query that reads ``few_rows`` by their keys and plans nothing is answered without a thread.
     """
 
     handler: Handler
+    few_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

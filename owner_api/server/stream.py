@@ -33,7 +33,7 @@ def events_endpoint(store: Store, hub: Hub, config: Config) -> Endpoint:
                 require_live(tx, principal)
                 return outbox.span(tx, principal.party_id)
 
-            kept = await store.read(look)
+            kept = await store.read(look, few_rows=True)
             if wanted is not None and not kept.covers(wanted):
                 raise Problem(
                     ProblemCode.REPLAY_WINDOW_PASSED,
@@ -112,7 +112,7 @@ class _Stream:
             return outbox.after(tx, principal.party_id, seq, _BATCH)
 
         try:
-            return await self._store.read(following)
+            return await self._store.read(following, few_rows=True)
         except Problem, StoreError:
             return None
 

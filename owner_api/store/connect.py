@@ -42,10 +42,12 @@ def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Con
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Return a connection that refuses to write."""
+def open_reader(path: Path, *, patient: bool = True) -> sqlite3.Connection:
+    """Return a connection that refuses to write; one that is not patient waits for no lock."""
     connection = _open(path)
     connection.execute("PRAGMA query_only=ON")
+    if not patient:
+        connection.execute("PRAGMA busy_timeout=0")
     return connection
 
 

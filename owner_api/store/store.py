@@ -66,14 +66,17 @@ class Store:
         """
         return await self._writer.submit(command)
 
-    async def read[T](self, query: Callable[[Tx], T]) -> T:
-        """Run a query on a snapshot that holds every write acknowledged before this call."""
+    async def read[T](self, query: Callable[[Tx], T], *, few_rows: bool = False) -> T:
+        """Run a query on a snapshot that holds every write acknowledged before this call.
+
+        One that reads ``few_rows`` by their keys is answered on the event loop itself.
+        """
         if self._closed:
             raise StoreClosedError("the store is closed")
         if self._reader is None:
             return await self._writer.submit(query, keep=False)
         try:
-            return await self._reader.read(query)
+            return await (self._reader.peek if few_rows else self._reader.read)(query)
         except sqlite3.Error as error:
             raise as_refusal(error) from error
 
