@@ -84,6 +84,7 @@ def _identity() -> tuple[Route, ...]:
             answer=messages.ME,
             handler=owners.me,
             few_rows=True,
+            timeless=True,
         ),
         Route(
             method="PATCH",

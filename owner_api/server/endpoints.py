@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import re
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from .routing import Endpoint, Operation, Route
 
 type AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_MOST_ANSWERS: Final = 10_000
 _ETAG: Final = re.compile(r'"([\x21\x23-\x7e]{1,64})"|(\*)')
 
 
@@ -50,6 +51,25 @@ def render(reply: Reply) -> Rendered:
     return Rendered(status=reply.status, headers=headers, body=body)
 
 
+class Answers:
+    """Answers that hold until the next write, each to one caller and one request."""
+
+    def __init__(self) -> None:
+        self._age = -1
+        self._kept: dict[object, Rendered] = {}
+
+    def recall(self, age: int, asked: object) -> Rendered | None:
+        """Return the answer, None when it was never given or something was written since."""
+        return self._kept.get(asked) if age == self._age else None
+
+    def keep(self, age: int, asked: object, rendered: Rendered) -> None:
+        """Remember an answer that was read when the store had this age."""
+        if age != self._age or len(self._kept) >= _MOST_ANSWERS:
+            self._age = age
+            self._kept.clear()
+        self._kept[asked] = rendered
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """Makes handlers that share one store, clock, admission and set of running keys."""
@@ -59,6 +79,7 @@ class Endpoints:
     config: Config
     admission: Admission
     in_flight: InFlight
+    answers: Answers = field(default_factory=Answers)
     gate: Callable[[Operation], None] = lambda _operation: None
 
     def handler(self, operation: Operation) -> AiohttpHandler:
@@ -92,6 +113,8 @@ class Endpoints:
     def _route(self, route: Route) -> AiohttpHandler:
         async def serve(request: web.Request) -> web.StreamResponse:
             principal = await self.admission.admit(request, route)
+            if route.timeless:
+                return await self._timeless(request, route, principal)
             raw = await read_body(request, self.config)
             call = self._call(request, route, principal, raw)
             ticket = _ticket(request, route, principal, raw) if route.needs_key else None
@@ -103,11 +126,22 @@ class Endpoints:
                     rendered = await self._run(route, call, ticket)
                 finally:
                     self.in_flight.leave(ticket)
-            return web.Response(
-                status=rendered.status, headers=rendered.headers, body=rendered.body or None
-            )
+            return _response(rendered)
 
         return serve
+
+    async def _timeless(
+        self, request: web.Request, route: Route, principal: Principal
+    ) -> web.StreamResponse:
+        """Answer from memory what was asked since the last write, as when many ask at once."""
+        asked = (principal, request.raw_path, request.headers.get("Accept"))
+        rendered = None if request.body_exists else self.answers.recall(self.store.age, asked)
+        if rendered is None:
+            raw = await read_body(request, self.config)
+            age = self.store.age
+            rendered = await self._run(route, self._call(request, route, principal, raw), None)
+            self.answers.keep(age, asked, rendered)
+        return _response(rendered)
 
     def _call(self, request: web.Request, route: Route, principal: Principal, raw: bytes) -> Call:
         return Call(
@@ -147,6 +181,12 @@ class Endpoints:
         if isinstance(result, Problem):
             raise result
         return result
+
+
+def _response(rendered: Rendered) -> web.Response:
+    return web.Response(
+        status=rendered.status, headers=rendered.headers, body=rendered.body or None
+    )
 
 
 def _ticket(request: web.Request, route: Route, principal: Principal, raw: bytes) -> Ticket:

@@ -57,8 +57,10 @@ def peer(request: web.Request) -> str:
 
 def is_proxy(request: web.Request) -> bool:
     """Tell whether the connection comes from a declared proxy."""
-    if not (networks := request.app[CONFIG].proxies):
+    config = request.app[CONFIG]
+    if not config.trusted_proxies:
         return False
+    networks = config.proxies
     try:
         address = ip_address(peer(request).partition("%")[0])
     except ValueError:

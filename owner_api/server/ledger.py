@@ -56,6 +56,7 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             problems=(ProblemCode.NOT_FOUND,),
             handler=receipts.checkpoint,
             few_rows=True,
+            timeless=True,
         ),
         Route(
             method="GET",

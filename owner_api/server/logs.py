@@ -6,6 +6,7 @@ What is written, by whom it may be read and for how long: ``docs/security/README
 from datetime import UTC, datetime
 import logging
 from typing import Any, Final, TextIO, override
+import uuid
 
 from aiohttp import web
 
@@ -69,6 +70,7 @@ def log_request(
 ) -> None:
     """Log that a request was answered: its route's pattern, never its values, body or headers.
 
+    Who was refused was told the request's id; any other request gets one here.
     A refusal is told by its code, one at the door as a warning with the network it came from.
     """
     level = logging.WARNING if refused in DOORS else logging.INFO
@@ -77,7 +79,7 @@ def log_request(
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else "unknown"
     fields = {
-        "request_id": request_id,
+        "request_id": request_id or uuid.uuid7().hex,
         "method": request.method,
         "route": path,
         "status": status,

@@ -104,6 +104,7 @@ _VEHICLES: Final = (
         answer=views.PREFERENCES,
         handler=vehicles.get_preferences,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="PATCH",
@@ -333,6 +334,7 @@ _DEALS: Final = (
         answer=views.OFFER,
         handler=offers.get_for_owner,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",
@@ -409,6 +411,7 @@ _MONEY: Final = (
         answer=views.SETTLEMENT,
         handler=settlements.get_for_owner,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",

@@ -73,6 +73,7 @@ _SESSIONS: Final = (
         answer=views.PARK_SESSION,
         handler=sessions.get_for_park,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",
@@ -145,6 +146,7 @@ _OFFERS: Final = (
         answer=views.PARK_OFFER,
         handler=offers.get_for_park,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",
@@ -180,6 +182,7 @@ _COMMITMENTS: Final = (
         answer=views.PARK_COMMITMENT,
         handler=deals.get_for_park,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",
@@ -249,6 +252,7 @@ _SETTLEMENTS: Final = (
         answer=views.PARK_SETTLEMENT,
         handler=settlements.get_for_park,
         few_rows=True,
+        timeless=True,
     ),
     Route(
         method="POST",

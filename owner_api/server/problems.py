@@ -108,13 +108,13 @@ def _from_http(error: web.HTTPException) -> Problem:
 @web.middleware
 async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and turn whatever is raised into a problem."""
-    request_id = uuid.uuid7().hex
-    began, response, refused = monotonic(), None, None
+    request_id, began, response, refused = "", monotonic(), None, None
     try:
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass unshaped
         problem = from_exception(error)
         refused = problem.code
+        request_id = uuid.uuid7().hex
         response = answer(problem, request_id)
         if isinstance(error, web.HTTPMethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))

@@ -59,10 +59,13 @@ class Route(Operation):
     ``secret_answer`` marks answers that carry a token or code: what is kept for a repeat can be
     read only by a caller who sends the same key and body again. ``media`` is the body's form.
     A query that reads ``few_rows`` by their keys and plans nothing is answered without a thread.
+    One that is ``timeless`` looks at rows and not at the clock: until something is written, the
+    same caller gets the same answer.
     """
 
     handler: Handler
     few_rows: bool = False
+    timeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,11 @@ class Store:
         except sqlite3.Error as error:
             raise as_refusal(error) from error
 
+    @property
+    def age(self) -> int:
+        """A number that is higher after every write: while it stands still, so does every row."""
+        return self._writer.batches
+
     def before_commit(self, hook: Callable[[Tx], None]) -> None:
         """Run ``hook`` once in each batch that kept something, after its last command.
 

@@ -86,6 +86,8 @@ class Writer:
         self._committed = committed
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
         self.before_commit: Callable[[Tx], None] | None = None
+        # How many batches have ended; counted on the event loop before anybody hears of the last.
+        self.batches = 0
         # Told how long each COMMIT took (s), on this thread.
         self.timed: Callable[[float], None] | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -184,6 +186,7 @@ class Writer:
         return _Outcome(job, value, error)
 
     def _resolve(self, outcomes: list[_Outcome], commit: Commit) -> None:
+        self.batches += 1
         for outcome in outcomes:
             future = outcome.job.future
             if future.done():  # the caller went away; the fact stays
