@@ -21,6 +21,7 @@ class Harness(Protocol):
 _HARNESSES: Final[Mapping[str, str]] = {
     "model": "model.command",
     "powercut": "powercut.command",
+    "iofail": "iofail.command",
     "kill": "kill.command",
     "contract": "contract.command",
     "doors": "doors.command",

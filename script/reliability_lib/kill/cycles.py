@@ -79,6 +79,8 @@ class Cycles:
         self.chance = random.Random(seed)  # noqa: S311 - a plan to repeat
         self.forget = forget
         self.counts = Counts()
+        # More for the launcher and the servers it forks.
+        self.environment: dict[str, str] = {}
         self.place = folder / "served"
         self.books = Books(Plan.load(template))
         self.tokens: list[str] = []
@@ -91,8 +93,7 @@ class Cycles:
         await self._fresh()
         while self.counts.cycles < cycles and (until is None or loop.time() < until):
             await self._cycle()
-            if self.forget and self.counts.doubled:
-                # The proof is made: a server that forgets is noticed.
+            if self._proved():
                 break
             if self.books.left() < FEWEST_LEFT:
                 await self._verify()
@@ -102,6 +103,10 @@ class Cycles:
         await self._verify()
         await self._end_launcher()
         return self.counts
+
+    def _proved(self) -> bool:
+        """Return whether a fault that was put in on purpose has been noticed."""
+        return self.forget and self.counts.doubled > 0
 
     # The server
 
@@ -138,7 +143,7 @@ class Cycles:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
-            env=os.environ | {FORGET: "1" if self.forget else "0"},
+            env=os.environ | {FORGET: "1" if self.forget else "0"} | self.environment,
         )
 
     async def _end_launcher(self) -> None:
@@ -148,14 +153,18 @@ class Cycles:
             await self._launcher.wait()
             self._launcher = None
 
+    def _how(self) -> str:
+        """Return what to tell the launcher."""
+        from_nothing = self.counts.cycles % EXEC_EVERY == EXEC_EVERY - 1
+        self.counts.from_nothing += from_nothing
+        return "exec" if from_nothing else "fork"
+
     async def _spawn(self) -> int:
         """Start a server and return its process id; it does not listen yet."""
         assert self._launcher is not None
         assert self._launcher.stdin is not None
         assert self._launcher.stdout is not None
-        from_nothing = self.counts.cycles % EXEC_EVERY == EXEC_EVERY - 1
-        self.counts.from_nothing += from_nothing
-        self._launcher.stdin.write(b"exec\n" if from_nothing else b"fork\n")
+        self._launcher.stdin.write(f"{self._how()}\n".encode())
         while not (line := await self._launcher.stdout.readline()).strip().isdigit():
             # The last words of a server that was killed before anybody listened to it.
             assert line, "the launcher is gone"
@@ -239,6 +248,8 @@ class Cycles:
         """Ask one owner's requests in order, what was begun before first, until nobody answers."""
         while True:
             again = begun.get(number)
+            if again is None and self.books.left_of(number) <= 0:
+                return
             asked = Asked.named(again) if again else self.books.next_of(number, 1)[0]
             begun[number] = asked.key
             try:
@@ -262,8 +273,12 @@ class Cycles:
         async with http.post(url + path, data=orjson.dumps(body), headers=headers) as answer:
             raw = await answer.read()
             if answer.status != 201:
-                self.counts.wrong("invalid", [f"{answer.status} {raw[:300]!r}"])
+                self._refused(answer, raw)
             return hashlib.sha256(raw).hexdigest()
+
+    def _refused(self, answer: aiohttp.ClientResponse, raw: bytes) -> None:
+        """Take an answer that is none: here nothing may be refused."""
+        self.counts.wrong("invalid", [f"{answer.status} {raw[:300]!r}"])
 
     # Looking
 
@@ -277,6 +292,8 @@ class Cycles:
         self.counts.wrong("invalid", verdict.invalid)
         if verdict.doubled or verdict.lost:
             self._settle_accounts()
+        if verdict.unreadable:
+            return
         connection = sqlite3.connect(database)
         assert self._watch is not None
         self.counts.wrong("invalid", list(self._watch.look(connection)))

@@ -9,6 +9,8 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from owner_api.access.keys import load_keys
 from owner_api.core import checkpoint as notes
 from owner_api.core.keyring import keyring
@@ -26,7 +28,9 @@ class LogWatch:
     """One database's log as far as it was read."""
 
     def __init__(self, database: Path) -> None:
-        self._keys = keyring(load_keys(database).receipt.private.public_key())
+        public = load_keys(database).receipt.private.public_key()
+        assert isinstance(public, Ed25519PublicKey)
+        self._keys = keyring(public)
         self._frontier = Frontier()
 
     def look(self, connection: sqlite3.Connection) -> Iterator[str]:

@@ -40,8 +40,11 @@ class Books:
 
     def left(self) -> int:
         """Return how many offers the owner with the fewest has left."""
-        pairs = zip(self.plan.answerers, self.offers, strict=True)
-        return min(len(person.offers) - used for person, used in pairs)
+        return min(self.left_of(owner) for owner in range(len(self.offers)))
+
+    def left_of(self, owner: int) -> int:
+        """Return how many offers an owner has left."""
+        return len(self.plan.answerers[owner].offers) - self.offers[owner]
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
+    unreadable: bool = False
 
 
 def examine(path: Path, books: Books, *, whole: bool, file: bool = True) -> Verdict:
@@ -67,7 +71,7 @@ def examine(path: Path, books: Books, *, whole: bool, file: bool = True) -> Verd
         invalid = list(_invalid(connection, whole=whole, file=file))
         return Verdict(*_effects(connection, books), invalid)
     except sqlite3.DatabaseError as error:
-        return Verdict(lost=sorted(books.answers), invalid=[str(error)])
+        return Verdict(lost=sorted(books.answers), invalid=[str(error)], unreadable=True)
     finally:
         connection.close()
 

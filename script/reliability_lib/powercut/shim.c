@@ -6,6 +6,10 @@
  * process ends without a further word. What was synced is never touched.
  *
  * powercut_arm(folder, prefix, at, seed, report) starts watching; before that nothing is recorded.
+ * powercut_fail(from, until, permille, how) then lets that share of the operations between two
+ * numbers fail with EIO: reads, writes (after a part of them), truncations and syncs. A sync that
+ * failed made nothing safe. `how` is 0 for all of them, 1 for syncs only, and
+ * 2 for syncs that fail and say that all is well.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,6 +29,8 @@
 #define PAGE 4096
 #define FDS 1024
 #define FILES 256
+
+enum { ANY, SYNCS, LYING };
 
 struct undo {
     struct undo *before;
@@ -52,6 +58,8 @@ static int file_of[FDS]; /* index + 1, or 0, or -1 for the folder itself */
 static struct file files[FILES];
 static int file_count;
 static long kept, dropped, torn, entries, syncs, writes;
+static long operations, fail_from, fail_until, fail_permille, fail_how;
+static long failed_reads, failed_writes, failed_syncs;
 
 #define REAL(type, name, ...) \
     static type (*real_##name)(__VA_ARGS__); \
@@ -174,18 +182,38 @@ static void lose_entries(void) {
 }
 
 static void cut(void) {
-    char line[160];
+    char line[320];
     lose_entries();
     for (int i = 0; i < file_count; i++) lose(&files[i]);
     int size = snprintf(line, sizeof line,
-        "{\"kept\":%ld,\"dropped\":%ld,\"torn\":%ld,\"entries\":%ld,\"syncs\":%ld,\"writes\":%ld}\n",
-        kept, dropped, torn, entries, syncs, writes);
+        "{\"kept\":%ld,\"dropped\":%ld,\"torn\":%ld,\"entries\":%ld,\"syncs\":%ld,\"writes\":%ld,"
+        "\"failed_reads\":%ld,\"failed_writes\":%ld,\"failed_syncs\":%ld}\n",
+        kept, dropped, torn, entries, syncs, writes, failed_reads, failed_writes, failed_syncs);
     syscall(SYS_write, report_fd, line, size);
     syscall(SYS_exit_group, 87);
 }
 
 /* Count one operation; true when the power goes at it. */
-static int due(void) { return armed && --countdown <= 0; }
+static int due(void) {
+    operations += armed;
+    return armed && --countdown <= 0;
+}
+
+/* True when the operation that was just counted is to fail. */
+static int failing(void) {
+    return operations >= fail_from && operations < fail_until
+        && (long)(roll() % 1000) < fail_permille;
+}
+
+int powercut_fail(long from, long until, long permille, long how) {
+    pthread_mutex_lock(&lock);
+    fail_from = from;
+    fail_until = until;
+    fail_permille = permille;
+    fail_how = how;
+    pthread_mutex_unlock(&lock);
+    return 1;
+}
 
 int powercut_arm(const char *at_folder, const char *with, long at, uint64_t seed, int report) {
     pthread_mutex_lock(&lock);
@@ -257,6 +285,13 @@ static ssize_t write_at(int fd, const void *bytes, size_t count, off_t at) {
         torn += part && part < count;
         cut();
     }
+    if (fail_how == ANY && failing()) {
+        failed_writes++;
+        if (count && syscall(SYS_pwrite64, fd, bytes, roll() % count, at) < 0) abort();
+        pthread_mutex_unlock(&lock);
+        errno = EIO;
+        return -1;
+    }
     ssize_t done = syscall(SYS_pwrite64, fd, bytes, count, at);
     pthread_mutex_unlock(&lock);
     return done;
@@ -279,6 +314,22 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     return done;
 }
 
+#define PREAD(name, offset) \
+    ssize_t name(int fd, void *bytes, size_t count, offset at) { \
+        REAL(ssize_t, name, int, void *, size_t, offset); \
+        if (file_at(fd) && fail_until) { \
+            pthread_mutex_lock(&lock); \
+            operations++; /* so that a time of failing also passes for who only reads */ \
+            int fails = fail_how == ANY && failing(); \
+            failed_reads += fails; \
+            pthread_mutex_unlock(&lock); \
+            if (fails) { errno = EIO; return -1; } \
+        } \
+        return real_##name(fd, bytes, count, at); \
+    }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
 #define TRUNCATE(name, offset) \
     int name(int fd, offset size) { \
         REAL(int, name, int, offset); \
@@ -289,8 +340,11 @@ ssize_t write(int fd, const void *bytes, size_t count) {
         off_t low = size < old ? size : old, high = size < old ? old : size; \
         note(fd, file, low, (size_t)(high - low)); \
         if (due()) cut(); \
-        int done = real_##name(fd, size); \
+        int fails = fail_how == ANY && failing(); \
+        failed_writes += fails; \
+        int done = fails ? -1 : real_##name(fd, size); \
         pthread_mutex_unlock(&lock); \
+        if (fails) errno = EIO; \
         return done; \
     }
 TRUNCATE(ftruncate, off_t)
@@ -316,11 +370,15 @@ static void folder_synced(void) {
         pthread_mutex_lock(&lock); \
         syncs++; \
         if (due()) cut(); \
+        int fails = failing(); \
+        failed_syncs += fails; \
         /* The simulated disk is the page cache: what is told to be safe is safe from the shim. */ \
-        if (file) forget(file); \
-        else folder_synced(); \
+        if (file && !fails) forget(file); \
+        else if (!fails) folder_synced(); \
         pthread_mutex_unlock(&lock); \
-        return 0; \
+        if (!fails || fail_how == LYING) return 0; \
+        errno = EIO; \
+        return -1; \
     }
 SYNC(fsync)
 SYNC(fdatasync)

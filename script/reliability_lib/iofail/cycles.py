@@ -1,0 +1,178 @@
+"""Cycles on a failing disk: reads, writes and syncs give EIO for a while, then the power goes.
+
+The served process runs under the shim of the power cuts. Its clients ask again under the same key
+what was refused, so that what a failed commit left behind would show as doubled, and what was
+answered in spite of it as lost.
+"""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import signal
+from typing import Final, override
+
+import aiohttp
+import orjson
+
+from script.reliability_lib.kill.cycles import Cycles
+from script.reliability_lib.kill.launcher import DISK_REPORT
+from script.reliability_lib.powercut.answering import Asked
+from script.reliability_lib.powercut.plant import CUT_CODE
+
+# Writes and syncs until the power goes; starting takes some dozens, a commit of many as well.
+FIRST_CUT: Final = 60
+LAST_CUT: Final = 3_000
+_WINDOWS: Final = (1, 5, 25, 200)
+_SHARES: Final = (50, 300, 1_000)
+# What fails, as the shim counts it: anything, syncs only, or syncs that say that all is well.
+_ANY, _SYNCS, _LYING = 0, 1, 2
+_STARTED: Final = 1_500
+_EARLY: Final = 0.1
+# Of some hundred operations one is a sync.
+_SYNC_WINDOW: Final = 600
+_PATIENCE_S: Final = 8.0
+_AGAIN_S: Final = 0.02
+
+
+class RefusedError(Exception):
+    """The server said that it cannot, as it should."""
+
+
+@dataclass
+class Faults:
+    """What the disk did and what the server made of it, beside the counts of the cycles."""
+
+    refused: int = 0
+    recovered: int = 0
+    not_started: int = 0
+    stopped: int = 0
+    not_cut: int = 0
+    disk: Counter[str] = field(default_factory=Counter)
+
+
+class FailingCycles(Cycles):
+    """One server after another on a disk that fails; ``lie`` lets failed syncs claim success."""
+
+    def __init__(
+        self, folder: Path, template: Path, seed: int, *, library: Path, lie: bool = False
+    ) -> None:
+        super().__init__(folder, template, seed)
+        self.environment = {"LD_PRELOAD": str(library)}
+        self.lie = lie
+        self.faults = Faults()
+        self._refusing = False
+
+    @override
+    def _how(self) -> str:
+        at = self.chance.randrange(FIRST_CUT, LAST_CUT)
+        # Starting reads the whole log of the last writes; most of the disks fail later.
+        early = self.chance.random() < _EARLY
+        first = self.chance.randrange(_STARTED) if early else _STARTED + self.chance.randrange(at)
+        share = self.chance.choice(_SHARES)
+        window = (first, first + self.chance.choice(_WINDOWS), share, _ANY)
+        if self.chance.random() < 1 / 3:
+            window = (first, first + _SYNC_WINDOW, share, _SYNCS)
+        if self.lie:
+            window = (0, 1 << 40, 1_000, _LYING)
+        words = ("fail", at, self.chance.getrandbits(60), *window)
+        return " ".join(str(word) for word in words)
+
+    @override
+    def _proved(self) -> bool:
+        return self.lie and self.counts.lost > 0
+
+    @override
+    async def _cycle(self) -> None:
+        self._refusing = False
+        pid = await self._spawn()
+        self.counts.cycles += 1
+        url = await self._first_words()
+        self._look()
+        if url is None:
+            self.faults.not_started += 1
+        else:
+            await self._clients(pid, url)
+
+    async def _first_words(self) -> str | None:
+        """Return where the server listens; None when the disk did not let it start."""
+        while True:
+            told = await self._told()
+            if "port" in told:
+                return f"http://127.0.0.1:{told['port']}"
+            if "ended" in told:
+                return None
+
+    async def _told(self) -> dict[str, int]:
+        assert self._launcher is not None
+        assert self._launcher.stdout is not None
+        line = await self._launcher.stdout.readline()
+        assert line, "the launcher is gone"
+        with suppress(orjson.JSONDecodeError):
+            told: dict[str, int] = orjson.loads(line)
+            return told
+        return {}
+
+    @override
+    async def _clients(self, pid: int, url: str) -> None:
+        """Answer and stop until the power goes; what is refused is asked again."""
+        begun = {Asked.named(key).owner: key for key in self.books.unsure}
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            work = [
+                asyncio.create_task(self._client(http, url, number, begun, _nothing))
+                for number in range(len(self.books.plan.answerers))
+            ]
+            _, waiting = await asyncio.wait(work, timeout=_PATIENCE_S)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        self.books.unsure = sorted(begun.values())
+        try:
+            async with asyncio.timeout(1):
+                code = await self._end()
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            code = await self._end()
+        self._count_end(code)
+
+    async def _end(self) -> int:
+        while "ended" not in (told := await self._told()):
+            pass
+        return told["ended"]
+
+    def _count_end(self, code: int) -> None:
+        report = self.place / DISK_REPORT
+        if code == CUT_CODE:
+            self.faults.disk.update(orjson.loads(report.read_bytes()))
+        elif code == -signal.SIGKILL:
+            self.faults.not_cut += 1
+        else:
+            self.faults.stopped += 1
+
+    @override
+    async def _ask(self, http: aiohttp.ClientSession, url: str, number: int, asked: Asked) -> str:
+        while True:
+            try:
+                digest = await super()._ask(http, url, number, asked)
+            except RefusedError:
+                self._refusing = True
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            self.faults.recovered += self._refusing
+            self._refusing = False
+            return digest
+
+    @override
+    def _refused(self, answer: aiohttp.ClientResponse, raw: bytes) -> None:
+        """Ask again when a problem says: not now; anything else is wrong."""
+        if answer.status == 503 and answer.content_type == "application/problem+json":
+            self.faults.refused += 1
+            raise RefusedError
+        super()._refused(answer, raw)
+
+
+def _nothing() -> None:
+    """Count nothing: here the disk says when it is over."""
