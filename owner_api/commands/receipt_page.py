@@ -30,6 +30,8 @@ _TITLES: Final = {
     "reward.confirmed": "Reward confirmed",
     "reward.paid": "Reward paid",
     "reward.reversed": "Reward reversed",
+    "receipt.replayed": "A receipt that a restore had lost was shown again",
+    "settlement.claimed": "A settlement that a restore had lost is claimed",
 }
 _HINT: Final = (
     "This page is for reading. The proof is the same receipt as JSON: keep it, and check it "

@@ -86,6 +86,8 @@ KEYS: Final = required(
         )
     }
 )
+_PROOF: Final = required({"size": _SIZE, "path": _PATH})
+_STATEMENTS: Final = ListOf(text(1, 4_096), 0, 1_000)
 INCLUSION_QUERY: Final = {Required("position"): _POSITION, Optional("size"): _SIZE}
 INCLUSION: Final = required(
     {"position": _POSITION, "size": _SIZE, "leaf_hash": _HASH, "root": _HASH, "path": _PATH}
@@ -107,8 +109,17 @@ RECEIPT: Final = required(
         **_NAMED,
         "jws": text(1, 65_536),
         "content": AnyJson(),
-        "proof": required({"size": _SIZE, "path": _PATH}),
+        "proof": _PROOF,
         "checkpoint": _NOTE,
-        "key_statements": ListOf(text(1, 4_096), 0, 1_000),
+        "key_statements": _STATEMENTS,
     }
+)
+REPLAY: Final = {
+    Required("jws"): text(1, 65_536),
+    Required("proof"): _PROOF,
+    Required("checkpoint"): _NOTE,
+    Optional("key_statements"): _STATEMENTS,
+}
+REPLAYED: Final = required(
+    {"held": boolean(), "serving": boolean(), "receipt_id": Nullable(typed_id("rcp"))}
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from probatio import Optional
 
-from owner_api.commands import receipts
+from owner_api.commands import receipts, replay
 from owner_api.commands.notary import Notary
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas import ledger as messages
@@ -108,6 +108,16 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             request=messages.WITNESS,
             answer=messages.WITNESSED,
             handler=partial(receipts.witness, notary),
+        ),
+        Route(
+            method="POST",
+            path="/v1/ledger/receipts",
+            role="any",
+            kind="command",
+            summary="Show a receipt that a restore lost: it is recorded again, as replayed",
+            request=messages.REPLAY,
+            answer=messages.REPLAYED,
+            handler=partial(replay.replay, notary),
         ),
         Route(
             method="GET",

@@ -41,14 +41,15 @@ class Side:
     callers: dict[str, Caller]
     objects: dict[str, str]
     receipts: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, Any] = field(default_factory=dict)
     # What nobody but these two may read, and what the park may not read either.
     secrets: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
 
-    def values(self, role: str) -> dict[str, str]:
+    def values(self, role: str) -> dict[str, Any]:
         """Return what fills the slots of this side's requests."""
         own = {"receipt_id": self.receipts[role], "month": "2026-12", "terms_sha256": "0" * 64}
-        return own | self.objects
+        return own | {"receipt": self.documents[role]} | self.objects
 
 
 @dataclass(kw_only=True, slots=True)
@@ -116,11 +117,19 @@ async def _side(world: World, owner: Caller, park: Caller, vehicle_id: str) -> S
     }
     callers = {"owner": owner, "park": park}
     lists = {role: (await each.get("/v1/receipts"))["items"] for role, each in callers.items()}
+    last = {role: items[-1]["receipt_id"] for role, items in lists.items()}
+    documents = {
+        role: await each.get(f"/v1/receipts/{last[role]}") for role, each in callers.items()
+    }
     hidden = {mark, owner.party_id, vehicle_id, charger["charger_id"], first, device["device_id"]}
     return Side(
         callers=callers,
         objects=objects,
-        receipts={role: items[-1]["receipt_id"] for role, items in lists.items()},
+        receipts=last,
+        documents={
+            role: {name: each[name] for name in ("jws", "proof", "checkpoint")}
+            for role, each in documents.items()
+        },
         hidden=hidden,
     )
 
@@ -145,8 +154,10 @@ def _pairs(app: web.Application) -> Iterator[tuple[Key, Row]]:
     yield from sorted(known, key=lambda each: each[1].ends)
 
 
-def _filled(template: Any, values: Mapping[str, str]) -> Any:
+def _filled(template: Any, values: Mapping[str, Any]) -> Any:
     match template:
+        case "$receipt":
+            return values["receipt"]
         case str():
             return _SLOT.sub(lambda found: values[found[1]], template)
         case dict():
@@ -166,7 +177,7 @@ def _missing(name: str) -> str:
 
 
 async def ask(
-    world: World, key: Key, row: Row, caller: Caller | None, values: Mapping[str, str]
+    world: World, key: Key, row: Row, caller: Caller | None, values: Mapping[str, Any]
 ) -> Said:
     """Send one row's request as ``caller``, or as nobody."""
     method, path = key
@@ -257,7 +268,7 @@ def _sides(cast: Cast) -> tuple[tuple[str, Side], ...]:
     return (("A", cast.a), ("B", cast.b))
 
 
-def _whole(values: Mapping[str, str]) -> dict[str, str]:
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _missing(name) for name in _OWNED} | dict(values)
 
 

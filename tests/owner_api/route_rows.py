@@ -1,7 +1,8 @@
 """One row per route: who it is for and a request that is valid but for whose objects it names.
 
-A value ``$name`` stands for an object's id. The rows repeat the role on purpose: a route that
-loses its role in the server must not lose it here too.
+A value ``$name`` stands for an object's id, ``$receipt`` for a whole receipt of the caller's. The
+rows repeat the role on purpose: a route that loses its role in the server must not lose it here
+too.
 """
 
 from dataclasses import dataclass
@@ -111,6 +112,7 @@ ROWS: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("GET", "/v1/ledger/proofs/consistency"): _any("?from=1"),
     ("GET", "/v1/ledger/epochs"): _any(),
     ("GET", "/v1/ledger/keys"): _any(),
+    ("POST", "/v1/ledger/receipts"): (Row(role="any", body="$receipt", shared=True),),
     ("GET", "/v1/receipts"): (
         Row(role="any"),
         Row(role="any", query="?subject_id=$commitment_id"),

@@ -38,7 +38,8 @@ FREE: Final = Config(**LIMITS, body_timeout_s=0.5, asks_per_session_per_hour=100
 # One request from every caller and no more: the second is one too many.
 TIGHT: Final = Config(rate_burst=1, rate_per_s=0.01, public_rate_burst=1, public_rate_per_s=0.001)
 _ERASE: Final = "/v1/erasure"
-_NOTHING: Final = {
+_NOTHING: Final[dict[str, Any]] = {
+    "receipt": {"jws": "a.b.c", "proof": {"size": 1, "path": []}, "checkpoint": "no note"},
     "receipt_id": f"rcp_{2**40:032x}",
     "month": "2026-12",
     "terms_sha256": "0" * 64,
@@ -112,7 +113,7 @@ async def tokens(world: World) -> dict[str, Caller]:
 class _Asker:
     """Sends one operation's request in its own words or in worse ones."""
 
-    def __init__(self, world: World, key: Operation, row: Row, values: dict[str, str]) -> None:
+    def __init__(self, world: World, key: Operation, row: Row, values: dict[str, Any]) -> None:
         method, path = key
         self.world, self.method, self.row = world, method, row
         self.url = world.url + str(_filled(path, values))
