@@ -3,16 +3,16 @@
 import asyncio
 from collections import deque
 from datetime import datetime, timedelta
-from typing import Any, Final
+import logging
+from typing import Final
 
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.config_validation import SCRIPT_SCHEMA
-from homeassistant.helpers.script import Script, async_validate_actions_config
 from homeassistant.util import dt as dt_util
 import probatio
 
+from .charger_actions import async_run_actions
 from .charger_control import Call, ChargerControl, Range, Shape, shows
 from .const import DOMAIN, LOGGER
 from .control_watch import STOPPED_BELOW_W, Watch
@@ -36,6 +36,7 @@ class ChargerDriver:
         # A state change that carries one of these is our own doing.
         self._contexts: deque[str] = deque(maxlen=50)
         self._forced = False
+        self._failing = False
 
     @property
     def reachable(self) -> bool:
@@ -126,7 +127,9 @@ class ChargerDriver:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
                 for call in calls:
                     if self.control.shape is Shape.ACTIONS:
-                        await self._async_run_actions(setpoint_w, context)
+                        await async_run_actions(
+                            self._hass, self.control, setpoint_w, self._name, context
+                        )
                     else:
                         await self._hass.services.async_call(
                             call.domain,
@@ -136,20 +139,12 @@ class ChargerDriver:
                             context=context,
                         )
         except (HomeAssistantError, probatio.Invalid, TimeoutError, ValueError) as error:
-            LOGGER.warning("%s did not take %s W: %r", self._name, setpoint_w, error)
+            # Tried again every few seconds; said once until it works again.
+            level = logging.DEBUG if self._failing else logging.WARNING
+            LOGGER.log(level, "%s did not take %s W: %r", self._name, setpoint_w, error)
+            self._failing = True
         else:
+            if self._failing:
+                LOGGER.info("%s takes commands again", self._name)
+            self._failing = False
             self.watch = self.watch.accepted(setpoint_w, dt_util.utcnow())
-
-    async def _async_run_actions(self, setpoint_w: int, context: Context) -> None:
-        """Run the owner's actions for a power; stopping has its own where the owner gave some."""
-        control = self.control
-        actions = control.stop_actions if setpoint_w == 0 else control.set_actions
-        sequence: Any = SCRIPT_SCHEMA(list(actions or control.set_actions))
-        sequence = await async_validate_actions_config(self._hass, sequence)
-        variables = {
-            "power_w": setpoint_w,
-            "power_kw": setpoint_w / 1000,
-            "current_a": round(setpoint_w / (control.volts * control.phases), 1),
-        }
-        script = Script(self._hass, sequence, self._name, DOMAIN)
-        await script.async_run(variables, context)

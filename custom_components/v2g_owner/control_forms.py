@@ -31,14 +31,17 @@ from .subentry_schemas import choice_field, entity_field, number_field
 CONF_TEST_DISCHARGE: Final = "test_discharge"
 CONF_CAR_IS_MINE: Final = "car_is_mine"
 
+_AMPERES: Final = {
+    probatio.Required(CONF_VOLTS, default=230): number_field(100, 1000, 1, "V"),
+    probatio.Required(CONF_PHASES, default=1): number_field(1, 3, 1, ""),
+    probatio.Required(CONF_MIN_POWER_W, default=1_400): number_field(0, 50_000, 10, "W"),
+}
 _AMOUNT: Final = {
     probatio.Required(CONF_SETPOINT_ENTITY): entity_field(["number", "input_number"]),
     probatio.Required(CONF_UNIT, default=Unit.WATT): choice_field(
         tuple(unit.value for unit in Unit), "unit"
     ),
-    probatio.Required(CONF_VOLTS, default=230): number_field(100, 1000, 1, "V"),
-    probatio.Required(CONF_PHASES, default=1): number_field(1, 3, 1, ""),
-    probatio.Required(CONF_MIN_POWER_W, default=1_400): number_field(0, 50_000, 10, "W"),
+    **_AMPERES,
 }
 SIGNED_NUMBER_FORM: Final = probatio.Schema(_AMOUNT)
 NUMBER_AND_MODE_FORM: Final = probatio.Schema(
@@ -53,7 +56,7 @@ ACTIONS_FORM: Final = probatio.Schema(
     {
         probatio.Required(CONF_SET_ACTIONS): ActionSelector(),
         probatio.Optional(CONF_STOP_ACTIONS): ActionSelector(),
-        probatio.Required(CONF_MIN_POWER_W, default=1_400): number_field(0, 50_000, 10, "W"),
+        **_AMPERES,
     }
 )
 TEST_FORM: Final = probatio.Schema(

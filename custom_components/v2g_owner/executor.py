@@ -13,7 +13,6 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import (
-    async_track_point_in_utc_time,
     async_track_state_change_event,
     async_track_time_interval,
 )
@@ -29,27 +28,23 @@ from .charger_driver import ChargerDriver
 from .const import CONF_CHARGER_ID
 from .control_decision import decide
 from .control_model import (
-    KEPT_DEALS,
     LOOK_EVERY,
     ChargerLimits,
     Orders,
-    Override,
     OverrideKind,
     Reason,
     Verdict,
 )
+from .executor_alarm import Alarm
 from .executor_hand import judge_change
 from .executor_look import look
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
+from .executor_word import owner_says
 
 TICK: Final = LOOK_EVERY
 # While a car is bound, so often the disk learns that it still stands here.
 HEARTBEAT: Final = timedelta(minutes=4)
-# After this the plan goes on; a stopped deal stays stopped.
-STOP_HOLDS: Final = timedelta(hours=1)
-# Charge now, and what the owner set by hand, end with the stay, and at the latest then.
-WORD_HOLDS: Final = timedelta(hours=12)
 
 
 class ChargerExecutor:
@@ -86,7 +81,7 @@ class ChargerExecutor:
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self._unsubscribes: list[CALLBACK_TYPE] = []
-        self._cancel_lease: CALLBACK_TYPE | None = None
+        self._lease_ends = Alarm(hass, self.async_tick)
 
     async def async_start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Load what is on disk and begin to look, for as long as ``wanted`` says yes."""
@@ -110,9 +105,7 @@ class ChargerExecutor:
         for unsubscribe in self._unsubscribes:
             unsubscribe()
         self._unsubscribes = []
-        if self._cancel_lease is not None:
-            self._cancel_lease()
-            self._cancel_lease = None
+        self._lease_ends.async_set(None)
         if (self.driver.watch.setpoint_w or 0) < 0:
             await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
         else:
@@ -187,7 +180,7 @@ class ChargerExecutor:
 
     async def async_stop_now(self) -> None:
         """Come to zero at once, asking nobody, and stay there until shown otherwise."""
-        self._async_override(OverrideKind.STOP, STOP_HOLDS, stop_deals=True)
+        self._async_override(OverrideKind.STOP)
         # Asked again even when zero was asked before: the owner sees a reason to stop.
         await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
         self.async_tick()
@@ -195,7 +188,7 @@ class ChargerExecutor:
     @callback
     def async_charge_now(self) -> None:
         """Charge with all the charger and the car can do, whatever plan and park say."""
-        self._async_override(OverrideKind.CHARGE, WORD_HOLDS, stop_deals=True)
+        self._async_override(OverrideKind.CHARGE)
         self.async_tick()
 
     @callback
@@ -217,18 +210,13 @@ class ChargerExecutor:
         self._hass.async_create_task(self._async_save(), f"save {self.charger_id}")
 
     @callback
-    def _async_override(
-        self, kind: OverrideKind, holds: timedelta, *, stop_deals: bool, power_w: int | None = None
-    ) -> None:
-        """Note the owner's word."""
-        now, orders = dt_util.utcnow(), self.memory.orders
-        word = Override(kind=kind, since=now, until=now + holds, power_w=power_w)
-        stopped = orders.stopped
-        if stop_deals:
-            leased = (orders.lease.commitment_id,) if orders.lease else ()
-            fresh = dict.fromkeys((*stopped, *self.deals, *leased))
-            stopped = tuple(fresh)[-KEPT_DEALS:]
-        self.memory = replace(self.memory, orders=replace(orders, override=word, stopped=stopped))
+    def _async_override(self, kind: OverrideKind, power_w: int | None = None) -> None:
+        """Note the owner's word; what the owner sets by hand stops no deal."""
+        orders = self.memory.orders
+        leased = (orders.lease.commitment_id,) if orders.lease else ()
+        ends = () if kind is OverrideKind.BY_HAND else (*self.deals, *leased)
+        orders = owner_says(orders, kind, dt_util.utcnow(), ends=ends, power_w=power_w)
+        self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()
 
     async def _async_save(self) -> None:
@@ -248,19 +236,9 @@ class ChargerExecutor:
     @callback
     def _async_watch_lease(self) -> None:
         """Be there at the second a lease ends."""
-        if self._cancel_lease is not None:
-            self._cancel_lease()
-            self._cancel_lease = None
         lease = self.memory.orders.lease
-        if lease is not None and lease.until > dt_util.utcnow():
-            self._cancel_lease = async_track_point_in_utc_time(
-                self._hass, self._async_lease_over, lease.until
-            )
-
-    @callback
-    def _async_lease_over(self, _now: datetime) -> None:
-        self._cancel_lease = None
-        self.async_tick()
+        ahead = lease is not None and lease.until > dt_util.utcnow()
+        self._lease_ends.async_set(lease.until if lease is not None and ahead else None)
 
     @callback
     def _async_changed(self, event: Event[EventStateChangedData]) -> None:
@@ -276,8 +254,6 @@ class ChargerExecutor:
             return
         found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
         if found.by_owner:
-            self._async_override(
-                OverrideKind.BY_HAND, WORD_HOLDS, stop_deals=False, power_w=found.power_w
-            )
+            self._async_override(OverrideKind.BY_HAND, found.power_w)
         elif found.undo:
             self.driver.async_force()

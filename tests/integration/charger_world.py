@@ -4,6 +4,7 @@ The charger's power follows what its control entities are told; what Home Assist
 may be late, frozen or gone. Nothing here knows the executor's rules.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import number, select, switch
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -35,6 +37,24 @@ IMPORT = "sensor.wallbox_import"
 EXPORT = "sensor.wallbox_export"
 CAR = "veh_blue"
 CAPACITY_WH = 60_000
+# What an owner writes around a charger that has actions and nothing to set.
+CHARGER_SCRIPT = {
+    "charger_power": {
+        "mode": "restart",
+        "sequence": [
+            {
+                "action": "acme_charger.set_power",
+                "data": {"power": "{{ power_w | int }}"},
+            }
+        ],
+    }
+}
+OWN_ACTIONS: dict[str, Any] = {
+    "set_actions": [
+        {"action": "script.charger_power", "data": {"power_w": "{{ power_w }}"}},
+    ],
+    "stop_actions": [{"action": "acme_charger.stop"}],
+}
 
 
 class Setting(number.NumberEntity):
@@ -117,8 +137,9 @@ class Enable(switch.SwitchEntity):
 class Wallbox:
     """A charger, the car at it, and what Home Assistant sees of both.
 
-    ``shape`` is wallbox (signed amperes, kW meter), sigenergy (kW and a mode) or ocpp (amperes and
-    a switch). ``obeys`` False ignores every command but shows it; ``late_s`` is how long states
+    ``shape`` is wallbox (signed amperes, kW meter), sigenergy (kW and a mode), ocpp (amperes and
+    a switch) or actions (no entities: its maker's actions, and a script of the owner's that calls
+    them). ``obeys`` False ignores every command but shows it; ``late_s`` is how long states
     take to reach Home Assistant.
     """
 
@@ -133,6 +154,8 @@ class Wallbox:
     soc_frozen: bool = False
     soc_silent: bool = False
     meter_silent: bool = False
+    broken: bool = False
+    answers_after_s: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)
     real_w: float = 0.0
     imported_wh: float = 100_000.0
@@ -147,15 +170,20 @@ class Wallbox:
         await async_setup_component(self.hass, number.DOMAIN, {})
         await async_setup_component(self.hass, select.DOMAIN, {})
         await async_setup_component(self.hass, switch.DOMAIN, {})
+        self.number: Setting | None = None
+        self.mode: Mode | Enable | None = None
+        self.told = {"number": 0.0, "mode": {"sigenergy": "Stop", "ocpp": "off"}.get(self.shape)}
+        if self.shape == "actions":
+            await self._build_actions()
+            self.report()
+            return
         ranges = {
             "wallbox": ("A", -32, 32, 1),
             "sigenergy": ("kW", 0, 11, 0.1),
             "ocpp": ("A", 0, 32, 1),
         }
         self.number = Setting(self, "wallbox_setting", *ranges[self.shape])
-        self.told = {"number": 0.0, "mode": {"sigenergy": "Stop", "ocpp": "off"}.get(self.shape)}
         await self.hass.data[number.DATA_COMPONENT].async_add_entities([self.number])
-        self.mode: Mode | Enable | None = None
         if self.shape == "sigenergy":
             self.mode = Mode(self)
             await self.hass.data[select.DATA_COMPONENT].async_add_entities([self.mode])
@@ -163,6 +191,24 @@ class Wallbox:
             self.mode = Enable(self)
             await self.hass.data[switch.DATA_COMPONENT].async_add_entities([self.mode])
         self.report()
+
+    async def _build_actions(self) -> None:
+        """Offer the maker's two actions, and the owner's script around them."""
+
+        async def set_power(call: ServiceCall) -> None:
+            await asyncio.sleep(self.answers_after_s)
+            if self.broken:
+                raise HomeAssistantError("the charger's cloud does not answer")
+            self.command("number", float(call.data["power"]))
+
+        async def stop(_call: ServiceCall) -> None:
+            if self.broken:
+                raise HomeAssistantError("the charger's cloud does not answer")
+            self.command("number", 0.0)
+
+        self.hass.services.async_register("acme_charger", "set_power", set_power)
+        self.hass.services.async_register("acme_charger", "stop", stop)
+        assert await async_setup_component(self.hass, "script", {"script": CHARGER_SCRIPT})
 
     def command(self, what: str, value: Any) -> None:
         """Take a command; its echo reaches Home Assistant when a charger of this kind tells."""
@@ -178,7 +224,8 @@ class Wallbox:
     @property
     def wanted_w(self) -> float:
         """What the charger was told, in watts."""
-        factor = self.watts_per_unit or {"sigenergy": 1_000.0}.get(self.shape, 230.0)
+        usual = {"sigenergy": 1_000.0, "actions": 1.0}.get(self.shape, 230.0)
+        factor = self.watts_per_unit or usual
         power = float(self.told["number"]) * factor
         if self.shape == "sigenergy":
             power *= {"Charge": 1, "Discharge": -1}.get(self.told["mode"], 0)
@@ -206,7 +253,9 @@ class Wallbox:
             self.report()
         while self.queue and self.queue[0][0] <= self.second:
             _, what, value = self.queue.pop(0)
-            (self.number if what == "number" else self.mode).show(value)  # type: ignore[union-attr]
+            shown: Any = self.number if what == "number" else self.mode
+            if shown is not None:
+                shown.show(value)
 
     def report(self) -> None:
         """Tell Home Assistant what the sensors measure."""
@@ -250,6 +299,7 @@ def mapping(shape: str, *, discharge: bool = True, **changes: Any) -> dict[str, 
             "unit": "a",
             "mode_entity": "switch.wallbox_charge_control",
         },
+        "actions": {"shape": "actions", "setpoint_entity": None, **OWN_ACTIONS},
     }
     tested = {"charge_tested_at": "2026-11-01T12:00:00+00:00"}
     if discharge:

@@ -6,12 +6,15 @@ knows no class below ``datetime``, so documents are written by way of plain valu
 
 from contextlib import suppress
 from dataclasses import is_dataclass
+from datetime import datetime
 from functools import cache
 import sys
 from typing import Any, Final
 
+from freezegun.api import FrozenDateTimeFactory
 from mashumaro.codecs.basic import BasicEncoder
 import orjson
+import pytest
 
 from custom_components.v2g_owner.decode import decode
 from owner_api.commands import edge
@@ -54,3 +57,11 @@ def _make(cls: Any) -> None:
         edge.build(cls, {})
     with suppress(Exception):
         decode(cls, {})
+
+
+def stopped_clock(request: pytest.FixtureRequest, at: datetime) -> FrozenDateTimeFactory:
+    """Stop the clock at an instant, after what must be made before."""
+    make_codecs()
+    freezer: FrozenDateTimeFactory = request.getfixturevalue("freezer")
+    freezer.move_to(at)
+    return freezer

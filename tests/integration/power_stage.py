@@ -115,7 +115,8 @@ class Stage:
         if self.record:
             # A charger that went on alone shows what it was told last.
             self.box.told = told
-            self.box.number.show(told["number"])
+            if self.box.number is not None:
+                self.box.number.show(told["number"])
             if self.box.mode is not None:
                 self.box.mode.show(told["mode"])
         if self.entry is None:

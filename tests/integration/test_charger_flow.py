@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .charger_world import Wallbox, subentry
+from .charger_world import OWN_ACTIONS, Wallbox, subentry
 from .conftest import Home, paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
@@ -150,6 +150,38 @@ async def test_a_number_with_a_mode_is_tested_both_ways_when_the_owner_says_so(
     assert garage.data["control"]["discharge_tested_at"]
     assert ("mode", "Discharge") in {(what, value) for _, what, value in garage.box.commands}
     assert garage.box.told["mode"] in {"Stop", "Charge"}
+
+
+@pytest.mark.parametrize("garage", [{"shape": "actions"}], indirect=True)
+async def test_actions_of_the_owners_are_tested_both_ways_and_then_driven(garage: Garage) -> None:
+    """A script entity of the owner's sets a power, an action of the maker's stops."""
+    flow = await garage.control("actions")
+    rest = {"volts": 230, "phases": 1, "min_power_w": 1_400}
+    flow = await garage.send(flow, **OWN_ACTIONS, **rest)
+    assert flow["step_id"] == "test"
+    done = await garage.finish(await garage.send(flow, car_is_mine=True, test_discharge=True))
+    assert done["type"] is FlowResultType.ABORT
+    assert garage.data["control"]["discharge_tested_at"]
+    asked = [value for _, _, value in garage.box.commands]
+    assert {1_400, -1_400, 0} <= set(asked)
+    await garage.home.hass.async_block_till_done()
+    holder = garage.home.state("sensor", garage.charger_id, "controlled_by")
+    assert holder.state == "plan"
+
+
+@pytest.mark.parametrize("garage", [{"shape": "actions"}], indirect=True)
+async def test_actions_that_can_never_run_are_refused_at_once_with_what_is_wrong(
+    garage: Garage,
+) -> None:
+    """Not after a test that could only say that nothing moved."""
+    rest = {"volts": 230, "phases": 1, "min_power_w": 1_400}
+    flow = await garage.control("actions")
+    flow = await garage.send(flow, set_actions=[{"act": "script.charger_power"}], **rest)
+    assert (flow["step_id"], flow["errors"]) == ("actions", {"base": "invalid_actions"})
+    assert flow["description_placeholders"]["detail"]
+    flow = await garage.send(flow, set_actions=[], **rest)
+    assert flow["errors"] == {"base": "invalid_actions"}
+    assert (await garage.send(flow, **OWN_ACTIONS, **rest))["step_id"] == "test"
 
 
 @pytest.mark.parametrize("garage", [{"inverted": True}], indirect=True)

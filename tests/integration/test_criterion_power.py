@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from .frozen import make_codecs
+from .frozen import stopped_clock
 from .power_promises import Second
 from .power_stage import Stage, on_stage
 
@@ -26,10 +26,7 @@ EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 @pytest.fixture
 def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
     """Stop the clock, after what must be made before."""
-    make_codecs()
-    freezer: FrozenDateTimeFactory = request.getfixturevalue("freezer")
-    freezer.move_to(EVENING)
-    return freezer
+    return stopped_clock(request, EVENING)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.v2g_owner.executor import STOP_HOLDS
+from custom_components.v2g_owner.executor_word import STOP_HOLDS
 
 from .charger_world import CAR, Night, Wallbox, discharging, lease, orders, plan
 
