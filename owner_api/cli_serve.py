@@ -15,7 +15,7 @@ from owner_api.access.keys import KeyFileError
 from owner_api.config import Config, ConfigError
 from owner_api.problems import Problem, ProblemCode
 from owner_api.server import logs
-from owner_api.server.running import running_server
+from owner_api.server.running import running_server, settle_process
 from owner_api.server.tls import ListenRefusedError
 from owner_api.store import StoreError
 
@@ -89,6 +89,7 @@ async def _serve(config: Config, *, self_signed: bool, as_json: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running_server(config, self_signed=self_signed) as server:
+        settle_process()
         say(
             {"event": "listening", "url": server.url, "port": server.port, "pin": server.pin},
             as_json=as_json,

@@ -12,6 +12,8 @@ from .tx import Connection
 SAFE_WITH_SEVERAL: Final = (3, 51, 3)
 _BACKPORTS: Final = {(3, 50): 7, (3, 44): 6}
 BUSY_TIMEOUT_MS: Final = 5_000
+# What a busy park's day touches stays in memory.
+CACHE_KIB: Final = 16_384
 
 type Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
@@ -36,9 +38,19 @@ def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Con
     if mode != "wal":
         raise StoreError(f"{path}: this file system gives journal mode {mode}; WAL is needed")
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    # What a savepoint could undo is kept in memory; a file for it would be the slowest part.
     connection.execute("PRAGMA temp_store=MEMORY")
-    connection.execute("PRAGMA cache_size=-65536")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    if not exclusive:
+        # A Checkpointer does it beside the writer.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def open_checkpointer(path: Path, synchronous: str) -> sqlite3.Connection:
+    """Return a connection that moves the log into the database, and flushes as the writer does."""
+    connection = _open(path)
+    connection.execute(f"PRAGMA synchronous={synchronous}")
     return connection
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from typing import Self
 
 from . import upgrading
+from .checkpointing import Checkpointer
 from .connect import open_writer, several_connections_are_safe
 from .errors import StoreClosedError, StoreError, as_refusal
 from .locking import FileLock
@@ -19,13 +20,23 @@ class Store:
     """A SQLite file that exactly one process serves."""
 
     def __init__(
-        self, path: Path, lock: FileLock, connection: sqlite3.Connection, *, single: bool
+        self,
+        path: Path,
+        lock: FileLock,
+        connection: sqlite3.Connection,
+        *,
+        synchronous: str,
+        single: bool,
     ) -> None:
         self.path = path
         self._lock = lock
         self._callbacks: list[Callable[[Commit], None]] = []
         self._writer = Writer(connection, asyncio.get_running_loop(), self._committed)
         self._reader = None if single else Reader(path)
+        self._checkpointer = None
+        if not single:
+            self._checkpointer = Checkpointer(path, synchronous, self._writer.ask_for_checkpoint)
+            self._writer.noted = self._checkpointer.note
         self._closed = False
 
     @classmethod
@@ -53,7 +64,7 @@ class Store:
             connection = await asyncio.to_thread(
                 _prepare, path, create=create, synchronous=synchronous, single=single
             )
-            return cls(path, lock, connection, single=single)
+            return cls(path, lock, connection, synchronous=synchronous, single=single)
         except BaseException:
             lock.release()
             raise
@@ -112,6 +123,8 @@ class Store:
         self._writer.refuse()
         if self._reader is not None:
             await asyncio.to_thread(self._reader.close)
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.close)
         await asyncio.to_thread(self._writer.close)
         self._lock.release()
 

@@ -11,6 +11,7 @@ import threading
 from time import monotonic
 from typing import Any, Final
 
+from .checkpointing import checkpoint
 from .errors import StoreClosedError, StoreUnavailableError, as_refusal
 from .pending import Event, Pending
 from .tx import Tx
@@ -88,6 +89,9 @@ class Writer:
         self.before_commit: Callable[[Tx], None] | None = None
         # How many batches have ended; counted on the event loop before anybody hears of the last.
         self.batches = 0
+        # Told of each COMMIT, on this thread.
+        self.noted: Callable[[], None] | None = None
+        self._long_log = threading.Event()
         # Told how long each COMMIT took (s), on this thread.
         self.timed: Callable[[float], None] | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -102,6 +106,10 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(command, future, keep))
         return future
+
+    def ask_for_checkpoint(self) -> None:
+        """Let the writer, between two batches, move what is left of a long log; any thread's."""
+        self._long_log.set()
 
     def refuse(self) -> None:
         """Take no more commands; call it on the event loop, where commands are submitted."""
@@ -119,6 +127,10 @@ class Writer:
         while more and (first := self._jobs.get()) is not None:
             outcomes, commit, more = self._batch(first)
             self._loop.call_soon_threadsafe(self._resolve, outcomes, commit)
+            if self.noted is not None:
+                self.noted()
+            if self._long_log.is_set():
+                self._shorten_log()
 
     def _batch(self, first: _Job) -> tuple[list[_Outcome], Commit, bool]:
         """Run waiting commands and commit; also tell whether to go on afterwards."""
@@ -150,6 +162,13 @@ class Writer:
             return [_Outcome(job, None, lost) for job in jobs], _NOTHING, more
         self._tell_time(took_s)
         return outcomes, batch.commit(), more
+
+    def _shorten_log(self) -> None:
+        self._long_log.clear()
+        try:
+            checkpoint(self._connection)
+        except sqlite3.Error as error:
+            _LOG.warning("the log was not moved into the database: %s", error)
 
     def _tell_time(self, took_s: float) -> None:
         """Report a commit that has happened: whoever listens cannot make it un-happen."""

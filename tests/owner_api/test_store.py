@@ -24,6 +24,7 @@ from owner_api.store import (
     StoreUnavailableError,
     StoreVersionError,
     Tx,
+    checkpointing,
     connect,
     outbox,
     times,
@@ -151,6 +152,23 @@ def test_every_partys_numbers_run_without_a_gap_whatever_fails(
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(check(Path(directory) / "owner.db"))
+
+
+async def test_the_log_of_a_busy_store_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed moves on into the database while more is written."""
+    monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
+    monkeypatch.setattr(checkpointing, "LONG_LOG", 64)
+    store = await Store.open(tmp_path / "owner.db", synchronous="OFF", single_connection=False)
+    log, written = tmp_path / "owner.db-wal", 0
+    async with asyncio.timeout(60):
+        while written < 2_000_000 or log.stat().st_size * 2 > written:
+            key = f"n{written}"
+            await store.write(lambda tx, key=key: tx.insert("meta", key=key, value="x" * 50_000))
+            written += 50_000
+    await store.close()
+    assert not log.exists()
 
 
 async def test_a_read_cannot_write(store: Store) -> None:

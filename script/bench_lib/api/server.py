@@ -16,6 +16,7 @@ from owner_api.commands import operator
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
+from owner_api.server.running import settle_process
 from owner_api.store import Tx
 
 UNLIMITED = 1_000_000
@@ -41,6 +42,7 @@ async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int
     """Serve until standard input ends; each owner gets ``devices`` pairing codes in a row."""
     async with await build_agent(folder / "owner.db", SystemClock(), config) as agent:
         port = await agent.start("127.0.0.1", 0)
+        settle_process()
         park = await _operate(agent, "park add", {"display_name": "Bench park"})
         named = [one for number in range(owners) for one in await _owner(agent, number, devices)]
         told = {

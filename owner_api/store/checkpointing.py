@@ -1,0 +1,70 @@
+"""Moves what is committed from the write-ahead log into the database, beside the writer.
+
+SQLite does this in the middle of a COMMIT by default, and whoever waits for that answer waits for
+two more flushes of the disk.
+"""
+
+from collections.abc import Callable
+import logging
+from pathlib import Path
+import sqlite3
+import threading
+from typing import Final
+
+from .connect import open_checkpointer
+
+# Long enough that many commits share one pass, short enough that the log stays small.
+PAUSE_S: Final = 0.5
+# From this many pages (16 MiB) on, the writer is asked for the rest: only a pass while it writes
+# nothing lets SQLite begin the log anew.
+LONG_LOG: Final = 4_096
+_LOG: Final = logging.getLogger("owner_api.store")
+
+
+class Checkpointer:
+    """A thread with a connection of its own; it sleeps until something was committed."""
+
+    def __init__(self, path: Path, synchronous: str, finish: Callable[[], None]) -> None:
+        """``finish`` asks the writer for a pass of its own; called on this thread."""
+        self._path = path
+        self._synchronous = synchronous
+        self._finish = finish
+        self._committed = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="store-checkpoint", daemon=True)
+        self._thread.start()
+
+    def note(self) -> None:
+        """Say that something was committed."""
+        self._committed.set()
+
+    def close(self) -> None:
+        """End the thread; blocks."""
+        self._closing.set()
+        self._committed.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        connection = open_checkpointer(self._path, self._synchronous)
+        try:
+            while not self._closing.is_set():
+                self._committed.wait()
+                self._closing.wait(PAUSE_S)
+                self._committed.clear()
+                self._pass(connection)
+        finally:
+            connection.close()
+
+    def _pass(self, connection: sqlite3.Connection) -> None:
+        try:
+            if checkpoint(connection) >= LONG_LOG:
+                self._finish()
+        except sqlite3.Error as error:
+            # Nothing is lost: it is all in the log, and the next pass takes it.
+            _LOG.warning("the log was not moved into the database: %s", error)
+
+
+def checkpoint(connection: sqlite3.Connection) -> int:
+    """Move what can be moved without waiting for anybody; return the log's length in pages."""
+    _busy, length, _moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(length)
