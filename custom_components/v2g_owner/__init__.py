@@ -1,6 +1,5 @@
 """V2G Owner: offers to discharge your electric car, on your terms."""
 
-import asyncio
 from typing import Any
 
 from homeassistant.const import CONF_URL
@@ -9,6 +8,7 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.loader import async_get_integration
 from homeassistant.util import dt as dt_util
 
 from .account_issues import AccountCheck
@@ -66,6 +66,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await async_start_executors(hass, entry)
     api = await _async_client(hass, entry)
     coordinator = V2GCoordinator(hass, entry, api)
+    # Read from disk now: once the API has answered, nothing is to wait for but the entities.
+    await (await async_get_integration(hass, DOMAIN)).async_get_platforms(PLATFORMS)
     await coordinator.async_config_entry_first_refresh()
     coordinator.async_start_stream_at_snapshot()
     # Read from disk beside the loop, before the first month is counted in it.
@@ -88,15 +90,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     for subentry in entry.subentries.values():
         entry.async_on_unload(async_watch_mapping(hass, entry, subentry))
         entry.async_on_unload(SensorCheck(hass, entry, subentry).async_start())
-        await asyncio.sleep(0)
+        await coordinator.turns.async_next()
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
         entry.async_on_unload(PriceReporter(hass, coordinator, subentry).async_start())
-        await asyncio.sleep(0)
+        await coordinator.turns.async_next()
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
-        await asyncio.sleep(0)
+        await coordinator.turns.async_next()
     _watch_log(hass, entry, log)
     entry.async_create_background_task(
         hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"

@@ -10,13 +10,14 @@ from typing import Any, Literal, override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .api import OwnerApi
 from .api_errors import OwnerApiAuthError, OwnerApiError
 from .const import DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .decode import BadAnswerError
-from .showing import DeviceListeners, Queue, concerned
+from .showing import DeviceListeners, Queue, Turns, concerned
 from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
 from .trust_watch import LogWatch
 
@@ -62,6 +63,10 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self._recent: deque[StreamEvent] = deque(maxlen=256)
         self._event_listeners: list[EventListener] = []
         self._devices = DeviceListeners()
+        self.devices: dict[str, DeviceEntry] = {}
+        """Our vehicles and chargers that are registered since this entry was loaded, by id."""
+        self.turns = Turns()
+        """Shared by whatever has much to do."""
         self.to_show = Queue()
         """Our entities whose state may be old; they are shown once everyone has been told."""
         self._writing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)

@@ -1,7 +1,6 @@
 """What all our entities share: device, unique id, availability."""
 
 from abc import abstractmethod
-import asyncio
 from collections.abc import Iterable, Mapping
 from itertools import batched
 from typing import Any, Final, override
@@ -11,7 +10,7 @@ from homeassistant.const import CONF_URL
 from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
-from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
@@ -24,19 +23,18 @@ from .snapshot import Snapshot
 MANUFACTURER = "V2G Owner"
 
 # Home Assistant adds entities without a pause: a thousand at once would hold its loop for a second.
-_ADDED_AT_ONCE: Final = 6
+_ADDED_AT_ONCE: Final = 4
 
 
 async def async_add_in_turns(
     async_add_entities: AddConfigEntryEntitiesCallback,
-    entities: Iterable[Entity],
+    entities: Iterable[CoordinatorEntity[V2GCoordinator]],
     subentry: ConfigSubentry | None = None,
 ) -> None:
     """Add entities a few at a time, with room for everything else between."""
     subentry_id = subentry.subentry_id if subentry else None
     for some in batched(entities, _ADDED_AT_ONCE, strict=False):
-        # Before, not after: ten platforms begin in the same breath.
-        await asyncio.sleep(0)
+        await some[0].coordinator.turns.async_next()
         async_add_entities(some, config_subentry_id=subentry_id)
 
 
@@ -103,21 +101,31 @@ class V2GEntity[Subject](CoordinatorEntity[V2GCoordinator]):
         if shown is None or (shown.state, shown.attributes) != (found.state, found.attributes):
             self.async_write_ha_state()
 
-    def _below_hub(self, identifier: str, name: str, model: str) -> DeviceInfo:
-        """Describe a device reached through the hub."""
+    def _attach_below_hub(self, subentry: ConfigSubentry, identifier: str, model: str) -> None:
+        """Attach the entity to a device reached through the hub.
+
+        The device is registered with its first entity: each of its dozens describing it again
+        would be a fifth of the time that set-up takes.
+        """
         coordinator = self.coordinator
-        entry = coordinator.config_entry
-        return DeviceInfo(
-            identifiers={(DOMAIN, identifier)},
-            manufacturer=MANUFACTURER,
-            name=name,
-            model=model,
-            via_device_id=dr.async_get_device_id_by_identifier(
-                coordinator.hass,
-                (DOMAIN, coordinator.data.owner.owner_id),
-                config_entry_id=entry.entry_id,
-            ),
-        )
+        device = coordinator.devices.get(identifier)
+        if device is None:
+            entry_id = coordinator.config_entry.entry_id
+            device = dr.async_get(coordinator.hass).async_get_or_create(
+                config_entry_id=entry_id,
+                config_subentry_id=subentry.subentry_id,
+                identifiers={(DOMAIN, identifier)},
+                manufacturer=MANUFACTURER,
+                name=subentry.title,
+                model=model,
+                via_device_id=dr.async_get_device_id_by_identifier(
+                    coordinator.hass,
+                    (DOMAIN, coordinator.data.owner.owner_id),
+                    config_entry_id=entry_id,
+                ),
+            )
+            coordinator.devices[identifier] = device
+        self.device_entry = device
 
 
 class HubEntity(V2GEntity[Snapshot]):
@@ -146,7 +154,7 @@ class VehicleEntity(V2GEntity[Vehicle]):
         self.vehicle_id: str = subentry.data[CONF_VEHICLE_ID]
         super().__init__(coordinator, description, self.vehicle_id)
         self.coordinator_context = self.vehicle_id
-        self._attr_device_info = self._below_hub(self.vehicle_id, subentry.title, "Vehicle")
+        self._attach_below_hub(subentry, self.vehicle_id, "Vehicle")
 
     @property
     @override
@@ -209,7 +217,7 @@ class ChargerEntity(V2GEntity[Charger]):
         self.charger_id: str = subentry.data[CONF_CHARGER_ID]
         super().__init__(coordinator, description, self.charger_id)
         self.coordinator_context = self.charger_id
-        self._attr_device_info = self._below_hub(self.charger_id, subentry.title, "Charger")
+        self._attach_below_hub(subentry, self.charger_id, "Charger")
 
     @property
     @override

@@ -1,9 +1,10 @@
 """Inside Home Assistant: how long each callback of the event loop held it, and whose it was.
 
 Every callback is timed by replacing ``asyncio.Handle._run``. From its wall time goes what the
-kernel says the thread waited for a processor that others had: a busy machine is not a block of
-ours. A thread looks at the stack of what takes long. Nothing here imports from the repository:
-it runs in Home Assistant's own environment.
+kernel says the thread waited for a processor that other processes had, or that the recorder waited
+while it held Python's lock: a busy machine is no block of ours. Collecting garbage of the whole
+heap goes too, and is shown beside. A thread looks at the stack of what takes long. Nothing here
+imports from the repository: it runs in Home Assistant's own environment.
 """
 
 import asyncio
@@ -49,6 +50,7 @@ class Watched:
 
     callbacks: int = 0
     held_s: float = 0.0
+    stolen_s: float = 0.0
     blocks: list[Block] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -75,8 +77,8 @@ class LoopWatch:
         self._seen: Counter[str] = Counter()
         self._ours = False
         self._gc_s = self._gc_began = 0.0
-        tid = threading.get_native_id()
-        self._schedstat = os.open(f"/proc/self/task/{tid}/schedstat", os.O_RDONLY)
+        self._schedstat = _schedstat(threading.get_native_id())
+        self._recorder: int | None = None
 
     def start(self) -> None:
         """Begin; there is no end but the process's."""
@@ -87,16 +89,18 @@ class LoopWatch:
         def timed(handle: asyncio.Handle) -> None:
             self._seen.clear()
             self._ours, self._gc_s = False, 0.0
-            waited = os.pread(self._schedstat, 64, 0)
+            waited, worked = self._waited(), time.thread_time()
             self._began = began = time.perf_counter()
             run(handle)
             wall_s = time.perf_counter() - began
             self._began = None
             self.watched.callbacks += 1
             self.watched.held_s += wall_s
+            idle_s = wall_s - (time.thread_time() - worked)
+            stolen_s = max(0.0, min(sum(self._waited()) - sum(waited), idle_s))
+            self.watched.stolen_s += stolen_s
             if wall_s > NOTED_S:
-                stolen_ns = self._waited_ns() - int(waited.split()[1])
-                self._note(handle, wall_s, stolen_ns / 1e9)
+                self._note(handle, wall_s, stolen_s)
 
         asyncio.Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001
 
@@ -105,8 +109,18 @@ class LoopWatch:
         seen, self.watched = self.watched, Watched()
         return seen
 
-    def _waited_ns(self) -> int:
-        return int(os.pread(self._schedstat, 64, 0).split()[1])
+    def _waited(self) -> tuple[float, ...]:
+        """Return how long the loop and the recorder have waited for a processor, in s."""
+        return tuple(
+            0.0 if file is None else int(os.pread(file, 64, 0).split()[1]) / 1e9
+            for file in (self._schedstat, self._recorder)
+        )
+
+    def _find_recorder(self) -> None:
+        """Find the one thread of Home Assistant that works a lot beside the loop."""
+        for thread in threading.enumerate():
+            if thread.name == "Recorder" and thread.native_id is not None:
+                self._recorder = _schedstat(thread.native_id)
 
     def _note(self, handle: asyncio.Handle, wall_s: float, stolen_s: float) -> None:
         what, path = _name(handle)
@@ -133,6 +147,8 @@ class LoopWatch:
         """Look at the loop's stack while a callback takes long."""
         while True:
             time.sleep(_LOOK_EVERY_S)
+            if self._recorder is None:
+                self._find_recorder()
             began = self._began
             if began is None or time.perf_counter() - began < _LOOK_EVERY_S:
                 continue
@@ -141,6 +157,11 @@ class LoopWatch:
                 where, ours = _where(frame)
                 self._seen[where] += 1
                 self._ours |= ours
+
+
+def _schedstat(thread_id: int) -> int:
+    """Open what the kernel counts of a thread."""
+    return os.open(f"/proc/self/task/{thread_id}/schedstat", os.O_RDONLY)
 
 
 def _where(frame: FrameType | None) -> tuple[str, bool]:

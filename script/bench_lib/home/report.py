@@ -1,5 +1,7 @@
 """What the bench saw, as lines and as figures judged by their goals."""
 
+from dataclasses import dataclass
+import statistics
 from typing import Any, Final
 
 from script.bench_lib.api.goals import Figure
@@ -11,6 +13,33 @@ type Json = dict[str, Any]
 BLOCK_MS: Final = 20.0
 _SHOWN: Final = 3
 _SHOWN_VERBOSE: Final = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """How long one set-up took, and how much of that other processes had the processor."""
+
+    wall_s: float
+    stolen_s: float
+    entities: int
+
+    @property
+    def own_s(self) -> float:
+        """How long it takes with a processor to itself."""
+        return self.wall_s - self.stolen_s
+
+
+def set_up(what: str, times: list[Took]) -> Figure:
+    """Judge the median of some set-ups, in s."""
+    walls = ", ".join(f"{each.own_s:.2f} of {each.wall_s:.2f}" for each in times)
+    return Figure(
+        name=f"set-up after the API answers, {what}",
+        value=statistics.median(each.own_s for each in times),
+        goal=1,
+        unit=" s",
+        detail=f"{times[0].entities} entities enabled; with a core, of all: {walls} s",
+        at_most=True,
+    )
 
 
 def _all_blocks(told: Json) -> list[Json]:
