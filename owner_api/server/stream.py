@@ -83,6 +83,8 @@ class _Stream:
     async def run(self, subscription: Subscription, seq: int) -> None:
         """Send events after ``seq`` until the client leaves, lags or is shut out."""
         alive = await self._send(_RETRY)
+        # They are on their way, and a stream stays open for days.
+        self._response.headers.clear()
         while alive and not subscription.closed:
             subscription.listen()
             events = await self._next(subscription.principal, seq)
