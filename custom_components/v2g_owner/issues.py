@@ -1,12 +1,17 @@
 """Repairs that the owner can act on: a mapped entity that is gone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.event import async_track_entity_registry_updated_event
 
+from .charger_control import CONF_CONTROL, CONF_MODE_ENTITY, CONF_SETPOINT_ENTITY
 from .const import (
     CONF_CALENDAR_ENTITY,
+    CONF_CONNECTED_ENTITY,
     CONF_EXPORT_ENTITY,
     CONF_IMPORT_ENTITY,
     CONF_ONLINE_ENTITY,
@@ -29,7 +34,23 @@ MAPPED = (
     CONF_CALENDAR_ENTITY,
     CONF_ONLINE_ENTITY,
     CONF_PRICE_ENTITY,
+    CONF_CONNECTED_ENTITY,
 )
+# What a charger is told through, one level deeper in its subentry.
+CONTROLS = (CONF_SETPOINT_ENTITY, CONF_MODE_ENTITY)
+
+
+def mapped_to(data: Mapping[str, Any], conf: str) -> str | None:
+    """Return the entity that a subentry maps to a role, if any."""
+    place = data.get(CONF_CONTROL, {}) if conf in CONTROLS else data
+    return place.get(conf)
+
+
+def remapped(data: Mapping[str, Any], conf: str, entity_id: str) -> dict[str, Any]:
+    """Return a subentry's data with another name for the entity of a role."""
+    if conf in CONTROLS:
+        return {**data, CONF_CONTROL: {**data[CONF_CONTROL], conf: entity_id}}
+    return {**data, conf: entity_id}
 
 
 def gone_id(subentry: ConfigSubentry, conf: str) -> str:
@@ -53,8 +74,11 @@ def async_raise_gone(
         },
         is_fixable=True,
         severity=ir.IssueSeverity.WARNING,
-        translation_key="mapped_entity_gone",
-        translation_placeholders={"entity_id": subentry.data[conf], "name": subentry.title},
+        translation_key="control_entity_gone" if conf in CONTROLS else "mapped_entity_gone",
+        translation_placeholders={
+            "entity_id": mapped_to(subentry.data, conf) or "",
+            "name": subentry.title,
+        },
     )
 
 
@@ -66,7 +90,8 @@ def async_watch_mapping(
 
     Returns the way to stop. A reload with a mapping that is whole again clears the repair.
     """
-    mapping = {subentry.data[conf]: conf for conf in MAPPED if subentry.data.get(conf)}
+    roles = (*MAPPED, *CONTROLS)
+    mapping = {each: conf for conf in roles if (each := mapped_to(subentry.data, conf))}
 
     @callback
     def updated(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
@@ -75,13 +100,13 @@ def async_watch_mapping(
             async_raise_gone(hass, entry, subentry, conf)
         elif data["action"] == "update" and "old_entity_id" in data:
             conf = mapping.get(data["old_entity_id"], "")
-            if subentry.data.get(conf) == data["old_entity_id"]:
+            if mapped_to(subentry.data, conf) == data["old_entity_id"]:
                 hass.config_entries.async_update_subentry(
-                    entry, subentry, data={**subentry.data, conf: data["entity_id"]}
+                    entry, subentry, data=remapped(subentry.data, conf, data["entity_id"])
                 )
 
-    for conf in MAPPED:
-        entity_id = subentry.data.get(conf)
+    for conf in roles:
+        entity_id = mapped_to(subentry.data, conf)
         if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
             ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
     return async_track_entity_registry_updated_event(hass, list(mapping), updated)

@@ -1,0 +1,115 @@
+"""The entities an owner chose are followed when they get another name, and missed when deleted."""
+
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+import pytest
+
+from custom_components.v2g_owner.const import DOMAIN
+
+from .conftest import Home
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+ROLES = {
+    "connected": ("binary_sensor", "box_connected"),
+    "setpoint": ("number", "box_setpoint"),
+    "mode": ("select", "box_mode"),
+}
+NUMBER_AND_MODE = {
+    "shape": "number_and_mode",
+    "setpoint_entity": "number.box_setpoint",
+    "mode_entity": "select.box_mode",
+    "charge_option": "Charge",
+    "stop_option": "Stop",
+    "charge_tested_at": "2026-01-01T00:00:00+00:00",
+}
+
+
+@pytest.fixture
+async def garage(hass: HomeAssistant, home: Home, charger_id: str) -> ConfigSubentry:
+    """Return the subentry of a charger whose control is mapped and tested."""
+    for domain, name in ROLES.values():
+        er.async_get(hass).async_get_or_create(domain, "box", name, suggested_object_id=name)
+        hass.states.async_set(f"{domain}.{name}", "off")
+    data = {
+        "charger_id": charger_id,
+        "power_sign": "charging_positive",
+        "connected_entity": "binary_sensor.box_connected",
+        "control": NUMBER_AND_MODE,
+    }
+    subentry = ConfigSubentry(
+        data=MappingProxyType(data),
+        subentry_type="charger",
+        title="Garage",
+        unique_id=charger_id,
+    )
+    hass.config_entries.async_add_subentry(home.entry, subentry)
+    await hass.async_block_till_done()
+    return subentry
+
+
+def mapped(home: Home, garage: ConfigSubentry) -> Any:
+    """Return what the charger is mapped to now."""
+    return home.entry.subentries[garage.subentry_id].data
+
+
+def issues(hass: HomeAssistant) -> list[str | None]:
+    """Return the repairs that are shown."""
+    found = ir.async_get(hass).issues.values()
+    return [each.translation_key for each in found if each.domain == DOMAIN and each.active]
+
+
+async def test_a_renamed_control_entity_is_followed_and_stays_tested(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry
+) -> None:
+    """It is the same charger: another name is no reason to stop obeying, or to test again."""
+    registry = er.async_get(hass)
+    for domain, name in ROLES.values():
+        new = f"{domain}.new_{name}"
+        registry.async_update_entity(f"{domain}.{name}", new_entity_id=new)
+        hass.states.async_set(new, "off")
+        await hass.async_block_till_done()
+    assert mapped(home, garage)["connected_entity"] == "binary_sensor.new_box_connected"
+    assert mapped(home, garage)["control"] == NUMBER_AND_MODE | {
+        "setpoint_entity": "number.new_box_setpoint",
+        "mode_entity": "select.new_box_mode",
+    }
+    assert not issues(hass)
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "key"),
+    [
+        ("binary_sensor.box_connected", "mapped_entity_gone"),
+        ("number.box_setpoint", "control_entity_gone"),
+        ("select.box_mode", "control_entity_gone"),
+    ],
+)
+async def test_a_deleted_control_entity_is_a_repair_that_says_what_to_do(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry, entity_id: str, key: str
+) -> None:
+    """A charger that no longer obeys must not look as if it did."""
+    er.async_get(hass).async_remove(entity_id)
+    hass.states.async_remove(entity_id)
+    await hass.async_block_till_done()
+    assert issues(hass) == [key]
+    (issue,) = [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
+    assert issue.translation_placeholders == {"entity_id": entity_id, "name": "Garage"}
+    assert issue.is_fixable
+    other = entity_id.replace("box_", "other_")
+    hass.states.async_set(other, "off")
+    data = dict(mapped(home, garage))
+    data["control"] = {
+        name: other if value == entity_id else value for name, value in data["control"].items()
+    }
+    data["connected_entity"] = data["connected_entity"].replace(entity_id, other)
+    hass.config_entries.async_update_subentry(
+        home.entry, home.entry.subentries[garage.subentry_id], data=data
+    )
+    await hass.async_block_till_done()
+    assert not issues(hass)
