@@ -3,10 +3,10 @@
 These stay available with the API gone: stop and charge now need nobody but this home.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, override
+from typing import Any, Final, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorEntity,
@@ -26,13 +26,17 @@ from homeassistant.const import EntityCategory, UnitOfPower
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.typing import StateType
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .control_model import Holder, OverrideKind, Reason
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .entity import ChargerEntity
 from .executor import ChargerExecutor
+from .executor_plan import shown_plan
 from .executors import executors_of
+
+PLAN: Final = "plan"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,12 @@ class ControlSensorDescription(SensorEntityDescription):
     """Describes one figure of who controls the charger."""
 
     value_fn: Callable[[ChargerExecutor], StateType | datetime]
+    attributes_fn: Callable[[ChargerExecutor], Mapping[str, Any]] | None = None
+
+
+def _plan(executor: ChargerExecutor) -> Mapping[str, Any]:
+    """Return what the executor means to do next."""
+    return {PLAN: shown_plan(executor.memory.orders.plan, dt_util.utcnow())}
 
 
 CONTROL_SENSORS: tuple[ControlSensorDescription, ...] = (
@@ -49,6 +59,7 @@ CONTROL_SENSORS: tuple[ControlSensorDescription, ...] = (
         device_class=SensorDeviceClass.ENUM,
         options=[holder.value for holder in Holder],
         value_fn=lambda executor: executor.verdict.holder.value,
+        attributes_fn=_plan,
     ),
     ControlSensorDescription(
         key="controlled_until",
@@ -124,6 +135,15 @@ class ControlSensor(ControlEntity, SensorEntity):
     """One figure of who controls the charger."""
 
     entity_description: ControlSensorDescription
+    # A plan is renewed every quarter of an hour; what was done is in the states.
+    _unrecorded_attributes = frozenset({PLAN})
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return what is meant to come."""
+        explain = self.entity_description.attributes_fn
+        return None if explain is None else explain(self.executor)
 
     @property
     @override

@@ -119,6 +119,12 @@ class ChargerExecutor:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    @callback
+    def _async_tell(self) -> None:
+        """Let what is shown be looked at again."""
+        for listener in tuple(self._listeners):
+            listener()
+
     @property
     def limits(self) -> ChargerLimits:
         """What the charger can do and may do."""
@@ -146,14 +152,8 @@ class ChargerExecutor:
         news = (seen.orders, seen.parking.bound) != (self.memory.orders, self.memory.parking.bound)
         self.memory = seen
         charging = (self.verdict.setpoint_w or 0) > 0
-        verdict = decide(
-            self.memory.orders,
-            sight,
-            self.limits,
-            now,
-            started_at=self.started_at,
-            charging=charging,
-        )
+        since = self.started_at
+        verdict = decide(seen.orders, sight, self.limits, now, started_at=since, charging=charging)
         if not sight.reachable:
             # It may come back with an old setpoint of ours: then zero is written again first.
             self.driver.async_lose(now)
@@ -162,8 +162,7 @@ class ChargerExecutor:
         hint = self.driver.watch.unplug_hint(now, sight.power_w, sight.power_at)
         if (verdict, hint) != (self.verdict, self.unplug_hint):
             self.verdict, self.unplug_hint = verdict, hint
-            for listener in tuple(self._listeners):
-                listener()
+            self._async_tell()
         bound = seen.parking.bound is not None
         if news or (bound and now - (self._saved_at or self.started_at) >= HEARTBEAT):
             self.async_save_soon()
@@ -173,10 +172,13 @@ class ChargerExecutor:
         """Obey new orders, from now on and after a restart."""
         if orders == self.memory.orders:
             return
+        planned = orders.plan != self.memory.orders.plan
         self.memory = replace(self.memory, orders=orders)
         self._async_watch_lease()
         self.async_save_soon()
         self.async_tick()
+        if planned:
+            self._async_tell()
 
     async def async_stop_now(self) -> None:
         """Come to zero at once, asking nobody, and stay there until shown otherwise."""
@@ -237,8 +239,7 @@ class ChargerExecutor:
     def _async_watch_lease(self) -> None:
         """Be there at the second a lease ends."""
         lease = self.memory.orders.lease
-        ahead = lease is not None and lease.until > dt_util.utcnow()
-        self._lease_ends.async_set(lease.until if lease is not None and ahead else None)
+        self._lease_ends.async_set(None if lease is None else lease.until)
 
     @callback
     def _async_changed(self, event: Event[EventStateChangedData]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.util import dt as dt_util
 
 
 class Alarm:
@@ -18,12 +19,12 @@ class Alarm:
 
     @callback
     def async_set(self, at: datetime | None) -> None:
-        """Ring at ``at`` and at no other time; None is never."""
+        """Ring at ``at`` and at no other time; None or the past is never."""
         if self._cancel is not None:
             self._cancel()
-        self._cancel = (
-            None if at is None else async_track_point_in_utc_time(self._hass, self._async_ring, at)
-        )
+            self._cancel = None
+        if at is not None and at > dt_util.utcnow():
+            self._cancel = async_track_point_in_utc_time(self._hass, self._async_ring, at)
 
     @callback
     def _async_ring(self, _now: datetime) -> None:

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+import re
 import time
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +21,7 @@ from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import parse_yaml
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.v2g_owner.control_model import CarLimits, Lease, Orders, Plan, PlanStep
@@ -37,22 +40,14 @@ IMPORT = "sensor.wallbox_import"
 EXPORT = "sensor.wallbox_export"
 CAR = "veh_blue"
 CAPACITY_WH = 60_000
-# What an owner writes around a charger that has actions and nothing to set.
-CHARGER_SCRIPT = {
-    "charger_power": {
-        "mode": "restart",
-        "sequence": [
-            {
-                "action": "acme_charger.set_power",
-                "data": {"power": "{{ power_w | int }}"},
-            }
-        ],
-    }
-}
+# What the owners' page tells to write around a charger that has actions and nothing to set.
+_PAGE = Path(__file__).parents[2] / "docs/home-chargers.md"
+_EXAMPLES = [
+    parse_yaml(text) for text in re.findall(r"```yaml\n(.*?)```", _PAGE.read_text(), re.DOTALL)
+]
+CHARGER_SCRIPT: Any = _EXAMPLES[0]
 OWN_ACTIONS: dict[str, Any] = {
-    "set_actions": [
-        {"action": "script.charger_power", "data": {"power_w": "{{ power_w }}"}},
-    ],
+    "set_actions": _EXAMPLES[1],
     "stop_actions": [{"action": "acme_charger.stop"}],
 }
 
@@ -208,7 +203,7 @@ class Wallbox:
 
         self.hass.services.async_register("acme_charger", "set_power", set_power)
         self.hass.services.async_register("acme_charger", "stop", stop)
-        assert await async_setup_component(self.hass, "script", {"script": CHARGER_SCRIPT})
+        assert await async_setup_component(self.hass, "script", CHARGER_SCRIPT)
 
     def command(self, what: str, value: Any) -> None:
         """Take a command; its echo reaches Home Assistant when a charger of this kind tells."""

@@ -22,6 +22,7 @@ from custom_components.v2g_owner.control_model import (
     Sight,
 )
 from custom_components.v2g_owner.control_probe import Finding, classify
+from custom_components.v2g_owner.executor_plan import shown_plan
 
 NOW = datetime(2026, 12, 1, 18, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -334,3 +335,42 @@ def test_actions_of_the_owners_choice_are_given_the_power(power: int) -> None:
     (call,) = control.calls(power, Range())
     data: Any = call.data
     assert data == {"power_w": power}
+
+
+def test_the_plan_is_shown_as_the_charging_to_come() -> None:
+    """Blocks that touch are one; what is over, and what is only for need, is not shown."""
+    hour = timedelta(hours=1)
+
+    def step(hours: int, power_w: int, stop_pct: float, *, planned: bool = True) -> PlanStep:
+        return PlanStep(
+            start_at=NOW + hours * hour,
+            power_w=power_w,
+            start_below_pct=stop_pct - 1,
+            stop_at_pct=stop_pct,
+            planned=planned,
+        )
+
+    steps = (
+        step(0, 7_000, 55.04),
+        step(2, 7_000, 62.0),
+        step(4, 0, 0.0),
+        step(5, 7_000, 40.0, planned=False),
+        step(6, 3_500, 80.0),
+    )
+    plan = replace(SOON, end_at=NOW + 8 * hour, steps=steps)
+    whole = {
+        "start": NOW.isoformat(),
+        "end": (NOW + 4 * hour).isoformat(),
+        "power_w": 7_000,
+        "up_to_pct": 62.0,
+    }
+    last = {
+        "start": (NOW + 6 * hour).isoformat(),
+        "end": (NOW + 8 * hour).isoformat(),
+        "power_w": 3_500,
+        "up_to_pct": 80.0,
+    }
+    assert shown_plan(plan, NOW + hour) == [whole, last]
+    assert shown_plan(plan, NOW + 4 * hour) == [last]
+    assert shown_plan(plan, NOW + 8 * hour) is None
+    assert shown_plan(None, NOW) is None

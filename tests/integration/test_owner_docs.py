@@ -1,5 +1,6 @@
 """The owners' page names what the integration really has: neither more nor less."""
 
+from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/home-assistant.md").read_text()
+HOME_PAGE = (ROOT / "docs/home-chargers.md").read_text()
 TEXTS = json.loads((ROOT / "custom_components/v2g_owner/translations/en.json").read_text())
 
 
@@ -90,3 +92,21 @@ def test_every_blueprint_is_linked_and_every_example_is_an_automation() -> None:
         parsed = parse_yaml(example)
         assert isinstance(parsed, dict)
         assert {"alias", "triggers", "actions"} <= parsed.keys()
+
+
+def test_what_the_page_on_home_chargers_names_is_what_owners_see() -> None:
+    """Each button, field and finding by the very words on the screen."""
+    told = re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", HOME_PAGE)
+    names = {part for text in told for part in re.sub(r"\s+", " ", text).split(" → ")}
+    names |= {row[0].removesuffix(".") for row in rows(HOME_PAGE)} - {"The test says"}
+    assert len(names) > 12
+    assert names - set(_words(TEXTS)) == set()
+
+
+def _words(texts: Any) -> Iterator[str]:
+    """Yield every text of a language."""
+    if isinstance(texts, str):
+        yield texts
+    else:
+        for each in texts.values():
+            yield from _words(each)

@@ -1,0 +1,61 @@
+"""Owners see what their charger will do next, and the recorder is spared it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from homeassistant.core import State
+from homeassistant.helpers import entity_registry as er
+import pytest
+
+from custom_components.v2g_owner.const import DOMAIN
+
+from .frozen import stopped_clock
+from .power_stage import Stage, on_stage
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+
+
+def controlled_by(stage: Stage) -> State:
+    """Return who controls the charger, as owners see it."""
+    registry = er.async_get(stage.hass)
+    key = f"{stage.charger_id}_controlled_by"
+    found = registry.async_get_entity_id("sensor", DOMAIN, key)
+    state = stage.hass.states.get(found or "")
+    assert state is not None
+    return state
+
+
+async def test_the_charging_to_come_is_shown_and_comes_true(
+    request: pytest.FixtureRequest,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> None:
+    """From when to when, how fast, how far; a new leave time makes a new plan at once."""
+    freezer = stopped_clock(request, EVENING)
+    wishes = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
+    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+        state = controlled_by(stage)
+        assert state.state_info is not None
+        assert "plan" in state.state_info["unrecorded_attributes"]
+        leaving = EVENING + timedelta(hours=6)
+        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
+        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
+        await stage.world.phone.patch(departures, {"one_off": one_off})
+        await stage.seconds(5)
+        plan = controlled_by(stage).attributes["plan"]
+        assert plan, "15 points are to be charged"
+        first, last = plan[0], plan[-1]
+        assert datetime.fromisoformat(last["end"]) <= leaving
+        assert last["up_to_pct"] >= 75
+        start = datetime.fromisoformat(first["start"])
+        await stage.hop(max(stage.now, start) + timedelta(minutes=10))
+        assert stage.box.real_w == pytest.approx(first["power_w"], abs=250)
+        assert controlled_by(stage).state == "plan"
+        await stage.hop(leaving)
+        assert stage.box.soc_pct >= 75
+        assert controlled_by(stage).attributes["plan"] in (None, [])
