@@ -59,7 +59,9 @@ from .service_insight import (
     get_offer,
     preview_rule,
 )
+from .service_receipts import ATTR_NEWEST, get_receipts
 from .service_targets import ATTR_CONFIG_ENTRY
+from .trust_receipts import MOST_RECEIPTS
 
 LIMITS: Final = (
     "max_discharge_wh_per_event",
@@ -152,6 +154,16 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         SupportsResponse.ONLY,
     ),
     "get_battery_health": (get_battery_health, _DEVICE, SupportsResponse.ONLY),
+    "get_receipts": (
+        get_receipts,
+        {
+            **_ENTRY,
+            probatio.Optional(ATTR_NEWEST, default=200): probatio.All(
+                probatio.Coerce(int), probatio.Range(min=1, max=MOST_RECEIPTS)
+            ),
+        },
+        SupportsResponse.ONLY,
+    ),
     "set_leave_times": (
         set_leave_times,
         {

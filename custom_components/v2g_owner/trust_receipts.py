@@ -7,10 +7,11 @@ from .trust_keys import TrustError, UnknownKeyError
 from .trust_log import LogContradictionError, NewEpoch, Trusted, prove_entry
 from .trust_note import Checkpoint
 from .trust_receipt import Entry, check_place, read_receipt, receipt_name
+from .trust_replay import REPLAYED, async_replay, is_waiting
 from .trust_store import TrustStore
 
 # What an owner may have to prove: a yes or no, a stop, an agreement, what is owed and paid.
-_KEPT: Final = ("decision", "stop", "agreement.", "settlement.", "reward.")
+_KEPT: Final = ("decision", "stop", "agreement.", "settlement.", "reward.", REPLAYED)
 # A few kB each: the newest of about two years of daily deals.
 MOST_RECEIPTS: Final = 2_000
 _PAGE: Final = 200
@@ -113,6 +114,16 @@ class ReceiptBook:
         self._cursor = min(self._cursor, receipt_name(max(opened.kept_size - 1, 0)))
         self._store.async_save_receipts_soon(self.content)
         return len(lost)
+
+    async def async_replay(self) -> None:
+        """Show the server what a restore lost; raises OwnerApiError with the rest still waiting."""
+        waiting = [receipt for receipt in self._kept.values() if is_waiting(receipt)]
+        try:
+            for receipt in waiting:
+                await async_replay(self._api, receipt)
+        finally:
+            if waiting:
+                self._store.async_save_receipts_soon(self.content)
 
     @property
     def content(self) -> Json:

@@ -81,6 +81,7 @@ class LogWatch:
             assert self.trusted is not None
             try:
                 await self._async_judge(self.trusted, note)
+                await self.receipts.async_replay()
                 await self.receipts.async_catch_up(self.trusted)
             except LogContradictionError as contradiction:
                 await self._async_contradicted(contradiction)

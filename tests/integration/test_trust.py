@@ -130,6 +130,12 @@ async def test_an_honest_log_is_followed_and_its_receipts_are_kept_and_verify_el
     assert decision["decision"] == "decline"
     assert told(home) is None
     assert watch(home).evidence == []
+    handed = await home.hass.services.async_call(
+        DOMAIN, "get_receipts", {"newest": 2}, blocking=True, return_response=True
+    )
+    assert handed is not None
+    assert handed["public_key"] == pinned
+    assert handed["receipts"] == watch(home).receipts.documents[-2:]
 
 
 async def test_checkpoint_and_receipts_survive_a_restart_and_nothing_is_fetched_twice(
@@ -267,10 +273,24 @@ async def test_a_restore_in_the_open_is_shown_as_such_with_what_is_missing_and_w
     # The places of what is lost are taken by new entries; neither replaces the other.
     await say_stop(world, 4)
     await caught_up(home, world)
-    await until(lambda: len(watch(home).receipts.documents) == before + 4)
+    await until(lambda: len(watch(home).receipts.documents) == before + 4 + 3)
     kept = watch(home).receipts.documents
     missing = [document for document in kept if "missing_since_epoch" in document]
     assert len(missing) == 3
+    # What was lost was shown to the server by itself, and its log says it again: with receipts.
+    again = {document["receipt_id"]: document for document in kept if document not in missing}
+    pinned = {"kty": "OKP", "crv": "Ed25519", "x": home.entry.data[CONF_RECEIPT_KEY]}
+    for document in missing:
+        proven = receipt.verify(again[document["replayed_as"]], keyring(read_jwk(pinned)))
+        assert proven.entry.kind == "receipt.replayed"
+        assert proven.entry.body["receipt_id"] == document["receipt_id"]
+        assert (
+            proven.entry.body["body"]
+            == receipt.verify(document, keyring(read_jwk(pinned))).entry.body
+        )
+    size = await log_size(world)
+    await watch(home).async_check()
+    assert await log_size(world) == size
     assert {document["receipt_id"] for document in missing} & {
         document["receipt_id"] for document in kept if document not in missing
     }
