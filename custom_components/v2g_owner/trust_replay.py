@@ -29,7 +29,7 @@ async def async_replay(api: OwnerApi, receipt: Json) -> None:
 
     Raises OwnerApiError when the API could not be asked: then it is still waiting.
     """
-    shown = {name: receipt[name] for name in _PARTS if name in receipt}
+    shown: Json = {name: receipt[name] for name in _PARTS if name in receipt}
     try:
         answer = await api.post(_PATH, shown)
     except OwnerApiProblem as error:
