@@ -1,4 +1,7 @@
-"""Whose yes counts for a car that several people drive: administrators and the car's persons."""
+"""Who is asked about a car that several people drive, and whose yes counts.
+
+Unless the owner says otherwise: administrators and the car's persons, on all their phones.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +9,15 @@ from typing import Any, Final
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers.selector import BooleanSelector, EntitySelector, EntitySelectorConfig
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    DeviceFilterSelectorConfig,
+    DeviceSelector,
+    DeviceSelectorConfig,
+    EntitySelector,
+    EntitySelectorConfig,
+)
 import probatio
 
 from .const import CONF_VEHICLE_ID, DOMAIN
@@ -15,12 +26,19 @@ from .subentry_flow import LinkedDeviceFlow
 
 CONF_DRIVERS: Final = "drivers"
 CONF_ADMINS_ANSWER: Final = "admins_answer"
+CONF_ASKED_PHONES: Final = "asked_phones"
+_MOBILE_APP: Final = "mobile_app"
 DRIVERS_SCHEMA: Final = probatio.Schema(
     {
         probatio.Optional(CONF_DRIVERS): EntitySelector(
             EntitySelectorConfig(domain="person", multiple=True)
         ),
         probatio.Required(CONF_ADMINS_ANSWER, default=True): BooleanSelector(),
+        probatio.Optional(CONF_ASKED_PHONES): DeviceSelector(
+            DeviceSelectorConfig(
+                filter=[DeviceFilterSelectorConfig(integration=_MOBILE_APP)], multiple=True
+            )
+        ),
     }
 )
 
@@ -32,20 +50,42 @@ async def async_check_may_answer(
 
     Somebody whom Home Assistant does not know, such as a voice without a user, never counts.
     """
-    hass = coordinator.hass
-    wishes = _wishes(coordinator, vehicle_id)
-    user = await hass.auth.async_get_user(user_id)
-    if user is not None and user.is_active:
-        if user.is_admin and wishes.get(CONF_ADMINS_ANSWER, True):
-            return
-        if user_id in driver_users(hass, wishes):
-            return
+    if await _async_counts(coordinator.hass, _wishes(coordinator, vehicle_id), user_id):
+        return
     vehicle = coordinator.data.vehicles.get(vehicle_id or "")
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="not_your_decision",
         translation_placeholders={"vehicle": vehicle.display_name if vehicle else ""},
     )
+
+
+async def async_asked_phones(coordinator: V2GCoordinator, vehicle_id: str | None) -> list[str]:
+    """Return the phones (device ids) that are asked about a car.
+
+    Those the owner chose, else every phone of somebody whose yes counts, and those of nobody known.
+    """
+    hass, wishes = coordinator.hass, _wishes(coordinator, vehicle_id)
+    if chosen := wishes.get(CONF_ASKED_PHONES):
+        return list(chosen)
+    devices = dr.async_get(hass)
+    found: list[str] = []
+    for entry in hass.config_entries.async_entries(_MOBILE_APP):
+        user_id = entry.data.get("user_id")
+        if user_id is None or await _async_counts(hass, wishes, user_id):
+            of_entry = dr.async_entries_for_config_entry(devices, entry.entry_id)
+            found += [device.id for device in of_entry]
+    return found
+
+
+async def _async_counts(hass: HomeAssistant, wishes: Mapping[str, Any], user_id: str) -> bool:
+    """Tell whether somebody's yes counts for a car."""
+    user = await hass.auth.async_get_user(user_id)
+    if user is None or not user.is_active:
+        return False
+    if user.is_admin and wishes.get(CONF_ADMINS_ANSWER, True):
+        return True
+    return user_id in driver_users(hass, wishes)
 
 
 def driver_users(hass: HomeAssistant, wishes: Mapping[str, Any]) -> set[str]:
@@ -65,7 +105,7 @@ def _wishes(coordinator: V2GCoordinator, vehicle_id: str | None) -> Mapping[str,
 
 
 class DriversStep(LinkedDeviceFlow):
-    """The form that sets whose yes counts."""
+    """The form that sets who is asked and whose yes counts."""
 
     async def async_step_drivers(
         self, user_input: dict[str, Any] | None = None
@@ -75,7 +115,8 @@ class DriversStep(LinkedDeviceFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_ADMINS_ANSWER] or user_input.get(CONF_DRIVERS):
-                rest = {k: v for k, v in subentry.data.items() if k != CONF_DRIVERS}
+                optional = {CONF_DRIVERS, CONF_ASKED_PHONES}
+                rest = {k: v for k, v in subentry.data.items() if k not in optional}
                 return self.async_update_and_abort(
                     self._get_entry(), subentry, data={**rest, **user_input}
                 )

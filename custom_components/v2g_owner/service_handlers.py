@@ -11,6 +11,7 @@ from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .decisions import best_counter, decide, find_offer, stop
+from .drivers import async_asked_phones
 from .errors import translated_errors
 from .price import price_text
 from .service_targets import account_of, readable, utc_text, vehicle_of
@@ -86,9 +87,17 @@ async def stop_discharging(call: ServiceCall) -> Json:
 
 
 async def list_offers(call: ServiceCall) -> Json:
-    """Return the open offers with their evaluation."""
-    offers = account_of(call).data.open_offers
-    return {"offers": [readable(asdict(offer)) for offer in offers]}
+    """Return the open offers with their evaluation, and the phones to ask about each."""
+    account = account_of(call)
+    return {
+        "offers": [
+            {
+                **readable(asdict(offer)),
+                "asked_phones": await async_asked_phones(account, offer.vehicle_id),
+            }
+            for offer in account.data.open_offers
+        ]
+    }
 
 
 async def set_leave_times(call: ServiceCall) -> Json:

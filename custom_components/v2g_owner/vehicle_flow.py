@@ -8,7 +8,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from .const import CONF_PRICE_ENTITY, CONF_VEHICLE_ID
-from .drivers import CONF_ADMINS_ANSWER, CONF_DRIVERS, DriversStep
+from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
 from .models import Tariff
 from .price_reporter import prices_path
 from .price_source import PriceSource
@@ -38,7 +38,7 @@ class VehicleSubentryFlow(DriversStep):
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
     known_steps = ("refacts", "tariff", "drivers")
-    kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER)
+    kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
 
     @property

@@ -12,7 +12,11 @@ from homeassistant.helpers import device_registry as dr, selector
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    MockUser,
+    async_mock_service,
+)
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
@@ -331,3 +335,42 @@ async def test_nothing_is_sold_while_somebody_is_at_home(
     hass.states.async_set("person.ben", "not_home")
     await home.reaches("select", vehicle_id, "consent_mode", "ask")
     assert home.state("switch", vehicle_id, "discharge_allowed").state == "on"
+
+
+async def test_only_the_phones_of_those_who_are_asked_about_the_car_get_its_offer(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """By default who may answer is asked; then the phone chosen for the car, whoever's it is."""
+    anna, tablet = phones
+    guest = MockUser(id="user_guest", name="Guest").add_to_hass(hass)
+    guest.mock_policy({})
+    for entry, user_id in zip(
+        hass.config_entries.async_entries("mobile_app"), ("anna", guest.id), strict=True
+    ):
+        hass.config_entries.async_update_entry(entry, data={"user_id": user_id})
+    await use("phone_notification", offers=offers_of(home, world), phones=[anna, tablet])
+    first = await world.offer(session_id)
+    await until(lambda: phones[anna])
+    await home.act("decline_offer", context=Context(user_id="anna"))
+    await until(lambda: phones[tablet])
+    assert [each.data["message"] for each in phones[tablet]] == ["clear_notification"]
+    assert phones[anna][0].data["data"]["tag"] == first["offer_id"]
+
+    (subentry,) = home.entry.subentries.values()
+    menu = await home.entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    configure = hass.config_entries.subentries.async_configure
+    await configure(menu["flow_id"], {"next_step_id": "drivers"})
+    await configure(menu["flow_id"], {"admins_answer": True, "asked_phones": [tablet]})
+    await hass.async_block_till_done()
+    for sent in phones.values():
+        sent.clear()
+    second = await world.offer(session_id)
+    await until(lambda: phones[tablet])
+    await hass.async_block_till_done()
+    assert phones[tablet][0].data["data"]["tag"] == second["offer_id"]
+    assert not [each for each in phones[anna] if each.data["message"] != "clear_notification"]
