@@ -37,7 +37,7 @@ async def test_the_charging_to_come_is_shown_and_comes_true(
 ) -> None:
     """From when to when, how fast, how far; a new leave time makes a new plan at once."""
     freezer = stopped_clock(request, EVENING)
-    wishes = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
+    wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
     async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
         state = controlled_by(stage)
         assert state.state_info is not None

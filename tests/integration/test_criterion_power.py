@@ -255,7 +255,11 @@ async def test_promise_2_a_sensor_that_repeats_itself_is_carried_down_to_the_flo
     hass_storage: dict[str, Any],
 ) -> None:
     """Promise 2: it says 60 % for ever; what has left by the meter is taken off all the same."""
-    wishes = {"soc_floor_pct": 58, "soc_min_departure_pct": 58, "soc_margin_pct": 0.5}
+    wishes: dict[str, Any] = {
+        "soc_floor_pct": 58,
+        "soc_min_departure_pct": 58,
+        "soc_margin_pct": 0.5,
+    }
     async with on_stage(evening, tmp_path, hass_storage, **wishes) as stage:
         stage.box.soc_frozen, stage.event = True, "car frozen"
         await stage.sell(requested_energy_wh=800, min_energy_wh=500, max_energy_wh=5_000)
@@ -286,7 +290,7 @@ async def test_promise_10_in_the_night_the_clock_changes_leases_and_leave_time_a
     begin, leaving = NIGHTS[night]
     assert leaving.astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") == "07:00"
     evening.move_to(begin)
-    wishes = {"soc_min_departure_pct": 85, "soc_target_departure_pct": 85}
+    wishes: dict[str, Any] = {"soc_min_departure_pct": 85, "soc_target_departure_pct": 85}
     async with on_stage(
         evening, tmp_path, hass_storage, time_zone="Europe/Berlin", **wishes
     ) as stage:
