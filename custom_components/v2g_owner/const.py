@@ -62,8 +62,11 @@ STREAM_SILENCE_S: Final = 45.0
 
 # A sensor that chatters is sent at most this often; a plug going in or out is never held back.
 TELEMETRY_MIN_INTERVAL: Final = timedelta(seconds=10)
-# The API stops trusting a state of charge after 15 to 30 minutes: three tries fit in each.
-TELEMETRY_RESEND_INTERVAL: Final = timedelta(minutes=4)
+# The API stops trusting a state of charge after 30 minutes, and after 15 while a deal runs: three
+# tries fit in each. Only a plugged-in car is confirmed; no other value gets worse with age.
+TELEMETRY_CONFIRM_INTERVAL: Final = timedelta(minutes=10)
+TELEMETRY_CONFIRM_DEAL_INTERVAL: Final = timedelta(minutes=4)
+TELEMETRY_LOOK_INTERVAL: Final = timedelta(minutes=1)
 
 # Promise 4: no confirmation in this time, and the owner is told to unplug.
 STOP_CONFIRMATION: Final = timedelta(seconds=5)

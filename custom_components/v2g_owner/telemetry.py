@@ -6,7 +6,7 @@ the API judges how old a state of charge is, and must not be told that an old on
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, override
 
 from homeassistant.core import (
@@ -35,15 +35,17 @@ from .const import (
     CONF_TEMPERATURE_ENTITY,
     CONF_VEHICLE_ID,
     LOGGER,
+    TELEMETRY_CONFIRM_DEAL_INTERVAL,
+    TELEMETRY_CONFIRM_INTERVAL,
+    TELEMETRY_LOOK_INTERVAL,
     TELEMETRY_MIN_INTERVAL,
-    TELEMETRY_RESEND_INTERVAL,
 )
 from .coordinator import V2GCoordinator
 from .readings import Read, read_energy, read_on, read_percent, read_power, read_temperature
 
 
 class Reporter:
-    """Sends one vehicle's or charger's readings: changes soon, everything again regularly."""
+    """Sends one vehicle's or charger's readings: changes soon, unchanged ones before they age."""
 
     readers: ClassVar[Mapping[str, tuple[str, Read]]]
     urgent: ClassVar[frozenset[str]] = frozenset()
@@ -63,6 +65,7 @@ class Reporter:
         }
         self._sent: dict[str, tuple[datetime, Any]] = {}
         self._sent_at: datetime | None = None
+        self._confirmed_at = dt_util.utcnow()
         self._failed = False
         self._cancel_later: CALLBACK_TYPE | None = None
         self._stopped = False
@@ -79,8 +82,8 @@ class Reporter:
             async_track_state_change_event(self._hass, entities, self._async_changed),
             async_track_time_interval(
                 self._hass,
-                self._async_resend,
-                TELEMETRY_RESEND_INTERVAL,
+                self._async_confirm,
+                TELEMETRY_LOOK_INTERVAL,
                 cancel_on_shutdown=True,
             ),
             self._coordinator.async_add_listener(self._async_coordinator_updated),
@@ -121,9 +124,15 @@ class Reporter:
         self._async_send_soon()
 
     @callback
-    def _async_resend(self, _now: datetime) -> None:
-        """Send everything again: a sensor that only confirms its value keeps it fresh this way."""
-        self._async_send_soon(everything=True)
+    def _async_confirm(self, _now: datetime) -> None:
+        """Send everything again in time: a sensor that repeats its value stays fresh this way."""
+        every = self._confirm_every()
+        if every is not None and dt_util.utcnow() - self._confirmed_at >= every:
+            self._async_send_soon(everything=True)
+
+    def _confirm_every(self) -> timedelta | None:
+        """Return how often unchanged readings are confirmed, None while they need not be."""
+        return None
 
     @callback
     def _async_coordinator_updated(self) -> None:
@@ -139,6 +148,8 @@ class Reporter:
             return
         self._async_cancel_later()
         self._sent_at = dt_util.utcnow()
+        if everything:
+            self._confirmed_at = self._sent_at
         self._coordinator.config_entry.async_create_background_task(
             self._hass, self._async_send(everything=everything), name=f"report {self._path}"
         )
@@ -210,6 +221,18 @@ class VehicleReporter(Reporter):
     urgent = frozenset({CONF_PLUGGED_ENTITY})
     resource = "vehicles"
     id_key = CONF_VEHICLE_ID
+
+    @override
+    def _confirm_every(self) -> timedelta | None:
+        """Keep the state of charge fresh while somebody may ask for energy."""
+        plug = self._hass.states.get(self._mapping.get(CONF_PLUGGED_ENTITY) or "")
+        if plug is not None and read_on(plug, self._mapping) is False:
+            return None
+        vehicle_id = self._mapping[CONF_VEHICLE_ID]
+        deals = self._coordinator.data.live_commitments
+        if any(deal.vehicle_id == vehicle_id for deal in deals):
+            return TELEMETRY_CONFIRM_DEAL_INTERVAL
+        return TELEMETRY_CONFIRM_INTERVAL
 
 
 class ChargerReporter(Reporter):

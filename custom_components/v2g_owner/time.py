@@ -20,8 +20,6 @@ LEAVE_TIMES: tuple[TimeEntityDescription, ...] = tuple(
         key=f"leave_{day}",
         translation_key=f"leave_{day}",
         entity_category=EntityCategory.CONFIG,
-        # Most cars stay where they are at the weekend; who needs these days turns them on.
-        entity_registry_enabled_default=day not in {"sat", "sun"},
     )
     for day in WEEKDAYS
 )

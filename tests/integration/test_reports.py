@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -171,17 +172,48 @@ async def test_promise_3_a_confirmed_value_is_resent_with_its_new_time_and_a_fro
     await settle()
     assert len(told.bodies) == 1
     first = told.bodies[0]["readings"][0]["measured_at"]
-    await pass_time(hass, freezer, 241)
+    await pass_time(hass, freezer, 601)
     assert len(told.bodies) == 1, "nothing was reported since"
     hass.states.async_set("sensor.x_soc", "50")
     confirmed = hass.states.get("sensor.x_soc")
     assert confirmed is not None
-    await pass_time(hass, freezer, 241)
-    await settle()
+    await pass_time(hass, freezer, 541)
+    assert len(told.bodies) == 1, "not before it is needed: three tries fit in half an hour"
+    await pass_time(hass, freezer, 61)
     assert len(told.bodies) == 2
     second = told.bodies[1]["readings"][0]["measured_at"]
     assert second > first
     assert datetime.fromisoformat(second) == confirmed.last_reported
+    stop()
+
+
+@pytest.mark.parametrize(
+    ("plug", "deals", "told_again"),
+    [("on", 0, 1), ("off", 0, 1), ("on", 1, 2)],
+    ids=["waits", "is away", "gives energy"],
+)
+async def test_promise_3_a_state_of_charge_is_confirmed_in_time_for_what_the_car_does(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory, plug: str, deals: int, told_again: int
+) -> None:
+    """Promise 3: sooner while a deal runs; who is away is asked nothing, so nothing is repeated."""
+    hass = home.hass
+    hass.states.async_set("sensor.x_soc", "50")
+    hass.states.async_set("binary_sensor.x_plug", plug)
+    coordinator: Any = SimpleNamespace(
+        api=told,
+        config_entry=home.entry,
+        data=SimpleNamespace(live_commitments=[SimpleNamespace(vehicle_id="veh_x")] * deals),
+        async_add_listener=lambda _listener: lambda: None,
+    )
+    entities = {"soc_entity": "sensor.x_soc", "plugged_entity": "binary_sensor.x_plug"}
+    stop = VehicleReporter(hass, coordinator, {"vehicle_id": "veh_x", **entities}).async_start()
+    await settle()
+    hass.states.async_set("sensor.x_soc", "50")
+    await pass_time(hass, freezer, 301)
+    assert len(told.bodies) == told_again
+    hass.states.async_set("sensor.x_soc", "50")
+    await pass_time(hass, freezer, 301)
+    assert len(told.bodies) == (1 if plug == "off" else told_again + 1)
     stop()
 
 
