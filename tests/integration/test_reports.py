@@ -207,7 +207,7 @@ async def test_promise_3_a_state_of_charge_is_confirmed_in_time_for_what_the_car
     )
     entities = {"soc_entity": "sensor.x_soc", "plugged_entity": "binary_sensor.x_plug"}
     stop = VehicleReporter(hass, coordinator, {"vehicle_id": "veh_x", **entities}).async_start()
-    await settle()
+    await pass_time(hass, freezer, 1)
     hass.states.async_set("sensor.x_soc", "50")
     await pass_time(hass, freezer, 301)
     assert len(told.bodies) == told_again
