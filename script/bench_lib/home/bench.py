@@ -38,6 +38,8 @@ IDLE_MINUTES: Final = 3.0
 CONFIRM_MINUTES: Final = 4.5
 BUSY_S: Final = 60.0
 _CONFIRM_EVERY_S: Final = 15.0
+# A reading and its event every four minutes at most, where the car is plugged in.
+_FRESH_A_MINUTE: Final = 0.5
 # What a set-up leaves behind (readings, plans, Home Assistant's own saving) is no idling.
 SETTLE_S: Final = 20.0
 # The first readings and plans go out when the entry is ready: their blocks count as set-up.
@@ -232,6 +234,14 @@ async def _confirming(stage: Stage, figures: list[Figure], minutes: float) -> No
     print(*traffic(passed), *blocks(told, verbose=stage.verbose), sep="\n", flush=True)
     _show(
         figures,
+        Figure(
+            name="messages a minute and place to keep unchanged values fresh",
+            value=passed.messages() / minutes / len(stage.house.places),
+            goal=_FRESH_A_MINUTE,
+            unit="/min",
+            detail=f"{passed.messages()} in {minutes:g} min: heartbeats of the cars' batteries",
+            at_most=True,
+        ),
         longest("longest block of ours while values repeat", told),
         writes("values repeat", told),
     )

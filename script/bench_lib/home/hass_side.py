@@ -146,8 +146,8 @@ class Side:
 
     async def _block(self, seconds: float) -> Json:
         """Hold the loop: the bench must notice."""
-        until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
+        until = time.thread_time() + seconds
+        while time.thread_time() < until:
             pass
         return {}
 
