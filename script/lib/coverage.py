@@ -1,0 +1,48 @@
+"""Run the integration's tests under coverage and judge what they run; `script/coverage`."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+from typing import Any, Final
+
+from .run_tests import PARALLEL, ROOT
+
+PACKAGE: Final = "custom_components/v2g_owner"
+# The quality scale asks for 95 %; what is not run is named beside.
+LEAST_PCT: Final = 97.0
+WHOLE: Final = (f"{PACKAGE}/config_flow.py",)
+
+
+def too_little(report: Mapping[str, Any]) -> list[str]:
+    """Return what misses a limit in a JSON report of coverage, worded for people."""
+    files: Mapping[str, Any] = report["files"]
+    total = float(report["totals"]["percent_covered"])
+    found = []
+    if total < LEAST_PCT:
+        found.append(f"{PACKAGE}: {total:.2f} % run, {LEAST_PCT:g} % asked for")
+    for name in WHOLE:
+        if name not in files:
+            found.append(f"{name}: not in the report")
+        elif missing := files[name]["missing_lines"]:
+            found.append(f"{name}: all lines asked for, never run: {missing}")
+    return found
+
+
+def main() -> int:
+    """Run the tests and return 1 when one fails or a limit is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "coverage.json"
+        command = [sys.executable, "-m", "pytest", "tests/integration", *PARALLEL, "-q"]
+        command += [f"--cov={PACKAGE}", f"--cov-report=json:{report}"]
+        command += ["--cov-report=term-missing:skip-covered", "--hypothesis-profile", "ci"]
+        status = subprocess.run(["nice", *command], cwd=ROOT, check=False).returncode
+        found = too_little(json.loads(report.read_text())) if report.exists() else ["no report"]
+    print("", *(found or ["every limit of coverage is kept"]), sep="\n", flush=True)
+    return 1 if status or found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
