@@ -169,9 +169,7 @@ async def running_home_assistant(
     await prepare_folder(setup, port)
     timeout = ClientTimeout(total=START_TIMEOUT_S)
     async with ClientSession(timeout=timeout) as http:
-        home = RunningHomeAssistant(
-            setup=setup, port=port, http=http, command_line=command_line
-        )
+        home = RunningHomeAssistant(setup=setup, port=port, http=http, command_line=command_line)
         try:
             await home.start()
             yield home

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import Any, Final
 
-from .run_tests import PARALLEL, ROOT
+from script.lib.run_tests import PARALLEL, ROOT
 
 PACKAGE: Final = "custom_components/v2g_owner"
 # The quality scale asks for 95 %; what is not run is named beside.

@@ -1,7 +1,7 @@
 """Home Assistant with a watch on its event loop and its states; takes `hass`'s own arguments.
 
-Answers JSON lines on the socket named by ``BENCH_SOCKET``. It is started from Home Assistant's
-own environment as a file, so that it sees neither the repository nor the owner API.
+Answers JSON lines on the socket named by ``BENCH_SOCKET``. It is started as a file, with the
+interpreter of Home Assistant's own environment.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ import time
 from types import MappingProxyType
 from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).parent))
+# Behind everything else: the integration is that of the configuration, as for everybody.
+sys.path.append(str(Path(__file__).parents[3]))
 
 from homeassistant import __main__, bootstrap
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -23,7 +24,8 @@ from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.runner import RuntimeConfig
-from loop_watch import LoopWatch
+
+from script.bench_lib.home.loop_watch import LoopWatch
 
 DOMAIN: Final = "v2g_owner"
 _LINE: Final = 1 << 22

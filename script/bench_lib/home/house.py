@@ -138,7 +138,7 @@ class House:
         await self.phone.post("/v1/agreements", joining | {"vehicle_ids": cars})
 
     async def _place(self, number: int) -> Place:
-        car = {"display_name": f"Car {number}", "usable_capacity_wh": 60_000}
+        car: Json = {"display_name": f"Car {number}", "usable_capacity_wh": 60_000}
         car |= {"max_charge_w": 11_000, "max_discharge_w": 11_000}
         vehicle_id = (await self.phone.post("/v1/vehicles", car))["vehicle_id"]
         path = f"/v1/vehicles/{vehicle_id}"
@@ -150,7 +150,7 @@ class House:
         await self.phone.patch(
             f"{path}/departures", leaving, (await self.phone.read(f"{path}/departures"))[1]
         )
-        box = {"display_name": f"Box {number}", "evse_id": f"E{number}"}
+        box: Json = {"display_name": f"Box {number}", "evse_id": f"E{number}"}
         box |= {"max_charge_w": _LIMIT_W, "max_discharge_w": _LIMIT_W}
         charger_id = (await self.phone.post("/v1/chargers", box))["charger_id"]
         return Place(number=number, vehicle_id=vehicle_id, charger_id=charger_id)

@@ -102,7 +102,7 @@ class LoopWatch:
             if wall_s > NOTED_S:
                 self._note(handle, wall_s, stolen_s)
 
-        asyncio.Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001
+        asyncio.Handle._run = timed  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
     def reset(self) -> Watched:
         """Return what was seen, and begin anew."""
