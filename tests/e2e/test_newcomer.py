@@ -8,9 +8,10 @@ pictures for ``docs/first-offer.md`` are saved on the way.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 import os
 from pathlib import Path
+import re
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,10 @@ DASHBOARD: Final = "my-car"
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 # The recorder counts every five minutes: before that there is nothing to object to but its absence.
 NOT_YET: Final = {"statistics_not_defined"}
+# Anything but 0 Wh.
+SOME_ENERGY: Final = re.compile(
+    r"(?<![\d.,])(?:[1-9][\d,]*\sWh|[1-9][\d.,]*\skWh|0\.\d*[1-9]\d*\skWh)"
+)
 _PICTURES: Final = os.environ.get("V2G_OWNER_PICTURES")
 
 
@@ -226,9 +231,40 @@ async def open_energy(new: NewHome, page: Page, watcher: Watcher, vehicle_id: st
         await expect(chosen).to_contain_text(name)
     await chosen.evaluate("settings => settings.scrollIntoView({ block: 'center' })")
     await picture(page, "10-energy-settings")
+
+
+async def see_settled_energy(new: NewHome, page: Page, vehicle_id: str, delivered_wh: int) -> None:
+    """Choose what was settled instead: it stands in its hour at once, and the dashboard shows it.
+
+    A sensor's own kWh would show only when the hour is over.
+    """
+
+    async def written() -> str | None:
+        known = await new.home.command("recorder/list_statistic_ids", statistic_type="sum")
+        ids = [each["statistic_id"] for each in known]
+        return next((each for each in ids if each.startswith(f"{DOMAIN}:energy_")), None)
+
+    settled = await new.home.until(written, "the settled energy is in the statistics", PATIENCE_S)
+    ids = await new.home.entity_ids()
+    charged = ids[f"sensor.{vehicle_id}_energy_charged"]
+    battery = {"type": "battery", "stat_energy_from": settled, "stat_energy_to": charged}
+    await new.home.command("energy/save_prefs", energy_sources=[battery])
     await page.goto(f"{new.home.url}/energy")
     flows = page.locator("hui-energy-distribution-card").first
     await expect(flows).to_contain_text("Battery")
+    await expect(flows).to_contain_text(SOME_ENERGY, timeout=PATIENCE_MS)
+    now = datetime.now(UTC)
+    hours = await new.home.command(
+        "recorder/statistics_during_period",
+        start_time=(now - timedelta(hours=3)).isoformat(),
+        statistic_ids=[settled],
+        period="hour",
+        types=["change"],
+    )
+    assert sum(each["change"] for each in hours[settled]) == pytest.approx(delivered_wh / 1000)
+    if _PICTURES:
+        # The chart's bars grow for a moment.
+        await page.wait_for_timeout(1_500)
     await picture(page, "11-energy")
 
 
@@ -262,6 +298,7 @@ async def test_a_newcomer_gets_from_discovery_to_a_reward_and_the_energy_dashboa
         told = offers[watcher.entity_id(f"event.{new.owner_id}_deals")]["attributes"]
         assert told["state"] == "revoked"
         assert 0 < told["delivered_wh"] < plot.energy_wh
+        await see_settled_energy(new, page, vehicle_id, told["delivered_wh"])
         assert broken == []
         assert new.home.complaints() == []
 
