@@ -244,9 +244,11 @@ class ChargerExecutor:
     @callback
     def _async_changed(self, event: Event[EventStateChangedData]) -> None:
         """Notice the owner's hand, and look at once."""
-        if event.data["entity_id"] in self.driver.control.entities:
+        entity_id = event.data["entity_id"]
+        if entity_id in self.driver.control.entities:
             self._async_notice_hand(event)
-        self.async_tick()
+        if self.eyes.matters(entity_id, self.memory.parking.presumed()):
+            self.async_tick()
 
     @callback
     def _async_notice_hand(self, event: Event[EventStateChangedData]) -> None:

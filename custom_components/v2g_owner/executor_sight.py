@@ -38,6 +38,10 @@ class Eyes:
         self._hass = hass
         self._charger = charger
         self._cars = cars
+        self._batteries: dict[str, set[str]] = {}
+        for vehicle_id, car in cars.items():
+            if entity_id := car.get(CONF_SOC_ENTITY):
+                self._batteries.setdefault(entity_id, set()).add(vehicle_id)
 
     @property
     def entities(self) -> list[str]:
@@ -46,6 +50,11 @@ class Eyes:
         for car in self._cars.values():
             mapped += [car.get(CONF_SOC_ENTITY), car.get(CONF_PLUGGED_ENTITY)]
         return [entity_id for entity_id in mapped if entity_id]
+
+    def matters(self, entity_id: str, vehicle_id: str | None) -> bool:
+        """Tell whether a change is worth a look at once: another car's battery is not."""
+        cars = self._batteries.get(entity_id)
+        return cars is None or vehicle_id in cars
 
     def connected(self) -> bool | None:
         """Tell whether a car is plugged in here; None where the charger does not say."""

@@ -63,22 +63,33 @@ def async_raise_gone(
     hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, conf: str
 ) -> None:
     """Raise the repair of a mapped entity that is gone."""
+    data: dict[str, str | int | float | None] = {
+        "entry_id": entry.entry_id,
+        "subentry_id": subentry.subentry_id,
+        "fix": "choose_entities",
+    }
+    told = {"entity_id": mapped_to(subentry.data, conf) or "", "name": subentry.title}
+    if conf in CONTROLS:
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            gone_id(subentry, conf),
+            data=data,
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="control_entity_gone",
+            translation_placeholders=told,
+        )
+        return
     ir.async_create_issue(
         hass,
         DOMAIN,
         gone_id(subentry, conf),
-        data={
-            "entry_id": entry.entry_id,
-            "subentry_id": subentry.subentry_id,
-            "fix": "choose_entities",
-        },
+        data=data,
         is_fixable=True,
         severity=ir.IssueSeverity.WARNING,
-        translation_key="control_entity_gone" if conf in CONTROLS else "mapped_entity_gone",
-        translation_placeholders={
-            "entity_id": mapped_to(subentry.data, conf) or "",
-            "name": subentry.title,
-        },
+        translation_key="mapped_entity_gone",
+        translation_placeholders=told,
     )
 
 

@@ -9,6 +9,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.executor_sight import Eyes
 from custom_components.v2g_owner.showing import Queue, Turns
 
 from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
@@ -172,3 +173,13 @@ async def test_those_who_share_turns_take_them_in_different_rounds_of_the_loop(
     await asyncio.gather(clock(), *(platform() for _ in range(10)))
     assert len(rounds) == 30
     assert max(rounds.count(each) for each in set(rounds)) == 1
+
+
+async def test_a_charger_looks_at_once_only_for_what_can_matter_there(hass: HomeAssistant) -> None:
+    """Twenty chargers must not all look because one car's battery moved; plugs matter to all."""
+    cars = {key: {"soc_entity": f"sensor.{key}", "plugged_entity": f"plug.{key}"} for key in "ab"}
+    eyes = Eyes(hass, {"power_entity": "sensor.power"}, cars)
+    assert eyes.matters("sensor.a", "a")
+    assert not eyes.matters("sensor.a", "b")
+    assert not eyes.matters("sensor.a", None)
+    assert all(eyes.matters(each, "b") for each in ("plug.a", "sensor.power"))
