@@ -97,7 +97,8 @@ class ChargerExecutor:
             async_track_time_interval(self._hass, self._async_timer, TICK),
             async_track_state_change_event(self._hass, watched, self._async_changed),
         ]
-        self._async_watch_lease()
+        lease = self.memory.orders.lease
+        self._lease_ends.async_set(None if lease is None else lease.until)
         self.async_tick()
 
     async def async_shut_down(self) -> None:
@@ -174,7 +175,7 @@ class ChargerExecutor:
             return
         planned = orders.plan != self.memory.orders.plan
         self.memory = replace(self.memory, orders=orders)
-        self._async_watch_lease()
+        self._lease_ends.async_set(None if orders.lease is None else orders.lease.until)
         self.async_save_soon()
         self.async_tick()
         if planned:
@@ -234,12 +235,6 @@ class ChargerExecutor:
             self.async_tick()
         else:
             self._hass.async_create_task(self.async_shut_down(), f"end {self.charger_id}")
-
-    @callback
-    def _async_watch_lease(self) -> None:
-        """Be there at the second a lease ends."""
-        lease = self.memory.orders.lease
-        self._lease_ends.async_set(None if lease is None else lease.until)
 
     @callback
     def _async_changed(self, event: Event[EventStateChangedData]) -> None:
