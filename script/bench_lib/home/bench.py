@@ -235,11 +235,12 @@ async def _confirming(stage: Stage, figures: list[Figure], minutes: float) -> No
     _show(
         figures,
         Figure(
-            name="messages a minute and place to keep unchanged values fresh",
-            value=passed.messages() / minutes / len(stage.house.places),
+            name="messages a minute and car to keep its unchanged values fresh",
+            value=passed.confirmations() / minutes / len(stage.house.places),
             goal=_FRESH_A_MINUTE,
             unit="/min",
-            detail=f"{passed.messages()} in {minutes:g} min: heartbeats of the cars' batteries",
+            detail=f"{passed.confirmations()} in {minutes:g} min; the meters of deals that wait to"
+            " be settled speak besides",
             at_most=True,
         ),
         longest("longest block of ours while values repeat", told),

@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 _REQUEST: Final = re.compile(rb"(?:^|\n)(GET|POST|PUT|PATCH|DELETE) (/\S*) HTTP/1\.1\r\n")
-_ID: Final = re.compile(r"(?:[a-z]{3,4}_)?[0-9a-f]{8}-[0-9a-f-]{27}")
+_ID: Final = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 _CHUNK: Final = 1 << 16
 _STREAM: Final = "/v1/events"
 
@@ -28,6 +28,12 @@ class Traffic:
     def messages(self) -> int:
         """Return how many requests and events there were; heartbeats apart."""
         return self.requests.total() + self.events.total()
+
+    def confirmations(self) -> int:
+        """Return how many told of a car's sensors: a reading, or the event that echoes it."""
+        return (
+            self.requests["POST /v1/vehicles/{id}/telemetry"] + self.events["event vehicle.updated"]
+        )
 
     def kinds(self, most: int = 8) -> str:
         """Return the commonest kinds."""
