@@ -20,8 +20,13 @@ _ANY_AGE_S: Final = 30 * 86_400
 
 
 def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
-    """Judge every live deal of a vehicle again; what no longer holds is revoked for ``reason``."""
+    """Judge every live deal of a vehicle again; what no longer holds is revoked for ``reason``.
+
+    A deal whose window is over gives nothing any more: its end is the next tick's to name.
+    """
     for deal in CommitmentRecord.live_of_vehicle(tx, vehicle_id):
+        if now >= deal.end_at:
+            continue
         left = energy_left(tx, deal, now)
         wanted = deal.energy_limit_wh - deal.delivered_wh
         if left is None:

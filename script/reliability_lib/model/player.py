@@ -111,7 +111,9 @@ class Player(Haggling, Delivering, Settling):
         await self._prefer(car, discharge_allowed=allowed)
         if not allowed:
             for deal in self.twin.live_of(car):
-                self.twin.finish(deal, "revoked", "preferences", self.now)
+                # One whose window is over is ended by the next tick.
+                if self.now < deal.terms.end_at:
+                    self.twin.finish(deal, "revoked", "preferences", self.now)
 
     async def _leave_or_join(self, car: Car, park: Party) -> None:
         agreement_id = car.agreements[park.party_id]
