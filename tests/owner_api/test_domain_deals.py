@@ -13,6 +13,7 @@ from .domain_world import (
     leave_at,
     park_commitment,
     preferences,
+    rows,
     running,
     stop,
     world,
@@ -334,6 +335,27 @@ async def test_promise_2_a_tightened_floor_revokes_what_it_no_longer_allows(
     await preferences(deal.owner, deal.vehicle_id, soc_floor_pct=79, soc_min_departure_pct=79)
     shown = await commitment(deal)
     assert (shown["state"], shown["state_reason"]) == ("revoked", "preferences")
+
+
+async def test_a_deal_whose_window_is_over_is_ended_by_the_tick_and_by_nothing_before_it(
+    world: World,
+) -> None:
+    """Its energy and its reason are not changed by a word that came after it."""
+    deal = await scheduled(world)
+    await world.move(5400, tick=False)
+    await preferences(deal.owner, deal.vehicle_id, discharge_allowed=False)
+    (kept,) = await rows(
+        world,
+        "SELECT state, energy_limit_wh, consented_energy_wh FROM commitment"
+        " WHERE commitment_id = ?",
+        deal.commitment_id,
+    )
+    assert kept["state"] == "scheduled"
+    assert kept["energy_limit_wh"] == kept["consented_energy_wh"]
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 409
+    await world.agent.tick()
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("missed", "not_started")
 
 
 @pytest.mark.parametrize("state", ["scheduled", "active"])
