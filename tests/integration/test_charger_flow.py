@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 NUMBER = {"setpoint_entity": "number.wallbox_setting", "unit": "a", "volts": 230, "phases": 1}
 AMOUNT = {**NUMBER, "min_power_w": 1_380}
+MAPPED = {"power_entity", "power_sign", "import_entity", "export_entity", "connected_entity"}
 READY = {"car_is_mine": True, "test_discharge": False}
 
 
@@ -53,12 +54,36 @@ class Garage:
 
     async def control(self, shape: str) -> Any:
         """Begin to map the control of one shape."""
+        return await self.send(await self.change("control"), next_step_id=shape)
+
+    async def change(self, step: str) -> Any:
+        """Begin to change something of the charger."""
         found = self.entry.get_subentries_of_type("charger")[0]
         flows = self.home.hass.config_entries.subentries
         context = {"source": SOURCE_RECONFIGURE, "subentry_id": found.subentry_id}
         flow = await flows.async_init((self.entry.entry_id, "charger"), context=context)
-        flow = await self.send(flow, next_step_id="control")
-        return await self.send(flow, next_step_id=shape)
+        return await self.send(flow, next_step_id=step)
+
+    async def remap(self, **entities: str | None) -> Any:
+        """Choose other entities for the charger, or with None none; returns how it ended."""
+        kept = {key: value for key, value in self.data.items() if key in MAPPED} | entities
+        flow = await self.change("remap")
+        assert flow["step_id"] == "remap"
+        done = await self.send(flow, **{key: value for key, value in kept.items() if value})
+        await self.home.hass.async_block_till_done()
+        return done
+
+    async def pass_the_test(self) -> None:
+        """Map a number and let the guided test pass."""
+        flow = await self.send(await self.control("signed_number"), **AMOUNT)
+        await self.finish(await self.send(flow, **READY))
+        await self.home.hass.async_block_till_done()
+        assert self.data["control"]["charge_tested_at"]
+
+    @property
+    def controlled_by(self) -> str:
+        """Who the owner is told drives the charger."""
+        return self.home.state("sensor", self.charger_id, "controlled_by").state
 
     async def send(self, flow: Any, **answers: Any) -> Any:
         """Send one form."""
@@ -256,3 +281,56 @@ async def test_the_test_does_not_begin_where_it_would_be_unsafe(
     refused = await garage.send(refused, **READY)
     assert refused["errors"] == {"base": "test_unreachable"}
     assert garage.box.commands == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"power_entity": "sensor.other_meter"}, {"power_sign": "discharging_positive"}],
+    ids=["another meter", "the meter the other way round"],
+)
+async def test_after_another_meter_was_chosen_the_charger_is_not_driven_before_a_new_test(
+    garage: Garage, other: dict[str, str]
+) -> None:
+    """What the old meter saw proves nothing of the new; how it is controlled stays known."""
+    await garage.pass_the_test()
+    assert garage.controlled_by == "plan"
+    done = await garage.remap(**other)
+    assert done["reason"] == "reconfigure_successful"
+    assert other.items() <= garage.data.items()
+    assert "charge_tested_at" not in garage.data["control"]
+    assert garage.controlled_by != "plan"
+    await garage.remap(power_entity="sensor.wallbox_power", power_sign="charging_positive")
+    assert garage.controlled_by != "plan"
+    form = await garage.control("signed_number")
+    shown = {
+        key.schema: (key.description or {}).get("suggested_value")
+        for key in form["data_schema"].schema
+    }
+    assert AMOUNT.items() <= shown.items()
+    flow = await garage.send(form, **AMOUNT)
+    await garage.finish(await garage.send(flow, **READY))
+    await garage.home.hass.async_block_till_done()
+    assert garage.controlled_by == "plan"
+
+
+async def test_choosing_other_counters_leaves_the_test_as_passed(garage: Garage) -> None:
+    """Only what the test looked through makes it void."""
+    await garage.pass_the_test()
+    tested = garage.data["control"]
+    await garage.remap(import_entity="sensor.other_import", export_entity=None)
+    assert garage.data["import_entity"] == "sensor.other_import"
+    assert "export_entity" not in garage.data
+    assert garage.data["control"] == tested
+    assert garage.controlled_by == "plan"
+
+
+async def test_without_a_power_sensor_control_is_refused_until_one_is_chosen(
+    garage: Garage,
+) -> None:
+    """The test would have nothing to look at; the owner is told so before filling in forms."""
+    await garage.remap(power_entity=None)
+    assert "control" not in garage.data
+    refused = await garage.change("control")
+    assert (refused["type"], refused["reason"]) == (FlowResultType.ABORT, "no_power_entity")
+    await garage.remap(power_entity="sensor.wallbox_power")
+    await garage.pass_the_test()
