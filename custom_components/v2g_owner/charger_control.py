@@ -130,6 +130,12 @@ class ChargerControl:
         return tuple(entity for entity in (self.setpoint_entity, self.mode_entity) if entity)
 
     @property
+    def has_options(self) -> bool:
+        """Tell whether the mode is one of several options, and not a switch."""
+        domain = (self.mode_entity or "").partition(".")[0]
+        return domain in {"select", "input_select"}
+
+    @property
     def watts_per_unit(self) -> float:
         """How many watts one of the number's units stands for."""
         factors = {Unit.WATT: 1.0, Unit.KILOWATT: 1000.0, Unit.AMPERE: self.volts * self.phases}
@@ -173,7 +179,7 @@ class ChargerControl:
         """Return the call for a direction: an option of a select, or a switch on and off."""
         assert self.mode_entity is not None
         domain = self.mode_entity.partition(".")[0]
-        if domain not in {"select", "input_select"}:
+        if not self.has_options:
             service = "turn_on" if power_w > 0 else "turn_off"
             return Call(domain=domain, service=service, data={"entity_id": self.mode_entity})
         towards = -power_w if self.inverted else power_w

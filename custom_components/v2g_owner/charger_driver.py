@@ -47,6 +47,12 @@ class ChargerDriver:
             for entity_id in self.control.entities
         )
 
+    @property
+    def mode(self) -> str | None:
+        """What the mode entity shows, None where there is none."""
+        state = self._hass.states.get(self.control.mode_entity or "")
+        return None if state is None else state.state
+
     @callback
     def async_force(self) -> None:
         """Write again at the next tick, whatever was written before."""

@@ -70,6 +70,12 @@ class Watch:
             return replace(self, asked_zero_at=now, accepted_zero_at=None)
         return self
 
+    def agrees(self, entity_id: str, state: str) -> bool:
+        """Tell whether an entity shows nothing else than our newest command asked of it."""
+        expected = self.written[-1].expected if self.written else {}
+        step = self.ranges.get(entity_id, Range()).step
+        return shows(state, expected.get(entity_id), step)
+
     def is_echo(self, entity_id: str, state: str, now: datetime) -> bool:
         """Tell whether an entity shows one of our own commands of the last two minutes."""
         step = self.ranges.get(entity_id, Range()).step

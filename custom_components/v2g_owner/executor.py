@@ -255,3 +255,6 @@ class ChargerExecutor:
             self._async_override(OverrideKind.BY_HAND, found.power_w)
         elif found.undo:
             self.driver.async_force()
+            if (word := self.memory.orders.override) and word.kind == OverrideKind.BY_HAND:
+                # What the owner had set is not what the charger does any more.
+                self.async_resume()

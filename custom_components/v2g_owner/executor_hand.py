@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from homeassistant.const import STATE_OFF, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, EventStateChangedData
 
 from .charger_car import TOGETHER, Parking
@@ -33,18 +33,23 @@ def judge_change(
 
     A person or an automation in Home Assistant is the owner's hand at once. From elsewhere it is
     one only when no command of ours can still be echoing, and never when it discharges: nobody's
-    yes stands behind that (promise 1).
+    yes stands behind that (promise 1). A number that goes with a mode has that mode's direction.
     """
     old, new = event.data["old_state"], event.data["new_state"]
     absent = {STATE_UNAVAILABLE, STATE_UNKNOWN}
     if old is None or new is None or absent & {old.state, new.state} or old.state == new.state:
         return _NOTHING
     watch = driver.watch
-    ours = driver.is_ours(new.context) or watch.is_echo(new.entity_id, new.state, now)
+    by_person = new.context.user_id is not None or new.context.parent_id is not None
+    ours = driver.is_ours(new.context) or (
+        watch.agrees(new.entity_id, new.state)
+        if by_person
+        else watch.is_echo(new.entity_id, new.state, now)
+    )
     if ours or not watch.written or parking.charger.plugged is False:
         return _NOTHING
-    power_w = set_by_hand_w(driver.control, new.entity_id, new.state)
-    if new.context.user_id is not None or new.context.parent_id is not None:
+    power_w = set_by_hand_w(driver.control, new.entity_id, new.state, driver.mode)
+    if by_person:
         return HandChange(by_owner=True, power_w=power_w)
     if power_w is not None and power_w < 0:
         return HandChange(undo=True, power_w=power_w)
@@ -56,18 +61,26 @@ def judge_change(
     return HandChange(by_owner=True, power_w=power_w)
 
 
-def set_by_hand_w(control: ChargerControl, entity_id: str, state: str) -> int | None:
+def set_by_hand_w(
+    control: ChargerControl, entity_id: str, state: str, mode: str | None
+) -> int | None:
     """Return the power that a control entity's state stands for, None where it tells none.
 
-    Of a mode only the direction is told: -1, 0 or 1 W.
+    ``mode`` is what the mode entity shows; of a mode only the direction is told: -1, 0 or 1 W.
     """
     if entity_id == control.mode_entity:
-        signs = {control.discharge_option: -1, control.stop_option: 0, control.charge_option: 1}
-        return 0 if state == STATE_OFF else signs.get(state)
-    if control.shape is not Shape.SIGNED_NUMBER:
-        return None
-    try:
-        power = float(state) * control.watts_per_unit
-    except ValueError:
-        return None
-    return round(-power if control.inverted else power)
+        return _direction(control, state)
+    power = round(float(state) * control.watts_per_unit)
+    if control.shape is Shape.SIGNED_NUMBER:
+        return -power if control.inverted else power
+    towards = _direction(control, mode)
+    return None if towards is None else towards * abs(power)
+
+
+def _direction(control: ChargerControl, mode: str | None) -> int | None:
+    """Return -1 out of the car, 0 or 1 into it; None for a mode that is none of ours."""
+    if not control.has_options:
+        return {STATE_ON: 1, STATE_OFF: 0}.get(mode or "")
+    signs = {control.discharge_option: -1, control.stop_option: 0, control.charge_option: 1}
+    towards = None if mode is None else signs.get(mode)
+    return towards if towards is None or not control.inverted else -towards
