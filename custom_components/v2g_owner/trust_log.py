@@ -4,7 +4,8 @@ Every answer of the API is a claim. Signatures, proofs and the checkpoint we kep
 do not carry is a contradiction, never a network fault.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -60,6 +61,18 @@ class NewEpoch:
         return max(0, self.held_size - self.kept_size)
 
 
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say of an answer that lacks a part, or has it in another form, that it cannot be read.
+
+    Raises OwnerApiAnswerError: nothing was shown, so nothing is contradicted.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OwnerApiAnswerError(f"{what} cannot be read") from error
+
+
 async def judge(
     api: OwnerApi, trusted: Trusted, note: str, *, is_head: bool
 ) -> tuple[Trusted, NewEpoch | None]:
@@ -90,24 +103,24 @@ async def judge(
                 "shorter", f"{shown.size} entries where {held.size} were signed", note
             )
         if shown.epoch == held.epoch:
-            await _prove(api, shown, held)
+            await _prove(api, shown, held, note)
         return trusted, None
-    await _prove(api, held, shown)
+    await _prove(api, held, shown, note)
     return replace(trusted, held=shown), None
 
 
-async def _prove(api: OwnerApi, old: Checkpoint, new: Checkpoint) -> None:
-    """Have the log prove that it only grew from one checkpoint to the other."""
-    path = await _path(api, f"consistency?from={old.size}&to={new.size}", new)
+async def _prove(api: OwnerApi, old: Checkpoint, new: Checkpoint, shown: str) -> None:
+    """Have the log prove that it only grew from one checkpoint to the other; one was shown."""
+    path = await _path(api, f"consistency?from={old.size}&to={new.size}", shown)
     try:
         check_consistency(old.size, old.root, new.size, new.root, path)
     except TrustError as error:
-        raise LogContradictionError("rewritten", str(error), new.note) from error
+        raise LogContradictionError("rewritten", str(error), shown) from error
 
 
 async def prove_entry(api: OwnerApi, leaf: bytes, position: int, under: Checkpoint) -> list[bytes]:
     """Have the log prove that it holds an entry; returns the audit path."""
-    path = await _path(api, f"inclusion?position={position}&size={under.size}", under)
+    path = await _path(api, f"inclusion?position={position}&size={under.size}", under.note)
     try:
         check_inclusion(leaf, position, under.size, path, under.root)
     except TrustError as error:
@@ -115,17 +128,16 @@ async def prove_entry(api: OwnerApi, leaf: bytes, position: int, under: Checkpoi
     return path
 
 
-async def _path(api: OwnerApi, query: str, under: Checkpoint) -> list[bytes]:
+async def _path(api: OwnerApi, query: str, shown: str) -> list[bytes]:
     """Return the hashes of a proof."""
     try:
         answer = await api.get(f"/v1/ledger/proofs/{query}")
-        return [bytes.fromhex(part) for part in answer["path"]]
     except OwnerApiProblem as error:
         if error.code in _NO_SUCH_SIZE:
-            raise LogContradictionError("shorter", str(error), under.note) from error
+            raise LogContradictionError("shorter", str(error), shown) from error
         raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise OwnerApiAnswerError("a proof that cannot be read") from error
+    with readable("a proof"):
+        return [bytes.fromhex(part) for part in answer["path"]]
 
 
 async def _followed(api: OwnerApi, trusted: Trusted, note: str) -> tuple[str, ...]:
@@ -135,41 +147,40 @@ async def _followed(api: OwnerApi, trusted: Trusted, note: str) -> tuple[str, ..
         said = {name: item.get(name) for name in ("key_id", "x", "statement")}
         try:
             x = vouched(str(said["statement"]), keyring(*keys), issuer(trusted.server_id))
-        except UnknownKeyError:
-            # Older than what we pinned: nobody here can check it, and nothing hangs on it.
-            continue
         except TrustError:
+            # Older than what we pinned, or bent: nobody here trusts it, and nothing hangs on it.
             continue
         if x == said["x"] and x not in keys:
             keys.append(x)
             found.append((item, said))
     shown = read_note(note, keyring(*keys))
     for item, said in found:
-        await prove_entry(api, _leaf("key", item, said), int(item["position"]), shown)
+        await _prove_said(api, "key", item, said, shown)
     return tuple(keys)
 
 
 async def _opened(api: OwnerApi, trusted: Trusted, held: Checkpoint, shown: Checkpoint) -> NewEpoch:
     """Return what the operator said was lost; raises unless all of it is signed and proven."""
-    items = [
-        item
-        for item in await _items(api, "/v1/ledger/epochs")
-        if int(item.get("epoch", 0)) > held.epoch
-    ]
+    items = await _items(api, "/v1/ledger/epochs")
+    with readable("an epoch"):
+        items = [item for item in items if int(item["epoch"]) > held.epoch]
     if not items or int(items[-1]["epoch"]) != shown.epoch:
         raise LogContradictionError("rewritten", "a new epoch that nothing explains", shown.note)
     for item in items:
         said = {name: item.get(name) for name in ("epoch", "reason", "kept", "lost")}
-        await prove_entry(api, _leaf("epoch", item, said), int(item["position"]), shown)
+        await _prove_said(api, "epoch", item, said, shown)
     first = items[0]
     kept_size = await _kept(api, trusted, first, shown)
+    with readable("an epoch"):
+        lost = first.get("lost")
+        lost_size = held.size if lost is None else int(lost["size"])
     if held.size <= kept_size:
-        await _prove(api, held, shown)
-    elif first["lost"] is not None and int(first["lost"]["size"]) < held.size:
+        await _prove(api, held, shown, shown.note)
+    elif lost_size < held.size:
         raise LogContradictionError("shorter", "more is missing than was said", shown.note)
     return NewEpoch(
         epoch=shown.epoch,
-        reason=str(first["reason"]),
+        reason=str(first.get("reason")),
         kept_size=kept_size,
         held_size=held.size,
     )
@@ -177,26 +188,31 @@ async def _opened(api: OwnerApi, trusted: Trusted, held: Checkpoint, shown: Chec
 
 async def _kept(api: OwnerApi, trusted: Trusted, item: Json, shown: Checkpoint) -> int:
     """Return how many entries an epoch says were kept, having seen that they were."""
-    if item["kept"] is None:
+    if item.get("kept") is None:
         return 0
+    with readable("an epoch"):
+        note = str(item["kept"]["checkpoint"])
     try:
-        kept = read_note(str(item["kept"]["checkpoint"]), trusted.keyring)
+        kept = read_note(note, trusted.keyring)
     except TrustError as error:
         raise LogContradictionError("rewritten", str(error), shown.note) from error
     if kept.size:
-        await _prove(api, kept, shown)
+        await _prove(api, kept, shown, shown.note)
     return kept.size
 
 
-def _leaf(kind: str, item: Json, said: Mapping[str, Any]) -> bytes:
-    """Return the leaf of an entry about the log itself."""
-    return entry_leaf(kind, str(item["at"]), str(item["salt"]), said)
+async def _prove_said(
+    api: OwnerApi, kind: str, item: Json, said: Mapping[str, Any], under: Checkpoint
+) -> None:
+    """Have the log prove that it holds what was said about the log itself."""
+    with readable(f"an entry of the kind {kind}"):
+        leaf = entry_leaf(kind, str(item["at"]), str(item["salt"]), said)
+        position = int(item["position"])
+    await prove_entry(api, leaf, position, under)
 
 
 async def _items(api: OwnerApi, path: str) -> list[Json]:
     """Return the items of a list; raises OwnerApiAnswerError when it is none."""
     answer = await api.get(path)
-    items = answer.get("items")
-    if not isinstance(items, list):
-        raise OwnerApiAnswerError(f"{path}: no list")
-    return items
+    with readable(path):
+        return [dict(item) for item in answer["items"]]

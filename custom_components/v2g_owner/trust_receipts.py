@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from .api import Json, OwnerApi
 from .trust_keys import TrustError, UnknownKeyError
-from .trust_log import LogContradictionError, NewEpoch, Trusted, prove_entry
+from .trust_log import LogContradictionError, NewEpoch, Trusted, prove_entry, readable
 from .trust_note import Checkpoint
 from .trust_receipt import Entry, check_place, read_receipt, receipt_name
 from .trust_replay import REPLAYED, async_replay, is_waiting
@@ -50,23 +50,25 @@ class ReceiptBook:
         Raises LogContradictionError for a receipt that does not hold, OwnerApiError when the API
         could not be asked; what was fetched until then stays.
         """
-        names, cursor = [], self._cursor
+        names: list[tuple[str, object]] = []
+        cursor = self._cursor
         while True:
             after = f"&cursor={cursor}" if cursor else ""
             answer = await self._api.get(f"/v1/receipts?limit={_PAGE}{after}")
-            names += answer["items"]
+            with readable("the list of receipts"):
+                names += [(str(each["receipt_id"]), each["kind"]) for each in answer["items"]]
             if answer.get("next_cursor") is None:
                 break
             cursor = str(answer["next_cursor"])
-        wanted = [named for named in names if self.is_wanted(named["kind"])][-MOST_RECEIPTS:]
+        wanted = [name for name, kind in names if self.is_wanted(kind)][-MOST_RECEIPTS:]
         held = trusted.held
         assert held is not None
-        for named in wanted:
-            document = await self._api.get(f"/v1/receipts/{named['receipt_id']}")
+        for name in wanted:
+            document = await self._api.get(f"/v1/receipts/{name}")
             await self._async_keep(document, trusted, held)
-            self._cursor = str(named["receipt_id"])
+            self._cursor = name
         if names:
-            self._cursor = str(names[-1]["receipt_id"])
+            self._cursor, _ = names[-1]
             self._store.async_save_receipts_soon(self.content)
 
     async def _async_keep(self, document: Json, trusted: Trusted, held: Checkpoint) -> None:
