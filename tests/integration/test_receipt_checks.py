@@ -1,0 +1,136 @@
+"""Promise 6: a receipt that is wrong in any part is noticed, named to the owner, and not kept."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from homeassistant.core import HomeAssistant
+import pytest
+
+from owner_api.core import keyring, receipt
+
+from .log_world import OWNER, SALT, SERVER, Json, Log, watched
+
+PLACE = 3
+NAME = receipt.receipt_id(PLACE)
+
+
+def signed(log: Log, **changes: Any) -> Json:
+    """Return a receipt whose claims are changed, and signed by the operator as they are."""
+    claims = {
+        "iss": receipt.issuer(SERVER),
+        "aud": OWNER,
+        "jti": NAME,
+        "iat": 0,
+        "kind": "stop",
+        "at": log.entries[PLACE].at,
+        "subject_id": None,
+        "position": PLACE,
+        "salt": SALT.hex(),
+        "body": {"number": 3},
+    } | changes
+    kept = {name: value for name, value in claims.items() if value is not ...}
+    return log.document(PLACE) | {"jws": keyring.sign_jws(kept, "v2g-receipt+jwt", log.private)}
+
+
+def proven(log: Log, **changes: Any) -> Json:
+    """Return a receipt whose proof is changed."""
+    document = log.document(PLACE)
+    return document | {"proof": document["proof"] | changes}
+
+
+def by_a_stranger(log: Log) -> Json:
+    """Return a receipt that somebody else signed."""
+    stranger = Log(private=Ed25519PrivateKey.generate(), entries=log.entries)
+    return log.document(PLACE) | {"jws": stranger.jws(PLACE)}
+
+
+NOT_A_RECEIPT = "the signed claims are not a receipt's"
+NOT_ITS_OWN = "the receipt's id or salt does not belong to it"
+ANOTHERS = "the receipt is another server's or another owner's"
+MALFORMED = "a part of the receipt is missing or malformed"
+NOT_HELD = "the log does not hold this entry"
+BAD_PROOF = "the receipt's proof is malformed"
+WRONG: dict[str, tuple[Callable[[Log], Json], str]] = {
+    "signed by a stranger": (by_a_stranger, "signed by the unknown key"),
+    "not signed": (lambda log: log.document(PLACE) | {"jws": None}, "not a compact JWS"),
+    "a claim too many": (lambda log: signed(log, exp=1), NOT_A_RECEIPT),
+    "a claim too few": (lambda log: signed(log, iat=...), NOT_A_RECEIPT),
+    "no place": (lambda log: signed(log, position=...), MALFORMED),
+    "a place in words": (lambda log: signed(log, position="3"), NOT_A_RECEIPT),
+    "another place's id": (lambda log: signed(log, jti=receipt.receipt_id(2)), NOT_ITS_OWN),
+    "a short salt": (lambda log: signed(log, salt=SALT.hex()[2:]), NOT_ITS_OWN),
+    "a salt that is none": (lambda log: signed(log, salt="salt"), MALFORMED),
+    "another server's": (lambda log: signed(log, iss=receipt.issuer("srv_2")), ANOTHERS),
+    "another owner's": (lambda log: signed(log, aud="own_2"), ANOTHERS),
+    "a body that is none": (lambda log: signed(log, body=None), MALFORMED),
+    "another content": (lambda log: signed(log, body={"number": 4}), NOT_HELD),
+    "another kind": (lambda log: signed(log, kind="decision"), NOT_HELD),
+    "another instant": (lambda log: signed(log, at="2026-10-01T10:00:01Z"), NOT_HELD),
+    "about another thing": (lambda log: signed(log, subject_id="off_1"), NOT_HELD),
+    "another entry's place": (
+        lambda log: signed(log, position=2, jti=receipt.receipt_id(2)),
+        NOT_HELD,
+    ),
+    "a place beyond the log": (
+        lambda log: signed(log, position=9, jti=receipt.receipt_id(9)),
+        "no leaf 9 in a tree of 4",
+    ),
+    "no proof": (lambda log: log.document(PLACE) | {"proof": None}, BAD_PROOF),
+    "a path in no hex": (lambda log: proven(log, path=["xy"]), BAD_PROOF),
+    "another path": (lambda log: proven(log, path=["00" * 32] * 2), NOT_HELD),
+    "a path too short": (lambda log: proven(log, path=[]), NOT_HELD),
+    "a path too long": (
+        lambda log: proven(log, path=[*log.inclusion(PLACE, 4), "00" * 32]),
+        "the proof is too long",
+    ),
+    "a proof for another size": (
+        lambda log: proven(log, size=3),
+        "the proof is for another size than the checkpoint's",
+    ),
+    "no checkpoint": (
+        lambda log: log.document(PLACE) | {"checkpoint": None},
+        "not a checkpoint of an owner API",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_promise_6_a_receipt_that_is_wrong_raises_a_repair_that_says_in_what(
+    hass: HomeAssistant, wrong: str
+) -> None:
+    """Promise 6: it is not kept, and once a right one is handed out the repair goes away."""
+    bend, detail = WRONG[wrong]
+    async with watched(hass, Log()) as home:
+        home.log.say(body={"number": 3})
+        home.log.bent = {f"/v1/receipts/{NAME}": bend(home.log)}
+        await home.watch.async_check()
+        assert home.repair is not None
+        kind, told = home.repair
+        assert kind == "log_receipt"
+        assert told.startswith(detail)
+        assert NAME not in home.kept
+        assert home.watch.evidence[-1]["kind"] == "receipt"
+        home.log.bent = {}
+        await home.watch.async_check()
+        assert home.repair is None
+        assert NAME in home.kept
+
+
+async def test_right_receipts_before_a_wrong_one_are_kept_and_not_fetched_again(
+    hass: HomeAssistant,
+) -> None:
+    """One bad answer costs one receipt, not those around it; pages are read to their end."""
+    async with watched(hass, Log()) as home:
+        for number in range(3, 8):
+            home.log.say(body={"number": number})
+        name = receipt.receipt_id(5)
+        home.log.bent = {f"/v1/receipts/{name}": signed(home.log, aud="own_2")}
+        await home.watch.async_check()
+        assert home.repair == ("log_receipt", ANOTHERS)
+        assert home.kept == [receipt.receipt_id(place) for place in range(5)]
+        home.log.bent, home.log.asked = {}, []
+        await home.watch.async_check()
+        assert home.kept == [receipt.receipt_id(place) for place in range(8)]
+        fetched = [path for path in home.log.asked if path.startswith("/v1/receipts/")]
+        assert fetched == [f"/v1/receipts/{receipt.receipt_id(place)}" for place in (5, 6, 7)]
