@@ -161,7 +161,7 @@ class ChargerExecutor:
         elif verdict.setpoint_w is not None:
             self.driver.async_drive(verdict.setpoint_w, now, sight.power_w, sight.power_at)
         hint = self.driver.watch.unplug_hint(now, sight.power_w, sight.power_at)
-        if (verdict, hint) != (self.verdict, self.unplug_hint):
+        if news or (verdict, hint) != (self.verdict, self.unplug_hint):
             self.verdict, self.unplug_hint = verdict, hint
             self._async_tell()
         bound = seen.parking.bound is not None
@@ -205,6 +205,7 @@ class ChargerExecutor:
         self.memory = replace(self.memory, parking=self.memory.parking.owner_says(vehicle_id))
         self.async_save_soon()
         self.async_tick()
+        self._async_tell()
 
     @callback
     def async_save_soon(self) -> None:
@@ -247,7 +248,7 @@ class ChargerExecutor:
 
     @callback
     def _async_notice_hand(self, event: Event[EventStateChangedData]) -> None:
-        """Step back when the owner changed the charger; undo what discharges and is nobody's."""
+        """Step back when the owner changed the charger; undo a discharge and the hand before it."""
         if self.testing:
             return
         found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
@@ -256,5 +257,4 @@ class ChargerExecutor:
         elif found.undo:
             self.driver.async_force()
             if (word := self.memory.orders.override) and word.kind == OverrideKind.BY_HAND:
-                # What the owner had set is not what the charger does any more.
                 self.async_resume()

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import UnsupportedStorageVersionError
 from homeassistant.helpers.storage import Store
 
 from .charger_car import Parking
@@ -34,12 +35,10 @@ class ExecutorStore:
 
     async def async_load(self) -> Memory:
         """Return what is on disk; what cannot be read is forgotten, which only makes it careful."""
-        found = await self._store.async_load()
-        if found is None:
-            return Memory()
         try:
-            return decode(Memory, found)
-        except BadAnswerError as error:
+            found = await self._store.async_load()
+            return Memory() if found is None else decode(Memory, found)
+        except (BadAnswerError, UnsupportedStorageVersionError) as error:
             LOGGER.warning("The memory of a charger cannot be read and is begun anew: %s", error)
             return Memory()
 

@@ -1,0 +1,267 @@
+"""A home with a charger of its own: its memory, its entities, and what is added and taken away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+import pytest
+
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.executor import ChargerExecutor
+from custom_components.v2g_owner.executors import executors_of
+
+from .charger_world import Wallbox, mapping, subentry
+from .conftest import Home, paired_entry, until, vehicle_subentry
+from .owner_world import OwnerWorld
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+
+class Garage:
+    """A paired home with a car at its own charger, which lives twenty seconds in one of ours."""
+
+    def __init__(
+        self, home: Home, world: OwnerWorld, box: Wallbox, charger_id: str, vehicle_id: str
+    ) -> None:
+        self.home, self.world, self.box = home, world, box
+        self.charger_id, self.vehicle_id = charger_id, vehicle_id
+        self.hass, self.entry = home.hass, home.entry
+
+    @property
+    def executor(self) -> ChargerExecutor:
+        """The executor that runs now."""
+        return executors_of(self.hass, self.entry)[self.charger_id]
+
+    async def live(self) -> None:
+        """Let the charger live."""
+        while True:
+            self.box.step()
+            await asyncio.sleep(0.05)
+
+    async def load(self) -> None:
+        """Set the account up."""
+        await self.hass.config_entries.async_setup(self.entry.entry_id)
+        await self.hass.async_block_till_done()
+
+    async def set(self, platform: str, key: str, service: str, **data: Any) -> None:
+        """Use one of the charger's entities."""
+        await self.home.set(platform, self.charger_id, key, service, **data)
+
+    async def shows(self, platform: str, key: str, value: str) -> None:
+        """Wait until one of the charger's entities shows a value."""
+        await self.home.reaches(platform, self.charger_id, key, value)
+
+    async def charge(self) -> None:
+        """Charge now, and wait until it does."""
+        await self.set("switch", "charge_now", "turn_on")
+        await until(lambda: self.box.real_w > 6_000)
+
+
+@pytest.fixture
+async def garage(
+    hass: HomeAssistant, world: OwnerWorld, vehicle_id: str, hass_storage: dict[str, Any]
+) -> AsyncIterator[Garage]:
+    """Stand the car at the charger; the account is paired and not set up yet."""
+    body = {"display_name": "Garage", "max_charge_w": 7_360, "max_discharge_w": 7_360}
+    charger_id = str((await world.phone.post("/v1/chargers", body))["charger_id"])
+    box = Wallbox(hass=hass)
+    await box.build()
+    linked = {
+        "data": dict(subentry(charger_id=charger_id).data),
+        "subentry_type": "charger",
+        "title": "Garage",
+        "unique_id": charger_id,
+    }
+    entry = await paired_entry(hass, world, [vehicle_subentry(vehicle_id), linked])
+    made = Garage(Home(hass, entry), world, box, charger_id, vehicle_id)
+    life = asyncio.create_task(made.live())
+    yield made
+    if entry.state is ConfigEntryState.LOADED:
+        await hass.config_entries.async_unload(entry.entry_id)
+    life.cancel()
+
+
+# --- what is on disk
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"version": 1, "data": {"orders": {"lease": "yes"}}},
+        {"version": 2, "data": {"orders": {}}},
+    ],
+    ids=["damaged", "written by a newer version"],
+)
+async def test_a_memory_that_cannot_be_read_is_begun_anew_and_the_charger_is_driven(
+    garage: Garage,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    kept: dict[str, Any],
+) -> None:
+    """The account is set up all the same, and the log says what was lost."""
+    hass_storage[f"{DOMAIN}.{garage.charger_id}"] = {
+        "minor_version": 1,
+        "key": f"{DOMAIN}.{garage.charger_id}",
+        **kept,
+    }
+    await garage.load()
+    assert garage.entry.state is ConfigEntryState.LOADED
+    assert "The memory of a charger cannot be read and is begun anew" in caplog.text
+    await garage.charge()
+    await until(lambda: hass_storage[f"{DOMAIN}.{garage.charger_id}"]["version"] == 1)
+    orders = hass_storage[f"{DOMAIN}.{garage.charger_id}"]["data"]["orders"]
+    assert orders["override"]["kind"] == "charge"
+
+
+async def test_a_deleted_account_leaves_nothing_of_its_chargers_on_disk(
+    garage: Garage, hass_storage: dict[str, Any]
+) -> None:
+    """What it knew of the owner's evenings goes with it."""
+    await garage.load()
+    await garage.charge()
+    await until(lambda: f"{DOMAIN}.{garage.charger_id}" in hass_storage)
+    await garage.hass.config_entries.async_remove(garage.entry.entry_id)
+    await garage.hass.async_block_till_done()
+    assert f"{DOMAIN}.{garage.charger_id}" not in hass_storage
+    assert executors_of(garage.hass, garage.entry) == {}
+
+
+# --- what the owner presses
+
+
+async def test_charge_now_charges_until_it_is_turned_off(garage: Garage) -> None:
+    """Then plan and park go on: here there is neither."""
+    await garage.load()
+    await garage.charge()
+    await garage.shows("sensor", "controlled_by", "charge_now")
+    await garage.set("switch", "charge_now", "turn_off")
+    await garage.shows("switch", "charge_now", "off")
+    await garage.shows("sensor", "controlled_by", "plan")
+
+
+async def test_turning_charge_now_off_does_not_lift_a_stop(garage: Garage) -> None:
+    """What the owner said last holds: only resume ends a stop."""
+    await garage.load()
+    await garage.charge()
+    await garage.set("button", "stop_now", "press")
+    await until(lambda: garage.box.real_w == 0)
+    await garage.shows("sensor", "controlled_by", "stop")
+    await garage.set("switch", "charge_now", "turn_off")
+    await garage.shows("sensor", "controlled_by", "stop")
+    await garage.set("button", "resume", "press")
+    await garage.shows("sensor", "controlled_by", "plan")
+
+
+async def test_the_owner_names_the_car_that_stands_here(garage: Garage) -> None:
+    """Or says that it is a guest's; only then may anything be discharged."""
+    await garage.load()
+    await garage.shows("select", "car_here", "guest")
+    await garage.set("select", "car_here", "select_option", option="Blue car")
+    await garage.shows("select", "car_here", "Blue car")
+    assert garage.executor.memory.parking.bound == garage.vehicle_id
+    await garage.set("select", "car_here", "select_option", option="guest")
+    await garage.shows("select", "car_here", "guest")
+    assert garage.executor.memory.parking.bound is None
+
+
+# --- stop without the API
+
+
+async def test_promise_4_the_stop_action_stops_this_homes_chargers_with_the_api_gone(
+    garage: Garage,
+) -> None:
+    """Promise 4: the action says that the API was not told; the charger stands still."""
+    await garage.load()
+    await garage.charge()
+    await garage.world.stop_server()
+    with pytest.raises(HomeAssistantError):
+        await garage.home.act("stop")
+    await until(lambda: garage.box.real_w == 0)
+    assert garage.executor.verdict.holder == "stop"
+    await garage.world.start_server()
+
+
+async def test_a_stop_of_one_car_or_one_deal_leaves_another_charger_alone(garage: Garage) -> None:
+    """And stops the one that it names."""
+    other = await garage.world.add_vehicle()
+    garage.hass.config_entries.async_add_subentry(
+        garage.entry,
+        ConfigSubentry(
+            data=MappingProxyType({"vehicle_id": other, "power_sign": "charging_positive"}),
+            subentry_type="vehicle",
+            title="Red car",
+            unique_id=other,
+        ),
+    )
+    await garage.load()
+    await garage.charge()
+    red, blue = (
+        dr.async_get(garage.hass).async_get_device_by_identifier(
+            (DOMAIN, vehicle_id), garage.entry.entry_id
+        )
+        for vehicle_id in (other, garage.vehicle_id)
+    )
+    assert red is not None
+    assert blue is not None
+    await garage.home.act("stop", {"device_id": [red.id]})
+    assert garage.executor.verdict.holder == "charge_now"
+    with pytest.raises(HomeAssistantError):
+        await garage.home.act("stop", {"commitment_id": "com_elsewhere"})
+    assert garage.executor.verdict.holder == "charge_now"
+    await garage.home.act("stop", {"device_id": [blue.id]})
+    assert garage.executor.verdict.holder == "stop"
+    await until(lambda: garage.box.real_w == 0)
+
+
+# --- added, changed, taken away
+
+
+async def test_a_charger_added_while_the_home_runs_is_driven_and_one_taken_away_is_let_go(
+    garage: Garage,
+) -> None:
+    """Without a restart, and nothing is written to it afterwards."""
+    (linked,) = garage.entry.get_subentries_of_type("charger")
+    garage.hass.config_entries.async_remove_subentry(garage.entry, linked.subentry_id)
+    await garage.load()
+    assert garage.box.commands == []
+    garage.hass.config_entries.async_add_subentry(garage.entry, linked)
+    await until(lambda: garage.charger_id in executors_of(garage.hass, garage.entry))
+    await until(lambda: garage.entry.state is ConfigEntryState.LOADED)
+    await garage.hass.async_block_till_done()
+    await garage.set("select", "car_here", "select_option", option="Blue car")
+    executor = garage.executor
+    await until(lambda: executor.memory.orders.cars)
+    await until(lambda: executor.verdict.reason != "unknown_car")
+    garage.hass.config_entries.async_remove_subentry(garage.entry, linked.subentry_id)
+    await until(lambda: not executors_of(garage.hass, garage.entry))
+    asked = len(garage.box.commands)
+    executor.async_tick()
+    assert len(garage.box.commands) == asked
+
+
+async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping(
+    garage: Garage,
+) -> None:
+    """The old executor goes with the old mapping: two hands on one charger would fight."""
+    await garage.load()
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    old = garage.executor
+    old.async_charge_now()
+    await until(lambda: garage.box.told["number"] == 30)
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    assert garage.executor is old, "nothing changed: the plan goes on without a gap"
+    (linked,) = garage.entry.get_subentries_of_type("charger")
+    turned = {**linked.data, "control": mapping("wallbox", unit="kw")}
+    garage.hass.config_entries.async_update_subentry(garage.entry, linked, data=turned)
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    assert garage.executor is not old
+    await until(lambda: garage.box.told["number"] == 7)
+    await garage.world.start_server()
