@@ -7,12 +7,16 @@ import pytest
 from script.lib.coverage import PACKAGE, too_little
 
 
-def report(total: float, missing: list[int]) -> dict[str, Any]:
+def measured(run: float, missing: list[int]) -> dict[str, Any]:
+    """Return what coverage reports of one module."""
+    return {"summary": {"percent_covered": run}, "missing_lines": missing}
+
+
+def report(total: float, missing: list[int], **modules: float) -> dict[str, Any]:
     """Return the part of coverage's report that is judged."""
-    return {
-        "totals": {"percent_covered": total},
-        "files": {f"{PACKAGE}/config_flow.py": {"missing_lines": missing}},
-    }
+    files = {f"{PACKAGE}/{name}.py": measured(run, [1]) for name, run in modules.items()}
+    files[f"{PACKAGE}/config_flow.py"] = measured(99.5, missing)
+    return {"totals": {"percent_covered": total}, "files": files}
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,12 @@ def test_a_missed_limit_is_named(total: float, missing: list[int], said: list[st
 def test_a_config_flow_that_is_not_measured_is_no_full_coverage() -> None:
     """A renamed file must not pass for a covered one."""
     assert too_little({"totals": {"percent_covered": 100.0}, "files": {}})
+
+
+def test_each_module_below_its_own_limit_is_named_however_good_the_whole_is() -> None:
+    """The quality scale asks it of all modules: one must not hide behind the others."""
+    found = too_little(report(99.0, [], executor=95.0, repairs=94.99, trust_log=80.0, entity=100.0))
+    assert found == [
+        f"{PACKAGE}/repairs.py: 94.99 % run, 95 % asked for of each module",
+        f"{PACKAGE}/trust_log.py: 80.00 % run, 95 % asked for of each module",
+    ]
