@@ -1,5 +1,6 @@
 """What an owner can do about a repair from where it is shown."""
 
+from abc import abstractmethod
 from typing import Any, Final, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
@@ -14,6 +15,7 @@ from homeassistant.helpers import issue_registry as ir
 import probatio
 
 from .account_issues import AccountCheck
+from .api import Json
 from .api_errors import OwnerApiError
 from .const import (
     CONF_POWER_SIGN,
@@ -22,6 +24,7 @@ from .const import (
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
 from .coordinator import V2GConfigEntry
+from .models import Agreement
 
 
 class AccountRepairFlow(ConfirmRepairFlow):
@@ -53,9 +56,9 @@ class AccountRepairFlow(ConfirmRepairFlow):
         except OwnerApiError:
             return self.async_abort(reason="not_loaded")
 
+    @abstractmethod
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
         """Do what the owner confirmed."""
-        raise NotImplementedError
 
 
 class StartOverFlow(AccountRepairFlow):
@@ -148,11 +151,12 @@ class ReadTermsFlow(AccountRepairFlow):
         if user_input is not None or entry is None or entry.state is not ConfigEntryState.LOADED:
             return await super().async_step_confirm(user_input or {})
         try:
-            park = await self._async_park(entry)
+            found = await self._async_found(entry)
         except OwnerApiError:
             return self.async_abort(reason="not_loaded")
-        if park is None:
+        if found is None:
             return self.async_create_entry(data={})
+        _, park = found
         self._shown_version = int(park["terms_version"])
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
         return self.async_show_form(
@@ -164,22 +168,31 @@ class ReadTermsFlow(AccountRepairFlow):
             },
         )
 
-    async def _async_park(self, entry: V2GConfigEntry) -> dict[str, Any] | None:
-        """Return the park with its terms, None when there is no agreement with it any more."""
+    async def _async_found(self, entry: V2GConfigEntry) -> tuple[Agreement, Json] | None:
+        """Return the agreement and its park's terms, None when either is there no more."""
         coordinator = entry.runtime_data.coordinator
         agreement = coordinator.data.agreements.get(str(self._about["agreement_id"]))
-        if agreement is None or agreement.state != "active":
-            return None
         parks = (await coordinator.api.get("/v1/parks"))["items"]
-        return next((each for each in parks if each["park_id"] == agreement.park.park_id), None)
+        return next(
+            (
+                (agreement, each)
+                for each in parks
+                if agreement is not None
+                and agreement.state == "active"
+                and each["park_id"] == agreement.park.park_id
+            ),
+            None,
+        )
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
         """Replace the agreement; what was agreed under the old terms ends with it."""
         coordinator = entry.runtime_data.coordinator
-        agreement = coordinator.data.agreements[str(self._about["agreement_id"])]
-        park = await self._async_park(entry)
-        if park is None or int(park["terms_version"]) != self._shown_version:
+        found = await self._async_found(entry)
+        if found is None:
+            return self.async_create_entry(data={})
+        agreement, park = found
+        if int(park["terms_version"]) != self._shown_version:
             return self.async_abort(reason="still_wrong")
         await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
         await coordinator.api.post(

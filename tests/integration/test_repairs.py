@@ -1,5 +1,6 @@
 """Each repair is raised by its cause, can be acted on, and goes away with it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
@@ -37,7 +38,16 @@ def raised(hass: HomeAssistant, key: str) -> ir.IssueEntry | None:
     return None
 
 
-async def submit(hass: HomeAssistant, client: Any, issue: ir.IssueEntry) -> tuple[Any, Any]:
+async def nothing() -> None:
+    """Happen between opening a form and submitting it, where nothing does."""
+
+
+async def submit(
+    hass: HomeAssistant,
+    client: Any,
+    issue: ir.IssueEntry,
+    meanwhile: Callable[[], Awaitable[Any]] = nothing,
+) -> tuple[Any, Any]:
     """Open a repair and submit its form; returns the form and what became of it."""
     assert await async_setup_component(hass, "repairs", {})
     http = await client()
@@ -45,6 +55,7 @@ async def submit(hass: HomeAssistant, client: Any, issue: ir.IssueEntry) -> tupl
     form = await (await http.post("/api/repairs/issues/fix", json=body)).json()
     if form["type"] != "form":
         return form, form
+    await meanwhile()
     done = await http.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
     answer = await done.json()
     await hass.async_block_till_done()
@@ -230,6 +241,52 @@ async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
     (active,) = [each for each in items if each["state"] == "active"]
     assert (active["terms_version"], active["vehicle_ids"]) == (2, [vehicle_id])
     await home.entry.runtime_data.coordinator.async_refresh()
+    assert raised(home.hass, "terms_changed") is None
+
+
+async def changed_terms(home: Home, world: OwnerWorld, text: str) -> None:
+    """Let the park change its terms, and this home read them."""
+    park_id = world.park.party_id
+    await world.agent.store.write(lambda tx: parks.set_terms(tx, park_id=park_id, terms_text=text))
+    await home.entry.runtime_data.coordinator.async_refresh()
+
+
+async def test_terms_that_changed_again_under_the_owners_eyes_are_not_agreed_to(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
+) -> None:
+    """What was read is not what would be signed: the old agreement stays."""
+    await world.join(vehicle_id)
+    await changed_terms(home, world, "Deals may last up to six hours.")
+    issue = await until(lambda: raised(home.hass, "terms_changed"))
+
+    async def change() -> None:
+        await changed_terms(home, world, "Deals may last all night.")
+
+    form, answer = await submit(home.hass, hass_client, issue, change)
+    assert form["description_placeholders"]["terms"] == "Deals may last up to six hours."
+    assert (answer["type"], answer["reason"]) == ("abort", "still_wrong")
+    items = (await world.phone.get("/v1/agreements"))["items"]
+    assert [each["terms_version"] for each in items if each["state"] == "active"] == [1]
+    assert raised(home.hass, "terms_changed") is not None
+
+
+async def test_an_agreement_that_was_withdrawn_meanwhile_is_not_made_anew(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
+) -> None:
+    """The owner's last word about that park, on the phone, was no."""
+    await world.join(vehicle_id)
+    await changed_terms(home, world, "Deals may last up to six hours.")
+    issue = await until(lambda: raised(home.hass, "terms_changed"))
+
+    async def withdraw() -> None:
+        (active,) = (await world.phone.get("/v1/agreements"))["items"]
+        await world.phone.post(f"/v1/agreements/{active['agreement_id']}/withdrawal")
+        await home.entry.runtime_data.coordinator.async_refresh()
+
+    _, answer = await submit(home.hass, hass_client, issue, withdraw)
+    assert answer["type"] == "create_entry", answer
+    items = (await world.phone.get("/v1/agreements"))["items"]
+    assert [each for each in items if each["state"] == "active"] == []
     assert raised(home.hass, "terms_changed") is None
 
 
