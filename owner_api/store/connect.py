@@ -1,10 +1,11 @@
 """How every SQLite connection of ours is opened."""
 
+import os
 from pathlib import Path
 import sqlite3
 from typing import Final, Literal
 
-from .errors import StoreError
+from .errors import StoreError, StoreUnavailableError
 from .tx import Connection
 
 # Before this version several connections could corrupt a database at a WAL reset
@@ -38,6 +39,7 @@ def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Con
     if mode != "wal":
         raise StoreError(f"{path}: this file system gives journal mode {mode}; WAL is needed")
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    _keep_entries(path, connection)
     # What a savepoint could undo is kept in memory; a file for it would be the slowest part.
     connection.execute("PRAGMA temp_store=MEMORY")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
@@ -45,6 +47,23 @@ def open_writer(path: Path, *, synchronous: str, exclusive: bool) -> sqlite3.Con
         # A Checkpointer does it beside the writer.
         connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
+
+
+def _keep_entries(path: Path, connection: sqlite3.Connection) -> None:
+    """Make sure that the file and its log are found again after a power cut.
+
+    SQLite syncs the folder too, once, but takes no notice when that fails: a log that is not found
+    is everything since the last checkpoint. Raises StoreUnavailableError.
+    """
+    # Reading makes the log's file, if it is not there yet.
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        raise StoreUnavailableError(f"{path.parent}: cannot be synced ({error})") from error
+    finally:
+        os.close(folder)
 
 
 def open_checkpointer(path: Path, synchronous: str) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ _WINDOWS: Final = (1, 5, 25, 200)
 _SHARES: Final = (50, 300, 1_000)
 # What fails, as the shim counts it: anything, syncs only, or syncs that say that all is well.
 _ANY, _SYNCS, _LYING = 0, 1, 2
-_STARTED: Final = 1_500
+_STARTED: Final = 300
 _EARLY: Final = 0.1
 # Of some hundred operations one is a sync.
 _SYNC_WINDOW: Final = 600
