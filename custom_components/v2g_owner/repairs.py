@@ -73,6 +73,18 @@ class StartOverFlow(AccountRepairFlow):
         return self.async_create_entry(data={})
 
 
+class CheckAgainFlow(AccountRepairFlow):
+    """Check the operator's log again, after the owner has asked them; nothing held is given up."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Check, and see whether it holds now."""
+        await entry.runtime_data.log.async_check()
+        if entry.runtime_data.log.contradicted:
+            return self.async_abort(reason="still_contradicted")
+        return self.async_create_entry(data={})
+
+
 class PairAgainFlow(AccountRepairFlow):
     """Open the form for a new pairing code, which pins the operator's new key."""
 
@@ -208,6 +220,7 @@ class ReadTermsFlow(AccountRepairFlow):
 
 FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
     "start_over": StartOverFlow,
+    "check_again": CheckAgainFlow,
     "pair_again": PairAgainFlow,
     "look_again": LookAgainFlow,
     "choose_entities": ChooseEntitiesFlow,

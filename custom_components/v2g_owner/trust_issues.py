@@ -1,6 +1,6 @@
 """Tell the owner what is wrong with the operator's log, as repairs."""
 
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -9,6 +9,9 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .trust_log import LogContradictionError, NewEpoch
 from .trust_note import Checkpoint
+
+# A receipt that does not hold is no reason to give up the checkpoint that binds the operator.
+_FIXES: Final = {"unknown_key": "pair_again", "receipt": "check_again"}
 
 
 def contradiction_id(entry_id: str) -> str:
@@ -30,7 +33,7 @@ def async_tell_contradiction(
         contradiction_id(entry.entry_id),
         data={
             "entry_id": entry.entry_id,
-            "fix": "pair_again" if contradiction.kind == "unknown_key" else "start_over",
+            "fix": _FIXES.get(contradiction.kind, "start_over"),
         },
         is_fixable=True,
         is_persistent=True,

@@ -1,12 +1,16 @@
 """Promise 6: a receipt that is wrong in any part is noticed, named to the owner, and not kept."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.v2g_owner.repairs import CheckAgainFlow, async_create_fix_flow
 from owner_api.core import keyring, receipt
 
 from .log_world import OWNER, SALT, SERVER, Json, Log, watched
@@ -134,3 +138,26 @@ async def test_right_receipts_before_a_wrong_one_are_kept_and_not_fetched_again(
         assert home.kept == [receipt.receipt_id(place) for place in range(8)]
         fetched = [path for path in home.log.asked if path.startswith("/v1/receipts/")]
         assert fetched == [f"/v1/receipts/{receipt.receipt_id(place)}" for place in (5, 6, 7)]
+
+
+async def test_promise_6_the_repair_of_a_bad_receipt_checks_again_and_gives_up_no_checkpoint(
+    hass: HomeAssistant,
+) -> None:
+    """Promise 6: an operator cannot hand out a bad receipt to be let off what it signed."""
+    async with watched(hass, Log()) as home:
+        home.log.say()
+        home.log.bent = {f"/v1/receipts/{NAME}": by_a_stranger(home.log)}
+        await home.watch.async_check()
+        assert home.watch.trusted is not None
+        held = home.watch.trusted.held
+        assert held is not None
+        (issue,) = ir.async_get(hass).issues.values()
+        flow = await async_create_fix_flow(hass, issue.issue_id, dict(issue.data or {}))
+        assert isinstance(flow, CheckAgainFlow)
+        home.entry.runtime_data = SimpleNamespace(log=home.watch)
+        still = await flow.async_repair(home.entry)
+        assert still["reason"] == "still_contradicted"
+        assert home.watch.trusted.held == held
+        home.log.bent = {}
+        assert (await flow.async_repair(home.entry))["type"] is FlowResultType.CREATE_ENTRY
+        assert home.repair is None
