@@ -12,6 +12,7 @@ from owner_api.commands import owners, parks
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
+from script.reliability_lib.contract.command import SETTINGS
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
@@ -77,6 +78,7 @@ async def test_no_generated_request_is_answered_off_the_contract(tmp_path: Path,
     async with await build_agent(tmp_path / "owner.db", SystemClock(), FREE) as agent:
         port = await agent.start("127.0.0.1", 0)
         token = (await tokens(agent))[role]
+        (tmp_path / "schemathesis.toml").write_text(SETTINGS)
         run = await asyncio.to_thread(
             subprocess.run,
             [
