@@ -42,6 +42,7 @@ POWER_W = -6_900
 # Quiet for so many looks in a row: nobody has anything to say in this second any more.
 _QUIET = 2
 _PAUSE_S = 0.001
+_PATIENCE = 300
 _RENEW = timedelta(seconds=20)
 
 
@@ -100,6 +101,14 @@ class Stage:
             and self.network
             and self.api
         )
+
+    @property
+    def _linking(self) -> bool:
+        """Tell whether this home has read the API's snapshot and its stream is not open yet."""
+        if self.linked or self.home != "up" or not (self.network and self.api):
+            return False
+        runtime = getattr(self.entry, "runtime_data", None)
+        return runtime is not None and bool(runtime.coordinator.last_update_success)
 
     async def boot(self) -> None:
         """Start Home Assistant on the disk as it is, with the charger's integration first."""
@@ -189,12 +198,15 @@ class Stage:
 
     async def settle(self) -> None:
         """Let everybody finish what there is to say at this moment."""
-        quiet = 0
+        quiet, patience = 0, _PATIENCE
         while quiet < _QUIET:
             if self.home == "up":
                 await self.hass.async_block_till_done()
             await asyncio.get_running_loop().run_in_executor(None, time.sleep, _PAUSE_S)
             quiet = quiet + 1 if not self.relay.busy and await self._caught_up() else 0
+            if patience and self._linking:
+                # It has read how things stand, and may act on it before its stream is open.
+                quiet, patience = 0, patience - 1
 
     async def _caught_up(self) -> bool:
         """Tell whether this home has heard all the API has to tell it."""
