@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+import errno
+import os
 from pathlib import Path
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -152,6 +155,26 @@ def test_every_partys_numbers_run_without_a_gap_whatever_fails(
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(check(Path(directory) / "owner.db"))
+
+
+async def test_promise_5_nothing_is_served_while_the_folder_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 5: a log whose name is lost with the power is every answer in it."""
+    synced: list[bool] = []
+
+    def fail(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", fail)
+        with pytest.raises(StoreUnavailableError, match="cannot be synced"):
+            await Store.open(tmp_path / "owner.db")
+    assert synced == [True]
+    store = await Store.open(tmp_path / "owner.db")
+    await store.write(put("n1"))
+    await store.close()
 
 
 async def test_the_log_of_a_busy_store_begins_anew(
