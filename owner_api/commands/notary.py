@@ -108,7 +108,7 @@ class Notary:
         for leaf in leaves:
             frontier, made = frontier.append(leaf["hash"])
             for node in made[1:]:
-                tx.insert("ledger_node", level=node.level, number=node.number, hash=node.hash)
+                tx.later("ledger_node", level=node.level, number=node.number, hash=node.hash)
         epoch = head["epoch"] if head else epochs.FIRST
         if any(leaf["kind"] == epochs.KIND for leaf in leaves):
             epoch = epochs.newest(tx)

@@ -23,7 +23,7 @@ _STOP_HINT: Final = timedelta(seconds=5)
 
 def park_name(tx: Tx, park_id: str) -> Json:
     """Return a park's id and name."""
-    row = tx.one("SELECT display_name FROM park WHERE park_id = ?", park_id)
+    row = tx.by_key("park", park_id)
     return {"park_id": park_id, "display_name": row["display_name"] if row else ""}
 
 
@@ -65,18 +65,15 @@ def agreement_view(tx: Tx, row: Row) -> Json:
 
 def offer_view(tx: Tx, offer: OfferRecord) -> Json:
     """Return an offer with its evaluation and the owner's answer."""
-    place = tx.one(
-        "SELECT evse_id, display_name FROM session JOIN park USING (park_id) WHERE session_id = ?",
-        offer.session_id,
-    )
-    assert place is not None
+    session = tx.by_key("session", offer.session_id)
+    assert session is not None
     return {
         "offer_id": offer.offer_id,
         "revision": offer.revision,
-        "park": {"park_id": offer.park_id, "display_name": place["display_name"]},
+        "park": park_name(tx, offer.park_id),
         "vehicle_id": offer.vehicle_id,
         "session_id": offer.session_id,
-        "evse_id": place["evse_id"],
+        "evse_id": session["evse_id"],
         "purpose": offer.purpose,
         "state": offer.state.value,
         "state_reason": offer.state_reason,
@@ -104,12 +101,8 @@ def commitment_view(tx: Tx, deal: CommitmentRecord, now: datetime) -> Json:
     """Return a deal, live: delivered so far, earned so far, and how a stop stands."""
     offer = OfferRecord.find(tx, deal.offer_id)
     session = SessionRecord.find(tx, deal.session_id)
-    vehicle = tx.one(
-        "SELECT v.*, o.time_zone, o.currency FROM vehicle v JOIN owner o USING (owner_id)"
-        " WHERE v.vehicle_id = ?",
-        deal.vehicle_id,
-    )
-    soc = current_soc(VehicleRecord.from_row(vehicle), session) if vehicle else None
+    vehicle = VehicleRecord.kept(tx, deal.vehicle_id)
+    soc = current_soc(vehicle, session) if vehicle else None
     reward = deal.terms.reward
     earned = Decimal(deal.delivered_wh) * Decimal(reward.price_per_kwh) / 1000
     stop = deal.stop

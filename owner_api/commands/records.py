@@ -1,5 +1,6 @@
 """Rows with their documents opened: one typed record per vehicle, session, offer, commitment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -49,16 +50,23 @@ class VehicleRecord:
     @classmethod
     def find(cls, tx: Tx, vehicle_id: str, owner_id: str | None = None) -> Self:
         """Load a vehicle of ``owner_id`` (of anyone when None); raise not_found otherwise."""
-        row = tx.one(
-            "SELECT v.*, o.time_zone, o.currency FROM vehicle v JOIN owner o USING (owner_id)"
-            " WHERE v.vehicle_id = ? AND v.deleted_at IS NULL AND (? IS NULL OR v.owner_id = ?)",
-            vehicle_id,
-            owner_id,
-            owner_id,
-        )
-        if row is None:
+        row = tx.by_key("vehicle", vehicle_id)
+        if row is None or row["deleted_at"] is not None or owner_id not in (None, row["owner_id"]):
             raise not_found()
-        return cls.from_row(row)
+        return cls._beside_owner(tx, row)
+
+    @classmethod
+    def kept(cls, tx: Tx, vehicle_id: str) -> Self | None:
+        """Load a vehicle, also one that was deleted: its deals remain."""
+        row = tx.by_key("vehicle", vehicle_id)
+        return None if row is None else cls._beside_owner(tx, row)
+
+    @classmethod
+    def _beside_owner(cls, tx: Tx, row: Mapping[str, Any]) -> Self:
+        owner = tx.by_key("owner", row["owner_id"])
+        assert owner is not None
+        beside = {name: owner[name] for name in ("time_zone", "currency")}
+        return cls.from_row({**row, **beside})
 
     @classmethod
     def of_owner(cls, tx: Tx, owner_id: str) -> list[Self]:
@@ -71,7 +79,7 @@ class VehicleRecord:
         return [cls.from_row(row) for row in rows]
 
     @classmethod
-    def from_row(cls, row: Row) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open a row joined with its owner's time zone and currency."""
         return cls(
             vehicle_id=row["vehicle_id"],
@@ -110,18 +118,13 @@ class SessionRecord:
     @classmethod
     def find(cls, tx: Tx, session_id: str, park_id: str | None = None) -> Self:
         """Load a session of ``park_id`` (of any park when None); raise not_found otherwise."""
-        row = tx.one(
-            "SELECT * FROM session WHERE session_id = ? AND (? IS NULL OR park_id = ?)",
-            session_id,
-            park_id,
-            park_id,
-        )
-        if row is None:
+        row = tx.by_key("session", session_id)
+        if row is None or park_id not in (None, row["park_id"]):
             raise not_found()
         return cls.from_row(row)
 
     @classmethod
-    def from_row(cls, row: Row) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open a session row."""
         return cls(
             session_id=row["session_id"],
@@ -167,25 +170,21 @@ class OfferRecord:
         cls, tx: Tx, offer_id: str, *, owner_id: str | None = None, park_id: str | None = None
     ) -> Self:
         """Load an offer of the given owner or park; raise not_found otherwise."""
-        row = tx.one(
-            "SELECT * FROM offer WHERE offer_id = ? AND (? IS NULL OR owner_id = ?)"
-            " AND (? IS NULL OR park_id = ?)",
-            offer_id,
-            owner_id,
-            owner_id,
-            park_id,
-            park_id,
-        )
-        if row is None:
+        row = tx.by_key("offer", offer_id)
+        if (
+            row is None
+            or owner_id not in (None, row["owner_id"])
+            or park_id not in (None, row["park_id"])
+        ):
             raise not_found()
         return cls.from_row(row)
 
     def changed(self, tx: Tx, **values: object) -> Self:
         """Write some columns and return the offer as it is from then on."""
-        return self.from_row(tx.change("offer", {"offer_id": self.offer_id}, **values))
+        return self.from_row(tx.change("offer", self.offer_id, **values))
 
     @classmethod
-    def from_row(cls, row: Row) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open an offer row."""
         return cls(
             offer_id=row["offer_id"],
@@ -285,7 +284,7 @@ class CommitmentRecord:
         return [cls.from_row(row) for row in rows]
 
     @classmethod
-    def from_row(cls, row: Row) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open a commitment row."""
         soc = row["soc_at_start_pct"]
         opened = {

@@ -77,17 +77,18 @@ def require_live(tx: Tx, principal: Principal) -> None:
     """
     if principal.token_epoch is None:
         return
-    if principal.kind == "owner":
-        row = tx.one(
-            "SELECT token_epoch FROM device"
-            " WHERE device_id = ? AND owner_id = ? AND revoked_at IS NULL",
-            principal.device_id,
-            principal.party_id,
-        )
-    else:
-        row = tx.one(
-            "SELECT token_epoch FROM park WHERE park_id = ? AND disabled_at IS NULL",
-            principal.party_id,
-        )
-    if row is None or row["token_epoch"] != principal.token_epoch:
+    if not _in_force(tx, principal):
         raise unauthenticated("The access of this device or park was ended.")
+
+
+def _in_force(tx: Tx, principal: Principal) -> bool:
+    if principal.kind == "owner":
+        row = tx.by_key("device", principal.device_id or "")
+        mine = row is not None and row["owner_id"] == principal.party_id
+        ended = "revoked_at"
+    else:
+        row = tx.by_key("park", principal.party_id)
+        mine, ended = row is not None, "disabled_at"
+    if row is None or not mine or row[ended] is not None:
+        return False
+    return bool(row["token_epoch"] == principal.token_epoch)

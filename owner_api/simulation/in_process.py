@@ -13,7 +13,7 @@ from owner_api.commands import operator
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.agent import Agent as Server, build_agent
-from owner_api.store import outbox
+from owner_api.store import Commit, outbox
 
 from .virtual_clock import VirtualClock
 
@@ -65,7 +65,9 @@ class Agent:
             # A run is thrown away when the power fails: it need not wait for the disk.
             synchronous="OFF",
         )
-        self._server.store.subscribe(lambda commit: self._news.update(commit.parties))
+        self._server.store.subscribe(
+            lambda commit: self._news.update(event.party_id for event in commit.events)
+        )
         port = await self._server.start()
         self.base_url = f"http://127.0.0.1:{port}"
 
@@ -74,6 +76,9 @@ class Agent:
         if self._server:
             await self._server.stop()
             self._server = None
+
+    def _hear(self, commit: Commit) -> None:
+        self._news.update(event.party_id for event in commit.events)
 
     async def tick(self) -> None:
         """Do what is due at the clock's present."""

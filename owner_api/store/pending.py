@@ -1,41 +1,25 @@
-"""Rows that wait for the end of their batch, where many are inserted for the price of a few."""
+"""What waits for the end of its batch, where many rows are written for the price of a few."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-import re
 import sqlite3
 from typing import Any, Final, NamedTuple
 
 from .errors import StoreError
+from .kept import Kept, Place
+from .statements import LATER, insert_sql, update_rows_sql
 
-# A statement that names one of these tables is preceded by the rows that wait for it.
-LATER: Final = frozenset(
-    {
-        "decision",
-        "idempotency",
-        "ledger_leaf",
-        "ledger_entry",
-        "ledger_key",
-        "receipt",
-        "outbox",
-        "stream_head",
-    }
-)
-# A table follows one of these words, or a comma in a list of tables; a column may be called the
-# same, and one that is set is told by its equals sign.
-_TABLES: Final = re.compile(
-    r'(?:\b(?:FROM|JOIN|INTO|UPDATE)\b|,)\s*"?+(\w++)"?+(?!\s*=)', re.IGNORECASE
-)
-_DOORS: Final = re.compile(r'\bUPDATE\s+"?(?:device|park)\b', re.IGNORECASE)
-_ONE_EVENT: Final = (
-    'INSERT INTO "outbox" ("party_id", "seq", "type", "at", "data") VALUES (?, ?, ?, ?, ?)'
-)
+# Rows of one statement. Each statement's end is a moment at which other threads may run, so few
+# statements of many rows; few sizes, so that SQLite has them compiled.
+_CHUNKS: Final = (64, 16, 4, 1)
+_EVENT_COLUMNS: Final = ("party_id", "seq", "type", "at", "data")
 _HEADS: Final = (
     "SELECT party_id, seq FROM stream_head WHERE party_id IN (SELECT value FROM json_each(?))"
 )
-_MOVE_HEAD: Final = (
-    "INSERT INTO stream_head (party_id, seq) VALUES (?, ?)"
+_MOVE_HEADS: Final = (
+    "INSERT INTO stream_head (party_id, seq)"
+    " SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true"
     " ON CONFLICT (party_id) DO UPDATE SET seq = excluded.seq"
 )
 
@@ -52,25 +36,32 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Pending:
-    """What waits: rows by the statement that inserts them, in the order they came; and events.
+    """What waits: rows by table and columns in the order they came, changes by row, and events.
 
     ``numbered`` are the events that were inserted since the batch began, as streams tell them.
     ``known`` is the batch's memory, for what only the one writer changes; whoever undoes
-    something must forget it.
+    something must forget it. ``kept`` outlives the batch.
     """
 
-    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    rows: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = field(default_factory=dict)
+    changes: dict[Place, dict[str, Any]] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     numbered: list[Event] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
 
-    def add(self, table: str, sql: str, row: tuple[Any, ...]) -> None:
+    def add(self, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> None:
         """Keep a row for the end of the batch; raises StoreError for a table that cannot wait."""
         if table not in LATER:
             raise StoreError(f"{table}: rows of this table cannot wait")
         self.tables.add(table)
-        self.rows.setdefault(sql, []).append(row)
+        self.rows.setdefault((table, columns), []).append(row)
+
+    def change(self, place: Place, values: dict[str, Any]) -> None:
+        """Keep a change of one row for the end of the batch; the last word on a column stays."""
+        self.tables.add(place[0])
+        self.changes[place] = self.changes.get(place, {}) | values
 
     def emit(self, event: Event) -> None:
         """Keep an event for the end of the batch."""
@@ -84,36 +75,55 @@ class Pending:
 
     def take_waiting(self, other: Pending) -> None:
         """Go on with what waits elsewhere."""
-        for sql, rows in other.rows.items():
-            self.rows.setdefault(sql, []).extend(rows)
+        for statement, rows in other.rows.items():
+            self.rows.setdefault(statement, []).extend(rows)
+        for place, values in other.changes.items():
+            self.changes[place] = self.changes.get(place, {}) | values
         self.tables |= other.tables
         self.events += other.events
 
     def clear(self) -> None:
         """Forget what waits."""
         self.rows.clear()
+        self.changes.clear()
         self.tables.clear()
         self.events.clear()
 
     def flush(self, connection: sqlite3.Connection) -> None:
-        """Insert everything that waits."""
-        for sql, rows in self.rows.items():
-            connection.executemany(sql, rows)
+        """Write everything that waits."""
+        for (table, columns), rows in self.rows.items():
+            _insert(connection, table, columns, rows)
+        alike: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
+        for (table, key), values in self.changes.items():
+            alike.setdefault((table, tuple(values)), []).append((key, *values.values()))
+        for (table, columns), rows in alike.items():
+            _write(connection, rows, lambda count: update_rows_sql(table, columns, count))  # noqa: B023 - used at once
         if self.events:
             self.numbered += _append(connection, self.events)
         self.clear()
 
 
-@cache
-def moves_doors(sql: str) -> bool:
-    """Tell whether a statement may end somebody's access."""
-    return _DOORS.search(sql) is not None
+def _insert(
+    connection: sqlite3.Connection,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    _write(connection, rows, lambda count: insert_sql(table, columns, count))
 
 
-@cache
-def waiting_tables(sql: str) -> frozenset[str]:
-    """Return which of the tables whose rows may wait a statement names."""
-    return LATER.intersection(_TABLES.findall(sql))
+def _write(
+    connection: sqlite3.Connection,
+    rows: Sequence[Iterable[Any]],
+    statement: Callable[[int], str],
+) -> None:
+    """Run the statement for all rows, as many at once as it is kept for."""
+    done = 0
+    for size in _CHUNKS:
+        while len(rows) - done >= size:
+            chunk = rows[done : done + size]
+            connection.execute(statement(size), [value for row in chunk for value in row])
+            done += size
 
 
 def _append(connection: sqlite3.Connection, events: list[Event]) -> list[Event]:
@@ -126,6 +136,7 @@ def _append(connection: sqlite3.Connection, events: list[Event]) -> list[Event]:
     for party_id, _, kind, at, data in events:
         heads[party_id] += 1
         numbered.append(Event(party_id, heads[party_id], kind, at, data))
-    connection.executemany(_MOVE_HEAD, heads.items())
-    connection.executemany(_ONE_EVENT, numbered)
+    moved = "[" + ",".join(f'["{party}",{seq}]' for party, seq in heads.items()) + "]"
+    connection.execute(_MOVE_HEADS, (moved,))
+    _insert(connection, "outbox", _EVENT_COLUMNS, numbered)
     return numbered

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 import sqlite3
 from typing import Any
 
 from . import documents, times
-from .pending import Event, Pending, moves_doors, waiting_tables
+from .kept import KEYS, Place, Row
+from .pending import Event, Pending
+from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
 # SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
 sqlite3.register_adapter(datetime, times.encode)
@@ -28,19 +29,22 @@ class Tx:
     Instants given as parameters are stored as sortable text. Table and column names must come
     from code, never from a caller; values always travel as parameters.
 
-    In a writer's batch, rows given to ``later`` and events wait for its end or for the first
-    statement that names their table, whichever comes first: whoever asks always finds them.
+    In a writer's batch, rows given to ``later``, changes of one row of a table that may wait, and
+    events wait for the batch's end or for the first statement that names their table, whichever
+    comes first: whoever asks always finds them. The savepoint is made by the first statement that
+    writes, so a command that leaves everything to the end costs none.
     """
 
     __slots__ = (
         "_batch",
+        "_changed",
         "_columns",
         "_connection",
         "_mark",
         "_mine",
+        "_saved",
         "_settled",
         "doors",
-        "touched",
     )
 
     def __init__(self, connection: sqlite3.Connection, batch: Pending | None = None) -> None:
@@ -50,7 +54,9 @@ class Tx:
         self._mine = Pending()
         self._settled = Pending()
         self._mark = 0 if batch is None else len(batch.numbered)
-        self.touched: set[str] = set()
+        # Rows whose memory must go with this command when it is undone.
+        self._changed: set[Place] = set()
+        self._saved = False
         # Whether somebody's access may have ended here.
         self.doors = False
 
@@ -59,13 +65,13 @@ class Tx:
         """The batch's memory; forgotten whenever something of the batch is undone."""
         return self._mine.known if self._batch is None else self._batch.known
 
-    def one(self, sql: str, *params: object) -> dict[str, Any] | None:
+    def one(self, sql: str, *params: object) -> Row | None:
         """Return the first row, or None when there is none."""
-        self._await(sql)
+        self._prepare(sql)
         return self.earlier(sql, *params)
 
-    def earlier(self, sql: str, *params: object) -> dict[str, Any] | None:
-        """Return the first row without regard to rows that still wait in this batch."""
+    def earlier(self, sql: str, *params: object) -> Row | None:
+        """Return the first row of a query without regard to rows that still wait in this batch."""
         cursor = self._connection.execute(sql, params)
         row = cursor.fetchone()
         if row is None:
@@ -75,23 +81,36 @@ class Tx:
         cursor.close()
         return dict(zip(names, row, strict=True))
 
-    def all(self, sql: str, *params: object) -> list[dict[str, Any]]:
+    def all(self, sql: str, *params: object) -> list[Row]:
         """Return every row."""
-        self._await(sql)
+        self._prepare(sql)
         cursor = self._connection.execute(sql, params)
         names = self._names(sql, cursor)
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def by_key(self, table: str, key: str) -> Mapping[str, Any] | None:
+        """Return the one row of a table in ``kept.KEYS`` with this key, None when there is none.
+
+        The writer remembers it, so it costs no statement where it was seen before.
+        """
+        if self._batch is None:
+            return self.one(by_key_sql(table), key)
+        if (row := self._batch.kept.get(table, key)) is None:
+            row = self.one(by_key_sql(table), key)
+            if row is not None:
+                self._keep(table, key, row)
+        return row
+
     def run(self, sql: str, *params: object) -> int:
         """Run a statement and return how many rows it changed."""
-        self._await(sql)
-        self.doors |= moves_doors(sql)
+        self._prepare(sql)
         return self._connection.execute(sql, params).rowcount
 
     def insert(self, table: str, **values: object) -> None:
         """Insert one row; raises sqlite3.IntegrityError when a constraint says no."""
-        sql = _insert_sql(table, tuple(values))
-        self._await(sql)
+        sql = insert_sql(table, tuple(values))
+        self._settle_for(traits(sql))
+        self._save()
         self._connection.execute(sql, tuple(values.values()))
 
     def later(self, table: str, **values: object) -> None:
@@ -99,29 +118,44 @@ class Tx:
         if self._batch is None:
             self.insert(table, **values)
         else:
-            self._mine.add(table, _insert_sql(table, tuple(values)), tuple(values.values()))
+            self._mine.add(table, tuple(values), tuple(values.values()))
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
         """Set values on every row where each named column equals; return how many changed."""
-        sql = _update_sql(table, tuple(where), tuple(values))
-        return self.run(sql, *values.values(), *where.values())
+        sql = update_sql(table, tuple(where), tuple(values))
+        about = traits(sql)
+        self._settle_for(about)
+        self._save()
+        self.doors |= about.doors
+        if self._batch is not None and table in KEYS:
+            if tuple(where) == (KEYS[table],):
+                self._batch.kept.forget([(table, str(where[KEYS[table]]))])
+            else:
+                self._batch.kept.forget_tables([table])
+        return self._connection.execute(sql, (*values.values(), *where.values())).rowcount
 
-    def change(self, table: str, where: Mapping[str, object], **values: object) -> dict[str, Any]:
-        """Set values on the one row where each named column equals; return it as it is now.
+    def change(self, table: str, key: str, **values: object) -> Mapping[str, Any]:
+        """Set values on the one row of a table in ``kept.KEYS``; return it as it is from then on.
 
-        Raises LookupError when there is no such row.
+        Where the table's changes may wait they break no constraint. Raises LookupError when there
+        is no such row.
         """
-        sql = f"{_update_sql(table, tuple(where), tuple(values))} RETURNING *"
-        self.doors |= moves_doors(sql)
-        if (row := self.one(sql, *values.values(), *where.values())) is None:
+        if (row := self.by_key(table, key)) is None:
             raise LookupError(f"{table}: there is no such row to change")
-        return row
+        stored = {name: _stored(value) for name, value in values.items()}
+        if self._batch is None or table not in LATER:
+            self.update(table, {KEYS[table]: key}, **stored)
+            return {**row, **stored}
+        changed = {**row, **stored}
+        self._mine.change((table, key), stored)
+        self._keep(table, key, changed)
+        return changed
 
     @contextmanager
     def nested(self) -> Iterator[None]:
         """Undo only what the block wrote when it raises; the exception goes on to the caller."""
-        told = set(self.touched)
         self._settle()
+        self._save()
         mark = len(self._mine.numbered)
         self._connection.execute("SAVEPOINT nested")
         try:
@@ -133,35 +167,53 @@ class Tx:
             self._mine.clear()
             del self._mine.numbered[mark:]
             self.known.clear()
-            self.touched = told
+            self._forget()
             raise
         self._connection.execute("RELEASE nested")
 
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""
         self._mine.emit(Event(party_id, 0, type, at, documents.to_json(data).decode()))
-        self.touched.add(party_id)
         if self._batch is None:
             self._settle()
 
     def done(self) -> None:
         """Leave what still waits to the batch: the command was kept."""
+        if self._saved:
+            self._connection.execute("RELEASE command")
         if self._batch is not None:
             self._batch.take(self._mine)
 
     def undone(self) -> None:
-        """Give the batch back what was inserted for it on the way: the command was undone."""
-        if self._batch is not None:
-            del self._batch.numbered[self._mark :]
-            self._settled.take_waiting(self._batch)
-            self._batch.clear()
-            self._batch.take_waiting(self._settled)
-            self._batch.flush(self._connection)
-            self._batch.known.clear()
+        """Undo the command, and give the batch back what was written for it on the way."""
+        if self._saved:
+            self._connection.execute("ROLLBACK TO command")
+            self._connection.execute("RELEASE command")
+        if self._batch is None:
+            return
+        del self._batch.numbered[self._mark :]
+        self._settled.take_waiting(self._batch)
+        self._batch.clear()
+        self._batch.take_waiting(self._settled)
+        self._batch.flush(self._connection)
+        self._batch.known.clear()
+        self._forget()
 
-    def _await(self, sql: str) -> None:
-        """Insert what waits, if the statement asks for it."""
-        if (names := waiting_tables(sql)) and not (
+    def _prepare(self, sql: str) -> None:
+        """See to what a statement asks for or changes."""
+        about = traits(sql)
+        self._settle_for(about)
+        if about.writes:
+            self._save()
+            self.doors |= about.doors
+            if about.kept and self._batch is not None:
+                # Which rows it changes is not told by its text.
+                self._batch.kept.forget_tables(about.kept)
+
+    def _settle_for(self, about: Traits) -> None:
+        """Write what waits, if the statement asks for it."""
+        names = about.waiting
+        if names and not (
             names.isdisjoint(self._mine.tables)
             and (self._batch is None or names.isdisjoint(self._batch.tables))
         ):
@@ -169,10 +221,26 @@ class Tx:
 
     def _settle(self) -> None:
         if self._batch is not None and self._batch.tables:
+            self._save()
             self._settled.take_waiting(self._batch)
             self._batch.flush(self._connection)
         if self._mine.tables:
+            self._save()
             self._mine.flush(self._connection)
+
+    def _save(self) -> None:
+        if self._batch is not None and not self._saved:
+            self._saved = True
+            self._connection.execute("SAVEPOINT command")
+
+    def _keep(self, table: str, key: str, row: Row) -> None:
+        if self._batch is not None:
+            self._batch.kept.keep(table, key, row)
+            self._changed.add((table, key))
+
+    def _forget(self) -> None:
+        if self._batch is not None:
+            self._batch.kept.forget(self._changed)
 
     def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         names = self._columns.get(sql)
@@ -182,25 +250,5 @@ class Tx:
         return names
 
 
-@cache
-def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
-    _check_names(table, *columns)
-    marks = ", ".join("?" * len(columns))
-    names = ", ".join(f'"{name}"' for name in columns)
-    return f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names are checked
-
-
-@cache
-def _update_sql(table: str, where: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    _check_names(table, *where, *columns)
-    if not where or not columns:
-        raise ValueError("an update needs at least one condition and one value")
-    values = ", ".join(f'"{name}" = ?' for name in columns)
-    wanted = " AND ".join(f'"{name}" IS ?' for name in where)
-    return f'UPDATE "{table}" SET {values} WHERE {wanted}'  # noqa: S608 - names are checked
-
-
-def _check_names(*names: str) -> None:
-    for name in names:
-        if not name.isidentifier():
-            raise ValueError(f"{name!r} is no table or column name")
+def _stored(value: object) -> object:
+    return times.encode(value) if isinstance(value, datetime) else value

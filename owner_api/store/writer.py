@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import logging
 from queue import SimpleQueue
 import sqlite3
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from .checkpointing import checkpoint
 from .errors import StoreClosedError, StoreUnavailableError, as_refusal
+from .kept import Kept
 from .pending import Event, Pending
 from .tx import Tx
 
@@ -24,17 +25,16 @@ _LOG: Final = logging.getLogger("owner_api.store")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit changed for streams: whose, the new events, and whether access may have ended.
+    """What a commit changed for streams: the new events, and whether access may have ended.
 
     ``events`` are in the order of their numbers within each party.
     """
 
-    parties: frozenset[str]
     events: tuple[Event, ...]
     doors: bool
 
 
-_NOTHING: Final = Commit(frozenset(), (), doors=False)
+_NOTHING: Final = Commit((), doors=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,21 @@ class _Outcome:
 class _Batch:
     """What the commands of one transaction have done so far."""
 
-    pending: Pending = field(default_factory=Pending)
-    touched: set[str] = field(default_factory=set)
+    pending: Pending
     doors: bool = False
 
     def keep(self, tx: Tx) -> None:
         """Count a command whose work stays."""
         tx.done()
-        self.touched |= tx.touched
         self.doors |= tx.doors
 
     def commit(self) -> Commit:
         """Return what is told once COMMIT has returned."""
-        return Commit(frozenset(self.touched), tuple(self.pending.numbered), self.doors)
+        return Commit(tuple(self.pending.numbered), self.doors)
 
 
 class Writer:
-    """A thread that takes up to 256 commands or 25 ms, gives each a savepoint, and commits once.
+    """A thread that takes up to 256 commands or 25 ms, undoes what fails alone, and commits once.
 
     A future is resolved only after COMMIT has returned: an answer is a durable fact.
     """
@@ -83,6 +81,7 @@ class Writer:
         committed: Callable[[Commit], None],
     ) -> None:
         self._connection = connection
+        self._kept = Kept()
         self._loop = loop
         self._committed = committed
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
@@ -135,7 +134,7 @@ class Writer:
     def _batch(self, first: _Job) -> tuple[list[_Outcome], Commit, bool]:
         """Run waiting commands and commit; also tell whether to go on afterwards."""
         jobs, outcomes, more = [first], list[_Outcome](), True
-        batch = _Batch()
+        batch = _Batch(Pending(kept=self._kept))
         enough = monotonic() + BATCH_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -158,6 +157,7 @@ class Writer:
                 _LOG.exception("a batch could not be sealed")
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+            self._kept.clear()
             lost = StoreUnavailableError(f"the database refused: {error}")
             return [_Outcome(job, None, lost) for job in jobs], _NOTHING, more
         self._tell_time(took_s)
@@ -188,7 +188,6 @@ class Writer:
 
     def _one(self, job: _Job, batch: _Batch) -> _Outcome:
         tx = Tx(self._connection, batch.pending)
-        self._connection.execute("SAVEPOINT command")
         try:
             value, error = job.command(tx), None
         except BaseException as raised:  # noqa: BLE001 - handed to the caller that awaits
@@ -197,11 +196,9 @@ class Writer:
             # SQLite ends the whole transaction by itself when the disk is full or broken.
             raise sqlite3.OperationalError(f"the transaction was lost: {error}")
         if error is not None or not job.keep:
-            self._connection.execute("ROLLBACK TO command")
             tx.undone()
         else:
             batch.keep(tx)
-        self._connection.execute("RELEASE command")
         return _Outcome(job, value, error)
 
     def _resolve(self, outcomes: list[_Outcome], commit: Commit) -> None:
@@ -214,5 +211,5 @@ class Writer:
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.value)
-        if commit.parties or commit.doors:
+        if commit.events or commit.doors:
             self._committed(commit)

@@ -167,5 +167,5 @@ async def test_a_block_that_fails_inside_a_command_undoes_itself_only(store: Sto
     await store.write(command)
     rows = await store.read(lambda tx: tx.all("SELECT type FROM outbox ORDER BY party_id"))
     assert [row["type"] for row in rows] == ["before", "kept"]
-    assert [commit.parties for commit in told] == [frozenset({"own_a", "own_c"})]
-    assert [event.type for event in told[0].events] == ["before", "kept"]
+    heard = [[(event.party_id, event.type) for event in commit.events] for commit in told]
+    assert heard == [[("own_a", "before"), ("own_c", "kept")]]

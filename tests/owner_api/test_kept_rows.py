@@ -1,0 +1,178 @@
+"""What the writer remembers of single rows is at every moment what the database says."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+import tempfile
+import threading
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from owner_api.store import Store, Tx
+from owner_api.store.kept import MOST_ROWS, Kept
+
+OFFERS = ("off_1", "off_2", "off_3")
+WORDS = st.sampled_from(["a", "b", "c"])
+
+
+class RefusedError(Exception):
+    """What a command raises that is to be undone."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a command does to an offer; ``how`` names the way."""
+
+    how: str
+    offer_id: str
+    word: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """Steps of one command; ``undone``: it raises at its end, ``nested``: its last step does."""
+
+    steps: tuple[Step, ...]
+    undone: bool
+    nested: bool
+
+
+STEPS = st.builds(
+    Step,
+    how=st.sampled_from(["reason", "both", "update", "update_all", "run", "ask", "list"]),
+    offer_id=st.sampled_from(OFFERS),
+    word=WORDS,
+)
+COMMANDS = st.builds(
+    Command,
+    steps=st.lists(STEPS, min_size=1, max_size=5).map(tuple),
+    undone=st.booleans(),
+    nested=st.booleans(),
+)
+
+
+def fill(tx: Tx) -> None:
+    """Insert a session and its offers."""
+    tx.insert(
+        "session",
+        session_id="ses_1",
+        park_id="prk_1",
+        evse_id="E1",
+        state="bound",
+        plugged_in_at="x",
+        recharge_broken=0,
+        live="{}",
+        created_at="x",
+    )
+    for offer_id in OFFERS:
+        names = ("park_id", "state", "purpose", "issued_at", "respond_by", "terms", "terms_sha256")
+        rest = dict.fromkeys(names, "x") | {"offer_id": offer_id, "session_id": "ses_1"}
+        tx.insert("offer", revision=1, updated_at="x", **rest)
+
+
+def remembered(tx: Tx) -> list[dict[str, Any]]:
+    """Return every offer as it is remembered."""
+    return [dict(tx.by_key("offer", offer_id) or {}) for offer_id in OFFERS]
+
+
+def stored(tx: Tx) -> list[dict[str, Any]]:
+    """Return every offer as the database has it."""
+    return tx.all("SELECT * FROM offer ORDER BY offer_id")
+
+
+def do(tx: Tx, step: Step) -> None:
+    """Take one step."""
+    match step.how:
+        case "reason":
+            row = tx.change("offer", step.offer_id, state_reason=step.word)
+            assert row["state_reason"] == step.word
+        case "both":
+            tx.change("offer", step.offer_id, state=step.word, state_reason=None)
+        case "update":
+            tx.update("offer", {"offer_id": step.offer_id}, state=step.word)
+        case "update_all":
+            tx.update("offer", {"park_id": "x"}, state_reason=step.word)
+        case "run":
+            tx.run("UPDATE offer SET purpose = ? WHERE state = ?", step.word, step.word)
+        case "ask":
+            assert tx.by_key("offer", step.offer_id) is not None
+        case "list":
+            assert stored(tx) == remembered(tx)
+
+
+def do_and_undo(tx: Tx, step: Step) -> None:
+    """Take one step in a block that fails."""
+    with tx.nested():
+        do(tx, step)
+        raise RefusedError
+
+
+def play(command: Command, seen: list[list[dict[str, Any]]]) -> Callable[[Tx], None]:
+    """Return the command as the store runs it; it leaves in ``seen`` how the offers then were."""
+
+    def work(tx: Tx) -> None:
+        before = remembered(tx)
+        for step in command.steps[:-1]:
+            do(tx, step)
+        if command.nested:
+            middle = remembered(tx)
+            with pytest.raises(RefusedError):
+                do_and_undo(tx, command.steps[-1])
+            assert remembered(tx) == middle
+        else:
+            do(tx, command.steps[-1])
+        seen.append(before if command.undone else remembered(tx))
+        if command.undone:
+            raise RefusedError
+
+    return work
+
+
+async def hold(commands: list[Command]) -> None:
+    """Run the commands together, then hold memory, database and each command's word together."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = await Store.open(Path(folder) / "owner.db", synchronous="OFF")
+        await store.write(fill)
+        seen: list[list[dict[str, Any]]] = []
+        # The writer waits until all are there, so that they share a batch.
+        gathered = threading.Event()
+        gate = asyncio.ensure_future(store.write(lambda _tx: gathered.wait()))
+        work = [asyncio.ensure_future(store.write(play(command, seen))) for command in commands]
+        await asyncio.sleep(0)
+        gathered.set()
+        await gate
+        ended = await asyncio.gather(*work, return_exceptions=True)
+        for command, end in zip(commands, ended, strict=True):
+            assert isinstance(end, RefusedError) if command.undone else end is None, end
+        assert await store.read(stored) == seen[-1]
+        assert await store.write(remembered) == seen[-1]
+        await store.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(COMMANDS, min_size=1, max_size=6))
+def test_the_writer_remembers_what_is_stored_whatever_was_undone(commands: list[Command]) -> None:
+    asyncio.run(hold(commands))
+
+
+def test_the_memory_of_a_table_is_bounded_and_the_oldest_row_makes_room() -> None:
+    kept = Kept()
+    for number in range(MOST_ROWS + 1):
+        kept.keep("offer", str(number), {"number": number})
+    assert kept.get("offer", "0") is None
+    assert kept.get("offer", "1") == {"number": 1}
+    assert kept.get("offer", str(MOST_ROWS)) == {"number": MOST_ROWS}
+
+
+async def test_a_batch_that_the_disk_refuses_is_not_remembered(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "owner.db")
+    await store.write(fill)
+    store.before_commit(lambda tx: tx.run("INSERT INTO meta (key) VALUES (NULL)") and None)
+    with pytest.raises(Exception, match="refused"):
+        await store.write(lambda tx: tx.change("offer", "off_1", state="lost"))
+    store.before_commit(lambda _tx: None)
+    assert (await store.write(remembered))[0]["state"] == "x"
+    await store.close()
