@@ -1,14 +1,17 @@
 """Between documents and the edge: bodies become dataclasses, dataclasses become JSON views."""
 
+from collections.abc import Hashable
 from dataclasses import is_dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from mashumaro.codecs.basic import BasicDecoder
 
 from owner_api.core.canonical import decimal_text, field_names, instant_text
+from owner_api.store.documents import Fragment, embed, to_json
 from owner_api.store.times import decode
 
 type Json = dict[str, Any]
@@ -52,6 +55,12 @@ def view(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of co
         value = getattr(document, name)
         shown[name] = value if type(value) in _AS_THEY_ARE else _edge(name, value)
     return shown
+
+
+@lru_cache(maxsize=2_048)
+def view_json(document: Hashable) -> Fragment:
+    """Return the view of a frozen dataclass that is shown again and again, ready for JSON."""
+    return embed(to_json(view(document)))
 
 
 def _edge(name: str, value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return per kind of value

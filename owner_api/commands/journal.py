@@ -11,12 +11,18 @@ import secrets
 from typing import Any, Final
 
 from owner_api.core import receipt as receipts
-from owner_api.core.canonical import decimal_text, field_names, instant_text, plain
+from owner_api.core.canonical import (
+    canonical_document,
+    decimal_text,
+    field_names,
+    instant_text,
+    plain,
+)
 from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
 from owner_api.core.model import Decision
 from owner_api.core.receipt import Entry
-from owner_api.store.documents import from_json
+from owner_api.store.documents import Fragment, embed, from_json
 from owner_api.store.tx import Tx
 
 from . import park_views
@@ -34,7 +40,9 @@ HOW_TO_WITHDRAW: Final = (
 # What a deal does that is no news to a court: how far it is, and that it was settled (which has
 # entries of its own).
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.instructed", "commitment.settled"})
-_PLAIN: Final = frozenset((str, int, bool, type(None)))
+# What stands in an entry as it is; a fragment holds canonical bytes already.
+_PLAIN: Final = frozenset((str, int, bool, type(None), Fragment))
+_SALTS: Final = 64
 # One past everything that ever had a position, also in a log from which somebody cut leaves: what
 # an owner says there must still be recorded.
 _NEXT: Final = (
@@ -78,7 +86,9 @@ def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form,
     if kind in _PLAIN:
         return value
     if kind is dict:
-        return {str(key): exact(item) for key, item in value.items()}
+        return {
+            str(key): item if type(item) in _PLAIN else exact(item) for key, item in value.items()
+        }
     if kind is list or kind is tuple:
         return [exact(item) for item in value]
     if kind is float:
@@ -103,7 +113,7 @@ def append(
         subject_id=subject_id,
         body=exact(dict(body)),
     )
-    position, salt = _next_position(tx), secrets.token_bytes(receipts.SALT_BYTES)
+    position, salt = _next_position(tx), _salt(tx)
     content = entry.content
     digest = receipts.content_digest(salt, content)
     leaf = leaf_hash(receipts.leaf_bytes(kind, entry.at, digest))
@@ -125,6 +135,13 @@ def append(
             subject_id=subject_id,
         )
     return position
+
+
+def _salt(tx: Tx) -> bytes:
+    """Return a fresh salt; many are drawn at once, because drawing lets other threads run."""
+    drawn: bytes = tx.known.get("salts") or secrets.token_bytes(_SALTS * receipts.SALT_BYTES)
+    tx.known["salts"] = drawn[receipts.SALT_BYTES :]
+    return drawn[: receipts.SALT_BYTES]
 
 
 def _next_position(tx: Tx) -> int:
@@ -150,7 +167,7 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
         "vehicle_id": vehicle.vehicle_id,
         "session_id": offer.session_id,
         "purpose": offer.purpose,
-        "terms": offer.terms,
+        "terms": embed(canonical_document(offer.terms)),
         "limits": {name: getattr(preferences, name) for name in _LIMITS}
         | {"max_discharge_w": vehicle.body.max_discharge_w},
         "judged": {name: judged.get(name) for name in _JUDGED},

@@ -8,10 +8,10 @@ from owner_api.core.canonical import instant_text
 from owner_api.core.machine import CommitmentState
 from owner_api.core.money import minor_digits
 from owner_api.core.settlement import round_half_even
-from owner_api.store.documents import from_json
+from owner_api.store.documents import embed, from_json
 from owner_api.store.tx import Tx
 
-from .edge import Json, instant, view
+from .edge import Json, instant, view, view_json
 from .quoting import current_soc
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 
@@ -79,9 +79,9 @@ def offer_view(tx: Tx, offer: OfferRecord) -> Json:
         "state_reason": offer.state_reason,
         "issued_at": instant_text(offer.issued_at),
         "respond_by": instant_text(offer.respond_by),
-        "terms": view(offer.terms),
+        "terms": view_json(offer.terms),
         "terms_sha256": offer.terms_sha256,
-        "evaluation": offer.evaluation,
+        "evaluation": None if offer.evaluation_json is None else embed(offer.evaluation_json),
         "decision": decision_view(offer),
         "commitment_id": offer.commitment_id,
     }

@@ -6,7 +6,7 @@ from owner_api.core.canonical import instant_text
 from owner_api.core.machine import OfferState
 from owner_api.store.tx import Tx
 
-from .edge import Json, view
+from .edge import Json, view, view_json
 from .owner_views import settlement_figures
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
@@ -84,7 +84,7 @@ def offer_view(offer: OfferRecord) -> Json:
         "state": offer.state.value,
         "issued_at": instant_text(offer.issued_at),
         "respond_by": instant_text(offer.respond_by),
-        "terms": view(offer.terms),
+        "terms": view_json(offer.terms),
         "terms_sha256": offer.terms_sha256,
         "reason": offer_reason(offer),
         "decision": released,

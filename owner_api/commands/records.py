@@ -161,7 +161,7 @@ class OfferRecord:
     respond_by: datetime
     terms: Terms
     terms_sha256: str
-    evaluation: Row | None
+    evaluation_json: str | None
     decision: Decision | None
     commitment_id: str | None
 
@@ -178,6 +178,11 @@ class OfferRecord:
         ):
             raise not_found()
         return cls.from_row(row)
+
+    @property
+    def evaluation(self) -> Row | None:
+        """How the offer was judged, as its owner sees it."""
+        return None if self.evaluation_json is None else dict(from_json(self.evaluation_json))
 
     def changed(self, tx: Tx, **values: object) -> Self:
         """Write some columns and return the offer as it is from then on."""
@@ -200,7 +205,7 @@ class OfferRecord:
             respond_by=decode(row["respond_by"]),
             terms=load(Terms, row["terms"]),
             terms_sha256=row["terms_sha256"],
-            evaluation=from_json(row["evaluation"]) if row["evaluation"] else None,
+            evaluation_json=row["evaluation"],
             decision=load(Decision, row["decision"]) if row["decision"] else None,
             commitment_id=row["commitment_id"],
         )

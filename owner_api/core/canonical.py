@@ -1,10 +1,11 @@
 """One byte string per meaning: RFC 8785 on ASCII keys, integers, strings, booleans and null."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 import hashlib
 from typing import Any, Final, cast
 
@@ -24,8 +25,11 @@ def instant_text(at: datetime) -> str:
 
 def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind of value
     """Return ``value`` as canonical JSON types; decimals become strings, floats are refused."""
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN:
         return cast("Plain", value)
+    if kind is datetime:
+        return instant_text(value)
     match value:
         case dict():
             return {str(key): plain(item) for key, item in value.items()}
@@ -33,8 +37,6 @@ def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind o
             return [plain(item) for item in value]
         case Decimal():
             return decimal_text(value)
-        case datetime():
-            return instant_text(value)
         case time():
             return value.strftime("%H:%M")
         case StrEnum() | str():
@@ -63,6 +65,12 @@ def decimal_text(value: Decimal) -> str:
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any value with a canonical form
     """Return the canonical bytes of ``value``."""
     return encoded(plain(value))
+
+
+@lru_cache(maxsize=2_048)
+def canonical_document(document: Hashable) -> bytes:
+    """Return the canonical bytes of a frozen dataclass that is logged again and again."""
+    return canonical(document)
 
 
 def encoded(value: Plain | Mapping[str, Any]) -> bytes:

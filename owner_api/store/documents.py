@@ -6,8 +6,11 @@ from typing import Any, Final, cast
 
 from mashumaro.codecs.orjson import ORJSONDecoder, ORJSONEncoder
 import orjson
+from orjson import Fragment
 
 from . import times
+
+__all__ = ["Fragment", "dump", "embed", "from_json", "load", "to_json"]
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401 - orjson hands over whatever it does not know
@@ -41,6 +44,11 @@ def dump(document: object) -> str:
     if (encoder := _ENCODERS.get(cls)) is None:
         encoder = _ENCODERS[cls] = ORJSONEncoder(cls)
     return encoder.encode(document).decode()
+
+
+def embed(text: str | bytes) -> Fragment:
+    """Return what stands for JSON text inside a larger value; ``to_json`` writes it as it is."""
+    return Fragment(text)
 
 
 # Documents are frozen, so one object may stand for every row that says the same.
