@@ -17,6 +17,7 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {}
 _PLAIN: Final = frozenset((str, int, bool, type(None)))
 
 
+@lru_cache(maxsize=512)
 def instant_text(at: datetime) -> str:
     """Return an RFC 3339 UTC instant with Z; sub-second digits only when there are any."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any, Final, NamedTuple
 
 from .errors import StoreError
-from .kept import Kept, Place
+from .kept import Place
 from .statements import LATER, insert_sql, update_rows_sql
 
 # Rows of one statement. Each statement's end is a moment at which other threads may run, so few
@@ -40,7 +40,7 @@ class Pending:
 
     ``numbered`` are the events that were inserted since the batch began, as streams tell them.
     ``known`` is the batch's memory, for what only the one writer changes; whoever undoes
-    something must forget it. ``kept`` outlives the batch.
+    something must forget it.
     """
 
     rows: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -49,7 +49,6 @@ class Pending:
     events: list[Event] = field(default_factory=list)
     numbered: list[Event] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
-    kept: Kept = field(default_factory=Kept)
 
     def add(self, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> None:
         """Keep a row for the end of the batch; raises StoreError for a table that cannot wait."""

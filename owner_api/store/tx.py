@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
-from .kept import KEYS, Place, Row
+from .kept import KEYS, Kept, Place, Row
 from .pending import Event, Pending
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
@@ -32,7 +32,7 @@ class Tx:
     In a writer's batch, rows given to ``later``, changes of one row of a table that may wait, and
     events wait for the batch's end or for the first statement that names their table, whichever
     comes first: whoever asks always finds them. The savepoint is made by the first statement that
-    writes, so a command that leaves everything to the end costs none.
+    writes, so a command that leaves everything to the end costs none. ``kept`` outlives the batch.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Tx:
         "_changed",
         "_columns",
         "_connection",
+        "_kept",
         "_mark",
         "_mine",
         "_saved",
@@ -47,8 +48,14 @@ class Tx:
         "doors",
     )
 
-    def __init__(self, connection: sqlite3.Connection, batch: Pending | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        batch: Pending | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self._connection = connection
+        self._kept = kept
         self._columns = connection.columns if isinstance(connection, Connection) else {}
         self._batch = batch
         self._mine = Pending()
@@ -93,12 +100,9 @@ class Tx:
 
         The writer remembers it, so it costs no statement where it was seen before.
         """
-        if self._batch is None:
-            return self.one(by_key_sql(table), key)
-        if (row := self._batch.kept.get(table, key)) is None:
-            row = self.one(by_key_sql(table), key)
-            if row is not None:
-                self._keep(table, key, row)
+        row = None if self._kept is None else self._kept.get(table, key)
+        if row is None and (row := self.one(by_key_sql(table), key)) is not None:
+            self._keep(table, key, row)
         return row
 
     def run(self, sql: str, *params: object) -> int:
@@ -127,11 +131,11 @@ class Tx:
         self._settle_for(about)
         self._save()
         self.doors |= about.doors
-        if self._batch is not None and table in KEYS:
+        if self._kept is not None and table in KEYS:
             if tuple(where) == (KEYS[table],):
-                self._batch.kept.forget([(table, str(where[KEYS[table]]))])
+                self._kept.forget([(table, str(where[KEYS[table]]))])
             else:
-                self._batch.kept.forget_tables([table])
+                self._kept.forget_tables([table])
         return self._connection.execute(sql, (*values.values(), *where.values())).rowcount
 
     def change(self, table: str, key: str, **values: object) -> Mapping[str, Any]:
@@ -206,9 +210,9 @@ class Tx:
         if about.writes:
             self._save()
             self.doors |= about.doors
-            if about.kept and self._batch is not None:
+            if self._kept is not None:
                 # Which rows it changes is not told by its text.
-                self._batch.kept.forget_tables(about.kept)
+                self._kept.forget_tables(about.kept)
 
     def _settle_for(self, about: Traits) -> None:
         """Write what waits, if the statement asks for it."""
@@ -234,13 +238,13 @@ class Tx:
             self._connection.execute("SAVEPOINT command")
 
     def _keep(self, table: str, key: str, row: Row) -> None:
-        if self._batch is not None:
-            self._batch.kept.keep(table, key, row)
+        if self._kept is not None:
+            self._kept.keep(table, key, row)
             self._changed.add((table, key))
 
     def _forget(self) -> None:
-        if self._batch is not None:
-            self._batch.kept.forget(self._changed)
+        if self._kept is not None:
+            self._kept.forget(self._changed)
 
     def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         names = self._columns.get(sql)

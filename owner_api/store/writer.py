@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 from queue import SimpleQueue
 import sqlite3
@@ -55,7 +55,7 @@ class _Outcome:
 class _Batch:
     """What the commands of one transaction have done so far."""
 
-    pending: Pending
+    pending: Pending = field(default_factory=Pending)
     doors: bool = False
 
     def keep(self, tx: Tx) -> None:
@@ -134,7 +134,7 @@ class Writer:
     def _batch(self, first: _Job) -> tuple[list[_Outcome], Commit, bool]:
         """Run waiting commands and commit; also tell whether to go on afterwards."""
         jobs, outcomes, more = [first], list[_Outcome](), True
-        batch = _Batch(Pending(kept=self._kept))
+        batch = _Batch()
         enough = monotonic() + BATCH_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -181,13 +181,13 @@ class Writer:
 
     def _seal(self, batch: _Batch) -> None:
         if self.before_commit is not None:
-            tx = Tx(self._connection, batch.pending)
+            tx = Tx(self._connection, batch.pending, self._kept)
             self.before_commit(tx)
             batch.keep(tx)
         batch.pending.flush(self._connection)
 
     def _one(self, job: _Job, batch: _Batch) -> _Outcome:
-        tx = Tx(self._connection, batch.pending)
+        tx = Tx(self._connection, batch.pending, self._kept)
         try:
             value, error = job.command(tx), None
         except BaseException as raised:  # noqa: BLE001 - handed to the caller that awaits
