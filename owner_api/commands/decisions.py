@@ -11,7 +11,7 @@ from owner_api.core.machine import (
     award_deadline,
 )
 from owner_api.core.model import CounterTerms, Decision, Rule
-from owner_api.store.documents import dump, to_json
+from owner_api.store.documents import dump, dump_known, to_json
 from owner_api.store.tx import Tx
 
 from . import announce, journal
@@ -82,7 +82,7 @@ def record(
         decision=kind,
         method=method,
         decided_at=call.now,
-        body=(text := dump(made)),
+        body=(text := dump_known(made)),
     )
     journal.decision(tx, made, offer, vehicle)
     return offer.changed(

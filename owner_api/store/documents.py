@@ -1,7 +1,6 @@
 """JSON in and out: plain values for answers and events, typed documents for columns."""
 
 from datetime import date, datetime, time
-from functools import lru_cache
 from typing import Any, Final, cast
 
 from mashumaro.codecs.orjson import ORJSONDecoder, ORJSONEncoder
@@ -10,7 +9,7 @@ from orjson import Fragment
 
 from . import times
 
-__all__ = ["Fragment", "dump", "embed", "from_json", "load", "to_json"]
+__all__ = ["Fragment", "dump", "dump_known", "embed", "from_json", "load", "to_json"]
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401 - orjson hands over whatever it does not know
@@ -52,14 +51,33 @@ def embed(text: str | bytes) -> Fragment:
 
 
 # Documents are frozen, so one object may stand for every row that says the same.
-@lru_cache(maxsize=4_096)
-def _load(cls: Any, text: str | bytes) -> object:  # noqa: ANN401 - a class, to lru_cache a key
-    if (decoder := _DECODERS.get(cls)) is None:
-        decoder = _DECODERS[cls] = ORJSONDecoder(cls)
-    return decoder.decode(text)
+_OPENED: Final[dict[tuple[type[Any], str | bytes], Any]] = {}
+_MOST_OPENED: Final = 4_096
 
 
 def load[T](cls: type[T], text: str | bytes) -> T:
     """Return the ``cls`` that ``dump`` wrote; raises mashumaro's errors on a foreign shape."""
-    kind: Any = cls
-    return cast("T", _load(kind, text))
+    if (known := _OPENED.get((cls, text))) is not None:
+        return cast("T", known)
+    if (decoder := _DECODERS.get(cls)) is None:
+        decoder = _DECODERS[cls] = ORJSONDecoder(cls)
+    document = decoder.decode(text)
+    _remember(text, document)
+    return cast("T", document)
+
+
+def dump_known(document: object) -> str:
+    """Return what ``dump`` does, and let ``load`` give this very object for it.
+
+    Only for a document whose values are of the types that ``load`` would make.
+    """
+    text = dump(document)
+    _remember(text, document)
+    return text
+
+
+def _remember(text: str | bytes, document: object) -> None:
+    # Several threads do this: whoever finds too many begins anew, which none of them can miss.
+    if len(_OPENED) >= _MOST_OPENED:
+        _OPENED.clear()
+    _OPENED[type(document), text] = document
