@@ -6,7 +6,8 @@ the caller's work, so a revocation that was committed first wins, whoever commit
 """
 
 from collections import OrderedDict
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 import hashlib
 from typing import Final
 
@@ -22,12 +23,20 @@ SCHEME: Final = "Bearer"
 CACHED_TOKENS: Final = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """Whom a token that was verified speaks for, and until when."""
+
+    principal: Principal
+    until: datetime
+
+
 class Authenticator:
     """Reads bearer tokens; remembers those it has verified by their digest."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._verified: OrderedDict[bytes, AccessToken] = OrderedDict()
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
     def __call__(self, request: web.BaseRequest, _store: Store, clock: Clock) -> Principal:
         """Return who sent the request; raises Problem ``unauthenticated``.
@@ -40,29 +49,33 @@ class Authenticator:
         scheme, _, token = authorization[0].partition(" ")
         if scheme.lower() != SCHEME.lower() or not token:
             raise unauthenticated("Send the access token as 'Authorization: Bearer …'.")
-        known = self._read(token, clock.now())
-        return Principal(
-            kind=known.role,
-            party_id=known.party_id,
-            device_id=known.client_id if known.role == "owner" else None,
-            token_epoch=known.epoch,
-        )
+        return self._read(token, clock.now())
 
-    def _read(self, token: str, now: datetime) -> AccessToken:
+    def _read(self, token: str, now: datetime) -> Principal:
         digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         known = self._verified.get(digest)
-        if known is not None and now.timestamp() < known.expires_at:
+        if known is not None and now < known.until:
             self._verified.move_to_end(digest)
-            return known
+            return known.principal
         try:
-            known = self._tokens.read(token, now)
+            read = self._tokens.read(token, now)
         except TokenError as error:
             reason = str(error)
             raise unauthenticated(f"{reason[0].upper()}{reason[1:]}.") from error
-        self._verified[digest] = known
+        principal = _principal(read)
+        self._verified[digest] = _Verified(principal, datetime.fromtimestamp(read.expires_at, UTC))
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
-        return known
+        return principal
+
+
+def _principal(token: AccessToken) -> Principal:
+    return Principal(
+        kind=token.role,
+        party_id=token.party_id,
+        device_id=token.client_id if token.role == "owner" else None,
+        token_epoch=token.epoch,
+    )
 
 
 def unauthenticated(detail: str) -> Problem:
