@@ -1,7 +1,6 @@
 """Who may go on: transport, failures, credentials, rate and role, in this order."""
 
-from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -17,7 +16,7 @@ from .limits import RateLimiter
 from .logs import CALLER
 from .routing import Operation
 
-type Authenticate = Callable[[web.Request, Store, Clock], Awaitable[Principal] | Principal]
+type Authenticate = Callable[[web.Request, Store, Clock], Principal]
 
 # A wrong guess at any of these counts against the address it came from.
 GUESSES: Final = frozenset(
@@ -49,7 +48,7 @@ class Admission:
             clock, rate_per_s=config.failure_rate_per_s, burst=config.failure_burst
         )
 
-    async def admit(self, request: web.Request, operation: Operation) -> Principal:
+    def admit(self, request: web.Request, operation: Operation) -> Principal:
         """Return who calls, after every check that needs no body."""
         require_private_transport(request)
         if operation.role == "public":
@@ -59,8 +58,6 @@ class Admission:
             request[CALLER] = PUBLIC.credential
             return PUBLIC
         principal = self._authenticate(request, self._store, self._clock)
-        if isawaitable(principal):
-            principal = await principal
         request[CALLER] = principal.credential
         self._known.take(principal.credential)
         if operation.role not in ("any", principal.kind):

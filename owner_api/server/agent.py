@@ -18,6 +18,7 @@ from . import owner, park, privacy
 from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
+from .headers import LEAVING
 from .ledger import ledger_routes, log_gate
 from .metrics import Metrics
 from .timers import Timers
@@ -62,7 +63,7 @@ class Agent:
         self.metrics = Metrics(
             store=store, clock=clock, hub=self.hub, notary=notary, timers=self._timers
         )
-        self.app.on_response_prepare.append(self.metrics.count)
+        self.app[LEAVING].append(self.metrics.count)
         self.metrics_port: int | None = None
         self._run_timers = run_timers
         self._runner: web.AppRunner | None = None

@@ -14,11 +14,10 @@ from owner_api.store import Store
 from .admission import Admission, Authenticate
 from .crowd import Crowd
 from .endpoints import Endpoints
-from .headers import CONFIG, add_headers
+from .headers import CONFIG, LEAVING, add_headers
 from .health import health_operations
 from .idempotency import InFlight
 from .openapi import contract_endpoint
-from .problems import problems_middleware
 from .protocol import ProblemRunner
 from .routing import Operation
 from .stream import events_endpoint
@@ -45,11 +44,9 @@ def create_app(
 
     Raises ValueError when two operations claim the same method and path.
     """
-    app = web.Application(
-        middlewares=[problems_middleware],
-        client_max_size=config.max_body_bytes,
-    )
+    app = web.Application(client_max_size=config.max_body_bytes)
     app[CONFIG] = config
+    app[LEAVING] = []
     app.on_response_prepare.append(add_headers)
     streams = hub or Hub(store, config)
     operations = [

@@ -8,66 +8,25 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from owner_api.calls import Call, Principal, Reply
+from owner_api.calls import Call, Principal
 from owner_api.clock import Clock
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import Store, Tx
-from owner_api.store.documents import to_json
 
 from .admission import Admission
+from .answers import Rendered, render, respond
 from .auth import require_live
 from .headers import client_address
-from .idempotency import HEADER, InFlight, Rendered, Ticket
+from .idempotency import HEADER, InFlight, Ticket
+from .kept import Answers
 from .limits import parse_body, parse_query, read_body
 from .routing import Endpoint, Operation, Route
 
 type AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_MOST_ANSWERS: Final = 10_000
 _ETAG: Final = re.compile(r'"([\x21\x23-\x7e]{1,64})"|(\*)')
-
-
-def render(reply: Reply) -> Rendered:
-    """Return an answer's status, headers and bytes."""
-    headers: dict[str, str] = {}
-    if reply.etag is not None:
-        headers["ETag"] = f'"{reply.etag}"'
-    if reply.location is not None:
-        headers["Location"] = reply.location
-    match reply.body:
-        case None:
-            body = b""
-        case bytes():
-            body = reply.body
-        case str() if reply.content_type != "application/json":
-            body = reply.body.encode()
-        case _:
-            body = to_json(reply.body)
-    if body or reply.body is not None:
-        text = reply.content_type.startswith("text/") and "charset" not in reply.content_type
-        headers["Content-Type"] = reply.content_type + ("; charset=utf-8" if text else "")
-    return Rendered(status=reply.status, headers=headers, body=body)
-
-
-class Answers:
-    """Answers that hold until the next write, each to one caller and one request."""
-
-    def __init__(self) -> None:
-        self._age = -1
-        self._kept: dict[object, Rendered] = {}
-
-    def recall(self, age: int, asked: object) -> Rendered | None:
-        """Return the answer, None when it was never given or something was written since."""
-        return self._kept.get(asked) if age == self._age else None
-
-    def keep(self, age: int, asked: object, rendered: Rendered) -> None:
-        """Remember an answer that was read when the store had this age."""
-        if age != self._age or len(self._kept) >= _MOST_ANSWERS:
-            self._age = age
-            self._kept.clear()
-        self._kept[asked] = rendered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +63,7 @@ class Endpoints:
 
     def _endpoint(self, endpoint: Endpoint) -> AiohttpHandler:
         async def serve(request: web.Request) -> web.StreamResponse:
-            principal = await self.admission.admit(request, endpoint)
+            principal = self.admission.admit(request, endpoint)
             parse_query(request, endpoint)
             return await endpoint.serve(request, principal)
 
@@ -112,7 +71,7 @@ class Endpoints:
 
     def _route(self, route: Route) -> AiohttpHandler:
         async def serve(request: web.Request) -> web.StreamResponse:
-            principal = await self.admission.admit(request, route)
+            principal = self.admission.admit(request, route)
             if route.timeless:
                 return await self._timeless(request, route, principal)
             raw = await read_body(request, self.config)
@@ -126,7 +85,7 @@ class Endpoints:
                     rendered = await self._run(route, call, ticket)
                 finally:
                     self.in_flight.leave(ticket)
-            return _response(rendered)
+            return respond(request, rendered)
 
         return serve
 
@@ -141,7 +100,7 @@ class Endpoints:
             age = self.store.age
             rendered = await self._run(route, self._call(request, route, principal, raw), None)
             self.answers.keep(age, asked, rendered)
-        return _response(rendered)
+        return respond(request, rendered)
 
     def _call(self, request: web.Request, route: Route, principal: Principal, raw: bytes) -> Call:
         return Call(
@@ -181,12 +140,6 @@ class Endpoints:
         if isinstance(result, Problem):
             raise result
         return result
-
-
-def _response(rendered: Rendered) -> web.Response:
-    return web.Response(
-        status=rendered.status, headers=rendered.headers, body=rendered.body or None
-    )
 
 
 def _ticket(request: web.Request, route: Route, principal: Principal, raw: bytes) -> Ticket:

@@ -1,5 +1,6 @@
 """Headers that every answer carries, and which parts of a request are believed."""
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -10,7 +11,11 @@ from owner_api.problems import Problem, ProblemCode
 
 _KEPT_BITS: Final = {4: 24, 6: 48}
 
+type Listener = Callable[[web.Request, web.StreamResponse], None]
+
 CONFIG: Final = web.AppKey("config", Config)
+# Who is told of each answer as it leaves.
+LEAVING: Final = web.AppKey("leaving", list[Listener])
 
 ALWAYS: Final = {
     "Server": "owner-api",
@@ -27,8 +32,15 @@ ALWAYS: Final = {
 HSTS: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
+def leave(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell who listens that an answer leaves now."""
+    for listener in request.app[LEAVING]:
+        listener(request, response)
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers just before an answer leaves, whatever made it."""
+    """Add the headers just before an answer leaves that aiohttp writes, whatever made it."""
+    leave(request, response)
     headers = response.headers
     headers.update(ALWAYS)
     if headers.get("Content-Type", "").startswith("text/") and response.charset is None:
@@ -60,12 +72,11 @@ def is_proxy(request: web.Request) -> bool:
     config = request.app[CONFIG]
     if not config.trusted_proxies:
         return False
-    networks = config.proxies
     try:
         address = ip_address(peer(request).partition("%")[0])
     except ValueError:
         return False
-    return any(address in network for network in networks)
+    return any(address in network for network in config.proxies)
 
 
 def client_address(request: web.Request) -> str:
@@ -87,9 +98,11 @@ def is_encrypted(request: web.Request) -> bool:
 
 def require_private_transport(request: web.Request) -> None:
     """Raise forbidden for plain HTTP that left this machine: tokens would be readable."""
-    forwarded_plain = is_proxy(request) and "X-Forwarded-Proto" in request.headers
-    local = is_loopback(peer(request)) and not forwarded_plain
-    if not is_encrypted(request) and not local:
+    if request.secure:
+        return
+    told = request.headers.get("X-Forwarded-Proto") if is_proxy(request) else None
+    private = is_loopback(peer(request)) if told is None else told.lower() == "https"
+    if not private:
         raise Problem(
             ProblemCode.FORBIDDEN,
             "Plain HTTP is served on loopback only; use https or the declared proxy.",

@@ -17,20 +17,13 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store import Tx
 from owner_api.store.documents import from_json, to_json
 
+from .answers import Rendered
+
 HEADER: Final = "Idempotency-Key"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _NONCE: Final = 12
 # In the batch's memory: the places whose answers may still wait to be inserted.
 _KEPT: Final = "answers kept"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """An answer as it leaves: what is stored for a repeat."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,8 +84,8 @@ class Metrics:
         ProcessCollector(namespace="owner_api", registry=self._registry)
         store.time_commits(commits.observe)
 
-    async def count(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Count an answer as it leaves; a signal of the served application."""
+    def count(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Count an answer as it leaves."""
         resource = request.match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
         # A method is the caller's word; one that no route has is not kept as a label.

@@ -1,19 +1,14 @@
 """Every failure becomes problem+json; nothing of our insides leaves with it."""
 
 import logging
-from time import monotonic
 from typing import Any, Final
-import uuid
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from probatio import Invalid, MultipleInvalid
 
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store import StoreError
 from owner_api.store.documents import to_json
-
-from .logs import log_request
 
 MAX_FIELD_ERRORS: Final = 50
 
@@ -103,31 +98,3 @@ def _from_http(error: web.HTTPException) -> Problem:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem(code, f"{error.method} is not offered here; {allowed} would pass.")
     return Problem(code)
-
-
-@web.middleware
-async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and turn whatever is raised into a problem."""
-    request_id, began, response, refused = "", monotonic(), None, None
-    try:
-        response = await handler(request)
-    except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass unshaped
-        problem = from_exception(error)
-        refused = problem.code
-        request_id = uuid.uuid7().hex
-        response = answer(problem, request_id)
-        if isinstance(error, web.HTTPMethodNotAllowed):
-            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        if problem.code in (ProblemCode.PAYLOAD_TOO_LARGE, ProblemCode.REQUEST_TIMEOUT):
-            # The rest of the body is not read, so the connection cannot carry another request.
-            response.force_close()
-    finally:
-        status = 499 if response is None else response.status
-        log_request(
-            request,
-            request_id=request_id,
-            status=status,
-            seconds=monotonic() - began,
-            refused=refused,
-        )
-    return response

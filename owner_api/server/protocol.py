@@ -11,6 +11,7 @@ from aiohttp import web
 from owner_api.problems import Problem, ProblemCode
 
 from .crowd import Crowd
+from .front import Front
 from .headers import ALWAYS, HSTS
 from .problems import answer
 
@@ -67,8 +68,8 @@ class ProblemHandler(web.RequestHandler):
 
 
 class _Server(web.Server):
-    def __init__(self, made: web.Server, crowd: Crowd, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(made.request_handler, request_factory=made.request_factory, **options)
+    def __init__(self, front: Front, made: web.Server, crowd: Crowd, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(front, request_factory=made.request_factory, **options)
         self._crowd = crowd
 
     def __call__(self) -> ProblemHandler:
@@ -85,4 +86,5 @@ class ProblemRunner(web.AppRunner):
         self._crowd = crowd
 
     async def _make_server(self) -> web.Server:
-        return _Server(await super()._make_server(), self._crowd, **self._kwargs)
+        made = await super()._make_server()
+        return _Server(Front(self.app, made.request_handler), made, self._crowd, **self._kwargs)

@@ -17,7 +17,7 @@ from owner_api.commands import owners, pairing, parks
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.access import access_routes
-from owner_api.server.app import create_app
+from owner_api.server.app import create_app, make_runner
 from owner_api.server.auth import Authenticator
 from owner_api.store import Store
 
@@ -155,7 +155,7 @@ async def running(database: Path, **settings: Any) -> AsyncIterator[Server]:
         routes=access_routes(access),
         authenticate=Authenticator(access.tokens),
     )
-    runner = web.AppRunner(app)
+    runner = make_runner(app, config)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

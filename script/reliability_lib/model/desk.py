@@ -24,8 +24,8 @@ from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem
 from owner_api.server import owner, park
-from owner_api.server.endpoints import render
-from owner_api.server.idempotency import Rendered, Ticket
+from owner_api.server.answers import Rendered, render
+from owner_api.server.idempotency import Ticket
 from owner_api.server.routing import Route
 from owner_api.server.timers import Timers
 from owner_api.store import Store, Tx

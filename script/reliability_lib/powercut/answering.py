@@ -20,8 +20,8 @@ from owner_api.calls import Call, Principal
 from owner_api.commands.notary import attach
 from owner_api.ids import new_id
 from owner_api.server import owner
-from owner_api.server.endpoints import render
-from owner_api.server.idempotency import Rendered, Ticket
+from owner_api.server.answers import Rendered, render
+from owner_api.server.idempotency import Ticket
 from owner_api.server.routing import Route
 from owner_api.store import Store, Tx
 from script.reliability_lib.model.desk import CONFIG, NOON
