@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 import math
 import re
 from typing import Any
@@ -198,7 +199,7 @@ def sha256_hex() -> Leaf:
     return text(64, 64, r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ListOf:
     """A list of low to high items that each pass ``item``."""
 
@@ -206,24 +207,32 @@ class ListOf:
     low: int
     high: int
 
+    @cached_property
+    def _items(self) -> Schema:
+        return Schema([self.item])
+
     def __call__(self, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value may arrive
         """Return the checked list; the length is checked before any item is."""
         if type(value) is not list:
             raise LimitError("type", "a list")
         if not self.low <= len(value) <= self.high:
             raise LimitError("length", f"{self.low} to {self.high} items")
-        return list(Schema([self.item])(value))
+        return list(self._items(value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Nullable:
     """Either null or a value that passes ``item``."""
 
     item: Any
 
+    @cached_property
+    def _schema(self) -> Schema:
+        return Schema(self.item)
+
     def __call__(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value may arrive
         """Return None or the checked value."""
-        return None if value is None else Schema(self.item)(value)
+        return None if value is None else self._schema(value)
 
 
 @dataclass(frozen=True, slots=True)
