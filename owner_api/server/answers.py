@@ -1,7 +1,7 @@
 """Answers as bytes: their head is written once, and head and body leave in one piece."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from http import HTTPStatus
 from time import time
 from typing import Final
@@ -27,11 +27,8 @@ class Rendered:
     @cached_property
     def head(self) -> bytes:
         """Return the status line and every header but the date and what depends on TLS."""
-        length = {"Content-Length": str(len(self.body))}
-        phrase = HTTPStatus(self.status).phrase
-        return f"HTTP/1.1 {self.status} {phrase}\r\n".encode() + lines(
-            self.headers | length | ALWAYS
-        )
+        own = lines(self.headers)
+        return b"%bContent-Length: %d\r\n%b" % (_begin(self.status), len(self.body), own)
 
 
 def lines(headers: dict[str, str]) -> bytes:
@@ -43,6 +40,12 @@ def lines(headers: dict[str, str]) -> bytes:
 
 
 _HSTS: Final = lines(HSTS)
+
+
+@cache
+def _begin(status: int) -> bytes:
+    """Return the status line and the headers that every answer carries."""
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() + lines(ALWAYS)
 
 
 @lru_cache(maxsize=1)

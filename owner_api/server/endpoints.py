@@ -70,16 +70,25 @@ class Endpoints:
         return serve
 
     def _route(self, route: Route) -> AiohttpHandler:
+        name = route.name if route.needs_key else None
+
         async def serve(request: web.Request) -> web.StreamResponse:
             principal = self.admission.admit(request, route)
             if route.timeless:
                 return await self._timeless(request, route, principal)
             raw = await read_body(request, self.config)
             call = self._call(request, route, principal, raw)
-            ticket = _ticket(request, route, principal, raw) if route.needs_key else None
-            if ticket is None:
+            if name is None:
                 rendered = await self._run(route, call, None)
             else:
+                ticket = Ticket.issue(
+                    request.headers.get(HEADER),
+                    client=principal.credential,
+                    route=name,
+                    target=request.path_qs,
+                    raw=raw,
+                    sealed=route.secret_answer,
+                )
                 self.in_flight.enter(ticket)
                 try:
                     rendered = await self._run(route, call, ticket)
@@ -140,17 +149,6 @@ class Endpoints:
         if isinstance(result, Problem):
             raise result
         return result
-
-
-def _ticket(request: web.Request, route: Route, principal: Principal, raw: bytes) -> Ticket:
-    return Ticket.issue(
-        request.headers.get(HEADER),
-        client=principal.credential,
-        route=route.name,
-        target=request.path_qs,
-        raw=raw,
-        sealed=route.secret_answer,
-    )
 
 
 def _if_match(request: web.Request, route: Route) -> str | None:

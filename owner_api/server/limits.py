@@ -94,7 +94,11 @@ async def read_body(request: web.Request, config: Config) -> bytes:
         )
     try:
         if request.content.is_eof():
-            return await request.read()
+            # What a chunked body comes to is known only now.
+            raw = request.content.read_nowait()
+            if len(raw) > limit:
+                raise _too_large(limit)
+            return raw
         async with asyncio.timeout(config.body_timeout_s):
             return await request.read()
     except TimeoutError as error:
