@@ -13,6 +13,7 @@ from owner_api.store import Store
 
 from .admission import Admission, Authenticate
 from .crowd import Crowd
+from .deadline import Deadline
 from .endpoints import Endpoints
 from .headers import CONFIG, LEAVING, add_headers
 from .health import health_operations
@@ -62,6 +63,7 @@ def create_app(
         config=config,
         admission=Admission(store=store, clock=clock, config=config, authenticate=authenticate),
         in_flight=InFlight(),
+        deadline=Deadline(config.answer_timeout_s),
         gate=gate,
     )
     # Fixed paths first: aiohttp takes the first match, and {id} matches any word.

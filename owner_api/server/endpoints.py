@@ -1,6 +1,5 @@
 """From an operation to an aiohttp handler: checks, one transaction, the answer after commit."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 import re
@@ -18,6 +17,7 @@ from owner_api.store import Store, Tx
 from .admission import Admission
 from .answers import Rendered, render, respond
 from .auth import require_live
+from .deadline import Deadline
 from .headers import client_address
 from .idempotency import HEADER, InFlight, Ticket
 from .kept import Answers
@@ -38,6 +38,7 @@ class Endpoints:
     config: Config
     admission: Admission
     in_flight: InFlight
+    deadline: Deadline
     answers: Answers = field(default_factory=Answers)
     gate: Callable[[Operation], None] = lambda _operation: None
 
@@ -141,7 +142,7 @@ class Endpoints:
                 ticket.keep(tx, rendered, call.now)
             return rendered
 
-        async with asyncio.timeout(self.config.answer_timeout_s):
+        with self.deadline:
             if route.kind == "command":
                 result = await self.store.write(work)
             else:
