@@ -1,41 +1,24 @@
 """Every request's first and last stop: its operation, its answer or problem, its log line."""
 
-from dataclasses import dataclass
 from time import monotonic
 import uuid
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from owner_api.problems import ProblemCode
 
 from .logs import log_request
+from .paths import Paths
 from .problems import answer, from_exception
 
 
-@dataclass(frozen=True, slots=True)
-class _Fixed:
-    """A path without variables: every request to it has the same match."""
-
-    match: UrlMappingMatchInfo
-    handler: Handler
-
-
 class Front:
-    """Finds fixed paths at once and leaves others to aiohttp; whatever is raised is a problem."""
+    """Finds what is served and leaves the rest to aiohttp; whatever is raised is a problem."""
 
     def __init__(self, app: web.Application, otherwise: Handler) -> None:
         self._otherwise = otherwise
-        self._fixed: dict[tuple[str, str], _Fixed] = {}
-        for resource in app.router.resources():
-            for route in resource:
-                path = resource.canonical
-                if "{" not in path and route.method != hdrs.METH_ANY:
-                    match = UrlMappingMatchInfo({}, route)
-                    match.add_app(app)
-                    match.freeze()
-                    self._fixed[route.method, path] = _Fixed(match, route.handler)
+        self._paths = Paths(app)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, with an id for its problem."""
@@ -65,8 +48,8 @@ class Front:
         return response
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        fixed = self._fixed.get((request.method, request.rel_url.raw_path))
-        if fixed is None or hdrs.EXPECT in request.headers:
+        match = self._paths.find(request.method, request.rel_url.raw_path)
+        if match is None or hdrs.EXPECT in request.headers:
             return await self._otherwise(request)
-        request._match_info = fixed.match  # noqa: SLF001 - aiohttp matches in its own dispatcher only
-        return await fixed.handler(request)
+        request._match_info = match  # noqa: SLF001 - aiohttp matches in its own dispatcher only
+        return await match.handler(request)
