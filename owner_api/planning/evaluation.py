@@ -142,7 +142,7 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     if at_start is not None and at_start.left <= pieces.start <= at_start.right:
         cost_without = at_start.value_at(pieces.start)
     supply = None if cost_without is None else window_supply(pieces, arrive, ahead)
-    block = _block(request)
+    block = block_of(request)
     most = 0
     if supply is not None and block in (None, "currency"):
         most = min(supply.most // pieces.scale.per_sold_wh, allowance_wh(request))
@@ -172,7 +172,8 @@ def allowance_wh(request: QuoteRequest) -> int:
     return min(limit for limit in limits if limit is not None)
 
 
-def _block(request: QuoteRequest) -> Block | None:
+def block_of(request: QuoteRequest) -> Block | None:
+    """Return what forbids the sale before anything is computed."""
     vehicle = request.vehicle
     temperature = vehicle.pack_temperature_c
     if temperature is not None and not COLDEST_PACK_C <= temperature <= HOTTEST_PACK_C:

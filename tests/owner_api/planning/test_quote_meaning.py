@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from owner_api.planning.quote import parse_request, quote
+from owner_api.planning.reach import most_energy_wh
 
 from .instances import random_request
 from .requests import EXAMPLE, ask, changed, example
@@ -326,3 +327,10 @@ def test_a_quote_is_a_value() -> None:
     """Equal requests compare equal, and so do their answers."""
     assert parse_request(EXAMPLE) == parse_request(EXAMPLE)
     assert quote(parse_request(EXAMPLE)) == quote(parse_request(EXAMPLE))
+
+
+def test_what_could_be_sold_is_the_same_when_it_is_asked_without_a_price() -> None:
+    """The figure a vehicle shows is the quote's own, for requests of every kind."""
+    for seed in range(600):
+        request = parse_request(random_request(seed))
+        assert most_energy_wh(request) == quote(request).max_energy_wh, seed

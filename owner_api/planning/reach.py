@@ -1,0 +1,52 @@
+"""How much energy could be sold at all: what must and what can be stored, never what it costs."""
+
+from .evaluation import allowance_wh, block_of
+from .pieces import Pieces, cut
+from .request import QuoteRequest
+
+
+def most_energy_wh(request: QuoteRequest) -> int:
+    """Return only `max_energy_wh` of a checked request's quote.
+
+    The cost curves of a quote begin and end where energy may lie, and those ends move alike
+    whatever anything costs: here they move alone.
+    """
+    if block_of(request) not in (None, "currency"):
+        return 0
+    pieces = cut(request)
+    first, last = pieces.window_pieces()
+    needed, fullest = _needed(pieces, last), _fullest(pieces, first)
+    if needed is None or fullest is None:
+        return 0
+    stored = fullest - needed - sum(pieces.drain[first:last])
+    most = max(0, min(sum(pieces.sellable[first:last]), stored))
+    return min(most // pieces.scale.per_sold_wh, allowance_wh(request))
+
+
+def _needed(pieces: Pieces, at: int) -> int | None:
+    """Return the least that must be stored at edge `at`; None when no plan of the owner holds."""
+    low, high = max(pieces.need, pieces.low[-1]), pieces.high
+    if low > high:
+        return None
+    needed = low
+    for index in range(len(pieces.charge) - 1, -1, -1):
+        low += pieces.drain[index] - pieces.charge[index]
+        high += pieces.drain[index]
+        if pieces.low[index] > high or pieces.high < low:
+            return None
+        low, high = max(low, pieces.low[index]), min(high, pieces.high)
+        if index >= at:
+            needed = low
+    return needed if low <= pieces.start <= high else None
+
+
+def _fullest(pieces: Pieces, at: int) -> int | None:
+    """Return the most that can be stored at edge `at`; None when a lower bound is broken before."""
+    low = high = pieces.start
+    for index in range(at):
+        low -= pieces.drain[index]
+        high += pieces.charge[index] - pieces.drain[index]
+        if pieces.low[index + 1] > high or pieces.high < low:
+            return None
+        low, high = max(low, pieces.low[index + 1]), min(high, pieces.high)
+    return high
