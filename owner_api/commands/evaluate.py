@@ -1,20 +1,21 @@
 """Judge an offer against the owner's limits: first what forbids it, then the exact quote."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, Terms
+from owner_api.planning.request import QuoteRequest
+from owner_api.planning.request_writer import request_to_json
 from owner_api.store.tx import Tx
 
-from . import limits
+from . import limits, planner
 from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
-from .planner import ask
 from .quoting import current_soc, quote_request
 from .records import SessionRecord, VehicleRecord
 from .tariffs import tariff
@@ -34,12 +35,17 @@ class Judgement:
     block: str | None
     reason: Json | None
     answer: Json | None
-    request: Json | None
+    question: QuoteRequest | None
     departure: NextDeparture | None
     soc_pct: Decimal | None
     available_wh: int
     energy_wh: int
     padded_from: datetime | None = None
+
+    @property
+    def request(self) -> Json | None:
+        """The question as it is kept beside a deal: ``v2g.quote-request/1``."""
+        return None if self.question is None else request_to_json(self.question)
 
     @property
     def feasible(self) -> bool:
@@ -82,10 +88,11 @@ def judge(
     # A deal that is judged again may use what was kept back when it was made.
     kept_back = _rounding_pct(vehicle) if leave_out is None else Decimal(0)
     counted = max(Decimal(0), soc - kept_back)
+    prices = tariff(tx, vehicle, now, departure.departure_at)
     request = quote_request(
-        tx, vehicle, session, terms, departure, soc=counted, now=now, leave_out=leave_out
+        tx, vehicle, session, terms, departure, prices, soc=counted, now=now, leave_out=leave_out
     )
-    answer = ask(request)
+    answer = planner.answer(request)
     available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
     wanted = terms.requested_energy_wh
     energy = min(wanted, available)
@@ -93,8 +100,9 @@ def judge(
     reason = answer["reason"]
     if enough and energy != answer["quoted_energy_wh"]:
         # The figures an owner says yes to are those of the energy that is released.
-        smaller = request | {"offer": request["offer"] | {"requested_energy_wh": energy}}
-        answer = ask(smaller) | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
+        smaller = replace(request, offer=replace(request.offer, requested_energy_wh=energy))
+        released = planner.answer(smaller)
+        answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = reason or blocked("energy", wanted, available, "Wh")
     if not enough and not reason:
         reason = blocked("energy", terms.min_energy_wh, available, "Wh")
@@ -104,12 +112,12 @@ def judge(
         block=None if enough else ("energy" if available else "not_available"),
         reason=reason,
         answer=answer,
-        request=request,
+        question=request,
         departure=departure,
         soc_pct=soc,
         available_wh=available,
         energy_wh=energy if enough else 0,
-        padded_from=tariff(tx, vehicle, now, departure.departure_at).padded_from,
+        padded_from=prices.padded_from,
     )
 
 
@@ -129,7 +137,7 @@ def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal |
         block=reason["code"],
         reason=reason,
         answer=None,
-        request=None,
+        question=None,
         departure=departure,
         soc_pct=soc,
         available_wh=0,

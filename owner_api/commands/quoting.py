@@ -1,21 +1,36 @@
 """Turn what is known of a car and an offer into the one question the planner answers."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, Recharge, RewardTerms, Terms
 from owner_api.core.soc import carry
+from owner_api.planning.request import (
+    ChargingPromise,
+    CommittedDischarge,
+    Offer,
+    Preferences,
+    QuoteRequest,
+    TaperStep,
+    Vehicle,
+)
+from owner_api.planning.request_fields import price, ratio, rounded_down, rounded_up
+from owner_api.store.documents import load
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from .edge import Json
 from .limits import budget_left_wh
-from .records import CommitmentRecord, SessionRecord, VehicleRecord
-from .tariffs import tariff
+from .records import Row, SessionRecord, VehicleRecord
+from .tariffs import TariffView
 from .wear_cost import wear_per_kwh
 
 _ISO_LETTERS: Final = 3
+_LIVE_DEALS: Final = (
+    "SELECT commitment_id, start_at, end_at, committed_energy_wh, energy_limit_wh,"
+    " begin_register_wh, last_register_wh, terms FROM commitment WHERE vehicle_id = ?"
+    " AND state IN ('pending_award', 'scheduled', 'active') ORDER BY start_at"
+)
 
 
 def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decimal | None:
@@ -43,73 +58,69 @@ def quote_request(
     session: SessionRecord | None,
     terms: Terms,
     departure: NextDeparture,
+    prices: TariffView,
     *,
     soc: Decimal,
     now: datetime,
     leave_out: str | None = None,
-) -> Json:
-    """Return the ``v2g.quote-request/1`` that asks the planner about ``terms``."""
+) -> QuoteRequest:
+    """Return the question about ``terms`` for the planner.
+
+    Numbers go through the readers of the written form: a deal's question is kept as it was asked,
+    and must read back as the same one, digit for digit.
+    """
     body, preferences = vehicle.body, vehicle.preferences
-    promised = terms.recharge or (session.recharge if session else None)
-    later = preferences.later_refill_price_per_kwh
-    request: Json = {
-        "schema": "v2g.quote-request/1",
-        "now": instant_text(now),
-        "departure_at": instant_text(departure.departure_at),
-        "departure_buffer_s": preferences.departure_buffer_s,
-        "vehicle": {
-            "usable_capacity_wh": body.usable_capacity_wh,
-            "soc_pct": float(max(Decimal(0), soc - preferences.soc_margin_pct)),
-            "max_charge_w": body.max_charge_w,
-            "max_discharge_w": body.max_discharge_w,
-            "charge_efficiency": float(body.charge_efficiency),
-            "discharge_efficiency": float(body.discharge_efficiency),
-        },
-        "preferences": {
-            "soc_floor_pct": float(preferences.soc_floor_pct),
-            "soc_ceiling_pct": float(preferences.soc_ceiling_pct),
-            "soc_min_departure_pct": float(departure.soc_min_departure_pct),
-            "degradation_cost_per_kwh": wear_per_kwh(vehicle),
-            "min_price_per_kwh": str(preferences.min_price_per_kwh),
-        },
-        "tariff": tariff(tx, vehicle, now, departure.departure_at).entries,
-        "charging": charging_entries(promised) if promised and promised.guaranteed else [],
-        "commitments": fixed_deals(tx, vehicle, leave_out),
-        "currency": _planned_currency(vehicle),
-        "offer": {
-            "start_at": instant_text(max(terms.start_at, now)),
-            "end_at": instant_text(terms.end_at),
-            "requested_energy_wh": terms.requested_energy_wh,
-            "min_energy_wh": min(terms.min_energy_wh, terms.requested_energy_wh),
-            "max_discharge_w": terms.max_discharge_w,
-            **_pay(vehicle, terms.reward),
-        },
-    }
-    if promised is None and session is not None and session.meter == "owner":
-        # At the owner's own charger this agent promises the charging itself.
-        del request["charging"]
-    if later is not None:
-        request["later_refill_price_per_kwh"] = str(later)
-    if body.taper:
-        request["taper"] = [
-            {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
+    return QuoteRequest(
+        now=now,
+        departure_at=departure.departure_at.astimezone(UTC),
+        departure_buffer_s=preferences.departure_buffer_s,
+        vehicle=Vehicle(
+            usable_capacity_wh=body.usable_capacity_wh,
+            soc_pct=rounded_down(float(max(Decimal(0), soc - preferences.soc_margin_pct))),
+            max_charge_w=body.max_charge_w,
+            max_discharge_w=body.max_discharge_w,
+            charge_efficiency=ratio(float(body.charge_efficiency)),
+            discharge_efficiency=ratio(float(body.discharge_efficiency)),
+        ),
+        preferences=Preferences(
+            soc_floor_pct=rounded_up(float(preferences.soc_floor_pct)),
+            soc_ceiling_pct=rounded_down(float(preferences.soc_ceiling_pct)),
+            soc_min_departure_pct=rounded_up(float(departure.soc_min_departure_pct)),
+            degradation_cost_per_kwh=wear_per_kwh(vehicle),
+            min_price_per_kwh=preferences.min_price_per_kwh,
+        ),
+        tariff=prices.entries,
+        later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
+        charging=_charging(session, terms),
+        taper=tuple(
+            TaperStep(
+                from_soc_pct=rounded_down(float(step.from_soc_pct)), max_charge_w=step.max_charge_w
+            )
             for step in body.taper
-        ]
-    budget = budget_left_wh(tx, vehicle, max(now, terms.start_at), leave_out)
-    if budget is not None:
-        request["budget_left_wh"] = budget
-    return request
+        ),
+        commitments=fixed_deals(tx, vehicle, leave_out),
+        budget_left_wh=budget_left_wh(tx, vehicle, max(now, terms.start_at), leave_out),
+        currency=_planned_currency(vehicle),
+        offer=Offer(
+            start_at=max(terms.start_at, now),
+            end_at=terms.end_at,
+            requested_energy_wh=terms.requested_energy_wh,
+            min_energy_wh=min(terms.min_energy_wh, terms.requested_energy_wh),
+            max_discharge_w=terms.max_discharge_w,
+            currency=_planned_currency(vehicle),
+            **_pay(terms.reward),
+        ),
+    )
 
 
-def _pay(vehicle: VehicleRecord, reward: RewardTerms) -> Json:
+def _pay(reward: RewardTerms) -> dict[str, Any]:
     """Return what counts toward the net: cash only; other rewards stand beside it (design §5)."""
-    cash = reward.kind == "cash"
-    capped = cash and reward.cap_minor is not None
+    if reward.kind != "cash":
+        return {"price_per_kwh": Decimal(0)}
     return {
-        "price_per_kwh": reward.price_per_kwh if cash else "0",
-        "currency": _planned_currency(vehicle),
-        "fixed_minor": reward.fixed_minor if cash else 0,
-        **({"cap_minor": reward.cap_minor} if capped else {}),
+        "price_per_kwh": price(reward.price_per_kwh),
+        "fixed_minor": reward.fixed_minor,
+        "cap_minor": reward.cap_minor,
     }
 
 
@@ -118,7 +129,16 @@ def _planned_currency(vehicle: VehicleRecord) -> str:
     return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
-def charging_entries(promise: Recharge) -> list[Json]:
+def _charging(session: SessionRecord | None, terms: Terms) -> tuple[ChargingPromise, ...] | None:
+    """Return the charging that somebody has promised; None where this agent does it itself."""
+    promised = terms.recharge or (session.recharge if session else None)
+    if promised is None:
+        # At the owner's own charger this agent promises the charging.
+        return None if session is not None and session.meter == "owner" else ()
+    return _latest(promised) if promised.guaranteed else ()
+
+
+def _latest(promise: Recharge) -> tuple[ChargingPromise, ...]:
     """Return what a guaranteed recharge promises at any time: its latest possible stretch.
 
     All of ``energy_wh`` by ``by`` at no more than ``max_w`` only binds the park to charge in the
@@ -128,26 +148,36 @@ def charging_entries(promise: Recharge) -> list[Json]:
     start = max(promise.start_at, promise.by - stretch)
     if start >= promise.by:
         # Less than a second's worth of charging promises nothing.
-        return []
-    entry = {
-        "start_at": instant_text(start),
-        "end_at": instant_text(promise.by),
-        "max_w": promise.max_w,
-        "price_per_kwh": str(promise.price_per_kwh),
-    }
-    return [entry]
+        return ()
+    return (
+        ChargingPromise(
+            start_at=start,
+            end_at=promise.by,
+            max_w=promise.max_w,
+            price_per_kwh=promise.price_per_kwh,
+        ),
+    )
 
 
-def fixed_deals(tx: Tx, vehicle: VehicleRecord, leave_out: str | None = None) -> list[Json]:
+def fixed_deals(
+    tx: Tx, vehicle: VehicleRecord, leave_out: str | None = None
+) -> tuple[CommittedDischarge, ...]:
     """Return the vehicle's other live deals, which any plan must keep."""
-    deals = CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
-    return [
-        {
-            "start_at": instant_text(deal.start_at),
-            "end_at": instant_text(deal.end_at),
-            "energy_wh": max(0, deal.energy_limit_wh - deal.delivered_wh),
-            "max_discharge_w": deal.terms.max_discharge_w,
-        }
-        for deal in deals
-        if deal.commitment_id != leave_out
-    ]
+    return tuple(
+        CommittedDischarge(
+            start_at=decode(row["start_at"]),
+            end_at=decode(row["end_at"]),
+            energy_wh=_left_wh(row),
+            max_discharge_w=load(Terms, row["terms"]).max_discharge_w,
+        )
+        for row in tx.all(_LIVE_DEALS, vehicle.vehicle_id)
+        if row["commitment_id"] != leave_out
+    )
+
+
+def _left_wh(row: Row) -> int:
+    """Return the energy (Wh) that a deal may still give, by its meter."""
+    begin, last = row["begin_register_wh"], row["last_register_wh"]
+    given = 0 if begin is None or last is None else max(0, last - begin)
+    left: int = row["energy_limit_wh"] - min(row["committed_energy_wh"], given)
+    return max(0, left)

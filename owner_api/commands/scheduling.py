@@ -6,6 +6,7 @@ from typing import Final
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture
+from owner_api.planning.request_writer import commitments_to_json, tariff_to_json
 from owner_api.planning.schedule import plan_charging
 from owner_api.planning.schedule_json import schedule_to_json
 from owner_api.planning.schedule_request_json import parse_schedule_request
@@ -92,12 +93,12 @@ def _request(
             "soc_min_departure_pct": float(departure.soc_min_departure_pct),
             "soc_target_departure_pct": float(preferences.soc_target_departure_pct),
         },
-        "tariff": prices.entries,
+        "tariff": tariff_to_json(prices.entries),
         "taper": [
             {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
             for step in body.taper
         ],
-        "commitments": fixed_deals(tx, vehicle),
+        "commitments": commitments_to_json(fixed_deals(tx, vehicle)),
         "reading_error_pct": float(min(preferences.soc_margin_pct, _LARGEST_ERROR_PCT)),
     }
     if preferences.later_refill_price_per_kwh is not None:

@@ -7,10 +7,10 @@ from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
+from owner_api.planning.request import TariffEntry
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from .edge import Json
 from .records import VehicleRecord
 
 # A reported price holds until the next one; the last one for no longer than this.
@@ -22,7 +22,7 @@ _KEEP: Final = timedelta(days=2)
 class TariffView:
     """Prices from before now to the leave time, and from when on they are only assumed."""
 
-    entries: list[Json]
+    entries: tuple[TariffEntry, ...]
     padded_from: datetime | None = None
 
 
@@ -40,37 +40,37 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
         now - _KEEP,
         until,
     )
-    known = [(decode(row["start_at"]), str(row["price_per_kwh"])) for row in rows]
+    known = [(decode(row["start_at"]), Decimal(row["price_per_kwh"])) for row in rows]
     if not known or known[0][0] > now:
         return TariffView(_bands(vehicle, now, until))
     ends = known[-1][0] + _LAST_HOLDS
     if ends >= until:
         return TariffView(_current(known, now))
-    prices = [price for _, price in known]
+    prices = [each for _, each in known]
     if ends <= now:
-        prices += [str(band.price_per_kwh) for band in vehicle.preferences.tariff.bands]
-    assumed = (ends, max(prices, key=Decimal))
+        prices += [band.price_per_kwh for band in vehicle.preferences.tariff.bands]
+    assumed = (ends, max(prices))
     return TariffView(_current([*known, assumed], now), padded_from=ends)
 
 
-def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> list[Json]:
+def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> tuple[TariffEntry, ...]:
     """Return the daily bands as instants, in time order; DST moves them with the local clock."""
     first = now.astimezone(vehicle.zone).date() - timedelta(days=1)
     last = until.astimezone(vehicle.zone).date()
-    found: dict[datetime, str] = {}
+    found: dict[datetime, Decimal] = {}
     for ahead in range((last - first).days + 1):
         day = first + timedelta(days=ahead)
         for band in vehicle.preferences.tariff.bands:
             local = datetime.combine(day, band.start, tzinfo=vehicle.zone)
-            found[local.astimezone(now.tzinfo)] = str(band.price_per_kwh)
+            found[local.astimezone(now.tzinfo)] = band.price_per_kwh
     return _current(sorted(found.items()), now)
 
 
-def _current(ordered: list[tuple[datetime, str]], now: datetime) -> list[Json]:
+def _current(ordered: list[tuple[datetime, Decimal]], now: datetime) -> tuple[TariffEntry, ...]:
     """Return the entry that holds now and all later ones."""
     earlier = sum(1 for at, _ in ordered if at <= now)
     kept = ordered[max(0, earlier - 1) :]
-    return [{"start_at": instant_text(at), "price_per_kwh": price} for at, price in kept]
+    return tuple(TariffEntry(start_at=at, price_per_kwh=each) for at, each in kept)
 
 
 def report(tx: Tx, call: Call) -> Reply:

@@ -7,14 +7,15 @@ from owner_api.core.canonical import instant_text
 from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.machine import CommitmentState
 from owner_api.core.model import NextDeparture, RewardTerms, Terms, WarrantyPolicy
+from owner_api.planning.reach import most_energy_wh
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
 from .leaving import departure_in_force
 from .limits import budget_left_wh
-from .planner import most_energy_wh
 from .quoting import current_soc, quote_request
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
+from .tariffs import tariff
 from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
@@ -159,7 +160,8 @@ def _available(
         max_discharge_w=power,
         reward=RewardTerms(kind="cash", currency=vehicle.currency, price_per_kwh="0"),
     )
-    request = quote_request(tx, vehicle, session, terms, departure, soc=soc, now=now)
+    prices = tariff(tx, vehicle, now, departure.departure_at)
+    request = quote_request(tx, vehicle, session, terms, departure, prices, soc=soc, now=now)
     found = most_energy_wh(request)
     budget = budget_left_wh(tx, vehicle, now)
     return found if budget is None else min(found, budget)

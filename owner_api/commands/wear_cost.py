@@ -25,13 +25,17 @@ def wear_band(body: Vehicle) -> dict[str, str]:
     """
     prices = _band(body.chemistry, str(body.pack_price_per_kwh))
     names = ("low", "default", "high")
-    return {
-        name: str((price / body.discharge_efficiency).quantize(_STEP, rounding=ROUND_UP))
-        for name, price in zip(names, prices, strict=True)
-    }
+    return {name: str(_per_ac_kwh(price, body)) for name, price in zip(names, prices, strict=True)}
 
 
-def wear_per_kwh(vehicle: VehicleRecord) -> str:
-    """Return the wear price that quotes use, per AC kWh sold, as a decimal string."""
-    told = vehicle.preferences.degradation_cost_per_kwh
-    return str(told) if told is not None else wear_band(vehicle.body)["default"]
+def _per_ac_kwh(price: Decimal, body: Vehicle) -> Decimal:
+    return (price / body.discharge_efficiency).quantize(_STEP, rounding=ROUND_UP)
+
+
+def wear_per_kwh(vehicle: VehicleRecord) -> Decimal:
+    """Return the wear price that quotes use, per AC kWh sold."""
+    told, body = vehicle.preferences.degradation_cost_per_kwh, vehicle.body
+    if told is not None:
+        return told
+    _, default, _ = _band(body.chemistry, str(body.pack_price_per_kwh))
+    return _per_ac_kwh(default, body)

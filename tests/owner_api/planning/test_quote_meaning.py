@@ -7,6 +7,7 @@ import pytest
 
 from owner_api.planning.quote import parse_request, quote
 from owner_api.planning.reach import most_energy_wh
+from owner_api.planning.request_writer import request_to_json
 
 from .instances import random_request
 from .requests import EXAMPLE, ask, changed, example
@@ -334,3 +335,28 @@ def test_what_could_be_sold_is_the_same_when_it_is_asked_without_a_price() -> No
     for seed in range(600):
         request = parse_request(random_request(seed))
         assert most_energy_wh(request) == quote(request).max_energy_wh, seed
+
+
+def test_a_request_that_is_written_reads_back_as_the_same_one() -> None:
+    """Promise 9: what is kept beside a deal is the question that was answered."""
+    for seed in range(600):
+        request = parse_request(random_request(seed))
+        again = parse_request(json.loads(json.dumps(request_to_json(request))))
+        assert again == request, seed
+        assert quote(again) == quote(request), seed
+        assert repr(parse_request(request_to_json(again))) == repr(again), seed
+    rich = changed(
+        EXAMPLE,
+        {
+            "/vehicle/pack_temperature_c": 21.5,
+            "/vehicle/warranty_discharge_policy": "capped",
+            "/vehicle/warranty_left_wh": 9_000,
+            "/taper": [{"from_soc_pct": 80.5, "max_charge_w": 3_000}],
+            "/offer/fixed_minor": 12,
+            "/offer/cap_minor": 500,
+            "/budget_left_wh": 7_000,
+            "/currency": "CNY",
+        },
+    )
+    asked = parse_request(rich)
+    assert parse_request(request_to_json(asked)) == asked
