@@ -16,7 +16,7 @@ from . import limits, planner
 from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
-from .quoting import current_soc, quote_request
+from .quoting import current_soc, live_deals, quote_request
 from .records import SessionRecord, VehicleRecord
 from .tariffs import tariff
 
@@ -90,7 +90,16 @@ def judge(
     counted = max(Decimal(0), soc - kept_back)
     prices = tariff(tx, vehicle, now, departure.departure_at)
     request = quote_request(
-        tx, vehicle, session, terms, departure, prices, soc=counted, now=now, leave_out=leave_out
+        tx,
+        vehicle,
+        session,
+        terms,
+        departure,
+        prices=prices.entries,
+        deals=live_deals(tx, vehicle.vehicle_id),
+        soc=counted,
+        now=now,
+        leave_out=leave_out,
     )
     answer = planner.answer(request)
     available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH

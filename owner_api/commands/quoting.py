@@ -1,8 +1,9 @@
 """Turn what is known of a car and an offer into the one question the planner answers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from owner_api.core.model import NextDeparture, Recharge, RewardTerms, Terms
 from owner_api.core.soc import carry
@@ -13,6 +14,7 @@ from owner_api.planning.request import (
     Preferences,
     QuoteRequest,
     TaperStep,
+    TariffEntry,
     Vehicle,
 )
 from owner_api.planning.request_fields import price, ratio, rounded_down, rounded_up
@@ -22,12 +24,11 @@ from owner_api.store.tx import Tx
 
 from .limits import budget_left_wh
 from .records import Row, SessionRecord, VehicleRecord
-from .tariffs import TariffView
 from .wear_cost import wear_per_kwh
 
 _ISO_LETTERS: Final = 3
 _LIVE_DEALS: Final = (
-    "SELECT commitment_id, start_at, end_at, committed_energy_wh, energy_limit_wh,"
+    "SELECT commitment_id, state, start_at, end_at, committed_energy_wh, energy_limit_wh,"
     " begin_register_wh, last_register_wh, terms FROM commitment WHERE vehicle_id = ?"
     " AND state IN ('pending_award', 'scheduled', 'active') ORDER BY start_at"
 )
@@ -58,13 +59,14 @@ def quote_request(
     session: SessionRecord | None,
     terms: Terms,
     departure: NextDeparture,
-    prices: TariffView,
     *,
+    prices: tuple[TariffEntry, ...],
+    deals: Iterable[LiveDeal],
     soc: Decimal,
     now: datetime,
     leave_out: str | None = None,
 ) -> QuoteRequest:
-    """Return the question about ``terms`` for the planner.
+    """Return the question about ``terms`` for the planner; any plan must keep the other ``deals``.
 
     Numbers go through the readers of the written form: a deal's question is kept as it was asked,
     and must read back as the same one, digit for digit.
@@ -89,7 +91,7 @@ def quote_request(
             degradation_cost_per_kwh=wear_per_kwh(vehicle),
             min_price_per_kwh=preferences.min_price_per_kwh,
         ),
-        tariff=prices.entries,
+        tariff=prices,
         later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
         charging=_charging(session, terms),
         taper=tuple(
@@ -98,7 +100,7 @@ def quote_request(
             )
             for step in body.taper
         ),
-        commitments=fixed_deals(tx, vehicle, leave_out),
+        commitments=tuple(deal.fixed for deal in deals if deal.commitment_id != leave_out),
         budget_left_wh=budget_left_wh(tx, vehicle, max(now, terms.start_at), leave_out),
         currency=_planned_currency(vehicle),
         offer=Offer(
@@ -159,20 +161,29 @@ def _latest(promise: Recharge) -> tuple[ChargingPromise, ...]:
     )
 
 
-def fixed_deals(
-    tx: Tx, vehicle: VehicleRecord, leave_out: str | None = None
-) -> tuple[CommittedDischarge, ...]:
-    """Return the vehicle's other live deals, which any plan must keep."""
-    return tuple(
-        CommittedDischarge(
-            start_at=decode(row["start_at"]),
-            end_at=decode(row["end_at"]),
-            energy_wh=_left_wh(row),
-            max_discharge_w=load(Terms, row["terms"]).max_discharge_w,
+class LiveDeal(NamedTuple):
+    """A commitment that has not ended: its state, and what any plan must keep of it."""
+
+    commitment_id: str
+    state: str
+    fixed: CommittedDischarge
+
+
+def live_deals(tx: Tx, vehicle_id: str) -> list[LiveDeal]:
+    """Return the vehicle's live deals as far as a plan or a status needs them, earliest first."""
+    return [
+        LiveDeal(
+            row["commitment_id"],
+            row["state"],
+            CommittedDischarge(
+                start_at=decode(row["start_at"]),
+                end_at=decode(row["end_at"]),
+                energy_wh=_left_wh(row),
+                max_discharge_w=load(Terms, row["terms"]).max_discharge_w,
+            ),
         )
-        for row in tx.all(_LIVE_DEALS, vehicle.vehicle_id)
-        if row["commitment_id"] != leave_out
-    )
+        for row in tx.all(_LIVE_DEALS, vehicle_id)
+    ]
 
 
 def _left_wh(row: Row) -> int:

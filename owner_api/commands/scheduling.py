@@ -16,7 +16,7 @@ from owner_api.store.tx import Tx
 from . import chargers
 from .edge import Json
 from .leaving import departure_in_force
-from .quoting import current_soc, fixed_deals
+from .quoting import current_soc, live_deals
 from .records import VehicleRecord
 from .tariffs import TariffView, tariff
 from .vehicle_views import open_session
@@ -98,7 +98,9 @@ def _request(
             {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
             for step in body.taper
         ],
-        "commitments": commitments_to_json(fixed_deals(tx, vehicle)),
+        "commitments": commitments_to_json(
+            deal.fixed for deal in live_deals(tx, vehicle.vehicle_id)
+        ),
         "reading_error_pct": float(min(preferences.soc_margin_pct, _LARGEST_ERROR_PCT)),
     }
     if preferences.later_refill_price_per_kwh is not None:

@@ -1,6 +1,7 @@
 """What an owner sees of the own cars and chargers: status, reason, energy to offer, preferences."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from owner_api.core.canonical import instant_text
@@ -8,14 +9,14 @@ from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.machine import CommitmentState
 from owner_api.core.model import NextDeparture, RewardTerms, Terms, WarrantyPolicy
 from owner_api.planning.reach import most_energy_wh
+from owner_api.planning.request import TariffEntry
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
 from .leaving import departure_in_force
 from .limits import budget_left_wh
-from .quoting import current_soc, quote_request
-from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
-from .tariffs import tariff
+from .quoting import LiveDeal, current_soc, live_deals, quote_request
+from .records import Row, SessionRecord, VehicleRecord
 from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
@@ -36,7 +37,8 @@ def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
     live = vehicle.live
     session = open_session(tx, vehicle.vehicle_id)
     departure = departure_in_force(tx, vehicle, session, now)
-    status, reason = _status(tx, vehicle, session, departure is not None, now)
+    deals = live_deals(tx, vehicle.vehicle_id)
+    status, reason = _status(tx, vehicle, session, deals, departure is not None, now)
     soc = current_soc(vehicle, session)
     available = 0 if status == "discharging" else None
     if available is None and reason in (
@@ -46,7 +48,7 @@ def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
         "unbound_session",
         "no_agreement",
     ):
-        available = _available(tx, vehicle, session, departure, now)
+        available = _available(tx, vehicle, session, departure, deals, now)
     if status == "idle" and available == 0:
         reason = "nothing_to_sell"
     shown_soc = None
@@ -84,13 +86,13 @@ def _status(  # noqa: PLR0911 - one return per status, in the order that people 
     tx: Tx,
     vehicle: VehicleRecord,
     session: SessionRecord | None,
+    deals: list[LiveDeal],
     departure_known: bool,  # noqa: FBT001 - named at its only call
     now: datetime,
 ) -> tuple[str, str | None]:
     live, preferences = vehicle.live, vehicle.preferences
-    deals = CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
     power = _power(live.power_w, session) or 0
-    if any(deal.state is CommitmentState.ACTIVE for deal in deals):
+    if any(deal.state == CommitmentState.ACTIVE for deal in deals):
         return "discharging", None
     if deals:
         return "scheduled", None
@@ -140,6 +142,7 @@ def _available(
     vehicle: VehicleRecord,
     session: SessionRecord | None,
     departure: NextDeparture | None,
+    deals: list[LiveDeal],
     now: datetime,
 ) -> int | None:
     """Return the energy (Wh) the vehicle could sell between now and its leave time."""
@@ -160,8 +163,18 @@ def _available(
         max_discharge_w=power,
         reward=RewardTerms(kind="cash", currency=vehicle.currency, price_per_kwh="0"),
     )
-    prices = tariff(tx, vehicle, now, departure.departure_at)
-    request = quote_request(tx, vehicle, session, terms, departure, prices, soc=soc, now=now)
+    request = quote_request(
+        tx,
+        vehicle,
+        session,
+        terms,
+        departure,
+        # Prices do not decide what fits.
+        prices=(TariffEntry(start_at=now, price_per_kwh=Decimal(0)),),
+        deals=deals,
+        soc=soc,
+        now=now,
+    )
     found = most_energy_wh(request)
     budget = budget_left_wh(tx, vehicle, now)
     return found if budget is None else min(found, budget)
