@@ -12,9 +12,14 @@ from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleR
 def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> tuple[VehicleRecord, Json]:
     """Tell the owner how the vehicle stands now; returns its record and what was told."""
     record = VehicleRecord.find(tx, vehicle_id)
+    return record, vehicle_as(tx, record, now)
+
+
+def vehicle_as(tx: Tx, record: VehicleRecord, now: datetime) -> Json:
+    """Tell the owner how a vehicle stands whose row was read in this transaction."""
     shown = vehicle_views.vehicle_view(tx, record, now)
     tx.emit(record.owner_id, "vehicle.updated", now, shown)
-    return record, shown
+    return shown
 
 
 def session(tx: Tx, session_id: str, now: datetime) -> None:
@@ -53,6 +58,22 @@ def commitment(
         tx.emit(record.park_id, name, now, park_views.commitment_view(record))
     tx.emit(record.owner_id, name, now, owner_views.commitment_view(tx, record, now))
     return record
+
+
+def new_commitment(
+    tx: Tx,
+    record: CommitmentRecord,
+    accepted: OfferRecord,
+    at: SessionRecord,
+    of: VehicleRecord,
+    now: datetime,
+) -> None:
+    """Tell both sides of a deal that was made from these records just now."""
+    name = f"commitment.{record.state}"
+    journal.commitment(tx, record, name, now)
+    tx.emit(record.park_id, name, now, park_views.commitment_view(record))
+    shown = owner_views.deal_view(tx, record, now, offer=accepted, session=at, vehicle=of)
+    tx.emit(record.owner_id, name, now, shown)
 
 
 def settlement(tx: Tx, row: Row, now: datetime) -> None:

@@ -102,12 +102,27 @@ def commitment_view(tx: Tx, deal: CommitmentRecord, now: datetime) -> Json:
     offer = OfferRecord.find(tx, deal.offer_id)
     session = SessionRecord.find(tx, deal.session_id)
     vehicle = VehicleRecord.kept(tx, deal.vehicle_id)
+    return deal_view(tx, deal, now, offer=offer, session=session, vehicle=vehicle)
+
+
+def deal_view(
+    tx: Tx,
+    deal: CommitmentRecord,
+    now: datetime,
+    *,
+    offer: OfferRecord,
+    session: SessionRecord,
+    vehicle: VehicleRecord | None,
+) -> Json:
+    """Return a deal beside the records it belongs to."""
     soc = current_soc(vehicle, session) if vehicle else None
     reward = deal.terms.reward
     earned = Decimal(deal.delivered_wh) * Decimal(reward.price_per_kwh) / 1000
     stop = deal.stop
     waiting = stop is not None and stop.confirmed_at is None and stop.stopped_at is None
-    settlement = tx.one("SELECT * FROM settlement WHERE settlement_id = ?", deal.settlement_id)
+    settlement = None
+    if deal.settlement_id is not None:
+        settlement = tx.one("SELECT * FROM settlement WHERE settlement_id = ?", deal.settlement_id)
     return {
         "commitment_id": deal.commitment_id,
         "offer_id": deal.offer_id,
