@@ -13,8 +13,8 @@ from owner_api.core.model import CounterTerms, Departure
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import announce, decisions, evaluations, vehicles
-from .edge import build
+from . import announce, dealing, decisions, evaluations, vehicles
+from .edge import Json, build
 from .evaluate import evaluation_view, judge
 from .owner_views import offer_view
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -57,15 +57,12 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
-        changed = _accept(tx, call, offer, vehicle)
-    elif to is OfferState.COUNTERED:
+        return Reply(body=_accept(tx, call, offer, vehicle), status=201)
+    if to is OfferState.COUNTERED:
         changed = _counter(tx, call, offer, vehicle)
     else:
         changed = decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
     _, shown = announce.offer(tx, changed, call.now)
-    # Only a yes reserves energy: after any other answer the vehicle stands as before.
-    if to is OfferState.ACCEPTED:
-        announce.vehicle(tx, vehicle.vehicle_id, call.now)
     return Reply(body=shown, status=201)
 
 
@@ -79,16 +76,16 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
         )
 
 
-def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:
-    """Judge once more with what is known now, then make the deal."""
+def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> Json | None:
+    """Judge once more with what is known now, then make the deal; return what the owner is told."""
     body = call.body
     session = SessionRecord.find(tx, offer.session_id)
     named = body.get("departure_at")
     judged = judge(tx, vehicle, session, offer.terms, call.now, named_departure=named)
     wanted = body.get("energy_wh", judged.energy_wh)
     low = min(offer.terms.min_energy_wh, offer.terms.requested_energy_wh)
+    shown = evaluation_view(vehicle, judged, offer.terms, call.now)
     if not judged.feasible:
-        shown = evaluation_view(vehicle, judged, offer.terms, call.now)
         reason = str((judged.reason or {}).get("code", judged.block))
         code = _BLOCK_PROBLEMS.get(reason, ProblemCode.NOT_FEASIBLE)
         raise Problem(code, f"The offer cannot be kept: {reason}.", current=shown)
@@ -99,12 +96,19 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> O
     if named:
         departures = vehicles.named(vehicle, Departure(departure_at=named))
         vehicles.set_departures(tx, vehicle, departures, call.now)
-    shown = evaluation_view(vehicle, judged, offer.terms, call.now)
-    offer = offer.changed(tx, **evaluations.columns(shown, vehicle))
-    offer = decisions.record(
-        tx, call, offer, vehicle, "accept", method=body["method"], energy_wh=wanted
+        vehicle = VehicleRecord.find(tx, vehicle.vehicle_id)
+    _, told = dealing.agree(
+        tx,
+        call,
+        offer,
+        vehicle,
+        session,
+        judged,
+        shown=shown,
+        energy_wh=wanted,
+        method=body["method"],
     )
-    return decisions.commit(tx, call, offer, vehicle, judged, wanted)
+    return told
 
 
 def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:

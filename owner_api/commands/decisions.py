@@ -1,22 +1,17 @@
-"""What an answer leaves behind: the decision, and for a yes the deal."""
+"""What an answer leaves behind: the decision; for a yes there is a deal as well."""
 
-from datetime import timedelta
+from collections.abc import Mapping
 from decimal import Decimal
 
 from owner_api.calls import Call
-from owner_api.core.canonical import sha256
-from owner_api.core.machine import (
-    CommitmentState,
-    OfferState,
-    award_deadline,
-)
+from owner_api.core.machine import OfferState
 from owner_api.core.model import CounterTerms, Decision, Rule
-from owner_api.store.documents import dump, dump_known, to_json
+from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
-from . import announce, journal
+from . import journal
 from .edge import Json, build
-from .evaluate import RELEASED_STEP_WH, Judgement
+from .evaluate import RELEASED_STEP_WH
 from .records import OfferRecord, VehicleRecord
 
 
@@ -50,8 +45,12 @@ def record(
     energy_wh: int | None = None,
     counter: CounterTerms | None = None,
     rule: Rule | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> OfferRecord:
-    """Write the decision and move the offer; from here on it cannot be unsaid, only revoked."""
+    """Write the decision and move the offer; from here on it cannot be unsaid, only revoked.
+
+    ``more`` are columns of the offer that change with it.
+    """
     states = {
         "accept": OfferState.ACCEPTED,
         "decline": OfferState.DECLINED,
@@ -91,46 +90,5 @@ def record(
         state_reason="rule" if rule else None,
         decision=text,
         updated_at=call.now,
+        **(more or {}),
     )
-
-
-def commit(
-    tx: Tx,
-    call: Call,
-    offer: OfferRecord,
-    vehicle: VehicleRecord,
-    judged: Judgement,
-    energy_wh: int,
-) -> OfferRecord:
-    """Make the deal, whose energy is reserved from this moment; returns the offer that has it."""
-    commitment_id = call.new_id("com")
-    terms = offer.terms
-    lead = timedelta(seconds=call.config.award_lead_s)
-    deadline = award_deadline(terms.start_at, terms.end_at, call.now, lead)
-    tx.insert(
-        "commitment",
-        commitment_id=commitment_id,
-        offer_id=offer.offer_id,
-        session_id=offer.session_id,
-        vehicle_id=vehicle.vehicle_id,
-        owner_id=vehicle.owner_id,
-        park_id=offer.park_id,
-        state=CommitmentState.PENDING_AWARD.value,
-        consented_energy_wh=energy_wh,
-        committed_energy_wh=energy_wh,
-        energy_limit_wh=energy_wh,
-        start_at=terms.start_at,
-        end_at=terms.end_at,
-        award_by=deadline,
-        decided_at=call.now,
-        terms=dump(terms),
-        terms_sha256=sha256(terms),
-        quote_request=to_json(judged.request).decode(),
-        soc_floor_pct=str(vehicle.preferences.soc_floor_pct),
-        last_seq=0,
-        setpoint_w=0,
-        worst_setpoint_w=0,
-    )
-    dealt = offer.changed(tx, commitment_id=commitment_id)
-    announce.commitment(tx, commitment_id, call.now)
-    return dealt

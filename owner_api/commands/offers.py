@@ -131,8 +131,9 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     if unwanted is not None:
         return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, unwanted), call.now, **kept)
     if rule and judged.feasible:
-        offer = offer.changed(tx, **kept)
-        return rule_consent.accept_by_rule(tx, call, offer, vehicle, session, judged, rule)
+        return rule_consent.accept_by_rule(
+            tx, call, offer, vehicle, session, judged, evaluation, rule
+        )
     return _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
 
 

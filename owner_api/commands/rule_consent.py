@@ -17,7 +17,7 @@ from owner_api.core.money import minor_digits
 from owner_api.core.rules import Case, first_match
 from owner_api.store.tx import Tx
 
-from . import announce, decisions, evaluations
+from . import announce, dealing, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -64,19 +64,28 @@ def accept_by_rule(
     vehicle: VehicleRecord,
     session: SessionRecord,
     judged: Judgement,
+    shown: Json,
     rule: Rule,
 ) -> Json:
-    """Say the yes that the owner wrote down; returns what the park was told."""
+    """Say the yes that the owner wrote down; returns what the park was told.
+
+    ``shown`` is what the owner sees of the judgement.
+    """
     assert session.vehicle_id == vehicle.vehicle_id
     move = decide_offer(evaluations.facts(offer), Judged(OfferState.ACCEPTED, "rule"), call.now)
     assert isinstance(move, Moved)
-    energy = judged.energy_wh
-    accepted = decisions.record(
-        tx, call, offer, vehicle, "accept", method="rule", energy_wh=energy, rule=rule
+    for_park, _ = dealing.agree(
+        tx,
+        call,
+        offer,
+        vehicle,
+        session,
+        judged,
+        shown=shown,
+        energy_wh=judged.energy_wh,
+        method="rule",
+        rule=rule,
     )
-    dealt = decisions.commit(tx, call, accepted, vehicle, judged, energy)
-    for_park, _ = announce.offer(tx, dealt, call.now)
-    announce.vehicle(tx, vehicle.vehicle_id, call.now)
     return for_park
 
 
