@@ -15,6 +15,7 @@ from owner_api.store.tx import Tx
 from . import announce, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
+from .quoting import new_deal
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
 
 # Everything of a deal that only its delivery will tell.
@@ -69,7 +70,8 @@ def agree(
     deal = _reserve(tx, call, accepted, vehicle, judged, energy_wh)
     announce.new_commitment(tx, deal, accepted, session, vehicle, call.now)
     told = announce.offer(tx, accepted, call.now)
-    announce.vehicle_as(tx, vehicle, call.now)
+    deals = [*judged.deals, new_deal(deal)]
+    announce.vehicle_at(tx, vehicle, session, deals, call.now)
     return told
 
 

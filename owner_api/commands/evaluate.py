@@ -16,7 +16,7 @@ from . import limits, planner
 from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
-from .quoting import current_soc, live_deals, quote_request
+from .quoting import LiveDeal, current_soc, live_deals, quote_request
 from .records import SessionRecord, VehicleRecord
 from .tariffs import tariff
 
@@ -30,12 +30,16 @@ _FINEST_PCT: Final = Decimal("0.0001")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """The verdict on one offer: a block, or a quote and the energy that may be released."""
+    """The verdict on one offer: a block, or a quote and the energy that may be released.
+
+    ``deals`` are the vehicle's live ones that the quote keeps.
+    """
 
     block: str | None
     reason: Json | None
     answer: Json | None
     question: QuoteRequest | None
+    deals: list[LiveDeal]
     departure: NextDeparture | None
     soc_pct: Decimal | None
     available_wh: int
@@ -89,6 +93,7 @@ def judge(
     kept_back = _rounding_pct(vehicle) if leave_out is None else Decimal(0)
     counted = max(Decimal(0), soc - kept_back)
     prices = tariff(tx, vehicle, now, departure.departure_at)
+    deals = live_deals(tx, vehicle.vehicle_id)
     request = quote_request(
         tx,
         vehicle,
@@ -96,12 +101,12 @@ def judge(
         terms,
         departure,
         prices=prices.entries,
-        deals=live_deals(tx, vehicle.vehicle_id),
+        deals=deals,
         soc=counted,
         now=now,
         leave_out=leave_out,
     )
-    answer = planner.answer(request)
+    answer = planner.judgement(request)
     available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
     wanted = terms.requested_energy_wh
     energy = min(wanted, available)
@@ -110,7 +115,7 @@ def judge(
     if enough and energy != answer["quoted_energy_wh"]:
         # The figures an owner says yes to are those of the energy that is released.
         smaller = replace(request, offer=replace(request.offer, requested_energy_wh=energy))
-        released = planner.answer(smaller)
+        released = planner.judgement(smaller)
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = reason or blocked("energy", wanted, available, "Wh")
     if not enough and not reason:
@@ -122,6 +127,7 @@ def judge(
         reason=reason,
         answer=answer,
         question=request,
+        deals=deals,
         departure=departure,
         soc_pct=soc,
         available_wh=available,
@@ -147,6 +153,7 @@ def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal |
         reason=reason,
         answer=None,
         question=None,
+        deals=[],
         departure=departure,
         soc_pct=soc,
         available_wh=0,

@@ -2,17 +2,18 @@
 
 from typing import cast
 
-from owner_api.planning.quote import answer_to_json, parse_request, quote
+from owner_api.planning.answer_json import answer_to_json, judgement_to_json
+from owner_api.planning.quote import parse_request, quote
 from owner_api.planning.request import QuoteRequest
 
 from .edge import Json
 
 
-def answer(request: QuoteRequest) -> Json:
-    """Return the ``v2g.quote/1`` answer to a request."""
-    return cast("Json", answer_to_json(quote(request)))
+def judgement(request: QuoteRequest) -> Json:
+    """Return the answer to a request as far as an owner sees it."""
+    return cast("Json", judgement_to_json(quote(request)))
 
 
 def ask(request: Json) -> Json:
     """Return the ``v2g.quote/1`` answer to a ``v2g.quote-request/1``."""
-    return answer(parse_request(request))
+    return cast("Json", answer_to_json(quote(parse_request(request))))

@@ -23,7 +23,7 @@ from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .limits import budget_left_wh
-from .records import Row, SessionRecord, VehicleRecord
+from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
 from .wear_cost import wear_per_kwh
 
 _ISO_LETTERS: Final = 3
@@ -184,6 +184,17 @@ def live_deals(tx: Tx, vehicle_id: str) -> list[LiveDeal]:
         )
         for row in tx.all(_LIVE_DEALS, vehicle_id)
     ]
+
+
+def new_deal(deal: CommitmentRecord) -> LiveDeal:
+    """Return a deal that was made just now as a live one: all of it is still to be given."""
+    kept = CommittedDischarge(
+        start_at=deal.start_at,
+        end_at=deal.end_at,
+        energy_wh=deal.energy_limit_wh,
+        max_discharge_w=deal.terms.max_discharge_w,
+    )
+    return LiveDeal(deal.commitment_id, deal.state.value, kept)
 
 
 def _left_wh(row: Row) -> int:

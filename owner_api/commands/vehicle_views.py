@@ -34,10 +34,20 @@ def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:
 
 def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
     """Return a vehicle with its status, the reason for it, and the energy it could offer."""
-    live = vehicle.live
     session = open_session(tx, vehicle.vehicle_id)
+    return vehicle_at(tx, vehicle, session, live_deals(tx, vehicle.vehicle_id), now)
+
+
+def vehicle_at(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord | None,
+    deals: list[LiveDeal],
+    now: datetime,
+) -> Json:
+    """Return a vehicle as it stands in its bound session and with its live deals."""
+    live = vehicle.live
     departure = departure_in_force(tx, vehicle, session, now)
-    deals = live_deals(tx, vehicle.vehicle_id)
     status, reason = _status(tx, vehicle, session, deals, departure is not None, now)
     soc = current_soc(vehicle, session)
     available = 0 if status == "discharging" else None

@@ -10,9 +10,26 @@ SCHEMA = "v2g.quote/1"
 
 def answer_to_json(answer: QuoteAnswer) -> dict[str, object]:
     """Return the answer as `v2g.quote/1`: prices as strings, percentages as numbers."""
-    breakdown, counter, reason = answer.breakdown, answer.counter, answer.reason
     return {
         "schema": SCHEMA,
+        **judgement_to_json(answer),
+        "cost_lines": None if answer.cost_lines is None else _cost_lines(answer.cost_lines),
+        "supply_curve": None
+        if answer.supply_curve is None
+        else [
+            {
+                "energy_wh": step.energy_wh,
+                "marginal_price_per_kwh": _text(step.marginal_price_per_kwh),
+            }
+            for step in answer.supply_curve
+        ],
+    }
+
+
+def judgement_to_json(answer: QuoteAnswer) -> dict[str, object]:
+    """Return the answer without what it was computed from: neither lines nor curve."""
+    breakdown, counter, reason = answer.breakdown, answer.counter, answer.reason
+    return {
         "verdict": answer.verdict,
         "fits": answer.fits,
         "feasible": answer.feasible,
@@ -28,17 +45,7 @@ def answer_to_json(answer: QuoteAnswer) -> dict[str, object]:
             "losses_minor": breakdown.losses_minor,
             "wear_minor": breakdown.wear_minor,
         },
-        "cost_lines": None if answer.cost_lines is None else _cost_lines(answer.cost_lines),
         "window_cost_minor": answer.window_cost_minor,
-        "supply_curve": None
-        if answer.supply_curve is None
-        else [
-            {
-                "energy_wh": step.energy_wh,
-                "marginal_price_per_kwh": _text(step.marginal_price_per_kwh),
-            }
-            for step in answer.supply_curve
-        ],
         "soc_at_departure_pct": _percent(answer.soc_at_departure_pct),
         "soc_lowest_pct": _percent(answer.soc_lowest_pct),
         "plan": None
@@ -129,4 +136,5 @@ def _value(value: int | Decimal | datetime) -> int | str:
 
 def rfc3339(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat().replace("+00:00", "Z")

@@ -1,18 +1,16 @@
 """How much energy could be sold at all: what must and what can be stored, never what it costs."""
 
-from .check import check
 from .evaluation import allowance_wh, block_of
 from .pieces import Pieces, cut
 from .request import QuoteRequest
 
 
 def most_energy_wh(request: QuoteRequest) -> int:
-    """Return only `max_energy_wh` of a request's quote; raises QuoteRequestError as that does.
+    """Return only `max_energy_wh` of a request's quote, for a request that passes `check`.
 
     The cost curves of a quote begin and end where energy may lie, and those ends move alike
     whatever anything costs: here they move alone.
     """
-    check(request)
     if block_of(request) not in (None, "currency"):
         return 0
     pieces = cut(request)

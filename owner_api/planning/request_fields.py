@@ -13,6 +13,7 @@ from .scale import PRICE_DIGITS
 PRICE_PATTERN = re.compile(rf"-?[0-9]{{1,9}}(\.[0-9]{{1,{PRICE_DIGITS}}})?")
 # Finer than any meter; it keeps the integers of the exact computation short.
 FINEST_NUMBER = Decimal("1e-12")
+_NUMBERS = (int, float, str, Decimal)
 POLICIES = ("unknown", "allowed", "capped", "prohibited")
 
 type Reader = Callable[[object], Any]
@@ -55,7 +56,7 @@ def list_of(reader: Reader, most: int) -> Reader:
     """Return a reader of a list of at most `most` items."""
 
     def read(value: object) -> tuple[Any, ...]:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, (list, tuple)):
             fail("wrong_type", "is not a list", "a JSON array")
         if len(value) > most:
             fail("out_of_range", f"has {len(value)} entries", f"at most {most} entries")
@@ -79,7 +80,7 @@ def integer(value: object) -> int:
 
 def number(value: object, rounding: str) -> Decimal:
     """Read a finite number, rounded to the finest digit kept."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         fail("wrong_type", "is not a number", "a number")
     if isinstance(value, float) and not math.isfinite(value):
         fail("out_of_range", f"is {value}", "a finite number")
@@ -88,9 +89,8 @@ def number(value: object, rounding: str) -> Decimal:
     number = decimal_of(str(value))
     if number.adjusted() > 9:
         fail("out_of_range", f"is {value}", "a percentage or a ratio")
-    if number != number.quantize(FINEST_NUMBER, rounding):
-        return number.quantize(FINEST_NUMBER, rounding)
-    return number
+    kept = number.quantize(FINEST_NUMBER, rounding)
+    return number if number == kept else kept
 
 
 def decimal_of(text: str) -> Decimal:
