@@ -80,17 +80,25 @@ def integer(value: object) -> int:
 
 def number(value: object, rounding: str) -> Decimal:
     """Read a finite number, rounded to the finest digit kept."""
+    if type(value) is float and math.isfinite(value):
+        number = Decimal(repr(value))
+    else:
+        number = _other_number(value)
+    if number.adjusted() > 9:
+        fail("out_of_range", f"is {value}", "a percentage or a ratio")
+    kept = number.quantize(FINEST_NUMBER, rounding)
+    return number if number == kept else kept
+
+
+def _other_number(value: object) -> Decimal:
+    """Read a number that is no ordinary float."""
     if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         fail("wrong_type", "is not a number", "a number")
     if isinstance(value, float) and not math.isfinite(value):
         fail("out_of_range", f"is {value}", "a finite number")
     if isinstance(value, int) and abs(value) > 10**9:
         fail("out_of_range", "is too large", "a percentage or a ratio")
-    number = decimal_of(str(value))
-    if number.adjusted() > 9:
-        fail("out_of_range", f"is {value}", "a percentage or a ratio")
-    kept = number.quantize(FINEST_NUMBER, rounding)
-    return number if number == kept else kept
+    return decimal_of(str(value))
 
 
 def decimal_of(text: str) -> Decimal:
