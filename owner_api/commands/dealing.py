@@ -56,16 +56,17 @@ def agree(
     owner were told of the offer.
     """
     commitment_id = call.new_id("com")
+    kept = evaluations.columns(shown, vehicle)
     accepted = decisions.record(
         tx,
         call,
-        replace(offer, evaluation=shown),
+        replace(offer, evaluation_json=kept["evaluation"]),
         vehicle,
         "accept",
         method=method,
         energy_wh=energy_wh,
         rule=rule,
-        more={"commitment_id": commitment_id, **evaluations.columns(shown, vehicle)},
+        more={"commitment_id": commitment_id, **kept},
     )
     deal = _reserve(tx, call, accepted, vehicle, judged, energy_wh)
     announce.new_commitment(tx, deal, accepted, session, vehicle, call.now)

@@ -24,7 +24,7 @@ def facts(offer: OfferRecord) -> OfferFacts:
     )
 
 
-def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, object]:
+def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, str]:
     """Return what is kept beside an offer of what its owner sees of a judgement."""
     return {
         "owner_id": vehicle.owner_id,
