@@ -63,6 +63,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     if CONF_RECEIPT_KEY not in entry.data:
         # Paired before the log's key was pinned; only a pairing can tell it in confidence.
         raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="not_paired")
+    loaded = _loaded_from(entry)
     await async_start_executors(hass, entry)
     api = await _async_client(hass, entry)
     coordinator = V2GCoordinator(hass, entry, api)
@@ -74,9 +75,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await dt_util.async_get_time_zone(coordinator.data.owner.time_zone)
 
     log = LogWatch(hass, entry, api)
-    entry.runtime_data = V2GRuntimeData(
-        coordinator=coordinator, log=log, loaded=_loaded_from(entry)
-    )
+    entry.runtime_data = V2GRuntimeData(coordinator=coordinator, log=log, loaded=loaded)
     # Vehicles and chargers name this device as theirs to reach us through, so it comes first.
     dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id, **hub_device_info(coordinator)
@@ -104,6 +103,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"
     )
     entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
+    # What was added or changed since the beginning, nobody has been told of.
+    await _async_entry_updated(hass, entry)
     return True
 
 

@@ -49,6 +49,8 @@ class ChargerTestFlow(LinkedDeviceFlow):
         """Say what the test does, and begin it when the owner says so."""
         errors: dict[str, str] = {}
         if user_input is not None:
+            if not await self._async_loaded():
+                return self._later(user_input)
             self._with_discharge = user_input[CONF_TEST_DISCHARGE]
             if (error := self._not_now(mine=user_input[CONF_CAR_IS_MINE])) is None:
                 self._task = None

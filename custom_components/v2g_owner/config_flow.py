@@ -15,6 +15,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_URL
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
@@ -192,7 +193,9 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
             (result["result"].entry_id, SUBENTRY_VEHICLE),
             context=SubentryFlowContext(source=SOURCE_USER),
         )
-        result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, subentry["flow_id"])
+        # Where the first load failed no dialog is open that could be led to.
+        if subentry["type"] is not FlowResultType.ABORT:
+            result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, subentry["flow_id"])
         return result
 
     async def _async_finish(self, data: dict[str, Any]) -> ConfigFlowResult:

@@ -7,7 +7,6 @@ from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, Rep
 from homeassistant.components.repairs.const import FlowType
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
-    ConfigEntryState,
     SubentryFlowContext,
 )
 from homeassistant.core import HomeAssistant
@@ -24,6 +23,7 @@ from .const import (
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
 from .coordinator import V2GConfigEntry
+from .loading import async_loaded
 from .models import Agreement
 
 
@@ -49,7 +49,7 @@ class AccountRepairFlow(ConfirmRepairFlow):
             return await super().async_step_confirm()
         if (entry := self._entry) is None:
             return self.async_create_entry(data={})
-        if entry.state is not ConfigEntryState.LOADED:
+        if not await async_loaded(entry):
             return self.async_abort(reason="not_loaded")
         try:
             return await self.async_repair(entry)
@@ -160,7 +160,7 @@ class ReadTermsFlow(AccountRepairFlow):
     ) -> RepairsFlowResult:
         """Show exactly the terms that will be agreed to."""
         entry = self._entry
-        if user_input is not None or entry is None or entry.state is not ConfigEntryState.LOADED:
+        if user_input is not None or entry is None or not await async_loaded(entry):
             return await super().async_step_confirm(user_input or {})
         try:
             found = await self._async_found(entry)

@@ -7,11 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.data_entry_flow import FlowResultType
 import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .coordinator import V2GConfigEntry, V2GCoordinator
+from .loading import async_loaded
 from .subentry_schemas import (
     CONF_DISPLAY_NAME,
     CONF_LINK,
@@ -52,19 +54,33 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         entry: V2GConfigEntry = self._get_entry()
         return entry.runtime_data.coordinator
 
-    def _known(self) -> Mapping[str, Any]:
+    def _known(self, coordinator: V2GCoordinator | None = None) -> Mapping[str, Any]:
         """Return the API's devices of this kind by id."""
-        devices: Mapping[str, Any] = getattr(self._coordinator.data, self.resource)
+        data = (coordinator or self._coordinator).data
+        devices: Mapping[str, Any] = getattr(data, self.resource)
         return devices
 
-    def _not_loaded(self) -> bool:
-        """Tell whether the account cannot be asked now."""
-        return self._get_entry().state is not ConfigEntryState.LOADED
+    async def _async_loaded(self) -> bool:
+        """Tell whether the account can be asked, once a load that is under way has ended."""
+        return await async_loaded(self._get_entry())
+
+    def _later(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
+        """Say that nobody can be asked now; a form that was sent stays open as it was filled in."""
+        sent = self.cur_step
+        if user_input is None or sent is None or sent["type"] is not FlowResultType.FORM:
+            return self.async_abort(reason="not_loaded")
+        schema = sent["data_schema"] or probatio.Schema({})
+        return self.async_show_form(
+            step_id=sent["step_id"],
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors={"base": "cannot_connect"},
+            description_placeholders=sent["description_placeholders"],
+        )
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask whether the device is new or known to the API already."""
-        if self._not_loaded():
-            return self.async_abort(reason="not_loaded")
+        if not await self._async_loaded():
+            return self._later(user_input)
         linked = {subentry.unique_id for subentry in self._get_entry().subentries.values()}
         unlinked = {
             key: device.display_name for key, device in self._known().items() if key not in linked
@@ -92,11 +108,14 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
+            if not await self._async_loaded():
+                return self._later(user_input)
+            coordinator = self._coordinator
             device_id = self._device_id or await self._async_write(
                 self._async_create, errors, placeholders
             )
             if device_id:
-                known = self._known().get(device_id)
+                known = self._known(coordinator).get(device_id)
                 return self.async_create_entry(
                     title=known.display_name if known else self._facts[CONF_DISPLAY_NAME],
                     data={self.id_key: device_id, **user_input},
@@ -116,8 +135,8 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu asks for none
     ) -> SubentryFlowResult:
         """Ask what to change."""
-        if self._not_loaded():
-            return self.async_abort(reason="not_loaded")
+        if not await self._async_loaded():
+            return self._later(None)
         self._device_id = self._get_reconfigure_subentry().data[self.id_key]
         options = ["remap"]
         # The API no longer knows a device that was deleted there: only the mapping is left.
@@ -146,6 +165,9 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Change what the device is, at the API."""
+        if not await self._async_loaded():
+            return self._later(user_input)
+        coordinator = self._coordinator
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
@@ -156,7 +178,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                     self._get_reconfigure_subentry(),
                     title=user_input[CONF_DISPLAY_NAME],
                 )
-        current = facts_form(self._known()[self._device_id or ""])
+        current = facts_form(self._known(coordinator)[self._device_id or ""])
         return self.async_show_form(
             step_id="refacts",
             data_schema=self.add_suggested_values_to_schema(
@@ -168,17 +190,19 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
 
     async def _async_create(self) -> str:
         """Make the device at the API and return its id."""
-        view = await self._coordinator.api.post(f"/v1/{self.resource}", self.body(self._facts))
-        self._coordinator.async_apply(f"{self.subject}.updated", view)
+        coordinator = self._coordinator
+        view = await coordinator.api.post(f"/v1/{self.resource}", self.body(self._facts))
+        coordinator.async_apply(f"{self.subject}.updated", view)
         return str(view[self.id_key])
 
     async def _async_change(self) -> str:
         """Change the device at the API and return its id."""
+        coordinator = self._coordinator
         known = self._known()[self._device_id or ""]
-        view = await self._coordinator.api.patch(
+        view = await coordinator.api.patch(
             f"/v1/{self.resource}/{self._device_id}", self.body(self._facts), known.revision
         )
-        self._coordinator.async_apply(f"{self.subject}.updated", view)
+        coordinator.async_apply(f"{self.subject}.updated", view)
         return str(view[self.id_key])
 
     async def _async_write(
@@ -190,11 +214,13 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         subject: str | None = None,
     ) -> str | None:
         """Write to the API; on a no, show why and the newest values of what was written."""
+        # The account may load anew while the API is asked; what was asked is shown all the same.
+        coordinator = self._coordinator
         try:
             return str(await write())
         except OwnerApiProblem as error:
             if error.current is not None:
-                self._coordinator.async_apply(f"{subject or self.subject}.updated", error.current)
+                coordinator.async_apply(f"{subject or self.subject}.updated", error.current)
                 errors["base"] = "changed_meanwhile"
             else:
                 errors["base"] = "refused"

@@ -62,6 +62,8 @@ class VehicleSubentryFlow(DriversStep):
 
     async def async_step_price_fixed(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Take one price that always holds."""
+        if not await self._async_loaded():
+            return self._later(user_input)
         bands = None if user_input is None else fixed_bands(user_input)
         currency = self._coordinator.data.owner.currency
         values = user_input or fixed_values(self._tariff)
@@ -69,6 +71,8 @@ class VehicleSubentryFlow(DriversStep):
 
     async def async_step_price_table(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Take prices by the time of day."""
+        if not await self._async_loaded():
+            return self._later(user_input)
         bands = None if user_input is None else table_bands(user_input)
         currency = self._coordinator.data.owner.currency
         values = user_input or table_values(self._tariff)
@@ -103,14 +107,15 @@ class VehicleSubentryFlow(DriversStep):
 
     async def _async_write_bands(self, bands: list[dict[str, str]]) -> str:
         """Change the bands, and drop what a sensor told before."""
-        await self._coordinator.async_write(
-            "preferences", self._vehicle_id, {"tariff": {"bands": bands}}
-        )
-        await self._coordinator.api.post(prices_path(self._vehicle_id), {"entries": []})
+        coordinator = self._coordinator
+        await coordinator.async_write("preferences", self._vehicle_id, {"tariff": {"bands": bands}})
+        await coordinator.api.post(prices_path(self._vehicle_id), {"entries": []})
         return self._vehicle_id
 
     async def async_step_price_entity(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Take a sensor that tells prices, after reading it once."""
+        if not await self._async_loaded():
+            return self._later(user_input)
         errors: dict[str, str] = {}
         currency = self._coordinator.data.owner.currency
         placeholders = {"unit": "", "currency": currency}

@@ -21,6 +21,7 @@ from custom_components.v2g_owner.const import (
     CONF_SERVER_ID,
     DOMAIN,
 )
+from custom_components.v2g_owner.decode import BadAnswerError
 from owner_api.commands import owners, pairing
 from owner_api.config import Config
 from owner_api.ids import new_id
@@ -66,6 +67,25 @@ async def test_an_address_and_a_code_pair_and_lead_on_to_the_first_vehicle(
     assert kind == "config_subentries_flow"
     progress = hass.config_entries.subentries.async_progress()
     assert [each["flow_id"] for each in progress] == [flow_id]
+
+
+async def test_an_account_that_cannot_be_read_yet_is_paired_all_the_same(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """The code is used up: the owner must not be sent back to the form, nor on to a dead dialog."""
+    flow = await begin(hass)
+    code = await world.pairing_code()
+    with patch(
+        "custom_components.v2g_owner.coordinator.read_snapshot", side_effect=BadAnswerError("no")
+    ):
+        done = await send(hass, flow, world.url, code)
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert "next_flow" not in done
+    assert hass.config_entries.flow.async_progress() == []
+    assert done["result"].state is ConfigEntryState.SETUP_RETRY
+    await hass.config_entries.async_reload(done["result"].entry_id)
+    assert done["result"].state is ConfigEntryState.LOADED
+    await hass.async_block_till_done()
 
 
 async def test_the_text_of_a_qr_code_may_stand_in_for_address_and_code(

@@ -331,3 +331,18 @@ def test_every_repair_is_told_on_the_owners_page_by_its_title() -> None:
     }
     shown = {each["title"].replace("{name}", "…").replace("{park}", "…") for each in texts.values()}
     assert told >= shown
+
+
+async def test_a_repair_confirmed_while_the_account_loads_anew_is_tried(
+    home: Home, world: OwnerWorld, hass_client: Any
+) -> None:
+    """A vehicle that is added or changed at the same time makes it load anew."""
+    world.clock.ahead = timedelta(seconds=95)
+    await AccountCheck(home.hass, home.entry.runtime_data.coordinator).async_look()
+    issue = await until(lambda: raised(home.hass, "clock_skew"))
+
+    async def load_anew() -> None:
+        home.hass.config_entries.async_schedule_reload(home.entry.entry_id)
+
+    _, answer = await submit(home.hass, hass_client, issue, load_anew)
+    assert (answer["type"], answer["reason"]) == ("abort", "still_wrong")
