@@ -29,6 +29,9 @@ class HomeAssistantOwner(HomeAssistantClient):
         flow = await self.post(
             "/api/config/config_entries/subentries/flow", {"handler": [entry_id, kind]}
         )
+        # Such a flow is over: asking for its next step would only say that there is none.
+        if flow["type"] == "abort":
+            raise HomeAssistantError(f"adding a {kind}: {flow['reason']}")
         return str(flow["flow_id"])
 
     async def add_device(
@@ -53,6 +56,15 @@ class HomeAssistantOwner(HomeAssistantClient):
         if answer["type"] != "create_entry":
             raise HomeAssistantError(f"adding a device: {answer.get('errors') or answer}")
         return answer
+
+    async def until_loaded(self, entry_id: str) -> None:
+        """Wait until an entry that was added or changed has loaded, with all its entities."""
+
+        async def loaded() -> bool:
+            found = await self.command("config_entries/get_single", entry_id=entry_id)
+            return bool(found["config_entry"]["state"] == "loaded")
+
+        await self.until(loaded, "the account is loaded")
 
     async def entity_ids(self) -> dict[str, str]:
         """Return our entity ids by ``platform.unique_id``, whatever language named them."""

@@ -1,6 +1,7 @@
 """Everything of one demo: owner API, Home Assistant paired with it, and the park, in that order."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -163,23 +164,18 @@ async def _add_devices(home: RunningHomeAssistant, url: str, code: str) -> tuple
     entry_id, chained = await home.pair(url, code)
     flow_id = chained or await home.start_subentry(entry_id, "vehicle")
     await home.add_device(flow_id, facts=_VEHICLE, entities=_CAR_ENTITIES)
-    vehicle_id = await _device_id(home, "number.", "_soc_floor_pct")
     flow_id = await home.start_subentry(entry_id, "charger")
     await home.add_device(flow_id, facts=_CHARGER, entities={"power_sign": "charging_positive"})
-    return vehicle_id, await _device_id(home, "sensor.", "_connected_vehicle")
+    await home.until_loaded(entry_id)
+    known = await home.entity_ids()
+    vehicle_id = _device_id(known, "number.", "_soc_floor_pct")
+    return vehicle_id, _device_id(known, "sensor.", "_connected_vehicle")
 
 
-async def _device_id(home: RunningHomeAssistant, start: str, end: str) -> str:
-    """Return the API's id inside a unique id, once the reloaded entry shows that entity again."""
-
-    async def find() -> str | None:
-        for key, entity_id in (await home.entity_ids()).items():
-            if key.startswith(start) and key.endswith(end):
-                state = (await home.states()).get(entity_id, {}).get("state", "unavailable")
-                return None if state == "unavailable" else key.removeprefix(start).removesuffix(end)
-        return None
-
-    return str(await home.until(find, f"there is an entity {start}*{end}"))
+def _device_id(known: Iterable[str], start: str, end: str) -> str:
+    """Return the API's id inside the unique id of an entity that every such device has."""
+    found = next(key for key in known if key.startswith(start) and key.endswith(end))
+    return found.removeprefix(start).removesuffix(end)
 
 
 async def _say_wishes(home: RunningHomeAssistant, vehicle_id: str) -> None:

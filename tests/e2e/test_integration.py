@@ -23,6 +23,7 @@ FACTS = {
     "chemistry": "lfp",
     "warranty_discharge_policy": "allowed",
 }
+BOX = {"display_name": "Garage", "max_charge_kw": 7, "max_discharge_kw": 7}
 ENTITIES = {"soc_entity": SOC, "plugged_entity": PLUG, "power_sign": "charging_positive"}
 
 
@@ -73,10 +74,14 @@ async def test_a_newcomer_pairs_maps_a_car_and_finds_it_again_after_a_restart(
     server: Running, home: RunningHomeAssistant
 ) -> None:
     """Promise 10: a restart changes nothing, and Home Assistant has nothing to complain about."""
-    _, flow_id = await home.pair(server.url, await pairing_code(server))
+    entry_id, flow_id = await home.pair(server.url, await pairing_code(server))
     assert flow_id is not None
     answer = await home.add_device(flow_id, facts=FACTS, entities=ENTITIES)
     assert answer["title"] == "Blue car"
+    # At once, while the account still loads with the car.
+    flow_id = await home.start_subentry(entry_id, "charger")
+    answer = await home.add_device(flow_id, facts=BOX, entities={"power_sign": "charging_positive"})
+    assert answer["title"] == "Garage"
 
     vehicle_id = await server.agent.store.read(
         lambda tx: tx.all("SELECT vehicle_id FROM vehicle")[0]["vehicle_id"]
