@@ -30,9 +30,10 @@ async def test_the_bench_of_home_assistant_measures_and_notices_what_it_must() -
         "set-up after the API answers, entities known",
         "longest block of ours while busy",
         "messages a minute while idle",
+        "14 values were repeated",
         "state writes that change nothing, values repeat: 0.00 (goal <= 0) passed",
     ):
         assert figure in output, output
-    assert output.count("  noticed: ") == 3, output
+    assert output.count("  noticed: ") == 4, output
     assert "NOT NOTICED" not in output
     assert "Home Assistant complains" not in output

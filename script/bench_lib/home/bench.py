@@ -2,32 +2,13 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-import os
-from pathlib import Path
-import sys
-import tempfile
 from typing import Any, Final
 
-import aiohttp
-import orjson
-
 from script.bench_lib.api.goals import Figure
-from script.bench_lib.api.processes import child
-from script.demo_lib.hass import (
-    HASS,
-    RunningHomeAssistant,
-    Setup,
-    running_home_assistant,
-)
 
-from .counter import Relay, Traffic, counting
-from .house import House, helpers
-from .inside import Inside, line_inside
 from .minute import BusyMinute
 from .report import Took, blocks, longest, rewritten, set_up, traffic, writes
+from .stage import Stage, open_stage
 
 type Json = dict[str, Any]
 
@@ -45,6 +26,8 @@ SETTLE_S: Final = 20.0
 # The first readings and plans go out when the entry is ready: their blocks count as set-up.
 _AFTER_S: Final = 3.0
 _BLOCK_S: Final = 0.05
+# Longer, as other threads may wait for a processor at the same time, which is taken off.
+_DOZE_S: Final = 0.2
 _POLLS: Final = 10
 _SNAPSHOT: Final = "/v1/snapshot"
 
@@ -61,27 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="more of the longest blocks")
 
 
-@dataclass(slots=True, kw_only=True)
-class Stage:
-    """All that runs, and how much of each block is printed."""
-
-    house: House
-    home: RunningHomeAssistant
-    inside: Inside
-    relay: Relay
-    settle_s: float
-    verbose: bool
-
-    async def seen(self) -> tuple[Json, Traffic]:
-        """Return what was seen since the last time, inside Home Assistant and on the wire."""
-        passed, self.relay.traffic = self.relay.traffic, Traffic()
-        return await self.inside.ask("reset"), passed
-
-
 async def bench(asked: argparse.Namespace) -> list[str]:
     """Run the bench, print its figures, and return the goals it misses."""
     figures: list[Figure] = []
-    async with _stage(asked) as stage:
+    async with open_stage(asked) as stage:
         await _baseline(stage)
         await _set_up(stage, figures)
         await _busy(stage, figures, asked.busy_seconds)
@@ -99,44 +65,9 @@ def _show(figures: list[Figure], *more: Figure) -> None:
         figures.append(figure)
 
 
-@asynccontextmanager
-async def _stage(asked: argparse.Namespace) -> AsyncIterator[Stage]:
-    async with AsyncExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-"))
-        )
-        database, config = folder / "api", folder / "config"
-        database.mkdir()
-        server = await stack.enter_async_context(
-            child(sys.executable, "-m", f"{__package__}.server", database)
-        )
-        told = orjson.loads(await server.line())
-        relay = await stack.enter_async_context(counting(told["port"]))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        house = House(port=told["port"], http=http, told=told)
-        await house.build(asked.places)
-        socket = folder / "inside"
-        os.environ["BENCH_SOCKET"] = str(socket)
-        home = await stack.enter_async_context(
-            running_home_assistant(
-                Setup(folder=config, name="Bench", extra=helpers(asked.places)),
-                (str(HASS.with_name("python")), str(Path(__file__).with_name("hass_side.py"))),
-            )
-        )
-        inside = await stack.enter_async_context(line_inside(socket))
-        yield Stage(
-            house=house,
-            home=home,
-            inside=inside,
-            relay=relay,
-            settle_s=asked.settle_seconds,
-            verbose=asked.verbose,
-        )
-
-
 async def _baseline(stage: Stage) -> None:
     """Show what Home Assistant does alone."""
-    await stage.inside.ask("states", states=stage.house.states())
+    await stage.inside.ask("states", devices=stage.house.devices())
     await asyncio.sleep(stage.settle_s)
     await stage.inside.ask("reset")
     await asyncio.sleep(stage.settle_s)
@@ -224,13 +155,15 @@ async def _idle(stage: Stage, figures: list[Figure], minutes: float) -> None:
 
 async def _confirming(stage: Stage, figures: list[Figure], minutes: float) -> None:
     """Let every sensor say again what it said before."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + minutes * 60
-    while loop.time() < end:
-        await stage.inside.ask("states", states=stage.house.states())
-        await asyncio.sleep(min(_CONFIRM_EVERY_S, max(0, end - loop.time())))
+    repeated = await stage.inside.ask(
+        "repeat",
+        devices=stage.house.devices(),
+        every_s=_CONFIRM_EVERY_S,
+        seconds=minutes * 60,
+    )
     told, passed = await stage.seen()
     print(f"\nidle, {minutes:g} min, every sensor repeats its value each {_CONFIRM_EVERY_S:g} s")
+    print(f"  {repeated['said']} values were repeated, each device's by a timer of its own")
     print(*traffic(passed), *blocks(told, verbose=stage.verbose), sep="\n", flush=True)
     _show(
         figures,
@@ -255,12 +188,16 @@ async def _self_test(stage: Stage) -> list[str]:
     await stage.inside.ask("block", seconds=_BLOCK_S)
     told, _ = await stage.seen()
     blocked = not longest("", told, all_of_it=True).reached
+    await stage.inside.ask("doze", seconds=_DOZE_S)
+    told, _ = await stage.seen()
+    dozed = not longest("", told, all_of_it=True).reached
     await stage.inside.ask("poll", times=_POLLS)
     _, passed = await stage.seen()
     await stage.inside.ask("rewrite")
     told, _ = await stage.seen()
     found = {
         f"a block of {_BLOCK_S * 1e3:g} ms": blocked,
+        f"{_DOZE_S * 1e3:g} ms asleep": dozed,
         f"{_POLLS} polls in a minute": passed.messages() >= _POLLS,
         "a state written as it is": rewritten(told) > 0,
     }

@@ -7,10 +7,13 @@ interpreter of Home Assistant's own environment.
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+import itertools
 import json
 import os
 from pathlib import Path
+import random
 import sys
+import threading
 import time
 from types import MappingProxyType
 from typing import Any, Final
@@ -31,6 +34,7 @@ DOMAIN: Final = "v2g_owner"
 _LINE: Final = 1 << 22
 
 type Json = dict[str, Any]
+type States = list[tuple[str, str, Json]]
 
 
 class Side:
@@ -116,12 +120,34 @@ class Side:
             if self._hass.states.get(each.entity_id) is not None:
                 yield each.entity_id
 
-    async def _states(self, states: list[tuple[str, str, Json]]) -> Json:
-        """Let the owner's sensors report, each in a callback of its own, as they do."""
-        for entity_id, state, attributes in states:
+    async def _states(self, devices: list[States]) -> Json:
+        """Let devices report, each sensor in a callback of its own, as one that pushes does."""
+        for entity_id, state, attributes in itertools.chain(*devices):
             self._hass.states.async_set(entity_id, state, attributes)
             await asyncio.sleep(0)
         return {}
+
+    async def _repeat(self, devices: list[States], every_s: float, seconds: float) -> Json:
+        """Let each device say again and again what it said before.
+
+        As integrations do that ask their device: all its sensors in one callback, each device by a
+        timer of its own that began when it did.
+        """
+        loop, phase = asyncio.get_running_loop(), random.Random(len(devices))  # noqa: S311 - no secret
+        end = loop.time() + seconds
+        said = 0
+
+        async def repeat(states: States) -> None:
+            nonlocal said
+            await asyncio.sleep(phase.uniform(0, min(every_s, seconds / 2)))
+            while loop.time() < end:
+                for entity_id, state, attributes in states:
+                    self._hass.states.async_set(entity_id, state, attributes)
+                    said += 1
+                await asyncio.sleep(every_s)
+
+        await asyncio.gather(*(repeat(each) for each in devices))
+        return {"said": said}
 
     async def _name_cars(self) -> Json:
         """Say for each charger that its own car stands there, as the owner would."""
@@ -151,6 +177,11 @@ class Side:
         until = time.thread_time() + seconds
         while time.thread_time() < until:
             pass
+        return {}
+
+    async def _doze(self, seconds: float) -> Json:
+        """Hold the loop without working, as a read of a slow disk would: the bench must notice."""
+        threading.Event().wait(seconds)
         return {}
 
     async def _rewrite(self) -> Json:

@@ -40,17 +40,21 @@ class Place:
         """The park's name for the charger."""
         return f"E{self.number}"
 
-    def states(self) -> States:
-        """Return what the owner's own integrations show of both."""
+    def devices(self) -> list[States]:
+        """Return what the car's own integration shows, and what the charger's."""
         n = self.number
         return [
-            (f"sensor.car_{n}_soc", f"{self.soc_pct:.1f}", {"unit_of_measurement": "%"}),
-            (f"binary_sensor.car_{n}_plug", "on", {"device_class": "plug"}),
-            (f"sensor.box_{n}_power", str(self.power_w), dict(_POWER)),
-            (f"sensor.box_{n}_import", f"{self.imported_kwh:.3f}", dict(_METER)),
-            (f"sensor.box_{n}_export", f"{self.exported_kwh:.3f}", dict(_METER)),
-            (f"binary_sensor.box_{n}_online", "on", {"device_class": "connectivity"}),
-            (f"binary_sensor.box_{n}_connected", "on", {"device_class": "plug"}),
+            [
+                (f"sensor.car_{n}_soc", f"{self.soc_pct:.1f}", {"unit_of_measurement": "%"}),
+                (f"binary_sensor.car_{n}_plug", "on", {"device_class": "plug"}),
+            ],
+            [
+                (f"sensor.box_{n}_power", str(self.power_w), dict(_POWER)),
+                (f"sensor.box_{n}_import", f"{self.imported_kwh:.3f}", dict(_METER)),
+                (f"sensor.box_{n}_export", f"{self.exported_kwh:.3f}", dict(_METER)),
+                (f"binary_sensor.box_{n}_online", "on", {"device_class": "connectivity"}),
+                (f"binary_sensor.box_{n}_connected", "on", {"device_class": "plug"}),
+            ],
         ]
 
     def subentries(self) -> Iterator[Json]:
@@ -176,9 +180,9 @@ class House:
             "subentries_data": subentries,
         }
 
-    def states(self) -> States:
-        """Return what every sensor says now."""
-        return [each for place in self.places for each in place.states()]
+    def devices(self) -> list[States]:
+        """Return what the sensors of each car and of each charger say now."""
+        return [states for place in self.places for states in place.devices()]
 
     async def open_sessions(self) -> None:
         """Let the park tell that every car stands at its charger."""

@@ -1,10 +1,12 @@
 """Inside Home Assistant: how long each callback of the event loop held it, and whose it was.
 
 Every callback is timed by replacing ``asyncio.Handle._run``. From its wall time goes what the
-kernel says the thread waited for a processor that other processes had, or that the recorder waited
-while it held Python's lock: a busy machine is no block of ours. Collecting garbage of the whole
-heap goes too, and is shown beside. A thread looks at the stack of what takes long. Nothing here
-imports from the repository: it runs in Home Assistant's own environment.
+kernel says the thread waited for a processor that other processes had, that the recorder waited
+while it held Python's lock, and that the machine itself waited while another machine had its
+processors: a busy machine is no block of ours. Collecting garbage of the whole heap goes too, in
+whichever thread, as the loop waits for any, and is shown beside. A thread looks at the stack of
+what takes long. Nothing here imports from the repository: it runs in Home Assistant's own
+environment.
 """
 
 import asyncio
@@ -25,6 +27,8 @@ NOTED_S: Final = 0.005
 _LOOK_EVERY_S: Final = 0.002
 _KEPT: Final = 40
 _MS: Final = 1e3
+_STEAL_FIELD: Final = 8
+_STEAL_UNIT_S: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Block:
     wall_ms: float
     stolen_ms: float
     gc_ms: float
+    worked_ms: float
     what: str
     ours: bool
     seen: list[str]
@@ -42,6 +47,16 @@ class Block:
     def held_ms(self) -> float:
         """How long the code held the loop: without what other processes and collecting took."""
         return self.wall_ms - self.stolen_ms - self.gc_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """On what the time of one callback went; the parts may leave a rest that it only waited."""
+
+    wall_s: float
+    stolen_s: float
+    gc_s: float
+    worked_s: float
 
 
 @dataclass(slots=True)
@@ -76,7 +91,10 @@ class LoopWatch:
         self._began: float | None = None
         self._seen: Counter[str] = Counter()
         self._ours = False
-        self._gc_s = self._gc_began = 0.0
+        self._gc_s = self._gc_elsewhere_s = 0.0
+        self._gc_began = (0.0, 0.0)
+        self._machine = os.open("/proc/stat", os.O_RDONLY)
+        self._paused_s, self._paused_at = 0.0, 0.0
         self._schedstat = _schedstat(threading.get_native_id())
         self._recorder: int | None = None
 
@@ -88,19 +106,25 @@ class LoopWatch:
 
         def timed(handle: asyncio.Handle) -> None:
             self._seen.clear()
-            self._ours, self._gc_s = False, 0.0
-            waited, worked = self._waited(), time.thread_time()
+            self._ours, self._gc_s, self._gc_elsewhere_s = False, 0.0, 0.0
+            paused, waited, worked = self._paused(), self._waited(), time.thread_time()
             self._began = began = time.perf_counter()
             run(handle)
             wall_s = time.perf_counter() - began
             self._began = None
+            worked_s = time.thread_time() - worked
+            idle_s = wall_s - worked_s
+            elsewhere_s = min(self._gc_elsewhere_s, idle_s)
+            stolen_s = self._waited() - waited
+            if wall_s > NOTED_S:
+                stolen_s += self._paused(anew=True) - paused
+            stolen_s = max(0.0, min(stolen_s, idle_s - elsewhere_s))
             self.watched.callbacks += 1
             self.watched.held_s += wall_s
-            idle_s = wall_s - (time.thread_time() - worked)
-            stolen_s = max(0.0, min(sum(self._waited()) - sum(waited), idle_s))
             self.watched.stolen_s += stolen_s
             if wall_s > NOTED_S:
-                self._note(handle, wall_s, stolen_s)
+                gc_s = self._gc_s + elsewhere_s
+                self._note(handle, _Spent(wall_s, stolen_s, gc_s, worked_s - self._gc_s))
 
         asyncio.Handle._run = timed  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
@@ -109,12 +133,25 @@ class LoopWatch:
         seen, self.watched = self.watched, Watched()
         return seen
 
-    def _waited(self) -> tuple[float, ...]:
+    def _waited(self) -> float:
         """Return how long the loop and the recorder have waited for a processor, in s."""
-        return tuple(
-            0.0 if file is None else int(os.pread(file, 64, 0).split()[1]) / 1e9
+        return sum(
+            int(os.pread(file, 64, 0).split()[1]) / 1e9
             for file in (self._schedstat, self._recorder)
+            if file is not None
         )
+
+    def _paused(self, *, anew: bool = False) -> float:
+        """Return how long the machine has waited for its processors, in s.
+
+        It is asked seldom, as that takes long: what came shortly before a callback counts as in it.
+        """
+        now = time.perf_counter()
+        if anew or now - self._paused_at > NOTED_S:
+            line = os.pread(self._machine, 256, 0).split(b"\n", 1)[0]
+            self._paused_s = int(line.split()[_STEAL_FIELD]) * _STEAL_UNIT_S
+            self._paused_at = now
+        return self._paused_s
 
     def _find_recorder(self) -> None:
         """Find the one thread of Home Assistant that works a lot beside the loop."""
@@ -122,13 +159,14 @@ class LoopWatch:
             if thread.name == "Recorder" and thread.native_id is not None:
                 self._recorder = _schedstat(thread.native_id)
 
-    def _note(self, handle: asyncio.Handle, wall_s: float, stolen_s: float) -> None:
+    def _note(self, handle: asyncio.Handle, spent: _Spent) -> None:
         what, path = _name(handle)
         self.watched.blocks.append(
             Block(
-                wall_ms=wall_s * _MS,
-                stolen_ms=stolen_s * _MS,
-                gc_ms=self._gc_s * _MS,
+                wall_ms=spent.wall_s * _MS,
+                stolen_ms=spent.stolen_s * _MS,
+                gc_ms=spent.gc_s * _MS,
+                worked_ms=spent.worked_s * _MS,
                 what=what,
                 ours=self._ours or OURS in path,
                 seen=[f"{count}x {where}" for where, count in self._seen.most_common(3)],
@@ -136,12 +174,12 @@ class LoopWatch:
         )
 
     def _collecting(self, phase: str, _info: dict[str, Any]) -> None:
-        if threading.get_ident() != self._thread:
-            return
         if phase == "start":
-            self._gc_began = time.thread_time()
-        else:
-            self._gc_s += time.thread_time() - self._gc_began
+            self._gc_began = time.thread_time(), time.perf_counter()
+        elif threading.get_ident() == self._thread:
+            self._gc_s += time.thread_time() - self._gc_began[0]
+        elif (began := self._began) is not None:
+            self._gc_elsewhere_s += time.perf_counter() - max(self._gc_began[1], began)
 
     def _look(self) -> None:
         """Look at the loop's stack while a callback takes long."""

@@ -46,7 +46,7 @@ class BusyMinute:
                 place.soc_pct -= 0.1
                 place.power_w = -5_000 - (place.power_w + 37) % 90
                 place.exported_kwh += 0.002
-                await self.inside.ask("states", states=place.states())
+                await self.inside.ask("states", devices=place.devices())
                 self._count("reports of a place")
                 await asyncio.sleep(_REPORT_EVERY_S / len(places))
 

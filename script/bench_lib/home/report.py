@@ -59,6 +59,8 @@ def blocks(told: Json, *, verbose: bool) -> list[str]:
         parts += (
             f"; besides {each['stolen_ms']:.1f} ms without a core" if each["stolen_ms"] > 1 else ""
         )
+        waited_ms = each["held_ms"] - each["worked_ms"]
+        parts += f"; {waited_ms:.1f} ms of it not at work" if waited_ms > 1 else ""
         lines.append(f"    {parts}): {each['what']}")
         if verbose:
             lines += [f"        {where}" for where in each["seen"]]
