@@ -82,6 +82,7 @@ async def test_a_newcomer_pairs_maps_a_car_and_finds_it_again_after_a_restart(
     flow_id = await home.start_subentry(entry_id, "charger")
     answer = await home.add_device(flow_id, facts=BOX, entities={"power_sign": "charging_positive"})
     assert answer["title"] == "Garage"
+    await home.until_loaded(entry_id)
 
     vehicle_id = await server.agent.store.read(
         lambda tx: tx.all("SELECT vehicle_id FROM vehicle")[0]["vehicle_id"]

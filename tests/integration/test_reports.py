@@ -7,6 +7,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
+from homeassistant.const import EVENT_STATE_REPORTED
 from homeassistant.core import HomeAssistant, SupportsResponse
 from homeassistant.util import dt as dt_util
 import pytest
@@ -398,6 +399,14 @@ async def test_a_calendars_departures_reach_the_api_and_follow_its_changes(
     hass.states.async_set("calendar.work", "unavailable")
     await settle()
     assert await world.phone.get(path) == departures
+
+
+async def test_a_sensor_that_repeats_its_value_wakes_nothing_of_ours(
+    home: Home, vehicle_id: str
+) -> None:
+    """It stays fresh by a look now and then: some sensors repeat themselves every second."""
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+    assert EVENT_STATE_REPORTED not in home.hass.bus.async_listeners()
 
 
 async def test_the_sensors_that_a_session_binds_by_are_the_owners(
