@@ -334,3 +334,20 @@ async def test_without_a_power_sensor_control_is_refused_until_one_is_chosen(
     assert (refused["type"], refused["reason"]) == (FlowResultType.ABORT, "no_power_entity")
     await garage.remap(power_entity="sensor.wallbox_power")
     await garage.pass_the_test()
+
+
+async def test_the_test_does_not_begin_while_the_account_is_not_loaded(
+    garage: Garage, world: OwnerWorld
+) -> None:
+    """The floor of the car's battery could not be asked; the form stays open until it can."""
+    form = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    await world.stop_server()
+    await garage.home.hass.config_entries.async_reload(garage.entry.entry_id)
+    away = await garage.send(form, **READY)
+    assert (away["step_id"], away["errors"]) == ("test", {"base": "cannot_connect"})
+    assert away["description_placeholders"] == form["description_placeholders"]
+    await world.start_server()
+    await garage.home.hass.config_entries.async_reload(garage.entry.entry_id)
+    await garage.finish(await garage.send(away, **READY))
+    await garage.home.hass.async_block_till_done()
+    assert garage.data["control"]["charge_tested_at"]

@@ -87,6 +87,29 @@ async def test_a_form_sent_while_the_agent_is_away_stays_open_with_what_was_type
     await home.hass.async_block_till_done()
 
 
+@pytest.mark.parametrize("way", ["price_table", "price_entity"])
+async def test_a_step_chosen_in_a_menu_while_the_agent_is_away_ends_the_dialog(
+    way: str, home: Home, world: OwnerWorld
+) -> None:
+    """Nothing was typed yet, and there is nobody to ask for what the form would show."""
+    menu = await send(home, await change(home), next_step_id="tariff")
+    await world.stop_server()
+    await home.hass.config_entries.async_reload(home.entry.entry_id)
+    ended = await send(home, menu, next_step_id=way)
+    assert (ended["type"], ended["reason"]) == (FlowResultType.ABORT, "not_loaded")
+    await world.start_server()
+
+
+async def test_an_account_that_takes_too_long_to_load_is_not_waited_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dialog that only waits would say nothing at all."""
+    monkeypatch.setattr("custom_components.v2g_owner.loading._PATIENCE_S", 0.01)
+    await home.hass.config_entries.async_unload(home.entry.entry_id)
+    async with home.entry.setup_lock:
+        assert (await begin(home))["reason"] == "not_loaded"
+
+
 async def test_what_is_added_while_the_account_loads_is_loaded_too(
     home: Home, world: OwnerWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
