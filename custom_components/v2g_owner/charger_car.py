@@ -36,13 +36,15 @@ class Parking:
     charger: Plug = field(default_factory=Plug)
     cars: dict[str, Plug] = field(default_factory=dict)
     bound: str | None = None
+    guest: bool = False
+    """The owner said that this car is a stranger's: no plug says otherwise until it leaves."""
     seen_at: datetime | None = None
 
     def charger_says(self, *, plugged: bool | None, now: datetime) -> Parking:
         """Return the same after the charger's word; a car that left is bound no more."""
         changed = replace(self, charger=self.charger.says(plugged=plugged, now=now), seen_at=now)
         if changed.charger.plugged is False:
-            return replace(changed, bound=None)
+            return replace(changed, bound=None, guest=False)
         return _bound_together(changed)
 
     def car_says(self, vehicle_id: str, *, plugged: bool | None, now: datetime) -> Parking:
@@ -55,21 +57,22 @@ class Parking:
 
     def owner_says(self, vehicle_id: str | None) -> Parking:
         """Return the same after the owner named the car; None is a guest's."""
-        return replace(self, bound=vehicle_id)
+        return replace(self, bound=vehicle_id, guest=vehicle_id is None)
 
     def after_restart(self, now: datetime) -> Parking:
         """Return what is still true after a time in which nothing was seen.
 
-        After a long one not even when the plugs went in: it could be another car's by now.
+        After a long one not even when the plugs went in: it could be another car's by now. Only a
+        guest stays one: doubt gives a stranger nothing, and the owner can name the car.
         """
         unseen = self.seen_at is None or now - self.seen_at > UNSEEN_AT_MOST
-        return Parking() if unseen else self
+        return Parking(guest=self.guest) if unseen else self
 
     def presumed(self) -> str | None:
         """Return the car that most likely stands here: the bound one, else the only one plugged."""
         if self.bound is not None:
             return self.bound
-        if self.charger.plugged is False:
+        if self.guest or self.charger.plugged is False:
             return None
         plugged = [vehicle_id for vehicle_id, plug in self.cars.items() if plug.plugged]
         return plugged[0] if len(plugged) == 1 else None
@@ -78,7 +81,7 @@ class Parking:
 def _bound_together(parking: Parking) -> Parking:
     """Bind the one car that was plugged in together with the charger."""
     here = parking.charger.since
-    if parking.bound is not None or here is None:
+    if parking.guest or parking.bound is not None or here is None:
         return parking
     together = [
         vehicle_id

@@ -150,7 +150,7 @@ class ChargerExecutor:
             reachable=self.driver.reachable,
             now=now,
         )
-        news = (seen.orders, seen.parking.bound) != (self.memory.orders, self.memory.parking.bound)
+        news = seen.to_keep != self.memory.to_keep
         self.memory = seen
         charging = (self.verdict.setpoint_w or 0) > 0
         since = self.started_at

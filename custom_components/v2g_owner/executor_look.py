@@ -85,5 +85,7 @@ def _plugged(parking: Parking, vehicle_id: str | None) -> bool | None:
         return parking.charger.plugged
     if vehicle_id is not None:
         return parking.cars[vehicle_id].plugged
+    if parking.guest:
+        return None
     told = [plug.plugged for plug in parking.cars.values()]
     return False if told and all(plugged is False for plugged in told) else None

@@ -25,6 +25,11 @@ class Memory:
     parking: Parking = field(default_factory=Parking)
     carries: dict[str, Carry] = field(default_factory=dict)
 
+    @property
+    def to_keep(self) -> tuple[Any, ...]:
+        """What is worth writing to disk, and telling, the moment it changes."""
+        return (self.orders, self.parking.bound, self.parking.guest)
+
 
 class ExecutorStore:
     """One charger's memory on disk."""

@@ -3,15 +3,28 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executor_word import STOP_HOLDS
 
-from .charger_world import CAR, Night, Wallbox, discharging, lease, orders, plan
+from .charger_world import (
+    CAR,
+    CAR_MAPPING,
+    PLUG,
+    Night,
+    Wallbox,
+    discharging,
+    lease,
+    orders,
+    plan,
+    subentry,
+)
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -199,6 +212,65 @@ async def test_a_guests_car_is_never_discharged_and_gets_power_only_when_asked(
     charged = await night.seconds(10)
     assert charged[-1].power_w == pytest.approx(7_360, abs=300)
     assert charged[-1].holder == "charge_now"
+
+
+async def test_promise_1_a_car_the_owner_called_a_guests_stays_one_whatever_the_plugs_say(
+    night: Night,
+) -> None:
+    """Promise 1: both plugs went in together, and the owner knows better; so until it leaves."""
+    executor = await night.start()
+    await night.plug_in()
+    charge = plan(EVENING + 12 * HOUR, (EVENING, 6_900, 90))
+    executor.async_take(orders(lease=lease(600), plan=charge))
+    assert discharging(await night.seconds(10))
+    executor.async_name_car(None)
+    seconds = await night.seconds(30)
+    assert {second.power_w for second in seconds[4:]} == {0}
+    assert {(second.holder, second.reason) for second in seconds} == {("nobody", "unknown_car")}
+    executor.async_charge_now()
+    assert (await night.seconds(10))[-1].power_w == pytest.approx(7_360, abs=300)
+    executor.async_resume()
+    await night.seconds(4)
+
+    await executor.async_shut_down()
+    await night.seconds(600, stride=10)
+    executor = await night.start()
+    executor.async_take(replace(executor.memory.orders, lease=lease(600, commitment_id="com_2")))
+    seconds = await night.seconds(30)
+    assert {second.power_w for second in seconds[4:]} == {0}
+
+    await night.plug_in()
+    assert executor.memory.parking.bound == CAR, "the guest has left"
+    executor.async_take(replace(executor.memory.orders, lease=lease(60, commitment_id="com_3")))
+    assert discharging(await night.seconds(10))
+
+
+async def test_a_car_that_is_named_is_no_guests_any_more(night: Night) -> None:
+    """The owner's last word counts."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(600)))
+    executor.async_name_car(None)
+    await night.seconds(4)
+    executor.async_name_car(CAR)
+    assert discharging(await night.seconds(10))
+
+
+async def test_a_guest_can_be_charged_where_the_charger_tells_no_plug_and_the_owners_car_is_away(
+    night: Night,
+) -> None:
+    """That the owner's car is unplugged says nothing about the one that stands here."""
+    data = {**subentry().data, "connected_entity": None}
+    silent = replace(subentry(), data=MappingProxyType(data))
+    night.executor = executor = ChargerExecutor(night.hass, silent, {CAR: CAR_MAPPING})
+    await executor.async_start()
+    executor.async_take(orders())
+    night.box.report = lambda: None  # type: ignore[method-assign]  # the owner's car stays away
+    night.hass.states.async_set(PLUG, "off", {"device_class": "plug"})
+    assert (await night.seconds(4))[-1].reason == "unplugged"
+    executor.async_name_car(None)
+    executor.async_charge_now()
+    assert (await night.seconds(10))[-1].power_w == pytest.approx(7_360, abs=300)
 
 
 async def test_a_car_that_was_only_presumed_charges_but_is_never_discharged(
