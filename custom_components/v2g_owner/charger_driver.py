@@ -108,6 +108,9 @@ class ChargerDriver:
         pause = _REPEAT_ZERO if setpoint_w == 0 else _REPEAT
         if now - last.at < pause:
             return False
+        if not self.watch.taken:
+            # Not every charger shows what it was told: the call's own failure counts as well.
+            return True
         if self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None:
             return True
         flows_out = power_w is not None and power_w < min(0, setpoint_w) - STOPPED_BELOW_W

@@ -30,6 +30,8 @@ class Watch:
     written: tuple[Written, ...] = ()
     asked_zero_at: datetime | None = None
     accepted_zero_at: datetime | None = None
+    taken: bool = True
+    """Whether the charger has taken the newest command without an error."""
     ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @property
@@ -55,14 +57,15 @@ class Watch:
             written=(*kept, new),
             asked_zero_at=asked,
             accepted_zero_at=accepted,
+            taken=False,
             ranges={**self.ranges, **limits},
         )
 
     def accepted(self, setpoint_w: int, now: datetime) -> Watch:
         """Return the same once the charger's controller has taken the newest command."""
         if setpoint_w == 0 and self.asked_zero_at and self.accepted_zero_at is None:
-            return replace(self, accepted_zero_at=now)
-        return self
+            return replace(self, taken=True, accepted_zero_at=now)
+        return replace(self, taken=True)
 
     def lost(self, now: datetime) -> Watch:
         """Return the same for a charger that is out of reach: what discharged may still do so."""

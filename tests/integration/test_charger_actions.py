@@ -110,6 +110,21 @@ async def test_promise_4_actions_that_fail_make_us_say_unplug_and_are_logged_onc
     assert said[-1] == "Garage takes commands again"
 
 
+async def test_a_power_that_was_not_taken_is_tried_again_after_a_minute_until_it_is(
+    night: Night,
+) -> None:
+    """Actions show nothing that could tell: a cloud away for a moment must not cost the night."""
+    executor = await night.start()
+    await night.plug_in()
+    night.box.broken = True
+    executor.async_take(orders(plan=plan(EVENING + timedelta(hours=12), (EVENING, 6_900, 90))))
+    assert (await night.seconds(100))[-1].power_w == 0
+    night.box.broken = False
+    assert (await night.seconds(60))[-1].power_w == 6_900
+    await night.seconds(300, stride=2)
+    assert [value for _, _, value in night.box.commands] == [0, 6_900], "and then left alone"
+
+
 async def test_an_action_that_takes_too_long_is_given_up_and_a_newer_one_wins(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
