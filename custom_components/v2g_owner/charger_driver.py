@@ -86,6 +86,11 @@ class ChargerDriver:
         )
         return self._task
 
+    async def async_wait(self) -> None:
+        """Wait until the newest command is through, however it ends."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     @callback
     def async_lose(self, now: datetime) -> None:
         """Note that the charger is out of reach: zero is written once it is back."""

@@ -76,8 +76,8 @@ class ChargerExecutor:
         self._wanted: Callable[[], bool] = lambda: True
         self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
         self.unplug_hint = False
-        self.deals: tuple[str, ...] = ()
-        """Live commitments at this charger, as the API last told."""
+        self.deals: Mapping[str, str | None] = {}
+        """Live commitments at this charger and their cars, as the API last told."""
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self._unsubscribes: list[CALLBACK_TYPE] = []

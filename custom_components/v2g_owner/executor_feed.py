@@ -84,11 +84,11 @@ class ExecutorFeed:
             return
         self._orders_from = depends
         orders = executor.memory.orders
-        executor.deals = tuple(
-            deal.commitment_id
+        executor.deals = {
+            deal.commitment_id: deal.vehicle_id
             for deal in snapshot.live_commitments
             if charger.evse_id is not None and deal.evse_id == charger.evse_id
-        )
+        }
         executor.async_take(
             replace(
                 orders,

@@ -9,6 +9,9 @@ from .control_model import KEPT_DEALS, Orders, Override, OverrideKind
 
 # After this the plan goes on; a stopped deal stays stopped.
 STOP_HOLDS: Final = timedelta(hours=1)
+# Stop discharging says nothing about charging. So long the charger rests, that a late one can show
+# that it obeys and the longest usual lease has run out.
+DISCHARGE_STOP_HOLDS: Final = timedelta(minutes=2)
 # Charge now, and what the owner set by hand, end with the stay, and at the latest then.
 WORD_HOLDS: Final = timedelta(hours=12)
 _HOLDS: Final[Mapping[OverrideKind, timedelta]] = {
@@ -31,5 +34,22 @@ def owner_says(
     ``power_w`` is what was set by hand (W, + into the car), where it can be told.
     """
     word = Override(kind=kind, since=now, until=now + _HOLDS[kind], power_w=power_w)
-    stopped = tuple(dict.fromkeys((*orders.stopped, *ends)))[-KEPT_DEALS:]
-    return replace(orders, override=word, stopped=stopped)
+    return replace(orders, override=word, stopped=_with(orders.stopped, ends))
+
+
+def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], rest: bool) -> Orders:
+    """Return the orders after deals were stopped; with ``rest`` the charger rests for a moment.
+
+    A stop of the charger itself that holds for longer goes on.
+    """
+    ended, word = replace(orders, stopped=_with(orders.stopped, ends)), orders.override
+    until = now + DISCHARGE_STOP_HOLDS
+    longer = word is not None and word.kind == OverrideKind.STOP and word.until >= until
+    if longer or not rest:
+        return ended
+    return replace(ended, override=Override(kind=OverrideKind.STOP, since=now, until=until))
+
+
+def _with(stopped: tuple[str, ...], ends: Iterable[str]) -> tuple[str, ...]:
+    """Return the deals stopped so far and some more, the newest last."""
+    return tuple(dict.fromkeys((*stopped, *ends)))[-KEPT_DEALS:]

@@ -19,6 +19,7 @@ from .coordinator import V2GCoordinator
 from .executor import ChargerExecutor
 from .executor_feed import ExecutorFeed
 from .executor_meter import MeterReporter
+from .executor_stop import async_stop_discharging
 from .executor_store import ExecutorStore
 
 
@@ -104,19 +105,12 @@ async def async_feed_executors(
 async def async_stop_at_home(
     hass: HomeAssistant, entry: ConfigEntry[Any], what: Mapping[str, str]
 ) -> None:
-    """Stop what runs at the owner's own chargers, before and without the API.
+    """Stop what discharges at the owner's own chargers, before and without the API.
 
-    ``what`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of them stop.
+    ``what`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of it stops.
     """
     for executor in executors_of(hass, entry).values():
-        lease = executor.memory.orders.lease
-        vehicle_id = executor.memory.parking.presumed()
-        if what.get("vehicle_id", vehicle_id) != vehicle_id:
-            continue
-        commitment_id = what.get("commitment_id")
-        if commitment_id and commitment_id not in {*executor.deals, lease and lease.commitment_id}:
-            continue
-        await executor.async_stop_now()
+        await async_stop_discharging(executor, what)
 
 
 def _source(entry: ConfigEntry[Any]) -> dict[str, Any]:

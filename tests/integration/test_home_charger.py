@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 
-from .charger_world import Wallbox, mapping, subentry
+from .charger_world import Wallbox, lease, mapping, subentry
 from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
@@ -56,6 +59,18 @@ class Garage:
     async def shows(self, platform: str, key: str, value: str) -> None:
         """Wait until one of the charger's entities shows a value."""
         await self.home.reaches(platform, self.charger_id, key, value)
+
+    async def name_the_car(self) -> None:
+        """Say which car stands here, and wait until its limits are known."""
+        await self.set("select", "car_here", "select_option", option="Blue car")
+        await until(lambda: self.executor.memory.orders.cars)
+
+    async def deliver(self, commitment_id: str = "com_1") -> None:
+        """Let a park draw from the car, and wait until it does."""
+        await self.name_the_car()
+        given = replace(lease(600, commitment_id=commitment_id), vehicle_id=self.vehicle_id)
+        self.executor.async_take(replace(self.executor.memory.orders, lease=given))
+        await until(lambda: self.box.real_w < -6_000)
 
     async def charge(self) -> None:
         """Charge now, and wait until it does."""
@@ -170,7 +185,7 @@ async def test_the_owner_names_the_car_that_stands_here(garage: Garage) -> None:
     assert garage.executor.memory.parking.bound is None
 
 
-# --- stop without the API
+# --- stop discharging
 
 
 async def test_promise_4_the_stop_action_stops_this_homes_chargers_with_the_api_gone(
@@ -178,13 +193,66 @@ async def test_promise_4_the_stop_action_stops_this_homes_chargers_with_the_api_
 ) -> None:
     """Promise 4: the action says that the API was not told; the charger stands still."""
     await garage.load()
-    await garage.charge()
+    await garage.deliver()
     await garage.world.stop_server()
     with pytest.raises(HomeAssistantError):
         await garage.home.act("stop")
     await until(lambda: garage.box.real_w == 0)
     assert garage.executor.verdict.holder == "stop"
     await garage.world.start_server()
+
+
+async def test_stop_discharging_leaves_a_car_charging_where_nothing_discharges(
+    garage: Garage,
+) -> None:
+    """A deal that has not begun ends all the same: no lease of it counts any more."""
+    await garage.load()
+    await garage.name_the_car()
+    await until(lambda: garage.executor.verdict.holder == "plan")
+    garage.executor.deals = {"com_later": garage.vehicle_id}
+    await garage.home.act("stop")
+    assert garage.executor.verdict.holder == "plan"
+    assert garage.executor.memory.orders.stopped == ("com_later",)
+    await garage.charge()
+    await garage.set("button", "stop_now", "press")
+    one_hour = garage.executor.verdict.until
+    await garage.home.act("stop")
+    assert garage.executor.verdict.until == one_hour, "a longer stop is not made shorter"
+
+
+async def test_charge_now_outlasts_stop_discharging(garage: Garage) -> None:
+    """It had ended the deal before; its lease, still alive, is none to stop for."""
+    await garage.load()
+    await garage.deliver()
+    await garage.charge()
+    await until(lambda: (power := garage.executor.eyes.power()) and power.value > 6_000)
+    await garage.home.act("stop")
+    assert garage.executor.verdict.holder == "charge_now"
+
+
+async def test_stop_discharging_rests_the_charger_for_two_minutes_and_then_the_plan_goes_on(
+    garage: Garage,
+) -> None:
+    """Also where the owner's own hand let energy out."""
+    await garage.load()
+    await garage.name_the_car()
+    await garage.hass.services.async_call(
+        "number",
+        "set_value",
+        {"entity_id": "number.wallbox_setting", "value": -10},
+        blocking=True,
+        context=Context(user_id="li"),
+    )
+    await until(lambda: garage.executor.verdict.holder == "owner")
+    await until(lambda: garage.box.real_w < -2_000)
+    await garage.home.act("stop")
+    verdict = garage.executor.verdict
+    assert (verdict.holder, verdict.setpoint_w) == ("stop", 0)
+    assert verdict.until is not None
+    assert timedelta(0) < verdict.until - dt_util.utcnow() <= timedelta(minutes=2)
+    await until(lambda: garage.box.real_w == 0)
+    await garage.set("button", "resume", "press")
+    await garage.shows("sensor", "controlled_by", "plan")
 
 
 async def test_a_stop_of_one_car_or_one_deal_leaves_another_charger_alone(garage: Garage) -> None:
@@ -200,7 +268,8 @@ async def test_a_stop_of_one_car_or_one_deal_leaves_another_charger_alone(garage
         ),
     )
     await garage.load()
-    await garage.charge()
+    await garage.deliver()
+    garage.executor.deals = {"com_red": other}
     red, blue = (
         dr.async_get(garage.hass).async_get_device_by_identifier(
             (DOMAIN, vehicle_id), garage.entry.entry_id
@@ -209,13 +278,19 @@ async def test_a_stop_of_one_car_or_one_deal_leaves_another_charger_alone(garage
     )
     assert red is not None
     assert blue is not None
-    await garage.home.act("stop", {"device_id": [red.id]})
-    assert garage.executor.verdict.holder == "charge_now"
     with pytest.raises(HomeAssistantError):
         await garage.home.act("stop", {"commitment_id": "com_elsewhere"})
-    assert garage.executor.verdict.holder == "charge_now"
+    assert garage.executor.memory.orders.stopped == ()
+    await garage.home.act("stop", {"device_id": [red.id]})
+    assert garage.executor.memory.orders.stopped == ("com_red",)
+    assert garage.executor.verdict.holder == "park"
     await garage.home.act("stop", {"device_id": [blue.id]})
     assert garage.executor.verdict.holder == "stop"
+    await until(lambda: garage.box.real_w == 0)
+    garage.executor.async_resume()
+    await garage.deliver("com_2")
+    with pytest.raises(HomeAssistantError):
+        await garage.home.act("stop", {"commitment_id": "com_2"})
     await until(lambda: garage.box.real_w == 0)
 
 
