@@ -1,5 +1,7 @@
 """Answer offers and stop discharging: what buttons and actions share."""
 
+import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -86,12 +88,33 @@ async def decide(
     return {"offer_id": offer.offer_id, "revision": offer.revision, "answer": answer}
 
 
-async def stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:
+async def stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> None:
     """Stop discharging, all of it unless ``what`` names a commitment_id or vehicle_id.
 
     At the owner's own chargers it stops at once, whether or not the API can be told.
     """
-    await async_stop_at_home(coordinator.hass, coordinator.config_entry, what)
+    await async_stop_at_home(coordinator.hass, [what], coordinator.config_entry.entry_id)
+    await async_tell_stops(actor, [(coordinator, what)])
+
+
+async def async_tell_stops(
+    actor: Actor, stops: Iterable[tuple[V2GCoordinator, dict[str, str]]]
+) -> list[Json]:
+    """Tell each API what to stop; what failed is raised only once every one has been told."""
+    answers = await asyncio.gather(
+        *(_async_tell_stop(coordinator, actor, what) for coordinator, what in stops),
+        return_exceptions=True,
+    )
+    told: list[Json] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        told.append(answer)
+    return told
+
+
+async def _async_tell_stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:
+    """Tell one API what to stop."""
     with translated_errors(coordinator):
         return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
 

@@ -4,7 +4,7 @@ They outlive a failed set-up on purpose: after a restart with the API gone, the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -103,14 +103,23 @@ async def async_feed_executors(
 
 
 async def async_stop_at_home(
-    hass: HomeAssistant, entry: ConfigEntry[Any], what: Mapping[str, str]
+    hass: HomeAssistant, stops: Iterable[Mapping[str, str]], entry_id: str | None = None
 ) -> None:
-    """Stop what discharges at the owner's own chargers, before and without the API.
+    """Stop what discharges at the owner's own chargers, all at once, before and without the API.
 
-    ``what`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of it stops.
+    Each of ``stops`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of it
+    stops. Accounts that are not connected count as well, unless ``entry_id`` names one.
     """
-    for executor in executors_of(hass, entry).values():
-        await async_stop_discharging(executor, what)
+    made = hass.data.get(_RUNNING, {})
+    meant = [made[each] for each in made if entry_id in {None, each}]
+    await asyncio.gather(
+        *(
+            async_stop_discharging(executor, what)
+            for running in meant
+            for executor in running.executors.values()
+            for what in stops
+        )
+    )
 
 
 def _source(entry: ConfigEntry[Any]) -> dict[str, Any]:

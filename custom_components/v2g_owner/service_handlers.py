@@ -10,11 +10,20 @@ from homeassistant.exceptions import ServiceValidationError
 from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
-from .decisions import best_counter, decide, find_offer, stop
+from .coordinator import V2GCoordinator
+from .decisions import async_tell_stops, best_counter, decide, find_offer
 from .drivers import async_asked_phones
 from .errors import translated_errors
+from .executors import async_stop_at_home
 from .price import price_text
-from .service_targets import account_of, readable, utc_text, vehicle_of
+from .service_targets import (
+    ATTR_CONFIG_ENTRY,
+    account_of,
+    our_ids,
+    readable,
+    utc_text,
+    vehicle_of,
+)
 
 ATTR_OFFER_ID: Final = "offer_id"
 ATTR_REVISION: Final = "revision"
@@ -72,18 +81,28 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
 
 
 async def stop_discharging(call: ServiceCall) -> Json:
-    """Stop one commitment, some vehicles, or everything."""
-    actor = await async_actor_of(call.hass, call.context)
-    if devices := call.data.get(ATTR_DEVICE_ID):
-        found = [vehicle_of(call.hass, device_id) for device_id in devices]
-        return {
-            "stops": [
-                await stop(coordinator, actor, {"vehicle_id": vehicle_id})
-                for coordinator, vehicle_id in found
-            ]
-        }
+    """Stop one commitment, some vehicles, or everything: at home before any account is asked."""
+    hass, devices = call.hass, call.data.get(ATTR_DEVICE_ID)
     what = {key: call.data[key] for key in (ATTR_COMMITMENT_ID,) if key in call.data}
-    return {"stops": [await stop(account_of(call), actor, what)]}
+    if not devices:
+        await async_stop_at_home(hass, [what], call.data.get(ATTR_CONFIG_ENTRY))
+        actor = await async_actor_of(hass, call.context)
+        return {"stops": await async_tell_stops(actor, [(account_of(call), what)])}
+    ours = {each for device_id in devices for each in our_ids(hass, device_id)}
+    await async_stop_at_home(hass, [{"vehicle_id": each} for each in ours])
+    stops: list[tuple[V2GCoordinator, dict[str, str]]] = []
+    unknown: ServiceValidationError | None = None
+    for device_id in devices:
+        try:
+            coordinator, vehicle_id = vehicle_of(hass, device_id)
+        except ServiceValidationError as error:
+            unknown = error
+        else:
+            stops.append((coordinator, {"vehicle_id": vehicle_id}))
+    told = await async_tell_stops(await async_actor_of(hass, call.context), stops)
+    if unknown is not None:
+        raise unknown
+    return {"stops": told}
 
 
 async def list_offers(call: ServiceCall) -> Json:

@@ -23,8 +23,7 @@ def account_of(call: ServiceCall) -> V2GCoordinator:
 
 def vehicle_of(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
     """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
-    device = dr.async_get(hass).async_get(device_id)
-    ours = {identifier for domain, identifier in _identifiers(device) if domain == DOMAIN}
+    ours = our_ids(hass, device_id)
     for entry in hass.config_entries.async_loaded_entries(DOMAIN):
         coordinator: V2GCoordinator = entry.runtime_data.coordinator
         for vehicle_id in ours & coordinator.data.vehicles.keys():
@@ -36,9 +35,11 @@ def vehicle_of(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str
     )
 
 
-def _identifiers(device: dr.DeviceEntry | dr.ChildDeviceEntry | None) -> set[tuple[str, str]]:
-    """Return what a device is known by, nothing for one that does not exist."""
-    return set() if device is None else device.identifiers
+def our_ids(hass: HomeAssistant, device_id: str) -> set[str]:
+    """Return the ids by which the API knows a device, none for one that is not ours."""
+    device = dr.async_get(hass).async_get(device_id)
+    known = set() if device is None else device.identifiers
+    return {identifier for domain, identifier in known if domain == DOMAIN}
 
 
 def utc_text(moment: datetime) -> str:

@@ -15,8 +15,9 @@ from .actor import Actor
 from .api import Json
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
-from .decisions import decide, find_offer, stop
+from .decisions import async_tell_stops, decide, find_offer
 from .errors import translated_errors
+from .executors import async_stop_at_home
 from .models import Vehicle
 from .models_deal import Offer
 from .money import major
@@ -161,9 +162,9 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
 
 
 async def async_stop_all(hass: HomeAssistant, speaker: Speaker) -> None:
-    """Stop every car of every account."""
-    for coordinator in accounts(hass):
-        await stop(coordinator, speaker.actor, {})
+    """Stop every car of every account, at home first; raises where an API could not be told."""
+    await async_stop_at_home(hass, [{}])
+    await async_tell_stops(speaker.actor, [(each, {}) for each in accounts(hass)])
 
 
 async def async_set_leave(hass: HomeAssistant, clock: time, name: str | None = None) -> Json:

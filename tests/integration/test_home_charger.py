@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 import pytest
@@ -17,10 +18,11 @@ import pytest
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
+from custom_components.v2g_owner.voice import Speaker, async_stop_all
 
 from .charger_world import Wallbox, lease, mapping, subentry
 from .conftest import Home, paired_entry, until, vehicle_subentry
-from .owner_world import OwnerWorld
+from .owner_world import OwnerWorld, open_owner_world
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -200,6 +202,45 @@ async def test_promise_4_the_stop_action_stops_this_homes_chargers_with_the_api_
     await until(lambda: garage.box.real_w == 0)
     assert garage.executor.verdict.holder == "stop"
     await garage.world.start_server()
+
+
+async def test_promise_4_a_stop_comes_first_at_home_and_one_failure_keeps_it_from_nobody(
+    garage: Garage, tmp_path: Path
+) -> None:
+    """Promise 4: with two accounts, one's agent away, the other's is told all the same."""
+    await garage.load()
+    (tmp_path / "second").mkdir()
+    async with open_owner_world(tmp_path / "second") as second:
+        car = vehicle_subentry(await second.add_vehicle())
+        entry = await paired_entry(garage.hass, second, [car])
+        await garage.hass.config_entries.async_setup(entry.entry_id)
+        await garage.deliver()
+        await garage.world.stop_server()
+        with pytest.raises(HomeAssistantError):
+            await async_stop_all(garage.hass, Speaker(user_id="li", device_id=None, turn="1"))
+        await until(lambda: garage.box.real_w == 0)
+        asked = await second.agent.store.read(
+            lambda tx: tx.one("SELECT count(*) AS stops FROM idempotency WHERE route LIKE '%stops'")
+        )
+        assert asked == {"stops": 1}
+        await garage.world.start_server()
+
+
+async def test_promise_4_a_device_that_is_no_car_does_not_keep_the_others_from_stopping(
+    garage: Garage,
+) -> None:
+    """Promise 4: an automation may still name a car that was sold."""
+    await garage.load()
+    await garage.deliver()
+    blue = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.vehicle_id), garage.entry.entry_id
+    )
+    assert blue is not None
+    with pytest.raises(ServiceValidationError) as refused:
+        await garage.home.act("stop", {"device_id": ["sold", blue.id]})
+    assert refused.value.translation_key == "not_a_vehicle"
+    assert garage.executor.verdict.holder == "stop"
+    await until(lambda: garage.box.real_w == 0)
 
 
 async def test_stop_discharging_leaves_a_car_charging_where_nothing_discharges(
