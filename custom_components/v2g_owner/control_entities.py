@@ -1,6 +1,7 @@
 """What owners see and press of a charger this home controls: who holds it, until when, and stop.
 
-These stay available with the API gone: stop and charge now need nobody but this home.
+These stay available with the API gone: stop and charge now need nobody but this home. Only where
+Home Assistant itself started with the API gone do they come with it; stop discharging works then.
 """
 
 from collections.abc import Callable, Iterator, Mapping

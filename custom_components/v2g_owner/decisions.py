@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .actor import Actor
 from .api import Json
+from .api_errors import OwnerApiConnectionError
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
 from .drivers import async_check_may_answer
@@ -116,7 +117,15 @@ async def async_tell_stops(
 async def _async_tell_stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:
     """Tell one API what to stop."""
     with translated_errors(coordinator):
-        return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
+        try:
+            return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
+        except OwnerApiConnectionError as error:
+            raise stop_not_told() from error
+
+
+def stop_not_told() -> HomeAssistantError:
+    """Return what says that only the owner's own chargers were stopped, and what to do."""
+    return HomeAssistantError(translation_domain=DOMAIN, translation_key="stop_not_told")
 
 
 def _wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value, or a time

@@ -6,6 +6,7 @@ from typing import Any, Final, override
 
 from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.components.llm import LLMTools
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -160,10 +161,12 @@ def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -
     """Return the tools whose entity the owner has exposed to the assistant."""
     if api_id != LLM_API_ASSIST:
         return None
+    # Stopping at home needs no account that is connected; all else does.
     exposed = {
         entity.translation_key
-        for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+        for entry in hass.config_entries.async_entries(DOMAIN)
         for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if entry.state is ConfigEntryState.LOADED or entity.translation_key == "stop"
         if async_should_expose(hass, llm_context.assistant, entity.entity_id)
     }
     tools: list[Tool] = [tool for key, tool in TOOLS.items() if key in exposed]

@@ -5,13 +5,13 @@ from typing import Final
 
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .coordinator import V2GCoordinator
-from .decisions import async_tell_stops, best_counter, decide, find_offer
+from .decisions import async_tell_stops, best_counter, decide, find_offer, stop_not_told
 from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
@@ -19,6 +19,7 @@ from .price import price_text
 from .service_targets import (
     ATTR_CONFIG_ENTRY,
     account_of,
+    is_unloaded,
     our_ids,
     readable,
     utc_text,
@@ -87,22 +88,32 @@ async def stop_discharging(call: ServiceCall) -> Json:
     if not devices:
         await async_stop_at_home(hass, [what], call.data.get(ATTR_CONFIG_ENTRY))
         actor = await async_actor_of(hass, call.context)
-        return {"stops": await async_tell_stops(actor, [(account_of(call), what)])}
+        try:
+            account = account_of(call)
+        except ServiceValidationError as error:
+            raise _of_unloaded(error) from error
+        return {"stops": await async_tell_stops(actor, [(account, what)])}
     ours = {each for device_id in devices for each in our_ids(hass, device_id)}
     await async_stop_at_home(hass, [{"vehicle_id": each} for each in ours])
     stops: list[tuple[V2GCoordinator, dict[str, str]]] = []
-    unknown: ServiceValidationError | None = None
+    failed: HomeAssistantError | None = None
     for device_id in devices:
         try:
             coordinator, vehicle_id = vehicle_of(hass, device_id)
         except ServiceValidationError as error:
-            unknown = error
+            failed = stop_not_told() if is_unloaded(hass, device_id) else error
         else:
             stops.append((coordinator, {"vehicle_id": vehicle_id}))
     told = await async_tell_stops(await async_actor_of(hass, call.context), stops)
-    if unknown is not None:
-        raise unknown
+    if failed is not None:
+        raise failed
     return {"stops": told}
+
+
+def _of_unloaded(error: ServiceValidationError) -> HomeAssistantError:
+    """Return why a stop reached no account: where it is not connected, that home has stopped."""
+    unloaded = error.translation_key == "service_config_entry_not_loaded"
+    return stop_not_told() if unloaded else error
 
 
 async def list_offers(call: ServiceCall) -> Json:

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr, service
 
-from .const import DOMAIN
+from .const import CONF_VEHICLE_ID, DOMAIN
 from .coordinator import V2GConfigEntry, V2GCoordinator
 
 ATTR_CONFIG_ENTRY: Final = "config_entry"
@@ -40,6 +41,17 @@ def our_ids(hass: HomeAssistant, device_id: str) -> set[str]:
     device = dr.async_get(hass).async_get(device_id)
     known = set() if device is None else device.identifiers
     return {identifier for domain, identifier in known if domain == DOMAIN}
+
+
+def is_unloaded(hass: HomeAssistant, device_id: str) -> bool:
+    """Tell whether a device is a vehicle of an account that is not connected now."""
+    ours = our_ids(hass, device_id)
+    return any(
+        subentry.data.get(CONF_VEHICLE_ID) in ours
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry.state is not ConfigEntryState.LOADED
+        for subentry in entry.subentries.values()
+    )
 
 
 def utc_text(moment: datetime) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.translation import async_get_translations
@@ -15,7 +16,7 @@ from .actor import Actor
 from .api import Json
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
-from .decisions import async_tell_stops, decide, find_offer
+from .decisions import async_tell_stops, decide, find_offer, stop_not_told
 from .errors import translated_errors
 from .executors import async_stop_at_home
 from .models import Vehicle
@@ -165,6 +166,11 @@ async def async_stop_all(hass: HomeAssistant, speaker: Speaker) -> None:
     """Stop every car of every account, at home first; raises where an API could not be told."""
     await async_stop_at_home(hass, [{}])
     await async_tell_stops(speaker.actor, [(each, {}) for each in accounts(hass)])
+    entries = hass.config_entries.async_entries(
+        DOMAIN, include_ignore=False, include_disabled=False
+    )
+    if any(entry.state is not ConfigEntryState.LOADED for entry in entries):
+        raise stop_not_told()
 
 
 async def async_set_leave(hass: HomeAssistant, clock: time, name: str | None = None) -> Json:

@@ -215,7 +215,7 @@ async def test_promise_4_stop_is_offered_even_with_the_api_gone_and_says_that_it
     assert home.state("button", vehicle_id, "stop").state != "unavailable"
     with pytest.raises(HomeAssistantError) as failed:
         await press(home, world.owner_id, "stop")
-    assert failed.value.translation_key == "cannot_connect"
+    assert failed.value.translation_key == "stop_not_told"
     with pytest.raises(HomeAssistantError):
         await press(home, vehicle_id, "stop")
 

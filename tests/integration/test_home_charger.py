@@ -1,23 +1,27 @@
 """A home with a charger of its own: its memory, its entities, and what is added and taken away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.llm import LLM_API_ASSIST, LLMContext, ToolInput
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
+from custom_components.v2g_owner.llm import async_get_tools
 from custom_components.v2g_owner.voice import Speaker, async_stop_all
 
 from .charger_world import Wallbox, lease, mapping, subentry
@@ -73,6 +77,15 @@ class Garage:
         given = replace(lease(600, commitment_id=commitment_id), vehicle_id=self.vehicle_id)
         self.executor.async_take(replace(self.executor.memory.orders, lease=given))
         await until(lambda: self.box.real_w < -6_000)
+
+    async def discharge_by_hand(self) -> None:
+        """Set the charger to discharge as a person does, and wait until it does."""
+        data = {"entity_id": "number.wallbox_setting", "value": -10}
+        await self.hass.services.async_call(
+            "number", "set_value", data, blocking=True, context=Context(user_id="li")
+        )
+        await until(lambda: self.executor.verdict.holder == "owner")
+        await until(lambda: self.box.real_w < -2_000)
 
     async def charge(self) -> None:
         """Charge now, and wait until it does."""
@@ -197,10 +210,78 @@ async def test_promise_4_the_stop_action_stops_this_homes_chargers_with_the_api_
     await garage.load()
     await garage.deliver()
     await garage.world.stop_server()
-    with pytest.raises(HomeAssistantError):
+    with pytest.raises(HomeAssistantError) as told:
         await garage.home.act("stop")
+    assert told.value.translation_key == "stop_not_told"
     await until(lambda: garage.box.real_w == 0)
     assert garage.executor.verdict.holder == "stop"
+    await garage.world.start_server()
+
+
+async def by_action(garage: Garage) -> None:
+    """Stop everything by the action."""
+    await garage.home.act("stop")
+
+
+async def by_action_for_the_car(garage: Garage) -> None:
+    """Stop the car by the action."""
+    device = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.vehicle_id), garage.entry.entry_id
+    )
+    assert device is not None
+    await garage.home.act("stop", {"device_id": [device.id]})
+
+
+async def aloud(garage: Garage) -> None:
+    """Stop everything by voice."""
+    await async_stop_all(garage.hass, Speaker(user_id="li", device_id=None, turn="1"))
+
+
+@pytest.mark.parametrize("stop", [by_action, by_action_for_the_car, aloud])
+async def test_promise_4_after_a_restart_with_the_api_away_stop_reaches_this_homes_chargers(
+    garage: Garage, stop: Callable[[Garage], Awaitable[None]]
+) -> None:
+    """Promise 4: the account is not connected, the plan on disk is driven; the error says so."""
+    await garage.load()
+    await garage.name_the_car()
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    await garage.discharge_by_hand()
+    with pytest.raises(HomeAssistantError) as told:
+        await stop(garage)
+    assert told.value.translation_key == "stop_not_told"
+    assert garage.executor.verdict.holder == "stop"
+    await until(lambda: garage.box.real_w == 0)
+    await garage.world.start_server()
+
+
+async def test_a_language_model_can_stop_and_do_nothing_else_while_no_account_is_connected(
+    garage: Garage,
+) -> None:
+    """Promise 4: what it was allowed to do before, as far as this home can."""
+    assert await async_setup_component(garage.hass, "homeassistant", {})
+    await garage.load()
+    for platform, key in (("button", "stop"), ("sensor", "open_offers")):
+        entity_id = garage.home.entity_id(platform, garage.world.owner_id, key)
+        async_expose_entity(garage.hass, "conversation", entity_id, should_expose=True)
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    context = LLMContext(
+        platform="test",
+        context=Context(user_id="li"),
+        language="en",
+        assistant="conversation",
+        device_id=None,
+    )
+    found = async_get_tools(garage.hass, context, LLM_API_ASSIST)
+    assert found is not None
+    (tool,) = found.tools
+    garage.executor.async_name_car(garage.vehicle_id)
+    await garage.discharge_by_hand()
+    said = await tool.async_call(garage.hass, ToolInput(tool_name=tool.name, tool_args={}), context)
+    assert "own chargers have been told to stop" in said.data["error"]
+    await until(lambda: garage.box.real_w == 0)
     await garage.world.start_server()
 
 
@@ -277,15 +358,7 @@ async def test_stop_discharging_rests_the_charger_for_two_minutes_and_then_the_p
     """Also where the owner's own hand let energy out."""
     await garage.load()
     await garage.name_the_car()
-    await garage.hass.services.async_call(
-        "number",
-        "set_value",
-        {"entity_id": "number.wallbox_setting", "value": -10},
-        blocking=True,
-        context=Context(user_id="li"),
-    )
-    await until(lambda: garage.executor.verdict.holder == "owner")
-    await until(lambda: garage.box.real_w < -2_000)
+    await garage.discharge_by_hand()
     await garage.home.act("stop")
     verdict = garage.executor.verdict
     assert (verdict.holder, verdict.setpoint_w) == ("stop", 0)
