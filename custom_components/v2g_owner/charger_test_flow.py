@@ -14,6 +14,7 @@ from .charger_control import (
     ChargerControl,
 )
 from .charger_driver import ChargerDriver
+from .charger_tests import async_start_test
 from .const import (
     CONF_POWER_SIGN,
     CONF_VEHICLE_ID,
@@ -42,6 +43,7 @@ class ChargerTestFlow(LinkedDeviceFlow):
         self._control: Form = {}
         self._sign = POWER_SIGN_CHARGING_POSITIVE
         self._with_discharge = False
+        self._vehicle_id = ""
         self._task: asyncio.Task[None] | None = None
         self._probe: Probe | None = None
 
@@ -69,12 +71,21 @@ class ChargerTestFlow(LinkedDeviceFlow):
     ) -> SubentryFlowResult:
         """Show that the test runs."""
         if self._task is None:
-            self._task = self.hass.async_create_task(self._async_test(), "test a charger")
+            self._task = async_start_test(
+                self.hass,
+                self._async_test(),
+                entry_id=self._get_entry().entry_id,
+                charger_id=self._device_id or "",
+                vehicle_id=self._vehicle_id,
+            )
         if not self._task.done():
             return self.async_show_progress(
                 step_id="testing", progress_action="testing", progress_task=self._task
             )
-        await self._task
+        if self._task.cancelled():
+            self._probe = Probe(finding=Finding.STOPPED, asked_w=0)
+        else:
+            await self._task
         return self.async_show_progress_done(next_step_id="tested")
 
     async def async_step_tested(
@@ -105,6 +116,7 @@ class ChargerTestFlow(LinkedDeviceFlow):
     async_step_inverted = async_step_tested
     async_step_wrong_unit = async_step_tested
     async_step_no_meter = async_step_tested
+    async_step_stopped = async_step_tested
 
     async def async_step_flip_command(
         self,
@@ -148,6 +160,7 @@ class ChargerTestFlow(LinkedDeviceFlow):
         plugged = [each for each, here in eyes.plugged().items() if here]
         if not mine or len(plugged) != 1 or eyes.connected() is False:
             return "test_needs_your_car"
+        self._vehicle_id = plugged[0]
         wishes = self._coordinator.data.preferences.get(plugged[0])
         soc = eyes.soc(plugged[0])
         if soc is None or wishes is None or soc.value < wishes.soc_floor_pct + _ROOM_PCT:

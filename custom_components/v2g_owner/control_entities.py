@@ -4,6 +4,7 @@ These stay available with the API gone: stop and charge now need nobody but this
 Home Assistant itself started with the API gone do they come with it; stop discharging works then.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,7 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
+from .charger_tests import async_end_tests
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .control_model import Holder, OverrideKind, Reason
 from .coordinator import V2GConfigEntry, V2GCoordinator
@@ -190,8 +192,12 @@ class StopNowButton(ControlEntity, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        """Stop."""
-        await self.executor.async_stop_now()
+        """Stop; a guided test that runs sets this charger as well."""
+        await asyncio.gather(
+            self.executor.async_stop_now(),
+            async_end_tests(self.hass, {"charger_id": self.executor.charger_id}),
+        )
+        self.executor.async_tick()
 
 
 class ResumeButton(ControlEntity, ButtonEntity):

@@ -28,6 +28,7 @@ class Finding(StrEnum):
     INVERTED = "inverted"
     WRONG_UNIT = "wrong_unit"
     NO_METER = "no_meter"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ They outlive a failed set-up on purpose: after a restart with the API gone, the 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant
 from homeassistant.util.hass_dict import HassKey
 
 from .charger_control import CONF_CONTROL
+from .charger_tests import async_end_tests
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN, SUBENTRY_CHARGER, SUBENTRY_VEHICLE
 from .coordinator import V2GCoordinator
 from .executor import ChargerExecutor
@@ -103,9 +104,9 @@ async def async_feed_executors(
 
 
 async def async_stop_at_home(
-    hass: HomeAssistant, stops: Iterable[Mapping[str, str]], entry_id: str | None = None
+    hass: HomeAssistant, stops: Sequence[Mapping[str, str]], entry_id: str | None = None
 ) -> None:
-    """Stop what discharges at the owner's own chargers, all at once, before and without the API.
+    """Stop what discharges at the owner's own chargers, tests as well, before and without the API.
 
     Each of ``stops`` may name a ``vehicle_id`` or a ``commitment_id``; without either all of it
     stops. Accounts that are not connected count as well, unless ``entry_id`` names one.
@@ -113,12 +114,13 @@ async def async_stop_at_home(
     made = hass.data.get(_RUNNING, {})
     meant = [made[each] for each in made if entry_id in {None, each}]
     await asyncio.gather(
+        *(async_end_tests(hass, what, entry_id) for what in stops),
         *(
             async_stop_discharging(executor, what)
             for running in meant
             for executor in running.executors.values()
             for what in stops
-        )
+        ),
     )
 
 

@@ -1,17 +1,18 @@
 """Mapping a charger's control, and the guided test that stands before its first use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .charger_world import OWN_ACTIONS, Wallbox, subentry
-from .conftest import Home, paired_entry, vehicle_subentry
+from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.
@@ -281,6 +282,67 @@ async def test_the_test_does_not_begin_where_it_would_be_unsafe(
     refused = await garage.send(refused, **READY)
     assert refused["errors"] == {"base": "test_unreachable"}
     assert garage.box.commands == []
+
+
+async def stop_discharging(garage: Garage) -> None:
+    """Press the account's button."""
+    owner_id = garage.entry.unique_id or ""
+    await garage.home.set("button", owner_id, "stop", "press")
+
+
+async def stop_now(garage: Garage) -> None:
+    """Press the charger's own button."""
+    await garage.home.set("button", garage.charger_id, "stop_now", "press")
+
+
+async def close(garage: Garage) -> None:
+    """Close the dialog."""
+    flows = garage.home.hass.config_entries.subentries
+    (flow,) = flows.async_progress()
+    flows.async_abort(flow["flow_id"])
+
+
+async def shut_down(garage: Garage) -> None:
+    """Stop Home Assistant, as far as everybody who listens knows."""
+    garage.home.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+
+
+@pytest.mark.parametrize("garage", [{"obeys": False}], indirect=True)
+@pytest.mark.parametrize("half", ["before", "charging", "discharging"])
+@pytest.mark.parametrize("stop", [stop_discharging, stop_now, close, shut_down])
+async def test_promise_4_a_stop_ends_the_guided_test_and_nothing_is_set_after_it(
+    garage: Garage,
+    stop: Callable[[Garage], Awaitable[None]],
+    half: str,
+) -> None:
+    """Promise 4: also where the charger was never controlled before; zero is the last word."""
+    if stop is stop_now:
+        garage.box.obeys = True
+        await garage.pass_the_test()
+        await until(lambda: garage.controlled_by != "unavailable")
+    garage.box.obeys = half == "discharging"
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    asked = len(garage.box.commands)
+    flow = await garage.send(flow, **{**READY, "test_discharge": True})
+    assert flow["type"] is FlowResultType.SHOW_PROGRESS
+    wanted: dict[str, Callable[[float], bool]] = {
+        "before": lambda told: told == 0,
+        "charging": lambda told: told > 0,
+        "discharging": lambda told: told < 0,
+    }
+    await until(lambda: [v for _, _, v in garage.box.commands[asked:] if wanted[half](v)])
+    asked = len(garage.box.commands)
+    await stop(garage)
+    await garage.home.hass.async_block_till_done()
+    await asyncio.sleep(0.3)
+    assert {value for _, _, value in garage.box.commands[asked:]} == {0}
+    if stop in {stop_discharging, stop_now}:
+        (shown,) = garage.home.hass.config_entries.subentries.async_progress()
+        menu = await garage.home.hass.config_entries.subentries.async_configure(shown["flow_id"])
+        assert menu["step_id"] == "stopped"
+        assert menu["menu_options"] == ["test", "control"]
+    if stop is stop_discharging:
+        assert "control" not in garage.data
 
 
 @pytest.mark.parametrize(
