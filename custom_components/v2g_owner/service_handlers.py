@@ -6,6 +6,7 @@ from typing import Final
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
 
 from .actor import async_actor_of
 from .api import Json
@@ -117,7 +118,7 @@ def _of_unloaded(error: ServiceValidationError) -> HomeAssistantError:
 
 
 async def list_offers(call: ServiceCall) -> Json:
-    """Return the open offers with their evaluation, and the phones to ask about each."""
+    """Return the open offers with their evaluation and the phones to ask, and what ended lately."""
     account = account_of(call)
     return {
         "offers": [
@@ -126,7 +127,8 @@ async def list_offers(call: ServiceCall) -> Json:
                 "asked_phones": await async_asked_phones(account, offer.vehicle_id),
             }
             for offer in account.data.open_offers
-        ]
+        ],
+        "recently_ended": account.data.recently_ended(dt_util.utcnow()),
     }
 
 

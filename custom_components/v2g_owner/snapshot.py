@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from .decode import decode
 from .models import (
@@ -17,6 +18,10 @@ from .models import (
     Vehicle,
 )
 from .models_deal import Commitment, Offer, Reward, Rewards, Settlement
+
+# A phone that was off may still show an offer that ended while Home Assistant was away as well.
+ENDED_LATELY: Final = timedelta(days=1)
+MOST_ENDED: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,15 @@ class Snapshot:
         """Return the offers the owner can still answer, the most urgent first."""
         still_open = (offer for offer in self.offers.values() if offer.is_open)
         return sorted(still_open, key=lambda offer: (offer.respond_by, offer.offer_id))
+
+    def recently_ended(self, now: datetime) -> list[str]:
+        """Return the offers that a phone may still show although they ended, the newest first."""
+        ended = (
+            offer.offer_id
+            for offer in self.offers.values()
+            if not offer.is_open and now - offer.respond_by < ENDED_LATELY
+        )
+        return sorted(ended, reverse=True)[:MOST_ENDED]
 
     def newest_offer(self, vehicle_id: str) -> Offer | None:
         """Return the newest offer for a vehicle; the API's ids sort by the time they were made."""
