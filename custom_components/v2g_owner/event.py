@@ -65,6 +65,8 @@ def _deal_facts(deal: Facts, _snapshot: Snapshot) -> Facts:
         "park": (deal.get("park") or {}).get("display_name"),
         "state": deal.get("state"),
         "state_reason": deal.get("state_reason"),
+        # A park that was never let draw has delivered nothing, however the deal ended.
+        "began": deal.get("lease_until") is not None,
         "start_at": deal.get("start_at"),
         "end_at": deal.get("end_at"),
         "committed_energy_wh": deal.get("committed_energy_wh"),

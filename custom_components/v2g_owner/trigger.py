@@ -48,7 +48,7 @@ class DischargeStarted(StreamEventTrigger):
 
 
 class DischargeStopped(StreamEventTrigger):
-    """A delivery ends, for whatever reason."""
+    """A delivery that had begun ends, for whatever reason."""
 
     _translation_key = "deals"
     _event_types = frozenset(
@@ -59,6 +59,14 @@ class DischargeStopped(StreamEventTrigger):
             "commitment_failed",
         }
     )
+
+    @override
+    def is_valid_state(
+        self, state: State, report_not_triggered: NotTriggeredReasonReporter
+    ) -> bool:
+        """Tell whether it is an end, and one of a deal that had begun."""
+        ended = super().is_valid_state(state, report_not_triggered)
+        return ended and state.attributes.get("began") is True
 
 
 class RewardConfirmed(StreamEventTrigger):

@@ -95,6 +95,30 @@ async def test_an_offer_a_start_and_a_stop_trigger_under_their_own_names(
     assert told["net_minor"] == settlement["breakdown"]["net_minor"] < settlement["net_minor"]
 
 
+async def test_a_deal_that_is_stopped_before_it_delivers_is_no_discharge_that_stops(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """Nothing had started, so nothing is told to have stopped."""
+    deals = home.entity_id("event", world.owner_id, "deals")
+    kinds = ("discharge_started", "discharge_stopped")
+    targets = {"entity_id": [deals]}
+    calls = await automate(
+        home.hass, *({"trigger": f"{DOMAIN}.{kind}", "target": targets} for kind in kinds)
+    )
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+    await world.award(answer["answer"]["commitment_id"])
+    await home.reaches("sensor", world.owner_id, "deal_state", "scheduled")
+    await home.act("stop", context=Context(user_id="somebody"))
+    await home.reaches("sensor", world.owner_id, "deal_state", "none")
+    await home.hass.async_block_till_done()
+    state = home.hass.states.get(deals)
+    assert state is not None
+    assert state.attributes["event_type"] == "commitment_revoked"
+    assert calls == []
+
+
 async def test_conditions_tell_whether_discharging_is_allowed_and_an_offer_open(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
 ) -> None:
