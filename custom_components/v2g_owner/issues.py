@@ -7,6 +7,7 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.event import async_track_entity_registry_updated_event
+from homeassistant.helpers.start import async_at_started
 
 from .charger_control import CONF_CONTROL, CONF_MODE_ENTITY, CONF_SETPOINT_ENTITY
 from .const import (
@@ -99,7 +100,8 @@ def async_watch_mapping(
 ) -> CALLBACK_TYPE:
     """Follow a mapped entity to its new name, and raise a repair when it is deleted.
 
-    Returns the way to stop. A reload with a mapping that is whole again clears the repair.
+    One that was deleted while nobody looked is missed once Home Assistant has started: until then
+    its own integration may still come. Returns the way to stop.
     """
     roles = (*MAPPED, *CONTROLS)
     mapping = {each: conf for conf in roles if (each := mapped_to(subentry.data, conf))}
@@ -116,8 +118,31 @@ def async_watch_mapping(
                     entry, subentry, data=remapped(subentry.data, conf, data["entity_id"])
                 )
 
-    for conf in roles:
-        entity_id = mapped_to(subentry.data, conf)
-        if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
-            ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
-    return async_track_entity_registry_updated_event(hass, list(mapping), updated)
+    @callback
+    def look(_hass: HomeAssistant) -> None:
+        for conf in roles:
+            _async_look(hass, entry, subentry, conf)
+
+    unsubscribes = [
+        async_track_entity_registry_updated_event(hass, list(mapping), updated),
+        async_at_started(hass, look),
+    ]
+
+    @callback
+    def stop() -> None:
+        for unsubscribe in unsubscribes:
+            unsubscribe()
+
+    return stop
+
+
+@callback
+def _async_look(
+    hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, conf: str
+) -> None:
+    """Raise the repair of a role whose entity is nowhere, and end it where it is back."""
+    entity_id = mapped_to(subentry.data, conf)
+    if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
+        ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
+    else:
+        async_raise_gone(hass, entry, subentry, conf)

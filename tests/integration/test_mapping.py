@@ -4,7 +4,8 @@ from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
@@ -79,6 +80,34 @@ async def test_a_renamed_control_entity_is_followed_and_stays_tested(
         "setpoint_entity": "number.new_box_setpoint",
         "mode_entity": "select.new_box_mode",
     }
+    assert not issues(hass)
+
+
+async def test_an_entity_deleted_while_home_assistant_was_off_is_missed_once_it_has_started(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry
+) -> None:
+    """Not sooner: its own integration may start later. And the repair survives every restart."""
+    er.async_get(hass).async_remove("number.box_setpoint")
+    hass.states.async_remove("number.box_setpoint")
+    er.async_get(hass).async_remove("binary_sensor.box_connected")
+    for _ in range(2):
+        assert await hass.config_entries.async_unload(home.entry.entry_id)
+        for issue in list(ir.async_get(hass).issues.values()):
+            ir.async_delete_issue(hass, issue.domain, issue.issue_id)
+        hass.set_state(CoreState.starting)
+        assert await hass.config_entries.async_setup(home.entry.entry_id)
+        await hass.async_block_till_done()
+        assert not issues(hass)
+        hass.set_state(CoreState.running)
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+        await hass.async_block_till_done()
+        assert issues(hass) == ["control_entity_gone"], "a state without a registry entry is there"
+    hass.states.async_remove("binary_sensor.box_connected")
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert sorted(issues(hass)) == ["control_entity_gone", "mapped_entity_gone"]
+    for domain, name in ROLES.values():
+        hass.states.async_set(f"{domain}.{name}", "off")
+    await hass.config_entries.async_reload(home.entry.entry_id)
     assert not issues(hass)
 
 
