@@ -15,9 +15,15 @@ from .sensor_figure import FigureDescription
 from .snapshot import Snapshot
 
 
+def _deals(snapshot: Snapshot) -> list[Commitment]:
+    """Return the commitments being stopped, then the live ones by their start; each once."""
+    deals = [*snapshot.stopping_commitments, *snapshot.live_commitments]
+    return list({deal.commitment_id: deal for deal in deals}.values())
+
+
 def _deal(snapshot: Snapshot) -> Commitment | None:
     """Return the commitment being stopped, else the live one that starts first."""
-    return next(iter([*snapshot.stopping_commitments, *snapshot.live_commitments]), None)
+    return next(iter(_deals(snapshot)), None)
 
 
 def _of_deal[T](read: Callable[[Commitment], T]) -> Callable[[Snapshot], T | None]:
@@ -36,10 +42,20 @@ def _deal_currency(snapshot: Snapshot) -> str:
 
 
 def _deal_attributes(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what a person needs to follow the live commitment."""
+    """Return what a person needs to follow the live commitment, and each other that is live."""
     if (deal := _deal(snapshot)) is None:
         return {}
-    stop, offer = deal.stop, snapshot.offers.get(deal.offer_id)
+    offer = snapshot.offers.get(deal.offer_id)
+    return {
+        **_facts(deal),
+        "plan": plan_steps(offer.evaluation if offer else None),
+        "deals": [_facts(each) | _progress(each) for each in _deals(snapshot)],
+    }
+
+
+def _facts(deal: Commitment) -> dict[str, Any]:
+    """Return what was agreed in one deal and how far its stop has come."""
+    stop = deal.stop
     return {
         "commitment_id": deal.commitment_id,
         "offer_id": deal.offer_id,
@@ -54,7 +70,17 @@ def _deal_attributes(snapshot: Snapshot) -> dict[str, Any]:
         "stop_confirmed_at": _moment(stop.confirmed_at) if stop else None,
         "stopped_at": _moment(stop.stopped_at) if stop else None,
         "unplug_hint": deal.unplug_hint,
-        "plan": plan_steps(offer.evaluation if offer else None),
+    }
+
+
+def _progress(deal: Commitment) -> dict[str, Any]:
+    """Return what the sensors say of the first deal: two cars may deliver at once."""
+    return {
+        "state": deal.state,
+        "delivered_wh": deal.delivered_wh,
+        "power_w": deal.power_w,
+        "earned_minor": deal.earned_minor,
+        "currency": deal.currency,
     }
 
 

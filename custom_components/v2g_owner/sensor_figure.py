@@ -68,6 +68,7 @@ class FigureSensor[Subject](V2GEntity[Subject], SensorEntity):
 EXPLANATIONS: Final = frozenset(
     {
         "available",
+        "deals",
         "lease_until",
         "lease_s",
         "limit",

@@ -200,9 +200,9 @@ class OwnerWorld:
         await self.phone.post("/v1/agreements", body)
         return str((await self.park.get("/v1/park/members"))["items"][-1]["member_ref"])
 
-    async def plug_in(self, member_ref: str | None = None) -> str:
-        """Open a session at the park's charger E07, as the park sees it."""
-        body: dict[str, Any] = {"evse_id": "E07", "plugged_in_at": self.at(0)}
+    async def plug_in(self, member_ref: str | None = None, *, evse_id: str = "E07") -> str:
+        """Open a session at one of the park's chargers, as the park sees it."""
+        body: dict[str, Any] = {"evse_id": evse_id, "plugged_in_at": self.at(0)}
         if member_ref:
             body["member_ref"] = member_ref
         return str((await self.park.post("/v1/park/sessions", body))["session_id"])
@@ -232,14 +232,14 @@ class OwnerWorld:
         }
         return await self.park.post("/v1/park/offers", body)
 
-    async def award(self, commitment_id: str) -> None:
+    async def award(self, commitment_id: str, order: str = "PO-1") -> None:
         """Award everything that was consented to."""
         deal = await self.park.get(f"/v1/park/commitments/{commitment_id}")
         offer = await self.park.get(f"/v1/park/offers/{deal['offer_id']}")
         await self.park.post(
             f"/v1/park/commitments/{commitment_id}/award",
             {
-                "order_reference": "PO-1",
+                "order_reference": order,
                 "terms_sha256": offer["terms_sha256"],
                 "committed_energy_wh": deal["committed_energy_wh"],
             },

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from homeassistant.core import Context
+from homeassistant.core import Context, HomeAssistant
 import pytest
 
-from .conftest import Home, car_says, until
+from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
 
@@ -93,6 +93,49 @@ async def test_an_accepted_offer_is_delivered_settled_and_paid(
     settlement = (await world.phone.get(f"/v1/commitments/{commitment_id}"))["settlement"]
     assert settlement["delivered_wh"] == 500
     assert settlement["net_minor"] == 60
+
+
+async def test_two_cars_that_deal_at_once_are_both_told_and_neither_history_grows(
+    hass: HomeAssistant, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """The second deal's figures stand nowhere else, and a stop of the first is not its stop."""
+    second_id = await world.add_vehicle()
+    car_says(hass, 80)
+    entry = await paired_entry(
+        hass, world, [vehicle_subentry(vehicle_id), vehicle_subentry(second_id)]
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    home, agreed = Home(hass, entry), {}
+    cars = {"E07": vehicle_id, "E08": second_id}
+    body = {"park_id": world.park.party_id, "terms_version": 1, "vehicle_ids": [*cars.values()]}
+    await world.phone.post("/v1/agreements", body)
+    members = (await world.park.get("/v1/park/members"))["items"]
+    for member, (evse_id, car) in zip(members, cars.items(), strict=True):
+        await home.reaches("sensor", car, "soc", "80.0")
+        session = await world.plug_in(member["member_ref"], evse_id=evse_id)
+        offer = await world.offer(session)
+        await home.reaches("sensor", world.owner_id, "open_offers", "1")
+        answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+        agreed[car] = answer["answer"]["commitment_id"]
+        await world.award(agreed[car], f"PO-{evse_id}")
+        await until(lambda: home.state("sensor", world.owner_id, "open_offers").state == "0")
+        assert offer["offer_id"] == answer["offer_id"]
+
+    def deals() -> dict[str, Any]:
+        shown = home.state("sensor", world.owner_id, "deal_state")
+        return {deal["vehicle_id"]: deal for deal in shown.attributes.get("deals", [])}
+
+    await until(lambda: [deal["state"] for deal in deals().values()] == ["scheduled"] * 2)
+    assert {car: deal["commitment_id"] for car, deal in deals().items()} == agreed
+    await home.act("stop", {"commitment_id": agreed[vehicle_id]}, context=Context(user_id="li"))
+    await until(lambda: list(deals()) == [second_id])
+    assert deals()[second_id]["stop_requested_at"] is None
+    assert deals()[second_id]["committed_energy_wh"] == 6_000
+    platform = home.entity_id("sensor", world.owner_id, "deal_state")
+    info = hass.states.get(platform).state_info  # type: ignore[union-attr]
+    assert info is not None
+    assert "deals" in info["unrecorded_attributes"]
 
 
 def _start(offer: Any) -> float:

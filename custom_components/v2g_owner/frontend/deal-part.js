@@ -23,6 +23,7 @@ export class DealPart {
       el("ha-icon", { icon: "mdi:stop-circle", "aria-hidden": "true" }),
       this.stopLabel,
     );
+    this.more = el("p", { class: "quiet" });
     this.unplug = el("p", { class: "alarm", role: "alert" });
     this.steps = new StopSteps();
     this.node = el(
@@ -33,33 +34,34 @@ export class DealPart {
       el("div", { class: "figures" }, ...this.figures.map(({ node }) => node)),
       this.battery.node,
       this.stopButton,
+      this.more,
       this.unplug,
       this.steps.node,
     );
   }
 
   /** Show the deal; without one only Stop remains, and only while something may still run. */
-  paint({ live, stoppable }, pressed, words, formats, hass) {
+  paint({ live, stoppable, stop }, words, formats, hass) {
     set(this.node, { hidden: stoppable ? null : "" });
-    say(this.kind, words("deal"));
+    say(this.kind, [words("deal"), live?.car].filter(Boolean).join(" · "));
     say(this.stopLabel, words("stop_label"));
     say(this.title, live ? sentence(live, words, formats) : words("stop_label"));
-    say(this.state, live ? hass.formatEntityState(live.entity) : "");
-    this.#paintFigures(live, words, formats, hass);
+    say(this.state, live ? hass.formatEntityState(live.entity, live.state) : "");
+    this.#paintFigures(live, words, formats);
     this.battery.paint(live?.battery ?? {}, words, formats);
-    const blind = { pressed: Boolean(pressed.stopAt), unplug: Boolean(pressed.stopFailed) };
-    const stop = live?.stop ?? blind;
+    set(this.more, { hidden: live?.more ? null : "" });
+    say(this.more, live?.more ? words("more_deals", { count: live.more }) : "");
     this.steps.paint(stop, words);
     set(this.unplug, { hidden: stop.unplug ? null : "" });
     say(this.unplug, stop.unplug ? words("unplug") : "");
   }
 
-  #paintFigures(live, words, formats, hass) {
+  #paintFigures(live, words, formats) {
     const runs = live && live.state !== "pending_award" && live.state !== "scheduled";
     const shown = {
-      delivered: runs && hass.formatEntityState(live.delivered),
+      delivered: runs && formats.kwh(live.deliveredWh),
       power: runs && formats.kw(live.powerW),
-      earned: runs && formats.amount(live.earned),
+      earned: runs && formats.money(live.earnedMinor, live.currency),
     };
     for (const { key, label, value, node } of this.figures) {
       set(node, { hidden: runs ? null : "" });

@@ -36,10 +36,6 @@ export function formatsFor(hass) {
       const digits = digitsOf(currency);
       return `${number(minor / 10 ** digits, digits)} ${currency}`;
     },
-    amount: (state) => {
-      const currency = state?.attributes.unit_of_measurement ?? "";
-      return isNumber(state?.state) ? `${number(state.state, digitsOf(currency))} ${currency}` : "–";
-    },
     clock: (instant) => new Intl.DateTimeFormat(language, clockStyle(hass)).format(instant),
   };
 }

@@ -7,6 +7,7 @@ import { formatsFor } from "./format.js";
 import { Announcer } from "./announcer.js";
 import { OfferPart } from "./offer-part.js";
 import { IdlePart, ResultPart } from "./result-part.js";
+import { failedPresses, pressFor, pressesLeft } from "./stops.js";
 import { STYLES } from "./styles.js";
 import { viewOf } from "./view.js";
 import { wordsFor } from "./words.js";
@@ -28,7 +29,8 @@ class V2GOwnerCard extends HTMLElement {
   #offers = [];
   #signs = [];
   #asked = 0;
-  #pressed = {};
+  #pressed = { stops: {} };
+  #running = [];
   #timer = null;
 
   static getStubConfig(hass) {
@@ -145,7 +147,7 @@ class V2GOwnerCard extends HTMLElement {
   }
 
   async #stop() {
-    this.#pressed = { stopAt: Date.now(), error: null };
+    this.#pressed = { stops: pressFor(this.#running, Date.now()), error: null };
     this.#paint();
     const { only } = this.account;
     try {
@@ -153,7 +155,7 @@ class V2GOwnerCard extends HTMLElement {
     } catch (error) {
       this.#pressed = {
         ...this.#pressed,
-        stopFailed: true,
+        stops: failedPresses(this.#pressed.stops),
         error: await this.#reason(error),
       };
     }
@@ -186,9 +188,10 @@ class V2GOwnerCard extends HTMLElement {
     }
     const formats = formatsFor(hass);
     const view = viewOf(hass, this.account, this.#offers, this.#pressed, Date.now());
-    if (!view.stoppable && this.#pressed.stopAt) this.#pressed = { error: this.#pressed.error };
+    this.#pressed = { ...this.#pressed, stops: pressesLeft(this.#pressed.stops, view) };
+    this.#running = view.running;
     const held = this.shadowRoot.activeElement;
-    this.parts.deal.paint(view, this.#pressed, words, formats, hass);
+    this.parts.deal.paint(view, words, formats, hass);
     this.parts.offer.paint(view.offer, words, formats);
     this.parts.result.paint(view.result, words, formats, this.#resultTexts(view.result));
     this.parts.idle.paint(view.idle, words, hass);

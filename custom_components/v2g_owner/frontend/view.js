@@ -1,32 +1,35 @@
 /** What the card says, as plain data: from Home Assistant's states and the open offers. */
 
-import { isNumber } from "./format.js";
 import { vehicleById } from "./entities.js";
+import { pressOn, unanswered } from "./stops.js";
 
 const LIVE = new Set(["pending_award", "scheduled", "active"]);
-// Promise 4: no confirmation in this time, and the owner is told to unplug.
-const STOP_CONFIRMATION_MS = 5000;
 
 /**
  * Return what to show: `{ reachable, live, offer, result, idle }`, each part null when it is empty.
  *
  * `offers` are the open offers as the action lists them; `pressed` is what the owner did last here.
+ * `running` names every deal that this card's Stop would end, whichever of them is shown.
  */
 export function viewOf(hass, account, offers, pressed, now) {
   const state = (purpose) => hass.states[account.hub.entities[purpose]];
   const concerns = (vehicleId) => !account.only || account.only.id === vehicleId;
   const reachable =
     isKnown(state("sensor.deal_state")) && state("binary_sensor.stream")?.state !== "off";
-  const live = liveDeal(hass, account, state, pressed, now);
+  const deals = dealsOf(state).filter((deal) => concerns(deal.vehicle_id));
+  const stops = pressed.stops ?? {};
+  const live = deals.length ? liveDeal(hass, account, state, deals, stops, now) : null;
   const mine = offers.filter((offer) => concerns(offer.vehicle_id));
   return {
     reachable,
-    live: live && concerns(live.vehicleId) ? live : null,
+    live,
+    running: deals.map((deal) => deal.commitment_id),
     offer: mine.length ? openOffer(mine[0], mine.length - 1, pressed, now) : null,
     result: live ? null : lastResult(state, concerns),
     idle: live || mine.length ? null : account.vehicles.filter(({ id }) => concerns(id)),
     // What nobody can see may still run.
     stoppable: Boolean(live) || !reachable,
+    stop: live?.stop ?? blindStop(stops, now),
     error: pressed.error ?? null,
   };
 }
@@ -76,52 +79,60 @@ function answered(offer, sending) {
   return same ? sending.decision : null;
 }
 
-function liveDeal(hass, account, state, pressed, now) {
+/** Return every deal that is live or being stopped, the one to watch first. */
+function dealsOf(state) {
   const deal = state("sensor.deal_state");
-  const facts = deal?.attributes ?? {};
-  const asked = facts.stop_requested_at;
-  if (!isKnown(deal) || !(LIVE.has(deal.state) || asked)) return null;
+  return isKnown(deal) ? (deal.attributes.deals ?? []) : [];
+}
+
+function liveDeal(hass, account, state, [facts, ...others], stops, now) {
   const vehicle = vehicleById(account, facts.vehicle_id);
   const value = (purpose) => hass.states[vehicle?.entities[purpose]]?.state;
+  const press = pressOn(stops, facts.commitment_id);
+  const asked = Boolean(facts.stop_requested_at);
   return {
     id: facts.commitment_id,
-    entity: deal,
+    entity: state("sensor.deal_state"),
     vehicleId: facts.vehicle_id,
-    car: vehicle?.name ?? "",
-    state: deal.state,
+    // With one car there is nothing to tell apart.
+    car: account.vehicles.length > 1 ? (vehicle?.name ?? "") : "",
+    state: facts.state,
     park: facts.park,
     committedWh: facts.committed_energy_wh,
     startAt: facts.start_at,
     endAt: facts.end_at,
-    delivered: state("sensor.deal_delivered"),
-    powerW: watts(state("sensor.deal_power")),
-    earned: state("sensor.deal_earned"),
+    deliveredWh: facts.delivered_wh,
+    powerW: facts.power_w,
+    earnedMinor: facts.earned_minor,
+    currency: facts.currency ?? "",
     battery: {
       now: value("sensor.soc"),
       floor: facts.soc_floor_pct ?? value("number.soc_floor_pct"),
       guarantee: value("number.soc_min_departure_pct"),
     },
     stop: {
-      pressed: Boolean(pressed.stopAt),
-      asked: Boolean(asked),
+      pressed: Boolean(press),
+      asked,
       confirmed: Boolean(facts.stop_confirmed_at),
       stopped: Boolean(facts.stopped_at),
-      unplug: mustUnplug(state, facts, pressed, now),
+      unplug: mustUnplug(state, facts, press, now),
     },
+    more: others.length,
   };
 }
 
 /** Promise 4, counted here too: the link to Home Assistant may be what is broken. */
-function mustUnplug(state, facts, pressed, now) {
+function mustUnplug(state, facts, press, now) {
   if (facts.stop_confirmed_at) return false;
-  const waited = pressed.stopAt && now - pressed.stopAt >= STOP_CONFIRMATION_MS;
-  const told = facts.unplug_hint || state("binary_sensor.unplug_to_stop")?.state === "on";
-  return Boolean(told || waited || pressed.stopFailed);
+  // The account's own sensor does not say of which deal: only one that is being stopped can be it.
+  const counted = state("binary_sensor.unplug_to_stop")?.state === "on" && facts.stop_requested_at;
+  return Boolean(facts.unplug_hint || counted || unanswered(press, now));
 }
 
-function watts(state) {
-  if (!isNumber(state?.state)) return null;
-  return Number(state.state) * (state.attributes.unit_of_measurement === "kW" ? 1000 : 1);
+/** How far a stop has come while nobody can see what runs: only what was done here is known. */
+function blindStop(stops, now) {
+  const press = pressOn(stops);
+  return { pressed: Boolean(press), unplug: unanswered(press, now) };
 }
 
 function lastResult(state, concerns) {

@@ -35,6 +35,7 @@ export default {
   "battery_after": "{after} after",
   "floor": "Floor {floor}",
   "guarantee": "Guaranteed {guarantee}",
+  "more_deals": "{count} more besides this one. Stop ends all of them.",
   "waits_award": "Waiting for {park} to confirm.",
   "starts": "{park} takes {energy} from {start} to {end}.",
   "runs": "{park} takes {energy} until {end}.",

@@ -35,6 +35,7 @@ export default {
   "battery_after": "之后 {after}",
   "floor": "下限 {floor}",
   "guarantee": "出发时保证 {guarantee}",
+  "more_deals": "除此之外还有 {count} 笔。停止会结束全部。",
   "waits_award": "等待 {park} 确认。",
   "starts": "{park} 将在 {start} 至 {end} 取用 {energy}。",
   "runs": "{park} 正在取用 {energy}，至 {end} 结束。",

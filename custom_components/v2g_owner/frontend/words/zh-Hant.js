@@ -35,6 +35,7 @@ export default {
   "battery_after": "之後 {after}",
   "floor": "下限 {floor}",
   "guarantee": "出發時保證 {guarantee}",
+  "more_deals": "除此之外還有 {count} 筆。停止會結束全部。",
   "waits_award": "等待 {park} 確認。",
   "starts": "{park} 將在 {start} 至 {end} 取用 {energy}。",
   "runs": "{park} 正在取用 {energy}，至 {end} 結束。",

@@ -1,0 +1,162 @@
+"""What the card decides to show, asked of its own modules in a real Chromium without a home.
+
+Two cars, lost links and second deals come in any order; here each is one set of states.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from playwright.async_api import Page, Route
+import pytest
+import pytest_asyncio
+
+from custom_components.v2g_owner.card import FOLDER
+from script.demo_lib.browser import running_browser
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+ADDRESS: Final = "http://card.test"
+NOW_MS: Final = 1_800_000_000_000
+CARS: Final = ("car_a", "car_b")
+# Runs one scene: states in, presses of Stop on the way, the last view out.
+_PLAY: Final = """
+async ({ address, deals, only, stream, presses, now }) => {
+  const { viewOf } = await import(`${address}/view.js`);
+  const stops = await import(`${address}/stops.js`);
+  const { wordsFor } = await import(`${address}/words.js`);
+  const car = id => ({ id, deviceId: id, name: id, entities: {} });
+  const vehicles = ["car_a", "car_b"].map(car);
+  const entities = { "sensor.deal_state": "deal", "binary_sensor.stream": "stream" };
+  const account = { hub: { entities }, vehicles, only: only ? car(only) : null };
+  const see = (seen, pressed, at) => {
+    const known = { state: seen ? "active" : "unavailable", attributes: { deals: seen ?? [] } };
+    const states = { deal: known, stream: { state: stream, attributes: {} } };
+    return viewOf({ states }, account, [], pressed, at);
+  };
+  let pressed = { stops: {} };
+  for (const [at, seen] of presses) {
+    pressed = { stops: stops.pressFor(see(seen, pressed, at).running, at) };
+  }
+  pressed = { stops: stops.pressesLeft(pressed.stops, see(deals, pressed, now)) };
+  const view = see(deals, pressed, now);
+  const more = ["en", "zh-CN", "zh-TW"].map(language =>
+    wordsFor(language)("more_deals", { count: view.live?.more ?? 0 }));
+  return { ...view, more };
+}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page() -> AsyncIterator[Page]:
+    """Serve the card's modules to an empty page."""
+
+    async def serve(route: Route) -> None:
+        name = route.request.url.removeprefix(f"{ADDRESS}/")
+        if name == "empty":
+            await route.fulfill(body="<!doctype html>", content_type="text/html")
+        else:
+            await route.fulfill(path=FOLDER / name, content_type="text/javascript")
+
+    async with running_browser() as browser:
+        opened = await browser.new_page()
+        await opened.route(f"{ADDRESS}/**", serve)
+        await opened.goto(f"{ADDRESS}/empty")
+        yield opened
+
+
+def deal(car: str, **facts: Any) -> dict[str, Any]:
+    """Return a deal of one car as the account's sensor lists it."""
+    return {
+        "commitment_id": f"com_{car}",
+        "vehicle_id": car,
+        "park": "East Gate Park",
+        "state": "active",
+        "delivered_wh": 500,
+        "power_w": -7_000,
+        "earned_minor": 60,
+        "currency": "CNY",
+    } | facts
+
+
+async def play(
+    page: Page,
+    *deals: dict[str, Any],
+    only: str | None = None,
+    presses: list[tuple[int, list[dict[str, Any]] | None]] | None = None,
+    now: int = NOW_MS,
+    gone: bool = False,
+) -> Any:
+    """Return what a card shows; ``presses`` are presses of Stop, each with what was seen then."""
+    scene = {
+        "address": ADDRESS,
+        "deals": None if gone else list(deals),
+        "only": only,
+        "stream": "on",
+        "presses": presses or [],
+        "now": now,
+    }
+    return await page.evaluate(_PLAY, scene)
+
+
+async def test_a_card_of_one_car_shows_nothing_of_the_other_cars_deal(page: Page) -> None:
+    view = await play(page, deal("car_a"), only="car_b")
+    assert view["live"] is None
+    assert view["stoppable"] is False
+    assert [car["id"] for car in view["idle"]] == ["car_b"]
+
+
+@pytest.mark.parametrize("car", CARS)
+async def test_while_two_cars_deliver_the_card_of_each_shows_its_own_figures(
+    page: Page, car: str
+) -> None:
+    both = deal("car_a"), deal("car_b", delivered_wh=900, earned_minor=110, power_w=-3_000)
+    live = (await play(page, *both, only=car))["live"]
+    (own,) = (each for each in both if each["vehicle_id"] == car)
+    shown = live["deliveredWh"], live["earnedMinor"], live["powerW"], live["car"]
+    assert shown == (own["delivered_wh"], own["earned_minor"], own["power_w"], car)
+    assert live["more"] == 0
+
+
+async def test_the_card_of_an_account_says_how_many_more_deals_its_stop_would_end(
+    page: Page,
+) -> None:
+    view = await play(page, deal("car_a"), deal("car_b"))
+    assert view["live"]["car"] == "car_a"
+    assert view["running"] == ["com_car_a", "com_car_b"]
+    assert view["live"]["more"] == 1
+    assert all("1" in text for text in view["more"])
+    assert len(set(view["more"])) == 3
+
+
+async def test_promise_4_a_stop_of_one_deal_tells_nobody_to_unplug_for_the_next(
+    page: Page,
+) -> None:
+    pressed = [(NOW_MS - 60_000, [deal("car_a")])]
+    stop = (await play(page, deal("car_b"), presses=pressed))["live"]["stop"]
+    assert not stop["pressed"]
+    assert not stop["unplug"]
+
+
+@pytest.mark.parametrize(("waited_ms", "unplug"), [(4_900, False), (5_000, True)])
+async def test_promise_4_a_stop_without_a_word_for_five_seconds_tells_to_unplug(
+    page: Page,
+    waited_ms: int,
+    unplug: bool,  # noqa: FBT001 - a case
+) -> None:
+    pressed = [(NOW_MS - waited_ms, [deal("car_a"), deal("car_b")])]
+    both = deal("car_a"), deal("car_b", stop_confirmed_at="2026-11-29T10:00:00Z")
+    assert (await play(page, *both, presses=pressed))["stop"]["unplug"] is unplug
+    # A deal whose stop is confirmed needs no hand.
+    theirs = await play(page, *both, presses=pressed, only="car_b")
+    assert not theirs["stop"]["unplug"]
+
+
+async def test_promise_4_a_press_in_the_dark_counts_for_what_runs_when_the_light_is_back(
+    page: Page,
+) -> None:
+    pressed: list[tuple[int, list[dict[str, Any]] | None]] = [(NOW_MS - 9_000, None)]
+    dark = await play(page, gone=True, presses=pressed)
+    assert dark["live"] is None
+    assert dark["stoppable"] is True
+    assert dark["stop"] == {"pressed": True, "unplug": True}
+    assert (await play(page, deal("car_a"), presses=pressed))["stop"]["unplug"] is True
