@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 import json
 from typing import Any
 
+from homeassistant.components.calendar.const import DATA_COMPONENT
 from homeassistant.core import Context
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -132,6 +134,44 @@ async def test_deals_stand_in_a_calendar_with_what_they_brought(
     await home.act("stop", context=Context(user_id="somebody"))
     await home.reaches("sensor", owner_id, "deal_state", "none")
     assert home.state("calendar", owner_id, "commitments").attributes.get("message") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "not agreed"),
+        ("zh-Hans", "尚未同意"),
+        ("zh-Hant", "尚未同意"),
+    ],
+)
+async def test_an_open_offer_stands_in_the_calendar_as_not_agreed_until_it_is_answered(
+    home: Home, world: OwnerWorld, session_id: str, language: str, words: str
+) -> None:
+    """Who plans the day sees what may come; promise 1: it is no appointment without a yes."""
+    home.hass.config.language = language
+    owner_id = world.owner_id
+    calendar = home.hass.data[DATA_COMPONENT].get_entity(
+        home.entity_id("calendar", owner_id, "commitments")
+    )
+    assert calendar is not None
+    pushed: list[Any] = []
+    now = dt_util.utcnow()
+    calendar.async_subscribe_events(now, now + timedelta(days=1), pushed.append)
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    ((event,),) = await until(lambda: [told for told in pushed if told])
+    assert words in event["summary"]
+    assert event["summary"].endswith("East Gate Park · Blue car · 6.0 kWh")
+    assert event["description"].startswith("1.2000 CNY/kWh")
+    answer_by = dt_util.as_local(dt_util.parse_datetime(offer["respond_by"], raise_on_error=True))
+    assert answer_by.strftime("%H:%M") in event["description"]
+    assert event["uid"] == offer["offer_id"]
+    assert dt_util.parse_datetime(event["start"]) == dt_util.parse_datetime(
+        offer["terms"]["start_at"]
+    )
+    assert calendar.event is None
+    await home.act("decline_offer", context=Context(user_id="somebody"))
+    await until(lambda: pushed[-1] == [])
 
 
 async def test_rewards_count_from_the_start_of_the_owners_month(
