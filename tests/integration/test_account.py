@@ -212,7 +212,7 @@ async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
     assert found["connection"]["last_update_success"] is True
     assert len(found["snapshot"]["offers"]) == 1
     one = await async_get_device_diagnostics(home.hass, entry, device_of(home, vehicle_id))
-    assert set(one) == {"vehicles", "preferences", "departures"}
+    assert set(one) == {"vehicles", "preferences", "departures", "mapping"}
     assert "Blue car" not in json.dumps(one, default=str)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+import json
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,10 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.diagnostics import (
+    async_get_config_entry_diagnostics,
+    async_get_device_diagnostics,
+)
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 from custom_components.v2g_owner.llm import async_get_tools
@@ -454,3 +459,57 @@ async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping
     assert garage.executor is not old
     await until(lambda: garage.box.told["number"] == 7)
     await garage.world.start_server()
+
+
+# --- what helps to find a fault
+
+
+async def test_the_diagnostics_of_a_home_charger_tell_why_it_does_what_it_does(
+    garage: Garage,
+) -> None:
+    """A charger that does not charge is a question to this home, not to the API."""
+    await garage.load()
+    await garage.set("select", "car_here", "select_option", option="Blue car")
+    await garage.charge()
+    device = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.charger_id), garage.entry.entry_id
+    )
+    assert isinstance(device, dr.DeviceEntry)
+    found = await async_get_device_diagnostics(garage.hass, garage.entry, device)
+    (control,) = found["control"]
+    assert control["verdict"]["holder"] == "charge_now"
+    assert control["verdict"]["setpoint_w"] == 7_000
+    assert control["orders"]["override"]["kind"] == "charge"
+    assert control["orders"]["cars"][0]["vehicle_id"] == garage.vehicle_id
+    assert control["parking"]["bound"] == garage.vehicle_id
+    assert [carry["vehicle_id"] for carry in control["carries"]] == [garage.vehicle_id]
+    assert control["last_commands"][-1]["told"] == {"number.wallbox_setting": 30.0}
+    assert control["charge_tested_at"] == "2026-11-01T12:00:00+00:00"
+    assert control["discharge_tested_at"] == "2026-11-01T12:01:00+00:00"
+    (told,) = found["mapping"]
+    assert told["control"]["setpoint_entity"] == "number.wallbox_setting"
+    # People post it in public.
+    text = json.dumps(found, default=str)
+    assert "Garage" not in text
+    assert "Blue car" not in text
+
+
+async def test_diagnostics_hold_no_action_of_the_owners_own(
+    garage: Garage,
+) -> None:
+    """They may carry a password to the charger; how it is told is kept to oneself."""
+    (linked,) = garage.entry.get_subentries_of_type("charger")
+    control = mapping("actions")
+    garage.hass.config_entries.async_update_subentry(
+        garage.entry, linked, data={**linked.data, "control": control}
+    )
+    await garage.load()
+    device = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.charger_id), garage.entry.entry_id
+    )
+    assert isinstance(device, dr.DeviceEntry)
+    found = await async_get_device_diagnostics(garage.hass, garage.entry, device)
+    assert found["mapping"][0]["control"]["shape"] == "actions"
+    assert "acme_charger" not in json.dumps(found, default=str)
+    whole = await async_get_config_entry_diagnostics(garage.hass, garage.entry)
+    assert "acme_charger" not in json.dumps(whole, default=str)
