@@ -42,6 +42,7 @@ from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
 from .services import async_setup_services
 from .settled_statistics import SettledStatistics, settled_store
+from .stale_devices import StaleDevices
 from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
 from .trust_store import TrustStore
@@ -84,6 +85,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await async_feed_executors(hass, entry, coordinator)
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
+    entry.async_on_unload(StaleDevices(hass, coordinator).async_start())
     entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
     # Each begins with a report; forty in a row, without a pause, would hold up everyone else.
     for subentry in entry.subentries.values():

@@ -127,6 +127,17 @@ class ChooseEntitiesFlow(AccountRepairFlow):
         )
 
 
+class UnlinkFlow(AccountRepairFlow):
+    """Unlink a device that the API no longer knows; what was recorded of it stays."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Remove the subentry, and its device and entities with it."""
+        if (subentry_id := str(self._about["subentry_id"])) in entry.subentries:
+            self.hass.config_entries.async_remove_subentry(entry, subentry_id)
+        return self.async_create_entry(data={})
+
+
 class TurnSignFlow(AccountRepairFlow):
     """Count the other direction of a power sensor as positive."""
 
@@ -225,6 +236,7 @@ FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
     "look_again": LookAgainFlow,
     "choose_entities": ChooseEntitiesFlow,
     "turn_sign": TurnSignFlow,
+    "unlink": UnlinkFlow,
     "read_terms": ReadTermsFlow,
 }
 

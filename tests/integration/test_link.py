@@ -391,10 +391,10 @@ def test_an_event_of_no_concern_only_moves_the_counter() -> None:
         apply(same, StreamEvent(seq=7, type="rewards.updated", data={"currency": 5}))
 
 
-async def test_a_vehicle_deleted_at_the_api_is_shown_as_gone(
+async def test_a_vehicle_deleted_at_the_api_is_shown_as_gone_until_the_owner_unlinks_it(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
-    """Its entities stay, unavailable, until the owner unlinks it."""
+    """Its history must not vanish in silence; a repair (test_repairs.py) offers to unlink it."""
     revision = (await world.phone.get(f"/v1/vehicles/{vehicle_id}"))["revision"]
     status, _ = await world.phone.call("DELETE", f"/v1/vehicles/{vehicle_id}", etag=revision)
     assert status == 204

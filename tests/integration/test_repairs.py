@@ -8,7 +8,7 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -313,6 +313,62 @@ async def test_no_repair_is_settled_while_the_account_is_not_connected_or_gone(
     _, answer = await submit(home.hass, hass_client, issue)
     assert answer["type"] == "create_entry"
     await world.start_server()
+
+
+# --- devices
+
+
+@pytest.mark.parametrize("kind", ["vehicle", "charger"])
+async def test_a_device_deleted_at_the_api_is_a_repair_that_unlinks_it(
+    hass: HomeAssistant,
+    world: OwnerWorld,
+    home: Home,
+    charger_home: None,
+    hass_client: Any,
+    vehicle_id: str,
+    charger_id: str,
+    kind: str,
+) -> None:
+    """Else it would stand there unavailable for good; the other one stays as it is."""
+    gone = {"vehicle": vehicle_id, "charger": charger_id}[kind]
+    left = {"vehicle": charger_id, "charger": vehicle_id}[kind]
+    assert raised(hass, "device_unknown") is None
+    path = f"/v1/{kind}s/{gone}"
+    revision = (await world.phone.get(path))["revision"]
+    assert (await world.phone.call("DELETE", path, etag=revision))[0] == 204
+    issue = await until(lambda: raised(hass, "device_unknown"))
+    title = {"vehicle": "Blue car", "charger": "Garage"}[kind]
+    assert issue.translation_placeholders == {"name": title}
+    # Nothing is unlinked in silence, not by a restart either.
+    assert await hass.config_entries.async_reload(home.entry.entry_id)
+    await hass.async_block_till_done()
+    issue = await until(lambda: raised(hass, "device_unknown"))
+    _, answer = await submit(hass, hass_client, issue)
+    assert answer["type"] == "create_entry"
+    assert [each.unique_id for each in home.entry.subentries.values()] == [left]
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), home.entry.entry_id)
+    named = {identifier for device in devices for _, identifier in device.identifiers}
+    assert named == {world.owner_id, left}
+    assert raised(hass, "device_unknown") is None
+
+
+async def test_a_deleted_device_that_is_unlinked_by_hand_leaves_no_repair_behind(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, vehicle_id: str, hass_client: Any
+) -> None:
+    """Also not one whose form was open meanwhile."""
+    path = f"/v1/vehicles/{vehicle_id}"
+    revision = (await world.phone.get(path))["revision"]
+    await world.phone.call("DELETE", path, etag=revision)
+    issue = await until(lambda: raised(hass, "device_unknown"))
+
+    async def unlink() -> None:
+        (subentry_id,) = home.entry.subentries
+        hass.config_entries.async_remove_subentry(home.entry, subentry_id)
+        await hass.async_block_till_done()
+        assert raised(hass, "device_unknown") is None
+
+    _, answer = await submit(hass, hass_client, issue, unlink)
+    assert answer["type"] == "create_entry"
 
 
 # --- words
