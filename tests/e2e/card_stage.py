@@ -8,15 +8,18 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, TimeoutError as TooLateError, expect
 
 from script.demo_lib.browser import running_browser, signed_in_page
 from script.demo_lib.stage import Demo, Plot, start_demo
 
+from .card_picture import Spot, faults
+
 PATH: Final = "v2g-card"
+PICKER_PATH: Final = "v2g-picker"
 WIDE, PHONE = (720, 1000), (320, 1000)
 PATIENCE_MS: Final = 60_000
-# Where to save pictures for the guide; without it none are saved.
+# Where to keep pictures for the guide; taken and judged they are always.
 PICTURES: Final = os.environ.get("V2G_OWNER_PICTURES")
 
 # Text is read against what is painted behind it, through shadow roots and slots.
@@ -44,6 +47,24 @@ card => {
     const pair = [light(channels(getComputedStyle(node).color)), light(behind(node))];
     const [dark, bright] = pair.sort((a, b) => a - b);
     found.push([text, (bright + 0.05) / (dark + 0.05)]);
+  }
+  return found;
+}
+"""
+
+# Where something must be painted: every text and every icon that is shown, from the card's corner.
+_SPOTS: Final = """
+card => {
+  const corner = card.getBoundingClientRect();
+  const found = [];
+  for (const node of card.shadowRoot.querySelectorAll("section :not(style), .alarm")) {
+    const own = [...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE);
+    const text = own.map(child => child.data).join("").trim();
+    const name = text || node.getAttribute("icon") || (node.tagName === "svg" && "battery");
+    if (!name || !node.checkVisibility()) continue;
+    const { left, top, width, height } = node.getBoundingClientRect();
+    const place = { left: left - corner.left, top: top - corner.top, width, height };
+    found.push({ name, text: Boolean(text), ...place });
   }
   return found;
 }
@@ -83,6 +104,33 @@ class CardStage:
         await page.locator("v2g-owner-card").wait_for()
         return page
 
+    async def listen(self) -> None:
+        """Write down from now on all that the card says aloud: the next word replaces the last."""
+        await self.card.evaluate(
+            """card => {
+              const spoken = card.shadowRoot.querySelector(".aside");
+              window.heard = [];
+              new MutationObserver(() => window.heard.push(spoken.textContent))
+                .observe(spoken, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+
+    async def hears(self, words: str) -> None:
+        """Wait until the card has said something since ``listen``; ``words`` is a pattern."""
+        said = "words => window.heard.some(text => new RegExp(words).test(text))"
+        try:
+            await self.page.wait_for_function(said, arg=words, timeout=PATIENCE_MS)
+        except TooLateError:
+            heard = await self.page.evaluate("() => window.heard")
+            raise AssertionError(f"{words} is not in {heard}") from None
+
+    async def focused(self) -> str | None:
+        """Return the part of the card from which the keyboard goes on."""
+        held: str | None = await self.card.evaluate(
+            "card => card.shadowRoot.activeElement?.closest('[data-part]')?.dataset.part"
+        )
+        return held
+
     async def see_offer(self) -> None:
         """Wait until an offer is open."""
         await expect(self.part("offer")).to_be_visible(timeout=3 * PATIENCE_MS)
@@ -94,11 +142,18 @@ class CardStage:
             await self.button("Accept").click()
         await expect(self.part("deal")).to_contain_text(words, timeout=2 * PATIENCE_MS)
 
-    async def picture(self, name: str, page: Page | None = None) -> None:
-        """Save a picture of the card for the guide, when asked for."""
-        if PICTURES:
-            shown = (page or self.page).locator("v2g-owner-card")
-            await shown.screenshot(path=Path(PICTURES) / f"{name}.png", animations="disabled")
+    async def picture(self, name: str | None = None) -> None:
+        """Take a picture of the card and judge it; one with a name is kept when asked for."""
+        spots = [Spot(**spot) for spot in await self.card.evaluate(_SPOTS)]
+        png = await self.card.screenshot(animations="disabled")
+        if PICTURES and name:
+            (Path(PICTURES) / f"{name}.png").write_bytes(png)
+        dark = await self.page.evaluate(
+            "() => document.querySelector('home-assistant').hass.themes.darkMode"
+        )
+        size = self.page.viewport_size
+        assert size
+        assert faults(png, spots, width=size["width"], dark=dark) == []
 
 
 @asynccontextmanager
@@ -108,15 +163,16 @@ async def card_stage(folder: Path) -> AsyncIterator[CardStage]:
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(running_browser())
         demo = await start_demo(stack, plot, folder)
-        await demo.home.save_dashboard(PATH, _dashboard())
+        await demo.home.save_dashboard(PICKER_PATH, _dashboard(cards=[]))
+        card = {"type": "custom:v2g-owner-card"}
+        await demo.home.save_dashboard(PATH, _dashboard(cards=[card]))
         stage = CardStage(demo=demo, browser=browser, page=None)  # type: ignore[arg-type]
         stage.page = await stage.open_page()
         yield stage
 
 
-def _dashboard() -> dict[str, Any]:
-    card = {"type": "custom:v2g-owner-card"}
-    view = {"title": "V2G", "cards": [card]}
+def _dashboard(*, cards: list[dict[str, Any]]) -> dict[str, Any]:
+    view = {"title": "V2G", "cards": cards}
     return {"title": "Card", "icon": "mdi:car-electric", "views": [view]}
 
 

@@ -1,7 +1,7 @@
 """The dashboard card in a real Chromium inside a real Home Assistant, through a whole deal.
 
-One stage is played once, in the order of this file; each test waits for the state it needs. With
-``V2G_OWNER_PICTURES=FOLDER`` the pictures for the guide are saved on the way.
+One stage is played once, in the order of this file; each test waits for the state it needs. The
+pictures taken on the way are judged; with ``V2G_OWNER_PICTURES=FOLDER`` the guide's are kept.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +12,16 @@ from playwright.async_api import expect
 import pytest
 import pytest_asyncio
 
-from .card_stage import PATIENCE_MS, PHONE, WIDE, CardStage, card_stage, contrasts, overflows
+from .card_stage import (
+    PATIENCE_MS,
+    PHONE,
+    PICKER_PATH,
+    WIDE,
+    CardStage,
+    card_stage,
+    contrasts,
+    overflows,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -93,10 +102,51 @@ async def test_it_fits_the_narrowest_phone_and_reads_well_in_light_and_dark(
                 assert box
                 assert min(box["width"], box["height"]) >= TOUCH_PX
             size = "phone" if width == PHONE[0] else "wide"
-            if (scheme, size) in {("dark", "phone"), ("dark", "wide")}:
-                await stage.picture(f"card-offer-{scheme}-{size}")
+            await stage.picture(f"card-offer-{scheme}-{size}" if scheme == "dark" else None)
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
+async def test_counter_opens_its_form_with_the_terms_offered_and_closes_again(
+    stage: CardStage,
+) -> None:
+    await stage.see_offer()
+    counter, form = stage.button("Counter"), stage.card.locator("form")
+    await expect(counter).to_have_attribute("aria-expanded", "false")
+    await expect(form).to_be_hidden()
+    await counter.click()
+    await expect(form).to_be_visible()
+    await expect(counter).to_have_attribute("aria-expanded", "true")
+    price = form.get_by_role("spinbutton", name="Price, CNY/kWh")
+    await expect(price).to_be_focused()
+    terms = await stage.part("offer").locator("p").first.inner_text()
+    # Never less than is offered.
+    assert float(await price.input_value()) >= float(terms.partition(" ")[0])
+    energy = form.get_by_role("spinbutton", name="Energy, kWh")
+    assert float(await energy.input_value()) > 0
+    await expect(form.get_by_role("button", name="Ask")).to_be_visible()
+    assert await overflows(stage.page) == []
+    await stage.picture()
+    await counter.click()
+    await expect(form).to_be_hidden()
+    await expect(counter).to_have_attribute("aria-expanded", "false")
+
+
+async def test_an_offer_is_declined_with_a_tap_and_the_agent_is_told(stage: CardStage) -> None:
+    await stage.see_offer()
+    await stage.listen()
+    await stage.button("Decline").click()
+    told = await stage.demo.watcher.wait_for(
+        f"event.{stage.demo.owner_id}_offers",
+        lambda state: state["attributes"].get("event_type") == "offer_declined",
+        PATIENCE_MS / 1000,
+    )
+    assert told
+    offer = await stage.demo.phone.get(f"/v1/offers/{told['attributes']['offer_id']}")
+    assert offer["decision"]["decision"] == "decline"
+    assert offer["decision"]["method"] == "tap"
+    assert offer["decision"]["revision"] == offer["revision"]
+    await stage.hears("The offer is closed")
 
 
 async def test_an_offer_is_accepted_with_the_keyboard_alone_in_the_revision_shown(
@@ -115,8 +165,7 @@ async def test_an_offer_is_accepted_with_the_keyboard_alone_in_the_revision_show
     await expect(deal).to_be_visible()
     await expect(stage.part("offer")).to_be_hidden()
     # The button is gone; who pressed it goes on from the deal, not from the top of the page.
-    held = await stage.card.evaluate("card => card.shadowRoot.activeElement?.dataset.part")
-    assert held == "deal"
+    assert await stage.focused() == "deal"
     told = await stage.demo.watcher.wait_for(
         f"event.{stage.demo.owner_id}_offers",
         lambda state: state["attributes"].get("event_type") == "offer_accepted",
@@ -138,11 +187,16 @@ async def test_promise_4_stop_on_the_card_tells_asked_confirmed_stopped_and_what
     )
     await stage.picture("card-deal")
     stop = stage.button("Stop discharging")
+    await stage.listen()
     await stop.focus()
     await stage.page.keyboard.press("Enter")
     result = stage.part("result")
     await expect(result).to_be_visible()
     await expect(deal).to_be_hidden()
+    # Who cannot see the card is told the end too, and goes on from what it brought.
+    await stage.hears("Stopped")
+    await stage.hears(r"kWh delivered to Sunrise Business Park\. ")
+    assert await stage.focused() == "result"
     steps = result.get_by_role("list", name="How far the stop has come").get_by_role("listitem")
     await expect(steps).to_have_text(["Asked", "Confirmed", "Stopped"])
     await expect(steps.get_by_role("img", name="done")).to_have_count(3)
@@ -156,6 +210,7 @@ async def test_promise_4_stop_on_the_card_tells_asked_confirmed_stopped_and_what
     assert told
     amount = told["attributes"]["amount_minor"] / 100
     await expect(result.locator("strong")).to_have_text(f"{amount:.2f} CNY")
+    await stage.hears(f"{amount:.2f} CNY")
     await expect(result).to_contain_text("You keep ")
     await expect(stage.part("idle")).to_contain_text("No offer right now.")
     await stage.picture("card-result")
@@ -186,6 +241,30 @@ async def test_the_card_picker_suggests_it_for_our_cars_and_no_others(stage: Car
     assert none == [None, None]
     assert car["type"] == account["type"] == "custom:v2g-owner-card"
     assert car["device_id"] != account["device_id"]
+
+
+async def test_the_card_picker_shows_it_for_a_car_and_adds_it_for_that_car(
+    stage: CardStage,
+) -> None:
+    page = await stage.open_page()
+    await page.goto(f"{stage.demo.home.url}/{PICKER_PATH}/0?edit=1")
+    await page.get_by_role("button", name="Add card").first.click()
+    picker = page.locator("hui-dialog-create-card")
+    await picker.get_by_role("textbox").first.fill("Blue car state of charge")
+    await picker.get_by_role("button", name="State of charge Blue car").click()
+    suggestion = picker.get_by_role("button", name="V2G Owner")
+    await expect(suggestion).to_be_visible()
+    await expect(suggestion.locator("v2g-owner-card")).to_be_visible()
+    await suggestion.click()
+    await expect(picker.get_by_role("textbox")).to_have_count(0)
+    car = await page.evaluate(
+        "id => document.querySelector('home-assistant').hass.entities[id].device_id",
+        stage.demo.watcher.entity_id(f"sensor.{stage.demo.vehicle_id}_soc"),
+    )
+    kept = await stage.demo.home.command("lovelace/config", url_path=PICKER_PATH)
+    assert kept["views"][0]["cards"] == [{"type": "custom:v2g-owner-card", "device_id": car}]
+    await expect(page.locator("v2g-owner-card")).to_have_count(1)
+    await page.close()
 
 
 async def test_promise_4_with_the_agent_gone_stop_stays_and_says_to_unplug(

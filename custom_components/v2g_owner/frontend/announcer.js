@@ -11,11 +11,12 @@ export class Announcer {
     this.node = el("div", { class: "aside", role: "status", "aria-live": "polite" });
   }
 
-  /** Compare with what was shown last, and say the difference. */
-  announce(view, words, formats, hass) {
+  /** Compare with what was shown last, and say the difference; `result` is its sentence, if any. */
+  announce(view, result, words, formats, hass) {
     const said = [
       ...this.#ofOffer(view.offer, words, formats),
-      ...this.#ofDeal(view.live, words, hass),
+      ...this.#ofDeal(view, words, hass),
+      ...this.#ofResult(view, result),
     ];
     this.last = view;
     if (said.length) this.node.textContent = said.join(" ");
@@ -34,12 +35,29 @@ export class Announcer {
     return passed ? [words("time_left", { time: countdown(offer.left) })] : [];
   }
 
-  #ofDeal(live, words, hass) {
+  #ofDeal(view, words, hass) {
+    const { live } = view;
     const before = this.last?.live;
+    const same = before?.id === live?.id;
+    const ended = before && !same && view.reachable && !before.stop.stopped;
+    const byOwner = before?.stop.asked || (view.result?.id === before?.id && view.result?.stopped);
+    const end = ended && byOwner ? [words("stopped")] : [];
+    const known = same ? before : null;
     const steps = ["asked", "confirmed", "stopped"].filter(
-      (step) => live?.stop[step] && !before?.stop[step],
+      (step) => live?.stop[step] && !known?.stop[step],
     );
-    const state = live && live.state !== before?.state ? [hass.formatEntityState(live.entity)] : [];
-    return [...state, ...steps.map((step) => words(step))];
+    const state =
+      live && live.state !== known?.state ? [hass.formatEntityState(live.entity, live.state)] : [];
+    return [...end, ...state, ...steps.map((step) => words(step))];
+  }
+
+  /** A result is news once: not when the page opens, nor when a lost connection is back. */
+  #ofResult({ result }, sentence) {
+    if (!result) return [];
+    const news = `${result.id} ${sentence}`;
+    const first = this.heard === undefined && !this.last?.reachable;
+    const said = first || news === this.heard ? [] : [sentence];
+    this.heard = news;
+    return said;
   }
 }

@@ -26,10 +26,10 @@ export class ResultPart {
     );
   }
 
-  /** Show a result, or nothing. */
+  /** Show a result, or nothing; returns it as one sentence for those who listen. */
   paint(result, words, formats, texts) {
     set(this.node, { hidden: result ? null : "" });
-    if (!result) return;
+    if (!result) return "";
     const values = { park: result.park, energy: formats.kwh(result.deliveredWh) };
     say(this.kind, words("result"));
     say(this.title, words("delivered_paid", values));
@@ -53,6 +53,8 @@ export class ResultPart {
     say(this.more, ending.filter(Boolean).join(" "));
     const { stopped } = result;
     this.steps.paint({ asked: stopped, confirmed: stopped, stopped }, words);
+    const money = paid || nothing ? [this.amount.textContent] : [];
+    return `${this.title.textContent}. ${[this.status.textContent, ...money].join(": ")}`;
   }
 }
 

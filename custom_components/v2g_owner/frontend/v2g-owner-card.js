@@ -193,11 +193,12 @@ class V2GOwnerCard extends HTMLElement {
     const held = this.shadowRoot.activeElement;
     this.parts.deal.paint(view, words, formats, hass);
     this.parts.offer.paint(view.offer, words, formats);
-    this.parts.result.paint(view.result, words, formats, this.#resultTexts(view.result));
+    const texts = this.#resultTexts(view.result);
+    const told = this.parts.result.paint(view.result, words, formats, texts);
     this.parts.idle.paint(view.idle, words, hass);
     this.#paintLine(this.link, view.reachable ? "" : words("no_connection"));
     this.#paintLine(this.error, view.error ? words("failed", { why: view.error }) : "");
-    this.announcer.announce(view, words, formats, hass);
+    this.announcer.announce(view, told, words, formats, hass);
     this.#keepFocus(held);
   }
 
@@ -230,7 +231,7 @@ class V2GOwnerCard extends HTMLElement {
   #keepFocus(held) {
     if (!held || held.checkVisibility()) return;
     const { deal, offer, result, idle } = this.parts;
-    const next = [deal, offer, idle, result].find(({ node }) => !node.hasAttribute("hidden"));
+    const next = [deal, offer, result, idle].find(({ node }) => !node.hasAttribute("hidden"));
     next?.node.focus({ preventScroll: true });
   }
 }
