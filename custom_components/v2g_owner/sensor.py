@@ -10,6 +10,7 @@ from .coordinator import V2GConfigEntry
 from .entity import async_add_in_turns
 from .sensor_charger import CHARGER_SENSORS, CONNECTED_VEHICLE, ConnectedVehicleSensor
 from .sensor_deal import DEAL_SENSORS
+from .sensor_departure import DEPARTURE_SENSORS, DepartureSensor
 from .sensor_figure import ChargerFigure, HubFigure, VehicleFigure, VehicleMoney
 from .sensor_health import HEALTH_SENSORS, HealthSensor
 from .sensor_last_offer import LAST_OFFER_SENSORS, LastOfferSensor
@@ -38,6 +39,7 @@ async def async_setup_entry(
             async_add_entities,
             [
                 *(VehicleFigure(coordinator, each, subentry) for each in VEHICLE_SENSORS),
+                *(DepartureSensor(coordinator, each, subentry) for each in DEPARTURE_SENSORS),
                 VehicleMoney(coordinator, WEAR_COST, subentry),
                 *(LastOfferSensor(coordinator, each, subentry) for each in LAST_OFFER_SENSORS),
                 *(HealthSensor(coordinator, health, each, subentry) for each in HEALTH_SENSORS),

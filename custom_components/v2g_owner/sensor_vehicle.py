@@ -1,29 +1,16 @@
-"""Sensors of vehicles: what the battery holds, when the car leaves, what it could sell."""
-
-from typing import Any
+"""Sensors of vehicles: what the battery holds, what it could sell, what flowed."""
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy, UnitOfPower
 
-from .const import DEPARTURE_SOURCES, STATUS_REASONS, VEHICLE_STATUSES
+from .const import STATUS_REASONS, VEHICLE_STATUSES
 from .models import Vehicle
 from .sensor_figure import FigureDescription
 
 
-def _known(value: str | None, options: tuple[str, ...]) -> str | None:
+def known(value: str | None, options: tuple[str, ...]) -> str | None:
     """Return an option we can name, None for one that only a newer API knows."""
     return value if value in options else None
-
-
-def _departure_attributes(vehicle: Vehicle) -> dict[str, Any]:
-    """Say where the leave time comes from and what it asks for."""
-    if (departure := vehicle.next_departure) is None:
-        return {}
-    return {
-        "source": _known(departure.source, DEPARTURE_SOURCES),
-        "summary": departure.summary,
-        "soc_min_departure_pct": departure.soc_min_departure_pct,
-    }
 
 
 VEHICLE_SENSORS: tuple[FigureDescription[Vehicle], ...] = (
@@ -61,31 +48,11 @@ VEHICLE_SENSORS: tuple[FigureDescription[Vehicle], ...] = (
         value_fn=lambda vehicle: vehicle.usable_capacity_wh,
     ),
     FigureDescription(
-        key="next_departure",
-        translation_key="next_departure",
-        device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda vehicle: (
-            vehicle.next_departure.departure_at if vehicle.next_departure else None
-        ),
-        attributes_fn=_departure_attributes,
-    ),
-    FigureDescription(
-        key="departure_source",
-        translation_key="departure_source",
-        device_class=SensorDeviceClass.ENUM,
-        options=list(DEPARTURE_SOURCES),
-        value_fn=lambda vehicle: (
-            _known(vehicle.next_departure.source, DEPARTURE_SOURCES)
-            if vehicle.next_departure
-            else None
-        ),
-    ),
-    FigureDescription(
         key="status",
         translation_key="status",
         device_class=SensorDeviceClass.ENUM,
         options=list(VEHICLE_STATUSES),
-        value_fn=lambda vehicle: _known(vehicle.status, VEHICLE_STATUSES),
+        value_fn=lambda vehicle: known(vehicle.status, VEHICLE_STATUSES),
         attributes_fn=lambda vehicle: {"reason": vehicle.status_reason},
     ),
     FigureDescription(
@@ -93,7 +60,7 @@ VEHICLE_SENSORS: tuple[FigureDescription[Vehicle], ...] = (
         translation_key="status_reason",
         device_class=SensorDeviceClass.ENUM,
         options=list(STATUS_REASONS),
-        value_fn=lambda vehicle: _known(vehicle.status_reason or "none", STATUS_REASONS),
+        value_fn=lambda vehicle: known(vehicle.status_reason or "none", STATUS_REASONS),
     ),
     FigureDescription(
         key="power",

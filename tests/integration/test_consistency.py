@@ -215,11 +215,12 @@ def test_every_state_of_an_enum_has_a_text() -> None:
     from custom_components.v2g_owner.event import EVENTS
     from custom_components.v2g_owner.select import CONSENT_MODE
     from custom_components.v2g_owner.sensor import HUB_SENSORS
+    from custom_components.v2g_owner.sensor_departure import DEPARTURE_SENSORS
     from custom_components.v2g_owner.sensor_last_offer import LAST_OFFER_SENSORS
     from custom_components.v2g_owner.sensor_vehicle import VEHICLE_SENSORS
 
     entity = read(FOLDER / "translations/en.json")["entity"]
-    for description in (*VEHICLE_SENSORS, *HUB_SENSORS, *LAST_OFFER_SENSORS):
+    for description in (*VEHICLE_SENSORS, *DEPARTURE_SENSORS, *HUB_SENSORS, *LAST_OFFER_SENSORS):
         if description.options:
             states = entity["sensor"][description.translation_key]["state"]
             assert set(states) == set(description.options), description.key

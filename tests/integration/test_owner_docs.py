@@ -1,5 +1,6 @@
 """The owners' page names what the integration really has: neither more nor less."""
 
+import ast
 from collections.abc import Iterator
 import json
 from pathlib import Path
@@ -40,6 +41,27 @@ def test_every_entity_is_explained_and_none_that_does_not_exist() -> None:
     }
     assert told == real
     assert all(row[2] for row in rows(section("Entities")))
+
+
+def test_every_attribute_told_of_an_entity_is_one_by_its_key() -> None:
+    """An automation is written with the key: a word in its place would find nothing."""
+    constants = {
+        node.value
+        for source in (ROOT / "custom_components/v2g_owner").glob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    worded = {
+        texts["name"]: set(texts["state_attributes"])
+        for texts in TEXTS["entity"]["sensor"].values()
+        if "state_attributes" in texts
+    }
+    assert "Next departure" in worded
+    for name, kind, text in rows(section("Entities")):
+        told = set(re.findall(r"`(\w+)`", text))
+        assert told <= constants, name
+        if kind == "sensor" and name in worded:
+            assert told == worded[name], name
 
 
 def test_every_event_type_is_named() -> None:

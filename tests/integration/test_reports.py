@@ -2,6 +2,8 @@
 
 import asyncio
 from datetime import datetime, timedelta
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +22,7 @@ from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReport
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
+TEXTS = Path(__file__).parents[2] / "custom_components/v2g_owner/translations/en.json"
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
@@ -372,11 +375,17 @@ async def test_a_calendars_departures_reach_the_api_and_follow_its_changes(
     hass.services._services["calendar"]["get_events"] = real
     await hass.async_block_till_done()
     home = Home(hass, entry)
-    hass.states.async_set("calendar.work", "on")
-    await home.reaches("sensor", vehicle_id, "departure_source", "calendar")
+    hass.states.async_set("calendar.work", "on", {"friendly_name": "Work calendar"})
+    source = await home.reaches("sensor", vehicle_id, "departure_source", "calendar")
+    assert source.attributes["calendar"] == "Work calendar"
     departures = await world.phone.get(path)
     assert departures["calendar"]["events"][0]["soc_min_departure_pct"] == 70
-    assert home.state("sensor", vehicle_id, "next_departure").attributes["summary"] == "To 70 %"
+    shown = home.state("sensor", vehicle_id, "next_departure").attributes
+    names = ("source", "calendar", "summary", "soc_min_departure_pct")
+    assert [shown[name] for name in names] == ["calendar", "Work calendar", "To 70 %", 70]
+    # The attributes have words of their own, and no others do.
+    texts = json.loads(TEXTS.read_text(encoding="utf-8"))
+    assert {*texts["entity"]["sensor"]["next_departure"]["state_attributes"]} == {*names}
 
     # Somebody else changes another leave time unseen: the mirror tries again, nothing is lost.
     coordinator = entry.runtime_data.coordinator
