@@ -1,100 +1,32 @@
 """The contract under fire: thousands of generated requests, none answered off the contract."""
 
-import asyncio
 from pathlib import Path
-import subprocess
-import sys
 
 import pytest
 
-from owner_api.clock import SystemClock
-from owner_api.commands import owners, parks
-from owner_api.config import Config
-from owner_api.ids import new_id
-from owner_api.server.agent import Agent, build_agent
-from script.reliability_lib.contract.command import SETTINGS
+from script.reliability_lib.contract.command import fuzz
+from script.reliability_lib.contract.counting import Seen
+from script.reliability_lib.contract.tour import FREE, tokens
 
-CHECKS = (
-    "not_a_server_error,status_code_conformance,content_type_conformance,"
-    "response_schema_conformance,response_headers_conformance,negative_data_rejection"
-)
-# The fuzzer would be rate limited, and it would wait for streams that never end.
-FREE = Config(
-    rate_per_s=1_000_000,
-    rate_burst=10_000_000,
-    public_rate_per_s=1_000_000,
-    public_rate_burst=10_000_000,
-    failure_rate_per_s=1_000_000,
-    failure_burst=10_000_000,
-)
-EXCEPT = "^/v1/events$|^/v1/devices/"
+from .deal_world import open_world
 
-
-async def tokens(agent: Agent) -> dict[str, str]:
-    """Add an owner with a device and a park, and return an access token for each."""
-    now = agent.clock.now()
-    owner = await agent.store.write(
-        lambda tx: owners.add_owner(tx, now=now, new_id=new_id, display_name="A")
-    )
-    park = await agent.store.write(
-        lambda tx: parks.add_park(tx, now=now, new_id=new_id, display_name="P")
-    )
-    device_id = new_id("dev")
-    await agent.store.write(
-        lambda tx: tx.insert(
-            "device",
-            device_id=device_id,
-            owner_id=owner["owner_id"],
-            display_name="fuzzer",
-            kind="phone",
-            token_epoch=0,
-            paired_at=now,
-        )
-    )
-    issue = agent.access.tokens.issue
-    return {
-        "owner": issue(
-            role="owner",
-            party_id=owner["owner_id"],
-            client_id=device_id,
-            epoch=0,
-            now=now,
-            life_s=3_600,
-        ),
-        "park": issue(
-            role="park",
-            party_id=park.park_id,
-            client_id=park.park_id,
-            epoch=0,
-            now=now,
-            life_s=3_600,
-        ),
-    }
+BRIEF = ["--max-examples", "2", "--max-time", "15"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["owner", "park"])
-async def test_no_generated_request_is_answered_off_the_contract(tmp_path: Path, role: str) -> None:
-    async with await build_agent(tmp_path / "owner.db", SystemClock(), FREE) as agent:
-        port = await agent.start("127.0.0.1", 0)
-        token = (await tokens(agent))[role]
-        (tmp_path / "schemathesis.toml").write_text(SETTINGS)
-        run = await asyncio.to_thread(
-            subprocess.run,
-            [
-                *(sys.executable, "-m", "schemathesis.cli", "run"),
-                f"http://127.0.0.1:{port}/openapi.json",
-                *("-H", f"Authorization: Bearer {token}"),
-                *("--exclude-path-regex", EXCEPT),
-                *("--include-tag", role, "--include-tag", "public", "--include-tag", "any"),
-                *("--phases", "coverage,fuzzing", "--max-examples", "5", "--max-time", "25"),
-                *("--checks", CHECKS, "--continue-on-failure", "--request-timeout", "20"),
-                *("--seed", "5", "--warnings", "off"),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-        )
-    assert run.returncode == 0, run.stdout[-6_000:]
-    assert "generated" in run.stdout
+@pytest.mark.parametrize(("role", "at_least"), [("owner", 25), ("park", 12)])
+async def test_no_generated_request_is_answered_off_the_contract(
+    tmp_path: Path, role: str, at_least: int
+) -> None:
+    seen = Seen()
+    with seen.watching():
+        async with open_world(tmp_path, FREE) as world:
+            caller = (await tokens(world))[role]
+            told = await fuzz(world.url, role, caller.token, 5, BRIEF, tmp_path / "fuzz")
+            mine = {"Authorization": f"Bearer {caller.token}"}
+            async with world.http.get(world.url + "/v1/me", headers=mine) as still:
+                # A run that shuts itself out sees little but 401, and would be content with it.
+                assert still.status == 200, await still.text()
+    assert told is None, told
+    answered = {operation for operation, status in seen.statuses if 200 <= status < 300}
+    assert len(answered) >= at_least, sorted(answered)
