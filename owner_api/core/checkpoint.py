@@ -10,7 +10,6 @@ A note is the origin, the size and the root, a blank line, and one signature lin
 """
 
 from base64 import b64decode, b64encode
-import binascii
 from dataclasses import dataclass
 import re
 from typing import Final
@@ -114,7 +113,7 @@ def _read(note: str) -> tuple[Checkpoint, list[bytes]]:
 def _decode(text: str, length: int) -> bytes:
     try:
         raw = b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise CheckpointError("not base64") from error
     if len(raw) != length or b64encode(raw).decode() != text:
         raise CheckpointError(f"{length} bytes in base64 are needed")

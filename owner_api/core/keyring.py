@@ -106,7 +106,7 @@ def read_jws(text: str, kind: str, keys: Keyring) -> Json:
             raise SignatureError(f"signed by key {header['kid']}, which is not trusted here")
         payload = _JWS.decode(text, key, algorithms=[ALGORITHM])
         claims = json.loads(payload)
-    except (jwt.PyJWTError, ValueError) as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         if isinstance(error, SignatureError):
             raise
         raise SignatureError("the signature is not valid") from error
@@ -130,7 +130,7 @@ def follow(keys: Keyring, statements: Iterable[str]) -> dict[str, Ed25519PublicK
     for statement in statements:
         try:
             signer = jwt.get_unverified_header(statement).get("kid")
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise SignatureError("a key statement cannot be read") from error
         if signer in trusted:
             trusted |= keyring(read_jwk(read_jws(statement, KEY_TYPE, trusted).get("jwk")))

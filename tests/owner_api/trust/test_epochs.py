@@ -153,7 +153,9 @@ async def test_a_stranger_cannot_stop_a_server_with_a_made_up_checkpoint(tmp_pat
             origin=checkpoint.origin(head.server_id, 1), size=10**6, root=b"x" * 32
         )
         other = Ed25519PrivateKey.generate()
-        for note in (forged.sign(other), "nonsense"):
+        signed = forged.sign(other)
+        no_ascii = signed[:-6] + "\u2014" + signed[-5:]
+        for note in (signed, no_ascii, "nonsense"):
             status, body = await witness(world, note)
             assert (status, body["code"]) == (422, "invalid_body")
         async with world.http.get(world.url + "/v1/me") as response:
