@@ -6,9 +6,10 @@ server that is shown a checkpoint of its own that its log does not hold serves n
 """
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
-from owner_api.access.services import read_meta, write_meta
+from owner_api.access.services import read_meta, read_server_id, write_meta
 from owner_api.core import checkpoint as notes
 from owner_api.core.keyring import Keyring, keyring, read_jwk
 from owner_api.core.merkle import frontier_at
@@ -111,15 +112,26 @@ def keys(tx: Tx) -> Keyring:
     return keyring(*(read_jwk(jwk) for jwk in jwks))
 
 
+def read_own(tx: Tx, note: str, more: Keyring = MappingProxyType({})) -> notes.Checkpoint:
+    """Return a checkpoint that this log, or one of the keys in ``more``, signed as this server's.
+
+    Raises CheckpointError. Two servers may sign with one key, as after a copied key directory.
+    """
+    shown, _ = notes.verify(note, {**keys(tx), **more})
+    if shown.server_id != (mine := read_server_id(tx)):
+        raise notes.CheckpointError(f"it is of the log of {shown.server_id}, and this is {mine}")
+    return shown
+
+
 def witness(tx: Tx, note: str) -> bool:
     """Hold a checkpoint that somebody kept against the log; return whether it holds.
 
     One that this log signed and does not hold is remembered: from then on nothing is served.
     What an epoch has given up openly is no contradiction, but does not hold either. Raises
-    invalid_body for anything that none of the log's keys signed.
+    invalid_body for anything that none of the log's keys signed as this server's.
     """
     try:
-        shown, _ = notes.verify(note, keys(tx))
+        shown = read_own(tx, note)
     except notes.CheckpointError as error:
         raise Problem(ProblemCode.INVALID_BODY, str(error)) from error
     head = tx.one("SELECT size FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")

@@ -46,9 +46,18 @@ class Checkpoint:
     @property
     def epoch(self) -> int:
         """Which epoch of the log this is; a restored older history opens the next one."""
+        return int(self._named["epoch"])
+
+    @property
+    def server_id(self) -> str:
+        """The server whose log this is."""
+        return self._named["server"]
+
+    @property
+    def _named(self) -> re.Match[str]:
         match = _ORIGIN.fullmatch(self.origin)
         assert match is not None
-        return int(match["epoch"])
+        return match
 
     def sign(self, private: Ed25519PrivateKey) -> str:
         """Return the signed note."""

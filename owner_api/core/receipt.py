@@ -156,6 +156,5 @@ def _open(claims: Json) -> tuple[Entry, int, bytes]:
 
 
 def _same_log(claimed: str, checkpoint: notes.Checkpoint) -> None:
-    server_id = checkpoint.origin.split("/")[1]
-    if claimed != issuer(server_id):
+    if claimed != issuer(checkpoint.server_id):
         raise ReceiptError("the checkpoint belongs to another server's log")

@@ -155,7 +155,10 @@ async def test_a_stranger_cannot_stop_a_server_with_a_made_up_checkpoint(tmp_pat
         other = Ed25519PrivateKey.generate()
         signed = forged.sign(other)
         no_ascii = signed[:-6] + "\u2014" + signed[-5:]
-        for note in (signed, no_ascii, "nonsense"):
+        elsewhere = checkpoint.Checkpoint(
+            origin=checkpoint.origin("srv_another", 1), size=10**6, root=b"x" * 32
+        )
+        for note in (signed, no_ascii, elsewhere.sign(head.private), "nonsense"):
             status, body = await witness(world, note)
             assert (status, body["code"]) == (422, "invalid_body")
         async with world.http.get(world.url + "/v1/me") as response:
