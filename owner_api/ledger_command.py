@@ -1,12 +1,15 @@
 """`owner-api ledger verify`: check a database's log offline."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 import sqlite3
 from typing import Final
 
 import click
 
+from owner_api.access.keys import KeyFileError, receipt_keys
 from owner_api.audit.check import (
     WITHOUT_CHECKPOINT,
     WITHOUT_KEY,
@@ -14,8 +17,8 @@ from owner_api.audit.check import (
     audit,
     open_read_only,
 )
-from owner_api.commands.epochs import ask_for
-from owner_api.core.checkpoint import CheckpointError, parse
+from owner_api.commands.epochs import ask_for, read_own
+from owner_api.core.checkpoint import CheckpointError
 from owner_api.core.keyring import Keyring, SignatureError, read_keys
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import StoreError, Tx
@@ -94,37 +97,49 @@ def new_epoch(*, reason: str, checkpoint: Path | None, database: Path, as_json: 
     Needed after a database was put back by hand: a server that is shown a checkpoint it does not
     hold serves nobody until this is done. `owner-api restore` does it by itself.
     """
-    ask_for_epoch(database, reason, checkpoint, as_json=as_json)
+    ask = new_epoch_request(database, database, reason, checkpoint, as_json=as_json)
+    lock = FileLock(database)
+    try:
+        lock.acquire()
+        try:
+            connection = sqlite3.connect(database)
+            with connection:
+                ask(Tx(connection))
+            connection.close()
+        finally:
+            lock.release()
+    except (StoreError, sqlite3.Error) as error:
+        cannot_run(f"{database}: {error}", as_json=as_json)
     text = f"{database}: the next start opens a new epoch of the log"
     say({"database": str(database), "reason": reason}, as_json=as_json, text=text)
 
 
-def ask_for_epoch(database: Path, reason: str, checkpoint: Path | None, *, as_json: bool) -> None:
-    """Note in a database at rest that its log goes on in a new epoch; ends the program if not."""
+def new_epoch_request(
+    log: Path, database: Path, reason: str, checkpoint: Path | None, *, as_json: bool
+) -> Callable[[Tx], None]:
+    """Return what notes in a database at rest that its log goes on in a new epoch.
+
+    All that was given is checked first, against ``log`` and the keys beside ``database``: ends the
+    program when it will not do, with nothing written.
+    """
     if not 1 <= len(reason) <= 200 or not reason.isprintable():
         limit = "--reason: 1 to 200 printable characters"
         bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
     note = None
     try:
-        if checkpoint is not None:
-            note = checkpoint.read_text(encoding="utf-8")
-            parse(note)
+        connection = open_read_only(log)
+        try:
+            if checkpoint is not None:
+                note = checkpoint.read_text(encoding="utf-8")
+                read_own(Tx(connection), note, receipt_keys(database))
+        finally:
+            connection.close()
     except (CheckpointError, UnicodeDecodeError) as error:
         problem = Problem(ProblemCode.INVALID_PARAMETER, f"{checkpoint}: {error}")
         bad_input(problem, as_json=as_json)
-    lock = FileLock(database)
-    try:
-        open_read_only(database).close()
-        lock.acquire()
-        try:
-            connection = sqlite3.connect(database)
-            with connection:
-                ask_for(Tx(connection), reason=reason, lost_note=note)
-            connection.close()
-        finally:
-            lock.release()
-    except (NoLogError, StoreError, sqlite3.Error) as error:
-        cannot_run(f"{database}: {error}", as_json=as_json)
+    except (NoLogError, KeyFileError, OSError, sqlite3.Error) as error:
+        cannot_run(f"{log}: {error}", as_json=as_json)
+    return partial(ask_for, reason=reason, lost_note=note)
 
 
 def read_public_keys(path: Path, *, as_json: bool) -> Keyring:

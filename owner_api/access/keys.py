@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 import orjson
 
+from owner_api.core.keyring import keyring
+
 type PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 type PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -89,6 +91,15 @@ def load_keys(database: Path) -> Keys:
         receipt=signing_key(receipt),
         pairing=pairing,
     )
+
+
+def receipt_keys(database: Path) -> dict[str, ed25519.Ed25519PublicKey]:
+    """Return the public keys that lie beside ``database`` for its log, former ones too.
+
+    A key that is newer than a backup is known from here only. Raises KeyFileError, OSError.
+    """
+    found = sorted(key_directory(database).glob(f"{RECEIPT_FILE}*.pem"))
+    return keyring(*(load_ed25519(path).public_key() for path in found))
 
 
 def signing_key(private: PrivateKey) -> SigningKey:

@@ -1,5 +1,6 @@
 """Whole copies of a database, and what can be checked about one without serving it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ import secrets
 import sqlite3
 
 from .errors import StoreError
+from .tx import Tx
 from .upgrading import current, head
 
 
@@ -57,17 +59,18 @@ def check(path: Path) -> Health:
     return Health(revision=revision, newest=newest, problems=tuple(problems))
 
 
-def copy(source: Path, target: Path) -> int:
+def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: None) -> int:
     """Copy a database, served or not, to a new file and return its size in bytes.
 
-    The copy is one consistent state, on disk before it gets its name. Raises StoreError when the
-    target exists, the source is no database, or either cannot be read or written.
+    The copy is one consistent state, with ``change`` made to it, on disk before it gets its name.
+    Raises StoreError when the target exists, the source is no database, or either cannot be read
+    or written.
     """
     if target.exists():
         raise StoreError(f"{target}: exists; a copy never overwrites")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        _copy(source, draft)
+        _copy(source, draft, change)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         # Unlike a rename, a link fails when somebody else took the name meanwhile.
@@ -85,7 +88,7 @@ def copy(source: Path, target: Path) -> int:
     return target.stat().st_size
 
 
-def _copy(source: Path, draft: Path) -> None:
+def _copy(source: Path, draft: Path, change: Callable[[Tx], None]) -> None:
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     reader, writer = _open(source), sqlite3.connect(draft)
     try:
@@ -93,6 +96,8 @@ def _copy(source: Path, draft: Path) -> None:
         reader.backup(writer, pages=-1)
         # One closed file: a copy has no log beside it.
         writer.execute("PRAGMA journal_mode=DELETE")
+        with writer:
+            change(Tx(writer))
     finally:
         writer.close()
         reader.close()

@@ -1,6 +1,7 @@
 """A restored database is an older history: nothing is served until it says so openly."""
 
 from datetime import timedelta
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ import orjson
 from probatio import Schema
 import pytest
 
-from owner_api.access.keys import key_directory
+from owner_api.access.keys import key_directory, load_keys
 from owner_api.cli import main
 from owner_api.core import checkpoint, keyring, receipt
 from owner_api.core.merkle import leaf_hash
@@ -132,6 +133,59 @@ async def test_a_restore_opens_a_new_signed_epoch_that_says_what_is_missing_and_
         )
         assert orjson.loads(told[0]["data"])["reason"] == "the disk broke"
     await check_whole(tmp_path, kept)
+
+
+async def test_promise_6_a_restore_that_is_refused_or_cut_off_leaves_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await lived(tmp_path)
+    source, database, note = tmp_path / "copy.db", tmp_path / "owner.db", tmp_path / "last.txt"
+    restore = ("restore", source, "--database", database)
+    signed = str(kept["head"])
+    lost = checkpoint.parse(signed)
+    stranger = Ed25519PrivateKey.generate()
+    for text in ("nonsense", lost.sign(stranger), signed.replace(str(lost.size), "9", 1)):
+        note.write_text(text, encoding="utf-8")
+        assert cli(*restore, "--checkpoint", note) == 2
+        assert not database.exists()
+    assert cli(*restore, "--reason", "") == 2
+    assert not database.exists()
+
+    def cut_off(*_names: object) -> None:
+        # The draft has got the database's name, and then nothing more happens.
+        link(*_names)
+        raise OSError("no power")
+
+    link = os.link
+    monkeypatch.setattr("owner_api.store.copying.os.link", cut_off)
+    assert cli(*restore, "--reason", "the disk broke") == 3
+    monkeypatch.undo()
+    async with open_world(tmp_path) as world:
+        owner = await world.add_owner()
+        assert [each["reason"] for each in (await owner.get("/v1/ledger/epochs"))["items"]] == [
+            "the disk broke"
+        ]
+
+
+async def test_the_lost_log_may_be_named_by_a_key_that_is_newer_than_the_backup(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    keys, note = key_directory(tmp_path / "owner.db"), tmp_path / "last.txt"
+    lost = checkpoint.parse(str(kept["head"]))
+    (keys / "receipt-ed25519.pem").rename(keys / "receipt-ed25519-2026.pem")
+    new = load_keys(tmp_path / "owner.db").receipt.private
+    assert isinstance(new, Ed25519PrivateKey)
+    note.write_text(lost.sign(new), encoding="utf-8")
+    restore = ("restore", tmp_path / "copy.db", "--database", tmp_path / "owner.db")
+    assert cli(*restore, "--checkpoint", note) == 0
+    elsewhere = checkpoint.Checkpoint(
+        origin=checkpoint.origin("srv_another", 1), size=lost.size, root=lost.root
+    )
+    note.write_text(elsewhere.sign(new), encoding="utf-8")
+    again = ("ledger", "new-epoch", "--reason", "again", "--database", tmp_path / "owner.db")
+    assert cli(*again, "--checkpoint", note) == 2
+    assert cli(*again) == 0
 
 
 async def check_whole(folder: Path, kept: dict[str, object]) -> None:
