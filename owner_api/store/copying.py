@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 import secrets
 import sqlite3
+from typing import Final
 
 from .errors import StoreError
 from .tx import Tx
 from .upgrading import current, head
+
+_LEFT_BESIDE: Final = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,11 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
     """
     if target.exists():
         raise StoreError(f"{target}: exists; a copy never overwrites")
+    for ending in _LEFT_BESIDE:
+        left = target.with_name(target.name + ending)
+        # SQLite would play a lost file's last writes into whatever takes its name.
+        if left.exists():
+            raise StoreError(f"{left}: belongs to a file that was lost; move it away first")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         _copy(source, draft, change)

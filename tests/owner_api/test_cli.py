@@ -456,6 +456,21 @@ def test_neither_backup_nor_restore_overwrites_anything(database: Path, tmp_path
     assert other.read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_a_backup_is_not_put_beside_what_a_lost_file_left(
+    database: Path, tmp_path: Path, ending: str
+) -> None:
+    lost = tmp_path / "lost.db"
+    left = tmp_path / f"lost.db{ending}"
+    left.write_bytes(b"later writes")
+    refused = run("restore", database, "--database", lost)
+    assert refused.exit_code == 3
+    assert str(left) in refused.output
+    assert not lost.exists()
+    left.rename(tmp_path / "kept")
+    assert run("restore", database, "--database", lost).exit_code == 0
+
+
 def test_a_damaged_backup_is_not_restored(missing: Path, tmp_path: Path) -> None:
     junk = tmp_path / "junk.db"
     junk.write_bytes(b"this is no database at all" * 100)
