@@ -67,7 +67,8 @@ class Keys:
 
 
 def key_directory(database: Path) -> Path:
-    """Return where the keys of ``database`` are kept."""
+    """Return where the keys of ``database`` are kept; one place, by whatever link it is reached."""
+    database = database.resolve()
     return database.with_name(database.name + ".keys")
 
 

@@ -21,7 +21,8 @@ from owner_api.store.documents import to_json
 
 
 def socket_path(database: Path) -> Path:
-    """Return where the socket of ``database`` stands."""
+    """Return where the socket of ``database`` stands, by whatever link that is reached."""
+    database = database.resolve()
     return database.with_name(f"{database.name}.control")
 
 

@@ -4,18 +4,28 @@ import fcntl
 import os
 from pathlib import Path
 
-from .errors import StoreLockedError
+from .errors import StoreError, StoreLockedError
 
 
 class FileLock:
     """An advisory lock beside the database; the system frees it when the process dies."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(f"{database.name}.lock")
+        # By its own name: through a link there would be a second lock, and second keys.
+        self._database = database.resolve()
+        self._path = self._database.with_name(f"{self._database.name}.lock")
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock or raise StoreLockedError naming who holds it."""
+        """Take the lock or raise StoreLockedError naming who holds it.
+
+        Raises StoreError for a file that has several names, each of which would be lockable.
+        """
+        if self._database.exists() and (names := self._database.stat().st_nlink) > 1:
+            raise StoreError(
+                f"{self._database}: this file has {names} names (hard links), and another process"
+                " could serve it by another one; remove all names but one"
+            )
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -54,7 +54,7 @@ class Store:
         beside it); without, either is refused. ``single_connection`` defaults to what the
         linked SQLite needs. Raises StoreLockedError, StoreVersionError or StoreError.
         """
-        await asyncio.to_thread(_find, path, create=create)
+        path = await asyncio.to_thread(_find, path, create=create)
         single = single_connection
         if single is None:
             single = not several_connections_are_safe(sqlite3.sqlite_version_info)
@@ -133,11 +133,14 @@ class Store:
             callback(commit)
 
 
-def _find(path: Path, *, create: bool) -> None:
+def _find(path: Path, *, create: bool) -> Path:
+    """Return the file itself where a link was named: what stands beside it is found from there."""
+    path = path.resolve()
     if not path.parent.is_dir():
         raise StoreError(f"{path.parent}: no such directory")
     if not create and not path.exists():
         raise StoreError(f"{path}: no such database")
+    return path
 
 
 def _prepare(path: Path, *, create: bool, synchronous: str, single: bool) -> sqlite3.Connection:

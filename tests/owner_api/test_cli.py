@@ -215,6 +215,21 @@ def test_owners_and_parks_can_be_added_while_the_server_runs(database: Path) -> 
     assert [each["owner_id"] for each in listed["items"]] == [owner_id]
 
 
+def test_a_link_to_the_database_leads_to_the_same_server_and_the_same_keys(
+    database: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    link = folder / "link.db"
+    link.symlink_to(database)
+    with served(database):
+        owner_id = add_owner(link)
+    with served(link) as server:
+        code = ask("pair", owner_id, "--database", database)["code"]
+        assert pair(server["url"], code)[0] == 201
+    assert list(folder.iterdir()) == [link]
+
+
 def test_a_code_made_while_the_server_is_down_works_once_it_is_up(database: Path) -> None:
     owner_id = add_owner(database)
     minted = ask("pair", owner_id, "--database", database)

@@ -265,6 +265,20 @@ async def test_a_second_store_on_the_same_file_is_refused(store: Store) -> None:
         await Store.open(store.path)
 
 
+async def test_a_second_store_through_a_link_to_the_file_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "soft.db").symlink_to(store.path)
+    with pytest.raises(StoreLockedError, match="another process"):
+        await Store.open(elsewhere / "soft.db")
+    assert list(elsewhere.iterdir()) == [elsewhere / "soft.db"]
+    (elsewhere / "hard.db").hardlink_to(store.path)
+    with pytest.raises(StoreError, match="2 names"):
+        await Store.open(elsewhere / "hard.db")
+
+
 async def test_a_second_process_on_the_same_file_is_refused(store: Store) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path; from owner_api.store import Store\n"
