@@ -1,9 +1,18 @@
 """Reading the log: its head, proofs of it, and a party's own receipts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from owner_api.calls import Call, Reply
 from owner_api.core import receipt as receipts
 from owner_api.core.checkpoint import parse
-from owner_api.core.merkle import consistency_proof, frontier_at, inclusion_proof
+from owner_api.core.merkle import (
+    consistency_proof,
+    frontier_at,
+    inclusion_proof,
+    leaf_hash,
+    verify_inclusion,
+)
 from owner_api.core.receipt import Entry
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.documents import from_json
@@ -43,14 +52,14 @@ def inclusion(tx: Tx, call: Call) -> Reply:
     position = call.query["position"]
     size = _size(tx, call, "size", least=position + 1)
     lookup = node_lookup(tx)
-    path = inclusion_proof(position, size, lookup)
-    body = {
-        "position": position,
-        "size": size,
-        "leaf_hash": lookup(0, position).hex(),
-        "root": frontier_at(size, lookup).root().hex(),
-        "path": [part.hex() for part in path],
-    }
+    with _from_a_whole_tree():
+        body = {
+            "position": position,
+            "size": size,
+            "leaf_hash": lookup(0, position).hex(),
+            "root": frontier_at(size, lookup).root().hex(),
+            "path": [part.hex() for part in inclusion_proof(position, size, lookup)],
+        }
     return Reply(body=body)
 
 
@@ -59,13 +68,14 @@ def consistency(tx: Tx, call: Call) -> Reply:
     old = call.query["from"]
     new = _size(tx, call, "to", least=old)
     lookup = node_lookup(tx)
-    body = {
-        "from": old,
-        "to": new,
-        "from_root": frontier_at(old, lookup).root().hex(),
-        "to_root": frontier_at(new, lookup).root().hex(),
-        "path": [part.hex() for part in consistency_proof(old, new, lookup)],
-    }
+    with _from_a_whole_tree():
+        body = {
+            "from": old,
+            "to": new,
+            "from_root": frontier_at(old, lookup).root().hex(),
+            "to_root": frontier_at(new, lookup).root().hex(),
+            "path": [part.hex() for part in consistency_proof(old, new, lookup)],
+        }
     return Reply(body=body)
 
 
@@ -86,6 +96,19 @@ def witness(notary: Notary, tx: Tx, call: Call) -> Reply:
         notary.refusing = epochs.WHAT_HELPS
     body = {"holds": holds, "serving": notary.refusing is None, "head": head(tx)["checkpoint"]}
     return Reply(body=body)
+
+
+@contextmanager
+def _from_a_whole_tree() -> Iterator[None]:
+    """Turn what a damaged log makes of a proof into unavailable: it is served even then."""
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        raise Problem(
+            ProblemCode.UNAVAILABLE,
+            "The log is damaged here and this cannot be proven from it; its operator must look:"
+            " owner-api ledger verify.",
+        ) from error
 
 
 def _size(tx: Tx, call: Call, name: str, *, least: int) -> int:
@@ -133,7 +156,8 @@ def write(notary: Notary, tx: Tx, position: int) -> Json:
     """Return the receipt for a leaf under the checkpoint of the batch that wrote it.
 
     Signed when it is read: its content has been under a signed checkpoint since the commit, and
-    Ed25519 gives the same bytes each time.
+    Ed25519 gives the same bytes each time. Raises unavailable for what was written while the log
+    refuses service, and for what is not any more as it was when its checkpoint was signed.
     """
     row = tx.one(
         "SELECT kind, at, content, salt FROM ledger_entry JOIN ledger_leaf USING (position)"
@@ -141,16 +165,28 @@ def write(notary: Notary, tx: Tx, position: int) -> Json:
         position,
     )
     covering = tx.one(
-        "SELECT size, note FROM ledger_checkpoint WHERE size > ? ORDER BY size LIMIT 1", position
+        "SELECT size, root, note FROM ledger_checkpoint WHERE size > ? ORDER BY size LIMIT 1",
+        position,
     )
     assert row is not None
-    assert covering is not None
-    content = from_json(row["content"])
-    entry = Entry(kind=row["kind"], at=row["at"], **content)
+    if covering is None:
+        raise Problem(
+            ProblemCode.UNAVAILABLE,
+            "No signed checkpoint covers this receipt yet; one will when the log serves again.",
+        )
+    with _from_a_whole_tree():
+        entry = Entry(kind=row["kind"], at=row["at"], **from_json(row["content"]))
+        salt = bytes.fromhex(row["salt"])
+        path = inclusion_proof(position, covering["size"], node_lookup(tx))
+        # Nothing is signed that a log which is not itself any more does not hold.
+        if notary.refusing is not None:
+            digest = receipts.content_digest(salt, entry.content)
+            leaf = leaf_hash(receipts.leaf_bytes(entry.kind, entry.at, digest))
+            verify_inclusion(leaf, position, covering["size"], path, covering["root"])
     jws = receipts.sign(
         entry,
         position=position,
-        salt=bytes.fromhex(row["salt"]),
+        salt=salt,
         iss=receipts.issuer(notary.server_id),
         iat=int(decode(row["at"]).timestamp()),
         private=notary.private,
@@ -158,7 +194,6 @@ def write(notary: Notary, tx: Tx, position: int) -> Json:
     statements = tx.all(
         "SELECT statement FROM ledger_key WHERE statement IS NOT NULL ORDER BY position"
     )
-    path = inclusion_proof(position, covering["size"], node_lookup(tx))
     return {
         "receipt_id": receipts.receipt_id(position),
         "position": position,

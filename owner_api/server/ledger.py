@@ -25,7 +25,16 @@ _ALWAYS: Final = frozenset(
         "/v1/ledger/epochs",
         "/v1/ledger/keys",
         "/v1/ledger/witness",
-        # Promise 4: stop works, whatever the log says; and the meter that shows it.
+        # What everybody needs to hold this server to its word.
+        "/v1/ledger/proofs/inclusion",
+        "/v1/ledger/proofs/consistency",
+        "/v1/receipts",
+        "/v1/receipts/{receipt_id}",
+        "/v1/export",
+        # Promise 4: stop works, whatever the log says, also for whose access token ends meanwhile
+        # and for a park that lost its stream; and so does the meter that shows it.
+        "/v1/token",
+        "/v1/events",
         "/v1/stops",
         "/v1/park/commitments/{commitment_id}/stop-confirmation",
         "/v1/park/sessions/{session_id}/readings",
