@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import Any, Final, Literal
 
 from .config import Config
@@ -19,12 +20,15 @@ class Principal:
     ``public`` (with an empty ``party_id``) stands only on routes that need no token.
     ``token_epoch`` is the credential's revocation epoch when its token was made: the store knows
     whether that still holds (``server.auth.require_live``). None where no token was involved.
+    ``expires_at`` (epoch seconds) is when that token ends, and with it what was opened by it.
     """
 
     kind: PrincipalKind
     party_id: str
     device_id: str | None = None
     token_epoch: int | None = None
+    # Not part of who is calling: the same caller comes back with a new token.
+    expires_at: float = field(default=inf, compare=False)
 
     @property
     def credential(self) -> str:

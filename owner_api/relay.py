@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from .calls import Principal
+from .clock import Clock
 from .config import Config
 from .problems import Problem, ProblemCode
 from .store import Commit, Event, Store, times
@@ -77,6 +78,12 @@ class Subscription:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
+    def ended_with_its_token(self, now: float) -> bool:
+        """Close the stream when the token it was opened with has expired, and tell whether."""
+        if now >= self.principal.expires_at:
+            self.close()
+        return self.closed
+
     def close(self) -> None:
         """End the stream at its next step."""
         self.closed = True
@@ -123,7 +130,8 @@ _HEARTBEAT: Final = _Payload(HEARTBEAT)
 class Hub:
     """Knows every open stream of this process; lives on the event loop."""
 
-    def __init__(self, store: Store, config: Config) -> None:
+    def __init__(self, store: Store, config: Config, clock: Clock) -> None:
+        self._clock = clock
         self._per_party = config.max_streams_per_party
         self._in_all = config.max_streams
         # A stream is silent for at most two of these.
@@ -185,12 +193,16 @@ class Hub:
                 subscription.wake()
         for party_id, events in _by_party(commit.events, self._open).items():
             payload = _Payload(b"".join(frame(event) for event in events))
+            now = self._clock.now().timestamp()
             for subscription in self._open[party_id]:
-                subscription.take(events, payload)
+                if not subscription.ended_with_its_token(now):
+                    subscription.take(events, payload)
 
     def _beat(self) -> None:
+        now = self._clock.now().timestamp()
         for subscription in self._all():
-            subscription.beat()
+            if not subscription.ended_with_its_token(now):
+                subscription.beat()
         loop = asyncio.get_running_loop()
         open_streams = self.streams and not self._closing
         self._beating = loop.call_later(self._half_beat_s, self._beat) if open_streams else None

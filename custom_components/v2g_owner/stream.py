@@ -56,8 +56,11 @@ class EventStream:
         """Stay on the stream until cancelled."""
         missed = False
         while True:
+            # The server ends a stream with the access token that opened it: a moment later it is
+            # open again under a new one, and nothing was amiss.
+            renews = False
             try:
-                await self._async_follow()
+                renews = await self._async_follow()
             except OwnerApiProblem as error:
                 # A lost pairing shows in the full read below, which asks the owner to pair again.
                 missed = error.code == "replay_window_passed"
@@ -65,7 +68,8 @@ class EventStream:
             except OwnerApiError as error:
                 LOGGER.debug("The stream broke: %s", error)
             finally:
-                self._coordinator.async_set_stream_connected(connected=False)
+                if not renews:
+                    self._coordinator.async_set_stream_connected(connected=False)
             await asyncio.sleep(self._retry.total_seconds())
             self._retry = min(self._retry * 2, STREAM_RETRY_MAXIMUM)
             if missed:
@@ -75,8 +79,12 @@ class EventStream:
                 self._coordinator.async_start_stream_at_snapshot()
                 missed = False
 
-    async def _async_follow(self) -> None:
-        """Open the stream where we are and pass on events until it closes."""
+    async def _async_follow(self) -> bool:
+        """Open the stream where we are and pass on events until it closes.
+
+        Return whether a working stream was ended by the server, in order.
+        """
+        spoke = False
         async with self._api.stream(after=self._coordinator.stream_position) as response:
             self._coordinator.async_set_stream_connected(connected=True)
             if not self._coordinator.last_update_success:
@@ -85,8 +93,9 @@ class EventStream:
             async for event in read_events(response.content):
                 # What the server sends by itself proves a working stream; that it took the
                 # request does not, and keeps backing off.
-                self._retry = STREAM_RETRY_MINIMUM
+                self._retry, spoke = STREAM_RETRY_MINIMUM, True
                 if event is not None:
                     self._coordinator.async_handle_event(event)
                     # Many may have come at once; between two of them others get their turn.
                     await asyncio.sleep(0)
+        return spoke

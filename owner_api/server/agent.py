@@ -43,7 +43,7 @@ class Agent:
         self.config = config
         self.access = access
         self.notary = notary
-        self.hub = Hub(store, config)
+        self.hub = Hub(store, config, clock)
         self.app = create_app(
             store=store,
             clock=clock,

@@ -49,7 +49,7 @@ def create_app(
     app[CONFIG] = config
     app[LEAVING] = []
     app.on_response_prepare.append(add_headers)
-    streams = hub or Hub(store, config)
+    streams = hub or Hub(store, config, clock)
     operations = [
         *health_operations(store, clock),
         events_endpoint(store, streams, config),

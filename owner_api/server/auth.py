@@ -75,6 +75,7 @@ def _principal(token: AccessToken) -> Principal:
         party_id=token.party_id,
         device_id=token.client_id if token.role == "owner" else None,
         token_epoch=token.epoch,
+        expires_at=token.expires_at,
     )
 
 

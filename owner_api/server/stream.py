@@ -81,7 +81,7 @@ class _Stream:
             request.transport.set_write_buffer_limits(high=config.stream_buffer_bytes)
 
     async def run(self, subscription: Subscription, seq: int) -> None:
-        """Send events after ``seq`` until the client leaves, lags or is shut out."""
+        """Send events after ``seq`` until the client or its token goes, it lags or is shut out."""
         alive = await self._send(_RETRY)
         # They are on their way, and a stream stays open for days.
         self._response.headers.clear()

@@ -211,6 +211,32 @@ async def test_an_expired_token_is_renewed_without_anybody_noticing(
     assert told["soc_floor_pct"] == 27
 
 
+async def test_a_stream_that_ends_with_its_token_is_opened_again_without_anybody_noticing(
+    home: Home, world: OwnerWorld, vehicle_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server ends each stream with its access token; that is no lost link, nor a failure."""
+    coordinator = home.entry.runtime_data.coordinator
+    await home.reaches("binary_sensor", world.owner_id, "stream", "on")
+    shown: list[bool] = []
+    home.entry.async_on_unload(
+        coordinator.async_add_listener(lambda: shown.append(coordinator.stream_connected))
+    )
+    caplog.set_level(logging.DEBUG, "custom_components.v2g_owner")
+    api = coordinator.api
+    for floor in (27, 28):
+        (before,) = world.agent.hub._all()
+        # As after fifteen minutes: our clock is the machine's own, the server's is pushed.
+        world.clock.ahead += timedelta(seconds=901)
+        api._access_until = 0.0
+        await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=floor)
+        await until(lambda old=before: [each for each in world.agent.hub._all() if each is not old])
+        await home.reaches("number", vehicle_id, "soc_floor_pct", f"{floor}.0")
+    assert False not in shown
+    said = [each for each in caplog.records if each.name.startswith("custom_components.v2g")]
+    assert [each.getMessage() for each in said if "stream" in each.getMessage().lower()] == []
+    assert [each for each in said if each.levelno > logging.DEBUG] == []
+
+
 async def test_the_newest_refresh_token_survives_a_restart(
     hass: HomeAssistant, home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:

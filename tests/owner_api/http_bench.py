@@ -232,7 +232,7 @@ async def bench(store: Store, clock: Clock, config: Config | None = None) -> Asy
     """Serve the bench on 127.0.0.1 while the block runs."""
     config = config or Config()
     gate = Gate()
-    hub = Hub(store, config)
+    hub = Hub(store, config, clock)
     app = create_app(
         store=store,
         clock=clock,

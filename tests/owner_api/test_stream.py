@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 import random
 import socket
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from owner_api.config import Config
 from owner_api.store import Store, outbox
 from tests.owner_api.conftest import StillClock
+from tests.owner_api.deal_world import open_world
 from tests.owner_api.http_bench import Bench, bench, until
 from tests.owner_api.sse import Event, events
 
@@ -285,3 +287,38 @@ async def test_stopping_the_server_ends_its_streams(store: Store, clock: StillCl
                 await anext(events(response))
         again = await api.send("GET", "/v1/events")
         assert (again.status, again.headers["Retry-After"]) == (503, "5")
+
+
+async def test_promise_4_a_stream_ends_with_its_token_and_goes_on_under_the_next(
+    tmp_path: Path,
+) -> None:
+    """Nothing is delivered on the word of a token that has expired, and nothing is missed."""
+    async with open_world(tmp_path, Config(heartbeat_s=0.1)) as world:
+        owner = await world.add_owner()
+        store, clock, url = world.agent.store, world.clock, f"{world.url}/v1/events"
+
+        def headers(after: int) -> dict[str, str]:
+            return {"Authorization": f"Bearer {owner.token}", "Last-Event-ID": str(after)}
+
+        def note(number: int) -> Any:
+            return lambda tx: tx.emit(owner.party_id, "noted", clock.now(), {"number": number})
+
+        async with asyncio.timeout(GUARD_S):
+            async with world.http.get(url, headers=headers(0)) as response:
+                read = events(response)
+                await store.write(note(1))
+                first = await anext(each async for each in read if each.kind == "noted")
+                clock.at += timedelta(seconds=899)
+                await store.write(note(2))
+                second = await anext(read)
+                clock.at += timedelta(seconds=1)
+                await store.write(note(3))
+                assert [each async for each in read] == []
+            await owner.renew()
+            async with world.http.get(url, headers=headers(second.seq)) as response:
+                read = events(response)
+                third = await anext(read)
+                # A quiet one ends by itself too.
+                clock.at += timedelta(seconds=901)
+                assert [each async for each in read] == []
+    assert [event.body["data"]["number"] for event in (first, second, third)] == [1, 2, 3]
