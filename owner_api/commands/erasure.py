@@ -1,8 +1,9 @@
 """Forgetting an owner: the person goes, the books stay.
 
 Names, preferences, leave times, what the car last told, devices and events are overwritten or
-deleted. Deals, meter registers, money and the figures a settlement was computed from stay, under
-ids that no longer lead to anybody: they are the park's books too, and nothing there is rewritten.
+deleted, and so is all that was kept of the car to watch over a deal. Deals, meter registers and
+money stay, with a settlement's own figures, under ids that no longer lead to anybody: they are the
+park's books too, and nothing there is rewritten.
 """
 
 from datetime import datetime
@@ -21,6 +22,7 @@ type Json = dict[str, Any]
 
 ERASED = "erased"
 _LIVE_DOCUMENT = dump(VehicleLive())
+_NO_WORDS: Json = {"actor": {}, "device_id": None, "reason": None, "counter_terms": None}
 
 
 def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: Config) -> Json:
@@ -112,13 +114,21 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
 
 
 def _forget_deals(tx: Tx, owner_id: str) -> None:
-    """Drop what the evaluation knew of the car and the person, and who exactly said yes."""
+    """Drop what the evaluation knew of the car and the person, who said yes, and their words."""
     tx.update("offer", {"owner_id": owner_id}, evaluation=None)
+    tx.update(
+        "commitment",
+        {"owner_id": owner_id},
+        quote_request="{}",
+        soc_floor_pct="0",
+        soc_at_start_pct=None,
+    )
+    tx.update("settlement", {"owner_id": owner_id}, dispute=None)
     tx.update("session", {"owner_id": owner_id}, identifier_digest=None)
     for row in tx.all("SELECT decision_id, body FROM decision WHERE owner_id = ?", owner_id):
-        body = from_json(row["body"]) | {"actor": {}, "device_id": None}
+        body = from_json(row["body"]) | _NO_WORDS
         tx.update("decision", {"decision_id": row["decision_id"]}, body=to_json(body).decode())
     for row in tx.all("SELECT offer_id, decision FROM offer WHERE owner_id = ?", owner_id):
         if row["decision"] is not None:
-            body = from_json(row["decision"]) | {"actor": {}, "device_id": None}
+            body = from_json(row["decision"]) | _NO_WORDS
             tx.update("offer", {"offer_id": row["offer_id"]}, decision=to_json(body).decode())

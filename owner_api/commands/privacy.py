@@ -10,12 +10,14 @@ from . import erasure, export
 GOES: Final = (
     "your name, devices and access",
     "vehicles, preferences, leave times, chargers and what the car told",
-    "what was known of the car and of you when an offer was judged and answered",
+    "what was known of the car and of you when an offer was judged, answered and watched over",
+    "your own words: why you said no, what you asked for instead, what you disputed",
     "your receipts here and the contents of your entries in the log; keep your own copies",
 )
 STAYS: Final = (
-    "deals, meter registers, settlements and payments, which are the park's books too",
+    "deals, meter registers, settlements with their cost lines, and payments: the park's books too",
     "the ids in them, which lead to nobody any more",
+    "a price or an amount that you asked a park for, in its events, for two weeks by default",
     "of each log entry its kind, its instant and a digest that nobody can open any more",
 )
 

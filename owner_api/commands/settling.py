@@ -155,8 +155,9 @@ def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
 def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Json:
     """Return the owner's economics of what was delivered, from the inputs kept at consent."""
     lines: dict[str, Any] = {"refill_minor": 0, "losses_minor": 0, "wear_minor": 0}
-    if delivered_wh:
-        request = from_json(deal.quote_request)
+    request = from_json(deal.quote_request)
+    # Empty once the owner is erased: a park may still correct, and nobody reads the owner's costs.
+    if delivered_wh and request:
         request["offer"] |= {"requested_energy_wh": delivered_wh, "min_energy_wh": 0}
         request.pop("budget_left_wh", None)
         found = ask(request)["breakdown"]

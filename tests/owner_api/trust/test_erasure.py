@@ -1,5 +1,6 @@
 """Personal data can go without breaking a proof, and the owner is told first what stays."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -8,7 +9,9 @@ import pytest
 
 from owner_api.cli import main
 from owner_api.core import merkle, receipt
-from tests.owner_api.deal_world import World
+from owner_api.store import Tx, outbox
+from tests.owner_api.deal_world import Deal, World, active
+from tests.owner_api.domain_world import leave_at, settled as end_of_delivery, stop
 
 from .test_journal import public_keys, receipts_of, settled
 
@@ -98,3 +101,88 @@ async def test_what_a_park_does_later_tells_nothing_more_about_an_erased_owner(
     )
     assert after == []
     assert (await receipts_of(deal.park))[-1]["kind"] == "reward.paid"
+
+
+# One that nothing else can look like, in every field that a person fills in or a car tells.
+MARK = "Ma11ory"
+FLOOR_PCT, SOC_PCT, LATER_SOC_PCT, DEPARTURE_PCT = 21.37, 83.7, 82.9, 62.19
+REFILL, COUNTER = "0.3713", "1.9137"
+
+
+async def marked(world: World) -> Deal:
+    """Live through a decline, a counter and a disputed deal with marks in all that is told."""
+    deal = await active(
+        world,
+        soc_pct=SOC_PCT,
+        preferences={"soc_floor_pct": FLOOR_PCT, "later_refill_price_per_kwh": REFILL},
+        min_energy_wh=0,
+    )
+    await leave_at(
+        deal.owner, deal.vehicle_id, world.at(30_000), soc_min_departure_pct=DEPARTURE_PCT
+    )
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", {"display_name": f"{MARK} car"})
+    await deal.owner.patch("/v1/me", {"display_name": f"{MARK} Li", "language": "zh-Hant"})
+    await deal.owner.post("/v1/pairing-codes", {})
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(20)
+    world.exported_wh += 500
+    await world.meter(deal.park, deal.session_id, -7000)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=LATER_SOC_PCT)
+    await stop(deal)
+    shown = await end_of_delivery(deal)
+    for decision, more in (
+        ("decline", {"reason": f"{MARK} is at the hospital"}),
+        ("counter", {"energy_wh": 4_000, "price_per_kwh": COUNTER}),
+    ):
+        offer = await world.offer(deal.park, deal.session_id, start_at=world.at(3_600))
+        said = {"actor": {"user": f"{MARK} Wei"}, **more}
+        answer = await world.decide(deal.owner, offer, decision, **said)
+        assert answer.status == 201, answer.body
+    path = f"/v1/settlements/{shown['settlement_id']}"
+    await deal.owner.post(f"{path}/dispute", {"reason": f"{MARK} read the meter"})
+    await deal.owner.post(f"{path}/confirmation")
+    await deal.park.post(f"/v1/park{path[3:]}/confirmation")
+    return deal
+
+
+def places(tx: Tx, wanted: tuple[str, ...]) -> set[str]:
+    """Return table, column and mark wherever a mark stands in the database."""
+    found = set()
+    for table in tx.all("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+        for row in tx.all(f'SELECT * FROM "{table["name"]}"'):  # noqa: S608 - the schema's names
+            for column, value in row.items():
+                text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+                found |= {f"{table['name']}.{column}: {mark}" for mark in wanted if mark in text}
+    return found
+
+
+async def test_an_erasure_leaves_no_word_of_the_person_and_no_figure_of_the_car(
+    world: World,
+) -> None:
+    deal = await marked(world)
+    figures = (FLOOR_PCT, SOC_PCT, LATER_SOC_PCT, DEPARTURE_PCT, REFILL, COUNTER)
+    wanted = (MARK, "Kitchen", *map(str, figures))
+    before = await world.agent.store.read(lambda tx: places(tx, wanted))
+    assert {each.rpartition(": ")[2] for each in before} == set(wanted)
+    columns = {each.partition(":")[0] for each in before}
+    assert columns >= {
+        "commitment.quote_request", "commitment.soc_floor_pct", "commitment.soc_at_start_pct",
+        "settlement.dispute", "decision.body",
+    }  # fmt: skip
+    assert (await deal.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
+    # A counter was released to the park: it stays in the park's events until these are pruned.
+    left = await world.agent.store.read(lambda tx: places(tx, wanted))
+    assert left == {f"outbox.data: {COUNTER}"}
+    await world.move(15 * 86_400)
+    kept = world.clock.at - timedelta(days=14)
+    await world.agent.store.write(
+        lambda tx: outbox.prune(tx, events_before=kept, repeats_before=kept)
+    )
+    assert await world.agent.store.read(lambda tx: places(tx, wanted)) == set()
+    # The park's books go on: it may still correct what it settled.
+    ours = await world.agent.store.read(lambda tx: tx.all("SELECT settlement_id FROM settlement"))
+    path = f"/v1/park/settlements/{ours[-1]['settlement_id']}"
+    again = await deal.park.post(f"{path}/correction", {"delivered_wh": 400, "reason": "read anew"})
+    assert again["delivered_wh"] == 400
+    result = CliRunner().invoke(main, ["ledger", "verify", "--database", str(world.database)])
+    assert result.exit_code == 0, result.stdout
