@@ -18,7 +18,7 @@ from .records import CommitmentRecord, Row
 
 
 def confirm_by_owner(tx: Tx, call: Call) -> Reply:
-    """Take the owner's yes to the figures."""
+    """Take the owner's yes to the figures; after a dispute, that takes it back."""
     row = settling.find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
     changed = _confirm(tx, call, row, "owner_confirmed_at")
     return Reply(body=settlement_view(tx, changed))

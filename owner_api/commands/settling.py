@@ -194,6 +194,7 @@ def decide(row: Row, command: SettlementCommand, now: datetime, *, confirmed: bo
         state=SettlementState(row["state"]),
         dispute_until=decode(row["dispute_until"]),
         both_confirmed=confirmed,
+        owner_confirmed=row["owner_confirmed_at"] is not None,
     )
     move = decide_settlement(facts, command, now)
     if isinstance(move, Rejection):

@@ -117,9 +117,10 @@ def _settle(tx: Tx, row: Row, now: datetime, config: Config, new_id: NewId) -> N
 
 
 def _undisputed(tx: Tx, now: datetime) -> list[str]:
-    """Return the settling that nobody disputed in time."""
+    """Return the settling that nobody disputed in time, or whose dispute was taken back."""
     rows = tx.all(
-        "SELECT settlement_id FROM settlement WHERE state = 'provisional' AND dispute_until <= ?",
+        "SELECT settlement_id FROM settlement WHERE state IN ('provisional', 'disputed')"
+        " AND dispute_until <= ? AND (state = 'provisional' OR owner_confirmed_at IS NOT NULL)",
         now,
     )
     return [row["settlement_id"] for row in rows]

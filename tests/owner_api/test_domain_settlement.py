@@ -169,6 +169,21 @@ async def test_a_dispute_waits_for_both_sides_whatever_time_passes(world: World)
     assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "final"
 
 
+async def test_an_owner_takes_a_dispute_back_that_the_park_ignores_and_can_be_forgotten(
+    world: World,
+) -> None:
+    deal, found = await delivered(world, 1000)
+    path = f"/v1/settlements/{found['settlement_id']}"
+    await deal.owner.post(f"{path}/dispute", {"reason": "my own meter says more"})
+    assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "disputed"
+    await world.move(1)
+    assert (await deal.owner.get(path))["state"] == "disputed"
+    await world.move(7200)
+    assert (await deal.owner.get(path))["state"] == "final"
+    assert (await balances(deal))["confirmed"] == 120
+    assert (await deal.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
+
+
 async def test_a_final_settlement_cannot_be_disputed(world: World) -> None:
     deal, found = await delivered(world, 1000)
     await final(deal, found)

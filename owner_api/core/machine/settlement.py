@@ -33,6 +33,8 @@ class SettlementFacts:
     state: SettlementState
     dispute_until: datetime
     both_confirmed: bool = False
+    # Said after disputing, it takes the dispute back: then it is as if nobody had objected.
+    owner_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def decide_settlement(
     open_window = now < facts.dispute_until
     match command:
         case Finalize() if SettlementState.FINAL in allowed:
-            silence_is_enough = facts.state is SettlementState.PROVISIONAL and not open_window
+            undisputed = facts.state is SettlementState.PROVISIONAL or facts.owner_confirmed
+            silence_is_enough = undisputed and not open_window
             if not (facts.both_confirmed or silence_is_enough):
                 return Rejection("conflict", "it takes both sides, or the time to dispute")
             return Moved(SettlementState.FINAL)

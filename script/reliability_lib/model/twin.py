@@ -383,7 +383,9 @@ class Twin:
         for deal in self.deals.values():
             self.settle_if_ready(deal, now)
         for settlement in self.settlements:
-            if settlement.state == "provisional" and now >= settlement.dispute_until:
+            taken_back = settlement.state == "disputed" and settlement.owner_agrees
+            open_still = settlement.state == "provisional" or taken_back
+            if open_still and now >= settlement.dispute_until:
                 self.finalize(settlement)
 
     def _watch_deal(self, deal: Deal, now: datetime) -> None:

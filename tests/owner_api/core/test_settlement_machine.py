@@ -1,5 +1,6 @@
 """The settlement machine: figures become final by time or by both, and end only by reversal."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -63,6 +64,15 @@ def test_at_no_instant_can_silence_make_final_what_may_still_be_disputed(margin:
     final = decide_settlement(facts(SettlementState.PROVISIONAL), Finalize(), now)
     disputed = decide_settlement(facts(SettlementState.PROVISIONAL), Dispute(), now)
     assert isinstance(final, Moved) is not isinstance(disputed, Moved)
+
+
+@patient
+@given(margin=st.floats(-86_400, 86_400))
+def test_a_dispute_that_its_owner_took_back_ends_with_the_time_to_dispute(margin: float) -> None:
+    now = UNTIL + timedelta(seconds=margin)
+    known = replace(facts(SettlementState.DISPUTED), owner_confirmed=True)
+    ended = decide_settlement(known, Finalize(), now)
+    assert isinstance(ended, Moved) is (now >= UNTIL)
 
 
 @patient
