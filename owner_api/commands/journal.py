@@ -28,6 +28,7 @@ from owner_api.store.tx import Tx
 from . import park_views
 from .edge import Json
 from .records import CommitmentRecord, OfferRecord, Row, VehicleRecord
+from .reward_views import amounts
 
 HOW_TO_STOP: Final = (
     "Stop at any time, without a reason: press stop, POST /v1/stops, or unplug the car. "
@@ -267,10 +268,8 @@ def reward(
     tx: Tx, row: Row, kind: str, txn_id: str, postings: Iterable[tuple[str, Posting]], now: datetime
 ) -> None:
     """Log a step of a reward for both sides, and the books' transaction for nobody."""
-    shown = {
-        name: row[name]
-        for name in ("reward_id", "settlement_id", "kind", "amount_minor", "currency", "reference")
-    } | {"step": kind, "txn_id": txn_id}
+    names = ("reward_id", "settlement_id", "kind", "currency", "reference")
+    shown = {name: row[name] for name in names} | amounts(row) | {"step": kind, "txn_id": txn_id}
     name, about = f"reward.{kind}", row["reward_id"]
     if _is_here(tx, row["owner_id"]):
         append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)

@@ -14,6 +14,7 @@ from owner_api.store.tx import Tx
 from .edge import Json, instant, view, view_json
 from .quoting import current_soc
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
+from .reward_views import reward_view
 
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
 
@@ -177,20 +178,11 @@ _SETTLED: Final = (
 
 def settlement_figures(tx: Tx, row: Row) -> Json:
     """Return the figures of a settlement that both sides may see."""
-    reward = tx.one("SELECT * FROM reward WHERE settlement_id = ?", row["settlement_id"])
     return {
         **{key: row[key] for key in _SETTLED},
         "dispute_until": instant(row["dispute_until"]),
         "supersedes": row["supersedes"],
-        "reward": None
-        if reward is None
-        else {
-            "reward_id": reward["reward_id"],
-            "status": reward["status"],
-            "amount_minor": reward["amount_minor"],
-            "currency": reward["currency"],
-            "reference": reward["reference"],
-        },
+        "reward": reward_view(tx, row),
     }
 
 

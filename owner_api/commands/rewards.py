@@ -1,12 +1,13 @@
 """The reward ledger: earned, confirmed, paid or reversed, each step a balanced transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core import ledger
+from owner_api.core.ledger import Posting
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
@@ -14,6 +15,7 @@ from . import journal
 from .edge import Json
 from .owner_views import settlement_view
 from .records import Row
+from .reward_views import amounts, claim, credit_minor
 
 type NewId = Callable[[str], str]
 
@@ -21,13 +23,12 @@ STATUSES: Final = ("pending", "confirmed", "paid")
 
 
 def _post(
-    tx: Tx, reward: Row, kind: str, source: str, target: str, now: datetime, new_id: NewId
+    tx: Tx, reward: Row, kind: str, postings: Iterable[Posting], now: datetime, new_id: NewId
 ) -> None:
     """Write one balanced transaction for a reward."""
     txn_id = new_id("txn")
-    amount, currency = reward["amount_minor"], reward["currency"]
     written = []
-    for posting in ledger.balanced(ledger.transfer(source, target, amount, currency)):
+    for posting in postings:
         posting_id = new_id("pst")
         written.append((posting_id, posting))
         tx.insert(
@@ -44,14 +45,13 @@ def _post(
     journal.reward(tx, reward, kind, txn_id, written, now)
 
 
-def _accounts(reward: Row) -> dict[str, str]:
-    """Return the accounts a reward passes through, by status."""
-    owned = {status: ledger.owner_account(reward["owner_id"], status) for status in STATUSES}
-    return owned | {"owed": ledger.park_payable(reward["park_id"])}
-
-
 def earn(tx: Tx, settlement: Row, kind: str, now: datetime, new_id: NewId) -> None:
-    """Book a provisional settlement: the park owes it, the owner sees it as pending."""
+    """Book a provisional settlement: the park owes it, the owner sees it as pending.
+
+    What the park paid for earlier versions counts, so that only the rest is still to be paid.
+    """
+    worth = settlement["net_minor"]
+    credit = credit_minor(tx, settlement["commitment_id"], settlement["owner_id"])
     tx.insert(
         "reward",
         reward_id=new_id("rwd"),
@@ -60,13 +60,13 @@ def earn(tx: Tx, settlement: Row, kind: str, now: datetime, new_id: NewId) -> No
         park_id=settlement["park_id"],
         kind=kind,
         status="pending",
-        amount_minor=settlement["net_minor"],
+        amount_minor=worth,
+        already_paid_minor=min(worth, credit),
         currency=settlement["currency"],
         earned_at=now,
     )
     reward = _reward(tx, settlement["settlement_id"])
-    accounts = _accounts(reward)
-    _post(tx, reward, "earned", accounts["owed"], accounts["pending"], now, new_id)
+    _post(tx, reward, "earned", claim(reward).earned(), now, new_id)
 
 
 def _reward(tx: Tx, settlement_id: str) -> Row:
@@ -78,22 +78,20 @@ def _reward(tx: Tx, settlement_id: str) -> Row:
 def confirm(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
     """Book a final settlement: pending becomes confirmed."""
     reward = _reward(tx, settlement_id)
-    accounts = _accounts(reward)
-    _post(tx, reward, "confirmed", accounts["pending"], accounts["confirmed"], now, new_id)
+    _post(tx, reward, "confirmed", claim(reward).confirmed(), now, new_id)
     tx.update("reward", {"reward_id": reward["reward_id"]}, status="confirmed", confirmed_at=now)
     _tell(tx, reward["settlement_id"], now)
 
 
 def pay(tx: Tx, settlement: Row, reference: str, now: datetime, new_id: NewId) -> None:
-    """Book the park's payment; the same reference again changes nothing."""
+    """Book the park's payment of what is still open; the same reference again changes nothing."""
     reward = _reward(tx, settlement["settlement_id"])
     if reward["status"] == "paid":
         if reward["reference"] != reference:
             raise Problem(ProblemCode.CONFLICT, f"Already paid as {reward['reference']}.")
         return
-    accounts = _accounts(reward)
     paid = reward | {"reference": reference}
-    _post(tx, paid, "paid", accounts["confirmed"], accounts["paid"], now, new_id)
+    _post(tx, paid, "paid", claim(reward).paid(), now, new_id)
     tx.update(
         "reward",
         {"reward_id": reward["reward_id"]},
@@ -105,38 +103,43 @@ def pay(tx: Tx, settlement: Row, reference: str, now: datetime, new_id: NewId) -
 
 
 def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
-    """Book the reversal of a corrected settlement from wherever its reward stands."""
+    """Take back the claim of a corrected settlement; what was paid for it stays paid."""
     reward = _reward(tx, settlement_id)
-    accounts = _accounts(reward)
-    _post(tx, reward, "reversed", accounts[reward["status"]], accounts["owed"], now, new_id)
+    _post(tx, reward, "reversed", claim(reward).reversed(reward["status"]), now, new_id)
     tx.update("reward", {"reward_id": reward["reward_id"]}, status="reversed")
     _tell(tx, settlement_id, now)
 
 
 def _tell(tx: Tx, settlement_id: str, now: datetime) -> None:
     reward = _reward(tx, settlement_id)
-    shown = {
-        key: reward[key]
-        for key in ("reward_id", "settlement_id", "status", "amount_minor", "currency", "reference")
-    }
+    names = ("reward_id", "settlement_id", "status", "currency", "reference")
+    shown = {name: reward[name] for name in names} | amounts(reward)
     kind = f"reward.{reward['status']}"
     tx.emit(reward["owner_id"], kind, now, shown)
     tx.emit(reward["park_id"], kind, now, shown)
 
 
-def balances(tx: Tx, owner_id: str) -> dict[str, dict[str, int]]:
-    """Return the owner's balances per currency and status, summed from the postings."""
-    accounts = {ledger.owner_account(owner_id, status): status for status in STATUSES}
-    rows = tx.all(
-        "SELECT account, currency, SUM(amount_minor) AS total FROM posting"
-        " WHERE account IN (?, ?, ?) GROUP BY account, currency",
-        *accounts,
-    )
+def balances(
+    tx: Tx, owner_id: str, earned: tuple[datetime, datetime] | None = None
+) -> dict[str, dict[str, int]]:
+    """Return the owner's balances per currency and account, summed from the postings.
+
+    With ``earned`` only of what was settled in that span.
+    """
+    accounts = {ledger.owner_account(owner_id, name): name for name in STATUSES}
+    accounts[ledger.owner_credit(owner_id)] = "credit"
+    sql = "SELECT account, currency, SUM(amount_minor) AS total FROM posting{}"
+    sql += " WHERE account IN (?, ?, ?, ?){} GROUP BY account, currency"
+    if earned is None:
+        rows = tx.all(sql.format("", ""), *accounts)
+    else:
+        settled = " JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
+        span = " AND created_at >= ? AND created_at < ?"
+        rows = tx.all(sql.format(settled, span), *accounts, *earned)
     found: dict[str, dict[str, int]] = {}
     for row in rows:
-        found.setdefault(row["currency"], dict.fromkeys(STATUSES, 0))[accounts[row["account"]]] = (
-            row["total"]
-        )
+        sums = found.setdefault(row["currency"], dict.fromkeys(accounts.values(), 0))
+        sums[accounts[row["account"]]] = row["total"]
     return found
 
 
@@ -148,37 +151,27 @@ def month_span(first: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
-    """Return what is pending, confirmed and paid, in all and this local month."""
+    """Return what is pending, confirmed, paid and overpaid, in all and of this local month."""
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", owner_id)
     assert owner is not None
     zone, currency = ZoneInfo(owner["time_zone"]), owner["currency"]
-    start, end = month_span(now.astimezone(zone).date(), zone)
-    month = tx.all(
-        "SELECT status, currency, amount_minor FROM reward"
-        " WHERE owner_id = ? AND earned_at >= ? AND earned_at < ?",
-        owner_id,
-        start,
-        end,
-    )
+    month = month_span(now.astimezone(zone).date(), zone)
     all_time = balances(tx, owner_id)
-    this_month = {
-        f"{status}_minor": sum(
-            row["amount_minor"]
-            for row in month
-            if row["status"] == status and row["currency"] == currency
-        )
-        for status in STATUSES
-    }
     return {
         "currency": currency,
-        **_named(all_time.pop(currency, dict.fromkeys(STATUSES, 0))),
-        "this_month": this_month,
+        **_named(all_time.pop(currency, {})),
+        "this_month": _by_status(balances(tx, owner_id, month).get(currency, {})),
         "others": [{"currency": other, **_named(sums)} for other, sums in all_time.items()],
     }
 
 
+def _by_status(sums: dict[str, int]) -> Json:
+    return {f"{status}_minor": sums.get(status, 0) for status in STATUSES}
+
+
 def _named(sums: dict[str, int]) -> Json:
-    return {f"{status}_minor": sums[status] for status in STATUSES}
+    """Return balances under the names that the owner reads, with what was paid beyond claims."""
+    return {**_by_status(sums), "overpaid_minor": -sums.get("credit", 0)}
 
 
 def announce_totals(tx: Tx, owner_id: str, now: datetime) -> None:

@@ -300,6 +300,9 @@ _FIGURES: Final = {
                 "reward_id": typed_id("rwd"),
                 "status": choice("pending", "confirmed", "paid", "reversed"),
                 "amount_minor": _MINOR,
+                "already_paid_minor": _MINOR,
+                "payment_minor": _MINOR,
+                "overpaid_minor": _MINOR,
                 "currency": _CURRENCY,
                 "reference": Nullable(text(1, 64)),
             }
@@ -360,11 +363,12 @@ STOP: Final = required(
     }
 )
 _SUMS: Final = dict.fromkeys(("pending_minor", "confirmed_minor", "paid_minor"), _MINOR)
+_IN_ALL: Final = {**_SUMS, "overpaid_minor": _MINOR}
 TOTALS: Final = {
     "currency": _CURRENCY,
-    **_SUMS,
+    **_IN_ALL,
     "this_month": required(_SUMS),
-    "others": ListOf(required({"currency": _CURRENCY, **_SUMS}), 0, 200),
+    "others": ListOf(required({"currency": _CURRENCY, **_IN_ALL}), 0, 200),
 }
 REWARDS: Final = required({**TOTALS, "items": ListOf(SETTLEMENT, 0, 200)})
 STATEMENT: Final = required(

@@ -291,6 +291,8 @@ reward = Table(
     Column("kind", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("amount_minor", Integer, nullable=False),
+    # What payments for earlier versions of the settlement cover of the amount.
+    Column("already_paid_minor", Integer, nullable=False, server_default="0"),
     Column("currency", Text, nullable=False),
     Column("reference", Text),
     Column("earned_at", Text, nullable=False),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
@@ -208,7 +209,8 @@ async def test_a_payment_is_marked_once_and_its_reference_may_be_repeated(world:
         "SELECT COUNT(*) AS lines FROM posting WHERE settlement_id = ? AND kind = 'paid'",
         found["settlement_id"],
     )
-    assert booked == [{"lines": 2}]
+    # Two for what the owner has, two for the park's money that settles its debt.
+    assert booked == [{"lines": 4}]
 
 
 @pytest.mark.parametrize("stage", ["provisional", "final", "disputed", "paid"])
@@ -231,12 +233,97 @@ async def test_promise_6_a_correction_reverses_the_old_and_starts_version_2(
     first = await deal.owner.get(path)
     assert (first["state"], first["reward"]["status"]) == ("corrected", "reversed")
     assert first["net_minor"] == 120
-    assert await balances(deal) == {"pending": 180, "confirmed": 0, "paid": 0}
+    # What was paid stays paid and counts for the next version.
+    paid = 120 if stage == "paid" else 0
+    assert await balances(deal) == {"pending": 180 - paid, "confirmed": 0, "paid": paid}
     after = await rows(world, "SELECT * FROM posting ORDER BY posting_id")
     assert [row for row in after if row in before] == before
     assert (await commitment(deal))["settlement"]["settlement_id"] == second["settlement_id"]
     again = await deal.park.call("POST", park_path(found, "correction"), body)
     assert code(again) == (409, "conflict")
+
+
+async def paid_then_corrected(world: World, delivered_wh: int) -> tuple[Deal, Any, Any]:
+    """Pay 60 for 500 Wh, then correct what was delivered; return both versions."""
+    deal, found = await delivered(world, 500)
+    await final(deal, found)
+    await deal.park.post(park_path(found, "payment"), {"reference": "PAY-1"})
+    body = {"delivered_wh": delivered_wh, "reason": "read again"}
+    return deal, found, await deal.park.post(park_path(found, "correction"), body)
+
+
+async def park_accounts(deal: Deal) -> dict[str, int]:
+    """Return what a park owes (negative) and what it has paid (negative), from the postings."""
+    found = await rows(
+        deal.world,
+        "SELECT account, SUM(amount_minor) AS total FROM posting WHERE account LIKE ?"
+        " GROUP BY account",
+        f"{deal.park.party_id}:%",
+    )
+    return {row["account"].split(":")[1]: row["total"] for row in found}
+
+
+async def test_a_payment_settles_what_the_park_owes(world: World) -> None:
+    deal, found = await delivered(world, 500)
+    assert await park_accounts(deal) == {"payable": -60}
+    await final(deal, found)
+    await deal.park.post(park_path(found, "payment"), {"reference": "PAY-1"})
+    assert await park_accounts(deal) == {"payable": 0, "money": -60}
+
+
+async def test_promise_6_a_payment_counts_for_the_corrected_version_and_only_the_rest_is_paid(
+    world: World,
+) -> None:
+    """60 were paid; corrected to 72, the next payment moves 12."""
+    deal, first, second = await paid_then_corrected(world, 600)
+    reward = second["reward"]
+    assert (reward["amount_minor"], reward["already_paid_minor"]) == (72, 60)
+    assert (reward["payment_minor"], reward["overpaid_minor"]) == (12, 0)
+    assert await balances(deal) == {"pending": 12, "confirmed": 0, "paid": 60}
+    assert await park_accounts(deal) == {"payable": -12, "money": -60}
+    await final(deal, second)
+    paid = await deal.park.post(park_path(second, "payment"), {"reference": "PAY-2"})
+    assert paid["reward"]["payment_minor"] == 12
+    assert await balances(deal) == {"pending": 0, "confirmed": 0, "paid": 72}
+    assert await park_accounts(deal) == {"payable": 0, "money": -72}
+    kept = await deal.owner.get(f"/v1/settlements/{first['settlement_id']}")
+    assert (kept["reward"]["reference"], kept["reward"]["status"]) == ("PAY-1", "reversed")
+    told = [event for event in await deal.park.events() if event["type"] == "reward.paid"]
+    assert [json.loads(event["data"])["payment_minor"] for event in told] == [60, 12]
+    named = (await deal.owner.get("/v1/receipts"))["items"]
+    paid_ids = [item["receipt_id"] for item in named if item["kind"] == "reward.paid"]
+    bodies = [(await deal.owner.get(f"/v1/receipts/{name}"))["content"] for name in paid_ids]
+    assert sorted(body["payment_minor"] for body in bodies) == [12, 60]
+
+
+async def test_promise_6_a_correction_downwards_leaves_a_visible_overpayment(
+    world: World,
+) -> None:
+    """60 were paid, 48 are owed: 12 too much, which nobody takes back; a later 66 uses them up."""
+    deal, _, second = await paid_then_corrected(world, 400)
+    assert (second["reward"]["payment_minor"], second["reward"]["overpaid_minor"]) == (0, 12)
+    assert await balances(deal) == {"pending": 0, "confirmed": 0, "paid": 60}
+    assert (await deal.owner.get("/v1/rewards"))["overpaid_minor"] == 12
+    assert await park_accounts(deal) == {"payable": 12, "money": -60}
+    await final(deal, second)
+    await deal.park.post(park_path(second, "payment"), {"reference": "NOTHING"})
+    assert await balances(deal) == {"pending": 0, "confirmed": 0, "paid": 60}
+    body = {"delivered_wh": 550, "reason": "and again"}
+    third = await deal.park.post(park_path(second, "correction"), body)
+    assert (third["reward"]["payment_minor"], third["reward"]["overpaid_minor"]) == (6, 0)
+    assert (await deal.owner.get("/v1/rewards"))["overpaid_minor"] == 0
+    assert await park_accounts(deal) == {"payable": -6, "money": -60}
+
+
+async def test_this_month_and_all_time_tell_the_same_of_a_corrected_payment(
+    world: World,
+) -> None:
+    deal, _, second = await paid_then_corrected(world, 600)
+    for wanted in ((12, 0, 60), (0, 12, 60)):
+        shown = await deal.owner.get("/v1/rewards")
+        month = tuple(shown["this_month"][f"{n}_minor"] for n in ("pending", "confirmed", "paid"))
+        assert month == wanted == tuple((await balances(deal)).values())
+        await final(deal, second)
 
 
 async def test_a_correction_cannot_pay_more_than_was_ordered(world: World) -> None:
@@ -380,5 +467,11 @@ async def test_points_are_a_reward_beside_money(world: World) -> None:
     shown = await deal.owner.get("/v1/rewards")
     assert shown["pending_minor"] == 0
     assert shown["others"] == [
-        {"currency": "XPOINT", "pending_minor": 20, "confirmed_minor": 0, "paid_minor": 0}
+        {
+            "currency": "XPOINT",
+            "pending_minor": 20,
+            "confirmed_minor": 0,
+            "paid_minor": 0,
+            "overpaid_minor": 0,
+        }
     ]

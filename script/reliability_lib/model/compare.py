@@ -14,7 +14,7 @@ _DEALS = (
 )
 _SETTLEMENTS = (
     "SELECT commitment_id, version, settlement.state, delivered_wh, net_minor, status,"
-    " settlement_id FROM settlement JOIN reward USING (settlement_id)"
+    " already_paid_minor, settlement_id FROM settlement JOIN reward USING (settlement_id)"
 )
 _BALANCES = "SELECT account, currency, SUM(amount_minor) FROM posting GROUP BY account, currency"
 _STAYS = "SELECT session_id, state FROM session"
@@ -79,14 +79,17 @@ def _settlements(connection: sqlite3.Connection, twin: Twin) -> None:
         if settlement := known.get((row[0], row[1])):
             settlement.settlement_id = settlement_id
     expected = {
-        (s.deal.commitment_id, s.version, s.state, s.delivered_wh, s.net_minor, s.reward)
+        (
+            *(s.deal.commitment_id, s.version, s.state, s.delivered_wh, s.net_minor),
+            *(s.reward, s.already_minor),
+        )
         for s in twin.settlements
     }
     _same("settlements", found, expected)
 
 
 def _balances(twin: Twin) -> set[tuple[str, str, int]]:
-    return {(*key, total) for key, total in twin.balances.items() if total}
+    return {(*key, total) for key, total in twin.balances().items() if total}
 
 
 def _same(what: str, stored: AbstractSet[object], expected: AbstractSet[object]) -> None:

@@ -132,6 +132,8 @@ class Deal:
     begin_wh: int | None = None
     last_wh: int | None = None
     settlement: Settlement | None = None
+    # What the park has paid for all versions together (minor units).
+    paid_minor: int = 0
 
     @property
     def live(self) -> bool:
@@ -155,6 +157,8 @@ class Settlement:
     state: str = "provisional"
     delivered_wh: int
     net_minor: int
+    # What was paid before this version was made and counts for it.
+    already_minor: int
     dispute_until: datetime
     reward: str = "pending"
     reference: str | None = None

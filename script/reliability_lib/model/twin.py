@@ -10,7 +10,6 @@ from .things import (
     Car,
     Deal,
     Offer,
-    Party,
     Settlement,
     Stay,
     award_by,
@@ -39,7 +38,6 @@ class Twin:
         self.settlements: list[Settlement] = []
         self.stays: list[Stay] = []
         self.superseded: dict[tuple[str, int], str] = {}
-        self.balances: Counter[tuple[str, str]] = Counter()
 
     def move(self, machine: str, before: str, after: str) -> str:
         """Take one transition and return where it leads."""
@@ -303,33 +301,44 @@ class Twin:
             self.settle(deal, deal.delivered_wh, now, 1)
 
     def settle(self, deal: Deal, delivered_wh: int, now: datetime, version: int) -> Settlement:
-        """Write a version of a settlement and book its reward."""
+        """Write a version of a settlement; what was paid before counts."""
+        net = owed_minor(deal.terms, delivered_wh)
         made = Settlement(
             deal=deal,
             version=version,
             delivered_wh=delivered_wh,
-            net_minor=owed_minor(deal.terms, delivered_wh),
+            net_minor=net,
+            already_minor=min(net, deal.paid_minor),
             dispute_until=now + timedelta(seconds=deal.terms.dispute_s),
         )
         deal.settlement = made
         self.settlements.append(made)
-        self._book(made, "owed", "pending")
         return made
 
-    def _book(self, settlement: Settlement, source: str, target: str) -> None:
-        deal = settlement.deal
-        currency = CURRENCIES[deal.terms.kind]
-        for step, sign in ((source, -1), (target, 1)):
-            party: Party = deal.stay.park if step == "owed" else deal.car.owner
-            account = f"{party.party_id}:{'payable' if step == 'owed' else step}"
-            self.balances[account, currency] += sign * settlement.net_minor
-        if target != "owed":
-            settlement.reward = target
+    def balances(self) -> Counter[tuple[str, str]]:
+        """Return every account's sum: what is claimed now against what was ever paid."""
+        sums: Counter[tuple[str, str]] = Counter()
+        for deal in self.deals.values():
+            if (claim := deal.settlement) is None:
+                continue
+            owner, park = deal.car.owner.party_id, deal.stay.park.party_id
+            covered = claim.net_minor if claim.reward == "paid" else claim.already_minor
+            lines = {
+                f"{park}:payable": deal.paid_minor - claim.net_minor,
+                f"{park}:money": -deal.paid_minor,
+                f"{owner}:credit": covered - deal.paid_minor,
+                f"{owner}:paid": deal.paid_minor,
+            }
+            if claim.reward != "paid":
+                lines[f"{owner}:{claim.reward}"] = claim.net_minor - claim.already_minor
+            for account, amount_minor in lines.items():
+                sums[account, CURRENCIES[deal.terms.kind]] += amount_minor
+        return sums
 
     def finalize(self, settlement: Settlement) -> None:
         """Make a settlement final."""
         settlement.state = self.move("settlement", settlement.state, "final")
-        self._book(settlement, "pending", "confirmed")
+        settlement.reward = "confirmed"
 
     def agree(self, settlement: Settlement, *, owner: bool) -> Expected:
         """Take one side's yes."""
@@ -356,7 +365,6 @@ class Twin:
         if settlement.state == "corrected":
             return 409, "conflict"
         settlement.state = self.move("settlement", settlement.state, "corrected")
-        self._book(settlement, settlement.reward, "owed")
         settlement.reward = "reversed"
         self.settle(deal, delivered_wh, now, settlement.version + 1)
         return MADE
@@ -367,8 +375,8 @@ class Twin:
             return 409, "conflict"
         if settlement.reward == "paid":
             return OK if settlement.reference == reference else (409, "conflict")
-        self._book(settlement, "confirmed", "paid")
-        settlement.reference = reference
+        settlement.deal.paid_minor += settlement.net_minor - settlement.already_minor
+        settlement.reward, settlement.reference = "paid", reference
         return OK
 
     # Time
