@@ -8,7 +8,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import metering
+from . import measured, metering
 from .paging import page
 from .records import Row, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
@@ -84,6 +84,7 @@ def delete(tx: Tx, call: Call) -> Reply:
 def telemetry(tx: Tx, call: Call) -> Reply:
     """Take a charger's readings; the newest one by its own time is what is shown."""
     row = find(tx, call.params["charger_id"], call.principal.party_id)
+    measured.check_origins(call.body["readings"])
     latest = call.now + timedelta(seconds=call.config.clock_skew_s)
     for number, reading in enumerate(call.body["readings"]):
         if reading["measured_at"] > latest:
@@ -96,7 +97,8 @@ def telemetry(tx: Tx, call: Call) -> Reply:
     newest = max(call.body["readings"], key=lambda reading: reading["measured_at"])
     if row["last_seen_at"] and newest["measured_at"] < decode(row["last_seen_at"]):
         return Reply(body=charger_view(tx, row), status=201)
-    told = {key: value for key, value in newest.items() if key != "measured_at"}
+    left_out = ("measured_at", "source", "signed")
+    told = {key: value for key, value in newest.items() if key not in left_out}
     if "online" in told and told["online"] is not None:
         told["online"] = int(told["online"])
     tx.update(
@@ -115,8 +117,9 @@ def _meter(tx: Tx, call: Call, row: Row) -> None:
         row["evse_id"],
     )
     needed = ("import_register_wh", "export_register_wh", "power_w")
+    origin = ("source", "signed")
     whole = [
-        {key: reading[key] for key in ("measured_at", *needed)}
+        {key: reading[key] for key in ("measured_at", *needed, *origin) if key in reading}
         for reading in call.body["readings"]
         if all(reading.get(key) is not None for key in needed)
     ]

@@ -131,6 +131,8 @@ def _start(
         begin_register_wh=register,
         last_register_wh=register,
         last_reading_at=measured,
+        begin_reading_id=session.live.reading_id,
+        last_reading_id=session.live.reading_id,
         soc_at_start_pct=None if soc is None else str(soc.soc_pct),
     )
     if vehicle.live.anchor_export_wh is None:

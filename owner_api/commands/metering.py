@@ -8,10 +8,10 @@ from typing import Any
 from owner_api.calls import Call, Reply
 from owner_api.core.model import SessionLive
 from owner_api.problems import FieldError, Problem, ProblemCode
-from owner_api.store.documents import dump
+from owner_api.store.documents import dump, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, settling
+from . import announce, deals, guard, measured, settling
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
@@ -22,6 +22,7 @@ def readings(tx: Tx, call: Call) -> Reply:
     session = SessionRecord.find(tx, call.params["session_id"], call.principal.party_id)
     if session.meter == "owner":
         raise Problem(ProblemCode.CONFLICT, "The owner's charger reports this session's meter.")
+    measured.check_origins(call.body["readings"])
     latest = call.now + timedelta(seconds=call.config.clock_skew_s)
     for number, reading in enumerate(call.body["readings"]):
         if reading["measured_at"] > latest:
@@ -58,10 +59,13 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         or reading["import_register_wh"] < (live.import_register_wh or 0)
     )
     newest = live.measured_at is None or reading["measured_at"] > live.measured_at
-    quality = "bad" if newest and backwards else reading.get("quality", "ok")
+    source, signed = measured.source_of(reading, session.meter), reading.get("signed")
+    usual = "estimated" if source == "estimate" else "ok"
+    quality = "bad" if newest and backwards else reading.get("quality", usual)
+    reading_id = call.new_id("rdg")
     tx.insert(
         "reading",
-        reading_id=call.new_id("rdg"),
+        reading_id=reading_id,
         session_id=session.session_id,
         commitment_id=deal.commitment_id if deal else None,
         measured_at=reading["measured_at"],
@@ -71,6 +75,8 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         power_w=reading["power_w"],
         context=reading.get("context", "periodic"),
         quality=quality,
+        source=source,
+        signed=to_json(signed).decode() if signed else None,
     )
     if not newest or quality in {"missing", "bad"}:
         # A register that runs backwards is no evidence; the next good reading settles the total.
@@ -84,6 +90,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         first_import_register_wh=reading["import_register_wh"] if first is None else first,
         power_w=reading["power_w"],
         pack_temperature_c=None if pack is None else Decimal(repr(pack)),
+        reading_id=reading_id,
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
     if session.state == "bound" and session.vehicle_id:
@@ -94,6 +101,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
             {"commitment_id": deal.commitment_id},
             last_register_wh=reading["export_register_wh"],
             last_reading_at=reading["measured_at"],
+            last_reading_id=reading_id,
             worst_setpoint_w=_still_possible_w(deal, reading["measured_at"]),
         )
 

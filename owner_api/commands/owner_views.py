@@ -170,6 +170,8 @@ _SETTLED: Final = (
     "penalty_minor",
     "net_minor",
     "currency",
+    "basis",
+    "source",
     "quality",
     "begin_register_wh",
     "end_register_wh",
@@ -180,6 +182,7 @@ def settlement_figures(tx: Tx, row: Row) -> Json:
     """Return the figures of a settlement that both sides may see."""
     return {
         **{key: row[key] for key in _SETTLED},
+        "readings": from_json(row["readings"]),
         "dispute_until": instant(row["dispute_until"]),
         "supersedes": row["supersedes"],
         "reward": reward_view(tx, row),

@@ -250,6 +250,8 @@ class CommitmentRecord:
     begin_register_wh: int | None
     last_register_wh: int | None
     last_reading_at: datetime | None
+    begin_reading_id: str | None
+    last_reading_id: str | None
     stop: StopMarks | None
     settlement_id: str | None
 

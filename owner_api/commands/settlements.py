@@ -6,7 +6,7 @@ from owner_api.core.machine import (
     Dispute,
     SettlementState,
 )
-from owner_api.core.settlement import measure
+from owner_api.core.settlement import claimed
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
@@ -62,7 +62,10 @@ def dispute(tx: Tx, call: Call) -> Reply:
 
 
 def correct(tx: Tx, call: Call) -> Reply:
-    """Reverse this version and start the next; nothing that was written is changed."""
+    """Reverse this version and start the next; nothing that was written is changed.
+
+    The new energy is the park's claim: what the meter said stays beside it.
+    """
     row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     deal = CommitmentRecord.find(tx, row["commitment_id"])
     delivered = call.body["delivered_wh"]
@@ -75,18 +78,17 @@ def correct(tx: Tx, call: Call) -> Reply:
     rewards.reverse(tx, row["settlement_id"], call.now, call.new_id)
     settling.add_wear(tx, deal.vehicle_id, -from_json(row["breakdown"])["wear_minor"])
     announce.settlement(tx, settling.find(tx, row["settlement_id"]), call.now)
-    begin = row["begin_register_wh"]
-    delivery = measure(
-        ordered_wh=row["ordered_wh"], begin_register_wh=begin, end_register_wh=begin + delivered
+    delivery = claimed(
+        ordered_wh=row["ordered_wh"], actual_wh=row["actual_wh"], delivered_wh=delivered
     )
+    meter = {name: row[name] for name in settling.METER} | {"basis": "claimed"}
     made = settling.write(
         tx,
         deal,
         delivery,
         call.now,
         call.new_id,
-        registers=(begin, begin + delivered),
-        quality="estimated",
+        meter=meter,
         version=row["version"] + 1,
         supersedes=row["settlement_id"],
         reason=call.body["reason"],

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from owner_api.config import Config
 from owner_api.core.machine import (
@@ -23,13 +23,16 @@ from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce, deals, rewards
+from . import announce, deals, measured, rewards
 from .edge import Json
 from .park_views import stop_reason
 from .planner import ask
 from .records import CommitmentRecord, Row, SessionRecord
 
 type NewId = Callable[[str], str]
+
+# What the meter said: a correction claims another energy and leaves these as they are.
+METER: Final = ("begin_register_wh", "end_register_wh", "source", "quality", "readings")
 
 
 def settle_if_ready(
@@ -47,16 +50,28 @@ def settle_if_ready(
     quiet = abs(live.power_w or 0) < config.stopped_power_w
     read = live.measured_at is not None and live.measured_at >= deal.ended_at and quiet
     if read or now - deal.ended_at >= timedelta(seconds=config.reading_grace_s):
-        settle(tx, deal, now, new_id, quality="ok" if read else "missing")
+        settle(tx, deal, now, new_id, read_after_end=read)
 
 
-def settle(tx: Tx, deal: CommitmentRecord, now: datetime, new_id: NewId, *, quality: str) -> None:
+def settle(
+    tx: Tx, deal: CommitmentRecord, now: datetime, new_id: NewId, *, read_after_end: bool
+) -> None:
     """Write version 1: what flowed between the first and the last reading of the deal."""
     begin, end = deal.begin_register_wh or 0, deal.last_register_wh or 0
     delivery = measure(
         ordered_wh=deal.committed_energy_wh, begin_register_wh=begin, end_register_wh=end
     )
-    write(tx, deal, delivery, now, new_id, registers=(begin, end), quality=quality)
+    readings = measured.readings_behind(tx, deal.begin_reading_id, deal.last_reading_id)
+    source, quality = measured.worst(readings, read_after_end=read_after_end)
+    meter = {
+        "basis": "measured",
+        "begin_register_wh": begin,
+        "end_register_wh": end,
+        "source": source,
+        "quality": quality,
+        "readings": to_json(readings).decode(),
+    }
+    write(tx, deal, delivery, now, new_id, meter=meter)
     _expect_recharge(tx, deal)
 
 
@@ -85,13 +100,15 @@ def write(
     now: datetime,
     new_id: NewId,
     *,
-    registers: tuple[int, int],
-    quality: str,
+    meter: Json,
     version: int = 1,
     supersedes: str | None = None,
     reason: str | None = None,
 ) -> str:
-    """Write one version of a settlement, book its reward and tell both sides; return its id."""
+    """Write one version of a settlement, book its reward and tell both sides; return its id.
+
+    ``meter`` holds the columns that say what the meter said and how far it can be trusted.
+    """
     reward = deal.terms.reward
     amounts = price(
         delivery,
@@ -116,9 +133,7 @@ def write(
         actual_wh=delivery.actual_wh,
         delivered_wh=delivery.delivered_wh,
         deficiency_wh=delivery.deficiency_wh,
-        begin_register_wh=registers[0],
-        end_register_wh=registers[1],
-        quality=quality,
+        **meter,
         price_per_kwh=reward.price_per_kwh,
         gross_minor=amounts.gross_minor,
         fixed_minor=amounts.fixed_minor,

@@ -285,6 +285,7 @@ class SessionLive:
     first_import_register_wh: int | None = None
     power_w: int | None = None
     pack_temperature_c: Decimal | None = None
+    reading_id: str | None = None
 
     @property
     def seen_at(self) -> datetime | None:

@@ -42,6 +42,17 @@ def measure(*, ordered_wh: int, begin_register_wh: int, end_register_wh: int) ->
     )
 
 
+def claimed(*, ordered_wh: int, actual_wh: int, delivered_wh: int) -> Delivery:
+    """Return a delivery as somebody says it was, beside what the meter said (``actual_wh``)."""
+    return Delivery(
+        baseline_wh=0,
+        ordered_wh=ordered_wh,
+        actual_wh=actual_wh,
+        delivered_wh=delivered_wh,
+        deficiency_wh=ordered_wh - delivered_wh,
+    )
+
+
 def price(
     delivery: Delivery,
     *,

@@ -4,6 +4,7 @@ from typing import Final
 
 from probatio import Optional, Required
 
+from .evidence import ORIGIN
 from .fields import (
     AnyJson,
     ListOf,
@@ -171,6 +172,7 @@ CHARGER_TELEMETRY: Final = {
             Optional("export_register_wh"): Nullable(REGISTER_WH),
             Optional("online"): Nullable(boolean()),
             Optional("vehicle_id"): Nullable(typed_id("veh")),
+            **ORIGIN,
         },
         1,
         100,

@@ -4,6 +4,7 @@ from typing import Final
 
 from probatio import Optional, Required
 
+from .evidence import ORIGIN, READING_QUALITIES
 from .fields import ListOf, Nullable, choice, integer, number, sha256_hex, text, timestamp, typed_id
 from .owner import PURPOSES
 from .terms import RECHARGE, TERMS
@@ -16,7 +17,6 @@ READING_CONTEXTS: Final = (
     "interruption_end",
 )
 METERS: Final = ("park", "owner")
-READING_QUALITIES: Final = ("ok", "estimated", "missing", "bad")
 
 SESSION_CREATE: Final = {
     Required("evse_id"): text(1, 64),
@@ -65,6 +65,7 @@ READINGS: Final = {
             Optional("context"): choice(*READING_CONTEXTS),
             Optional("quality"): choice(*READING_QUALITIES),
             Optional("pack_temperature_c"): Nullable(number(-60, 120)),
+            **ORIGIN,
         },
         1,
         100,

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from probatio import Optional, Required
 
+from .evidence import READING_QUALITIES, READING_SOURCES
 from .fields import (
     AnyJson,
     ListOf,
@@ -273,6 +274,17 @@ COMMITMENT_STATE: Final = choice(
 STOP_MARKS: Final = required(
     {"requested_at": _AT, "confirmed_at": Nullable(_AT), "stopped_at": Nullable(_AT)}
 )
+_BEHIND: Final = Nullable(
+    required(
+        {
+            "measured_at": _AT,
+            "export_register_wh": _WH,
+            "source": choice(*READING_SOURCES),
+            "quality": choice(*READING_QUALITIES),
+            "evidence_sha256": Nullable(sha256_hex()),
+        }
+    )
+)
 _FIGURES: Final = {
     "settlement_id": typed_id("stl"),
     "version": integer(1, 10**6),
@@ -289,7 +301,10 @@ _FIGURES: Final = {
     "penalty_minor": _MINOR,
     "net_minor": _MINOR,
     "currency": _CURRENCY,
-    "quality": choice("ok", "estimated", "missing", "bad"),
+    "basis": choice("measured", "claimed"),
+    "source": choice(*READING_SOURCES),
+    "quality": choice(*READING_QUALITIES),
+    "readings": required({"begin": _BEHIND, "end": _BEHIND}),
     "begin_register_wh": _WH,
     "end_register_wh": _WH,
     "dispute_until": _AT,

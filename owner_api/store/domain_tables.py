@@ -209,6 +209,9 @@ commitment = Table(
     Column("begin_register_wh", Integer),
     Column("last_register_wh", Integer),
     Column("last_reading_at", Text),
+    # The readings that the two registers came from.
+    Column("begin_reading_id", Text),
+    Column("last_reading_id", Text),
     Column("stop", Text),
     Column("settlement_id", Text),
     Index("commitment_live", "state", "vehicle_id"),
@@ -241,6 +244,9 @@ reading = Table(
     Column("power_w", Integer, nullable=False),
     Column("context", Text, nullable=False),
     Column("quality", Text, nullable=False),
+    Column("source", Text, nullable=False, server_default="meter"),
+    # What a signing meter said, as given: its format and its data.
+    Column("signed", Text),
     UniqueConstraint("session_id", "measured_at"),
     **STRICT,
 )
@@ -260,7 +266,11 @@ settlement = Table(
     Column("deficiency_wh", Integer, nullable=False),
     Column("begin_register_wh", Integer, nullable=False),
     Column("end_register_wh", Integer, nullable=False),
+    # Measured, or claimed by the park in a correction; the registers are the meter's in both.
+    Column("basis", Text, nullable=False, server_default="measured"),
+    Column("source", Text, nullable=False, server_default="meter"),
     Column("quality", Text, nullable=False),
+    Column("readings", Text, nullable=False, server_default='{"begin":null,"end":null}'),
     Column("price_per_kwh", Text, nullable=False),
     Column("gross_minor", Integer, nullable=False),
     Column("fixed_minor", Integer, nullable=False),

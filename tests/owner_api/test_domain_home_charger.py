@@ -100,6 +100,8 @@ async def test_the_parks_setpoint_and_lease_reach_the_owner_and_the_owners_meter
     assert shown["power_setpoint_w"] is None
     assert shown["settlement"]["delivered_wh"] == 26
     assert shown["settlement"]["quality"] == "ok"
+    # What Home Assistant reads is a sensor's word unless it says better.
+    assert shown["settlement"]["source"] == "sensor"
 
 
 async def test_promise_3_no_lease_without_a_fresh_word_of_the_owners_meter(world: World) -> None:

@@ -1,6 +1,7 @@
 """What was delivered is paid, once, to the minor unit; corrections reverse, and nothing is lost."""
 
 import csv
+import hashlib
 import io
 import json
 from typing import Any
@@ -324,6 +325,106 @@ async def test_this_month_and_all_time_tell_the_same_of_a_corrected_payment(
         month = tuple(shown["this_month"][f"{n}_minor"] for n in ("pending", "confirmed", "paid"))
         assert month == wanted == tuple((await balances(deal)).values())
         await final(deal, second)
+
+
+async def test_a_correction_says_it_is_claimed_and_keeps_what_the_meter_said(
+    world: World,
+) -> None:
+    deal, found = await delivered(world, 1000)
+    body = {"delivered_wh": 1500, "reason": "read again"}
+    second = await deal.park.post(park_path(found, "correction"), body)
+    assert (found["basis"], second["basis"]) == ("measured", "claimed")
+    assert (second["delivered_wh"], second["deficiency_wh"]) == (1500, second["ordered_wh"] - 1500)
+    for name in ("actual_wh", "begin_register_wh", "end_register_wh", "source", "readings"):
+        assert second[name] == found[name], name
+    third = await deal.park.post(
+        park_path(second, "correction"), {"delivered_wh": 900, "reason": "no, less"}
+    )
+    assert (third["basis"], third["actual_wh"], third["delivered_wh"]) == ("claimed", 1000, 900)
+
+
+SIGNED = {"format": "OCMF", "data": 'OCMF|{"FV":"1.0","RV":5.000}|{"SD":"304402"}'}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "source", "quality"),
+    [
+        ({}, {}, "meter", "ok"),
+        ({"source": "signed_meter", "signed": SIGNED}, {}, "meter", "ok"),
+        ({}, {"source": "sensor"}, "sensor", "ok"),
+        ({"source": "sensor"}, {"source": "signed_meter", "signed": SIGNED}, "sensor", "ok"),
+        ({"source": "estimate"}, {}, "estimate", "estimated"),
+        ({"quality": "estimated"}, {"quality": "estimated"}, "meter", "estimated"),
+        ({}, {"quality": "estimated", "source": "sensor"}, "sensor", "estimated"),
+    ],
+)
+async def test_a_settlement_is_as_good_as_the_worse_of_the_readings_it_came_from(
+    world: World, first: Any, last: Any, source: str, quality: str
+) -> None:
+    deal = await scheduled(world, min_energy_wh=0)
+    await world.move(1800)
+    await world.meter(deal.park, deal.session_id, 0, **first)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(20)
+    world.exported_wh += 38
+    # What was read in between is no register of the settlement.
+    await world.meter(deal.park, deal.session_id, -7000, source="estimate")
+    await stop(deal)
+    await world.move(5)
+    await world.meter(deal.park, deal.session_id, 0, context="end", **last)
+    found = (await commitment(deal))["settlement"]
+    assert (found["source"], found["quality"]) == (source, quality)
+    told = await deal.park.get(f"/v1/park/settlements/{found['settlement_id']}")
+    assert (told["source"], told["quality"], told["readings"]) == (
+        *(source, quality),
+        found["readings"],
+    )
+
+
+async def test_a_signed_readings_evidence_is_kept_as_given_and_its_digest_is_in_the_log(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(20)
+    world.exported_wh += 38
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    await world.move(5)
+    await world.meter(deal.park, deal.session_id, 0, source="signed_meter", signed=SIGNED)
+    digest = hashlib.sha256(SIGNED["data"].encode()).hexdigest()
+    end = (await commitment(deal))["settlement"]["readings"]["end"]
+    assert (end["source"], end["evidence_sha256"]) == ("signed_meter", digest)
+    for side in (deal.owner, deal.park):
+        named = (await side.get("/v1/receipts"))["items"]
+        (about,) = [item for item in named if item["kind"] == "settlement.provisional"]
+        logged = (await side.get(f"/v1/receipts/{about['receipt_id']}"))["content"]
+        assert logged["readings"]["end"]["evidence_sha256"] == digest
+        headers = {"Authorization": f"Bearer {side.token}", "Accept": "text/html"}
+        path = f"{world.url}/v1/receipts/{about['receipt_id']}"
+        async with world.http.get(path, headers=headers) as page:
+            shown = await page.text()
+        assert "signed_meter" in shown
+        assert digest in shown
+    exported = await deal.owner.get("/v1/export")
+    kept = [row["signed"] for row in exported["tables"]["reading"] if row["signed"]]
+    assert kept == [SIGNED]
+
+
+@pytest.mark.parametrize("wrong", [{"source": "signed_meter"}, {"signed": SIGNED}])
+async def test_a_signature_is_claimed_exactly_where_there_is_one(world: World, wrong: Any) -> None:
+    deal = await active(world, min_energy_wh=0)
+    reading = {
+        "measured_at": world.at(0),
+        "import_register_wh": world.imported_wh,
+        "export_register_wh": world.exported_wh,
+        "power_w": 0,
+    }
+    path = f"/v1/park/sessions/{deal.session_id}/readings"
+    answer = await deal.park.call("POST", path, {"readings": [reading | wrong]})
+    assert code(answer) == (422, "invalid_body")
+    assert answer.body["errors"][0]["pointer"] == "/readings/0/signed"
 
 
 async def test_a_correction_cannot_pay_more_than_was_ordered(world: World) -> None:

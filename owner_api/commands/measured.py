@@ -1,0 +1,61 @@
+"""How far a reading can be trusted: its source, its quality, and a signing meter's words."""
+
+from hashlib import sha256
+from typing import Final
+
+from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.schemas.evidence import READING_QUALITIES, READING_SOURCES
+from owner_api.store.documents import from_json
+from owner_api.store.tx import Tx
+
+from .edge import Json, instant
+
+_USUAL: Final = {"park": "meter", "owner": "sensor"}
+_NOTHING: Final = {"source": "estimate", "quality": "missing"}
+
+
+def check_origins(readings: list[Json]) -> None:
+    """Refuse a signed reading without its evidence, and evidence that no signature is claimed of.
+
+    The maker's signature itself is not checked: nobody has given us the maker's key.
+    """
+    for number, reading in enumerate(readings):
+        signed = reading.get("signed") is not None
+        if signed != (reading.get("source") == "signed_meter"):
+            limit = "given exactly when source is signed_meter"
+            error = FieldError(pointer=f"/readings/{number}/signed", code="range", limit=limit)
+            raise Problem(ProblemCode.INVALID_BODY, f"signed: {limit}", errors=(error,))
+
+
+def source_of(reading: Json, meter: str) -> str:
+    """Return where a reading comes from; the park's are a meter's, Home Assistant's a sensor's."""
+    return str(reading.get("source", _USUAL[meter]))
+
+
+def readings_behind(tx: Tx, begin_id: str | None, end_id: str | None) -> Json:
+    """Return the readings that a deal's begin and end registers came from."""
+    return {"begin": _reading(tx, begin_id), "end": _reading(tx, end_id)}
+
+
+def _reading(tx: Tx, reading_id: str | None) -> Json | None:
+    row = tx.one("SELECT * FROM reading WHERE reading_id = ?", reading_id)
+    if row is None:
+        return None
+    signed = from_json(row["signed"]) if row["signed"] else None
+    return {
+        "measured_at": instant(row["measured_at"]),
+        "export_register_wh": row["export_register_wh"],
+        "source": row["source"],
+        "quality": row["quality"],
+        "evidence_sha256": None if signed is None else sha256(signed["data"].encode()).hexdigest(),
+    }
+
+
+def worst(readings: Json, *, read_after_end: bool) -> tuple[str, str]:
+    """Return the worst source and quality of the readings; without a last word it is missing."""
+    found = [reading or _NOTHING for reading in readings.values()]
+    sources = (reading["source"] for reading in found)
+    qualities = [reading["quality"] for reading in found]
+    if not read_after_end:
+        qualities.append("missing")
+    return max(sources, key=READING_SOURCES.index), max(qualities, key=READING_QUALITIES.index)

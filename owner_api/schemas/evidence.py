@@ -1,0 +1,17 @@
+"""Where a reading comes from, how good it is, and what a signing meter said word for word."""
+
+from typing import Any, Final
+
+from probatio import Optional, Required
+
+from .fields import Nullable, choice, text
+
+# Best first, both of them: a settlement is as good as the worst reading behind it.
+READING_SOURCES: Final = ("signed_meter", "meter", "sensor", "estimate")
+READING_QUALITIES: Final = ("ok", "estimated", "missing", "bad")
+
+SIGNED: Final = {Required("format"): text(1, 32), Required("data"): text(1, 8_192)}
+ORIGIN: Final[dict[Any, Any]] = {
+    Optional("source"): choice(*READING_SOURCES),
+    Optional("signed"): Nullable(SIGNED),
+}
