@@ -98,8 +98,8 @@ async def test_every_route_that_answers_as_another_tenant_turns_red(
         for kind in kinds
     }
 
-    async def as_a(self: Admission, request: web.Request, operation: Operation) -> Principal:
-        principal = await admit(self, request, operation)
+    def as_a(self: Admission, request: web.Request, operation: Operation) -> Principal:
+        principal = admit(self, request, operation)
         return swapped.get(principal.party_id, principal)
 
     monkeypatch.setattr(Admission, "admit", as_a)
@@ -114,9 +114,9 @@ async def test_a_route_that_forgets_its_role_turns_red(
 ) -> None:
     admit = Admission.admit
 
-    async def anyone(self: Admission, request: web.Request, operation: Operation) -> Principal:
+    def anyone(self: Admission, request: web.Request, operation: Operation) -> Principal:
         try:
-            return await admit(self, request, operation)
+            return admit(self, request, operation)
         except Problem:
             return Principal(kind="owner", party_id=cast.b.callers["owner"].party_id)
 
