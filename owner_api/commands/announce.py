@@ -6,22 +6,19 @@ from owner_api.store.tx import Tx
 
 from . import journal, owner_views, park_views, vehicle_views
 from .edge import Json
-from .quoting import LiveDeal, live_deals
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
+from .standing import Standing
 
 
 def vehicle(tx: Tx, vehicle_id: str, now: datetime) -> tuple[VehicleRecord, Json]:
     """Tell the owner how the vehicle stands now; returns its record and what was told."""
     record = VehicleRecord.find(tx, vehicle_id)
-    at = vehicle_views.open_session(tx, vehicle_id)
-    return record, vehicle_at(tx, record, at, live_deals(tx, vehicle_id), now)
+    return record, vehicle_as(tx, record, None, now)
 
 
-def vehicle_at(
-    tx: Tx, record: VehicleRecord, at: SessionRecord | None, deals: list[LiveDeal], now: datetime
-) -> Json:
-    """Tell the owner how a vehicle stands whose records were read in this transaction."""
-    shown = vehicle_views.vehicle_at(tx, record, at, deals, now)
+def vehicle_as(tx: Tx, record: VehicleRecord, stands: Standing | None, now: datetime) -> Json:
+    """Tell the owner of a vehicle whose row, and maybe standing, this transaction has read."""
+    shown = vehicle_views.vehicle_view(tx, record, now, stands)
     tx.emit(record.owner_id, "vehicle.updated", now, shown)
     return shown
 

@@ -17,6 +17,7 @@ from .edge import Json
 from .evaluate import Judgement
 from .quoting import new_deal
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
+from .standing import Standing
 
 # Everything of a deal that only its delivery will tell.
 _TO_COME: Mapping[str, Any] = dict.fromkeys(
@@ -73,8 +74,8 @@ def agree(
     deal = _reserve(tx, call, accepted, vehicle, judged, energy_wh)
     announce.new_commitment(tx, deal, accepted, session, vehicle, call.now)
     told = announce.offer(tx, accepted, call.now)
-    deals = [*judged.deals, new_deal(deal)]
-    announce.vehicle_at(tx, vehicle, session, deals, call.now)
+    stands = Standing(session, judged.departure, [*judged.deals, new_deal(deal)])
+    announce.vehicle_as(tx, vehicle, stands, call.now)
     return told
 
 

@@ -18,8 +18,8 @@ from .edge import Json
 from .leaving import departure_in_force
 from .quoting import current_soc, live_deals
 from .records import VehicleRecord
+from .standing import open_session
 from .tariffs import TariffView, tariff
-from .vehicle_views import open_session
 
 # The planner takes no reading for worse than this; a larger margin only makes it charge more.
 _LARGEST_ERROR_PCT: Final = Decimal(20)

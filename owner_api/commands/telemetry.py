@@ -16,7 +16,7 @@ from . import announce, battery, deals, guard, rejudge
 from .binding import bind_by_telemetry
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
-from .vehicle_views import open_session
+from .standing import open_session
 
 
 def take(tx: Tx, call: Call) -> Reply:

@@ -13,41 +13,21 @@ from owner_api.planning.request import TariffEntry
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
-from .leaving import departure_in_force
 from .limits import budget_left_wh
-from .quoting import LiveDeal, current_soc, live_deals, quote_request
+from .quoting import LiveDeal, current_soc, quote_request
 from .records import Row, SessionRecord, VehicleRecord
+from .standing import Standing, standing
 from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
 
 
-def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:
-    """Return the vehicle's bound session that has not ended."""
-    row = tx.one(
-        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'bound'"
-        " ORDER BY plugged_in_at DESC LIMIT 1",
-        vehicle_id,
-    )
-    return SessionRecord.from_row(row) if row else None
-
-
-def vehicle_view(tx: Tx, vehicle: VehicleRecord, now: datetime) -> Json:
-    """Return a vehicle with its status, the reason for it, and the energy it could offer."""
-    session = open_session(tx, vehicle.vehicle_id)
-    return vehicle_at(tx, vehicle, session, live_deals(tx, vehicle.vehicle_id), now)
-
-
-def vehicle_at(
-    tx: Tx,
-    vehicle: VehicleRecord,
-    session: SessionRecord | None,
-    deals: list[LiveDeal],
-    now: datetime,
+def vehicle_view(
+    tx: Tx, vehicle: VehicleRecord, now: datetime, stands: Standing | None = None
 ) -> Json:
-    """Return a vehicle as it stands in its bound session and with its live deals."""
+    """Return a vehicle with its status, the reason for it, and the energy it could offer."""
     live = vehicle.live
-    departure = departure_in_force(tx, vehicle, session, now)
+    session, departure, deals = stands or standing(tx, vehicle, now)
     status, reason = _status(tx, vehicle, session, deals, departure is not None, now)
     soc = current_soc(vehicle, session)
     available = 0 if status == "discharging" else None

@@ -1,9 +1,13 @@
 """The owner's answer over HTTP: one revision, exact terms, once; rules and automations within."""
 
 from decimal import Decimal
+import json
 from typing import Any
 
 import pytest
+
+from owner_api.planning.quote import parse_request, quote
+from owner_api.planning.request_writer import request_to_json
 
 from .deal_world import Deal, World, presented, scheduled
 from .domain_world import (
@@ -14,6 +18,7 @@ from .domain_world import (
     leave_at,
     park_commitment,
     preferences,
+    rows,
     running,
     stop,
     world,
@@ -447,3 +452,28 @@ async def test_an_earlier_leave_time_is_shown_before_the_weekday_one(world: Worl
     shown = await leave_at(deal.owner, deal.vehicle_id, world.at(7200), summary="Dentist")
     assert shown["next"]["departure_at"] == world.at(7200)
     assert (shown["next"]["source"], shown["next"]["summary"]) == ("one_off", "Dentist")
+
+
+@pytest.mark.parametrize("by", ["person", "rule", "person who names a leave time"])
+async def test_what_is_told_of_a_yes_is_what_whoever_asks_reads(world: World, by: str) -> None:
+    """Promise 9: the deal, the car and the offer of the stream, and the question kept beside it."""
+    rules = {"consent_mode": "rules", "rules": [ALWAYS]} if by == "rule" else {}
+    deal = await presented(world, preferences=rules)
+    if by != "rule":
+        named = {"departure_at": world.at(5 * 3600)} if "names" in by else {}
+        assert (await world.decide(deal.owner, deal.offer, **named)).status == 201
+    told = {event["type"]: json.loads(event["data"]) for event in await deal.owner.events()}
+    offer = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert told["offer.accepted"] == offer
+    made = await deal.owner.get(f"/v1/commitments/{offer['commitment_id']}")
+    assert told["commitment.pending_award"] == made
+    assert told["vehicle.updated"] == await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert told["vehicle.updated"]["status"] == "scheduled"
+    [kept] = await rows(
+        world,
+        "SELECT quote_request FROM commitment WHERE commitment_id = ?",
+        offer["commitment_id"],
+    )
+    asked = parse_request(json.loads(kept["quote_request"]))
+    assert repr(parse_request(request_to_json(asked))) == repr(asked)
+    assert quote(asked).net_minor == offer["evaluation"]["net_minor"]
