@@ -7,6 +7,7 @@ the other may know. What the books gained stands in entries of nobody's: they ou
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 import secrets
 from typing import Any, Final
 
@@ -14,13 +15,14 @@ from owner_api.core import receipt as receipts
 from owner_api.core.canonical import (
     canonical_document,
     decimal_text,
+    encoded,
     field_names,
     instant_text,
     plain,
 )
 from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
-from owner_api.core.model import Decision
+from owner_api.core.model import Decision, Preferences
 from owner_api.core.receipt import Entry
 from owner_api.store.documents import Fragment, embed, from_json
 from owner_api.store.tx import Tx
@@ -161,7 +163,6 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
     judged = offer.evaluation or {}
-    preferences = vehicle.preferences
     body = {
         **shallow(made),
         "park_id": offer.park_id,
@@ -169,8 +170,7 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
         "session_id": offer.session_id,
         "purpose": offer.purpose,
         "terms": embed(canonical_document(offer.terms)),
-        "limits": {name: getattr(preferences, name) for name in _LIMITS}
-        | {"max_discharge_w": vehicle.body.max_discharge_w},
+        "limits": _limits(vehicle.preferences, vehicle.body.max_discharge_w),
         "judged": {name: judged.get(name) for name in _JUDGED},
         "how_to_withdraw": HOW_TO_STOP,
     }
@@ -182,6 +182,13 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
         party_id=vehicle.owner_id,
         subject_id=made.decision_id,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _limits(preferences: Preferences, max_discharge_w: int) -> Fragment:
+    """Return the owner's limits as they stand in an entry; they rarely change."""
+    limits = {name: getattr(preferences, name) for name in _LIMITS}
+    return embed(encoded(exact(limits | {"max_discharge_w": max_discharge_w})))
 
 
 def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None:

@@ -79,6 +79,6 @@ def encoded(value: Plain | Mapping[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def sha256(value: Any) -> str:  # noqa: ANN401 - any value with a canonical form
-    """Return the SHA-256 of the canonical bytes, in lower-case hex."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+def sha256(document: Hashable) -> str:
+    """Return the SHA-256 of a frozen dataclass's canonical bytes, in lower-case hex."""
+    return hashlib.sha256(canonical_document(document)).hexdigest()
