@@ -130,12 +130,15 @@ class Config:
     # Settlement
     reading_grace_s: int = _whole(900, 1, _DAY)
     dispute_window_s: int = _whole(7 * _DAY, 0, 365 * _DAY)
+    dispute_window_min_s: int = _whole(3_600, 0, 365 * _DAY)
 
     def __post_init__(self) -> None:
         """Check every field against its leaf."""
         _check({item.name: getattr(self, item.name) for item in fields(self)})
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key: give both or neither")
+        if self.dispute_window_s < self.dispute_window_min_s:
+            raise ConfigError("dispute_window_s: at least dispute_window_min_s")
 
     @classmethod
     def load(cls, path: Path) -> Config:

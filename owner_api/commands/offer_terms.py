@@ -11,8 +11,8 @@ from .edge import Json, build
 
 def checked_terms(call: Call, body: Json) -> Terms:
     """Return the terms; raise a problem that names the field and its limit."""
-    terms = build(Terms, body["terms"])
     config = call.config
+    terms = build(Terms, {"dispute_window_s": config.dispute_window_s} | body["terms"])
     window = terms.end_at - terms.start_at
     longest = timedelta(seconds=config.offer_window_max_s)
     horizon = timedelta(seconds=config.offer_horizon_s)
@@ -45,6 +45,13 @@ def checked_terms(call: Call, body: Json) -> Terms:
             ProblemCode.INVALID_BODY,
             "/terms/lease_s",
             f"at most {lease_max}",
+        ),
+        # Who has no time to object has no say.
+        (
+            terms.dispute_window_s >= config.dispute_window_min_s,
+            ProblemCode.INVALID_BODY,
+            "/terms/dispute_window_s",
+            f"at least {config.dispute_window_min_s}",
         ),
         (
             call.now < body["respond_by"] <= terms.end_at,

@@ -18,12 +18,14 @@ _COMMAND: Final = REPOSITORY / ".venv/bin/owner-api"
 # Ready in two seconds on a quiet machine; a busy one gets its time.
 _START_PATIENCE_S: Final = 120.0
 
-# A demo makes many offers in an hour, and does not wait a quarter of one for a last reading.
+# A demo makes many offers in an hour, and does not wait a quarter of one for a last reading, or
+# the whole of it until a settlement is final.
 _CONFIG: Final = """\
 server_name = "Demo operator"
 announce = false
 asks_per_session_per_hour = 1000
 reading_grace_s = 10
+dispute_window_min_s = 0
 rate_burst = 1000
 """
 

@@ -270,6 +270,8 @@ async def open_owner_world(
 ) -> AsyncIterator[OwnerWorld]:
     """Serve on a free loopback port, with one owner, one phone and one park."""
     limits: dict[str, Any] = {"rate_per_s": 1e6, "rate_burst": 10**7, "public_rate_burst": 10**6}
+    # In real time nobody waits an hour for a settlement to be final.
+    limits["dispute_window_min_s"] = 0
     config = Config(**limits | settings)
     clock, database = ServerClock(), folder / "owner.db"
     agent = await build_agent(database, clock, config, run_timers=False)

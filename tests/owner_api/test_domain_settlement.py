@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Deal, World, active, scheduled
+from .deal_world import Deal, World, active, presented, scheduled
 from .domain_world import (
     code,
     commitment,
@@ -184,6 +184,43 @@ async def test_an_owner_takes_a_dispute_back_that_the_park_ignores_and_can_be_fo
     assert (await deal.owner.get(path))["state"] == "final"
     assert (await balances(deal))["confirmed"] == 120
     assert (await deal.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
+
+
+@pytest.mark.parametrize("window_s", [0, 3_599])
+async def test_an_offer_that_leaves_the_owner_no_time_to_dispute_is_refused(
+    world: World, window_s: int
+) -> None:
+    deal = await presented(world)
+    body = {
+        "session_id": deal.session_id,
+        "purpose": "peak_price",
+        "respond_by": world.at(1200),
+        "terms": world.terms(dispute_window_s=window_s),
+    }
+    refused = await deal.park.call("POST", "/v1/park/offers", body)
+    assert code(refused) == (422, "invalid_body")
+    assert refused.body["errors"] == [
+        {"pointer": "/terms/dispute_window_s", "code": "range", "limit": "at least 3600"}
+    ]
+    path = f"/v1/park/offers/{deal.offer['offer_id']}/revisions"
+    revised = {name: body[name] for name in ("respond_by", "terms")} | {"revision": 2}
+    assert code(await deal.park.call("POST", path, revised)) == (422, "invalid_body")
+
+
+async def test_an_offer_that_names_no_time_to_dispute_leaves_as_long_as_the_setting_says(
+    world: World,
+) -> None:
+    terms = world.terms()
+    del terms["dispute_window_s"]
+    deal = await presented(world)
+    body = {
+        "session_id": deal.session_id,
+        "purpose": "peak_price",
+        "respond_by": world.at(1200),
+        "terms": terms,
+    }
+    offer = await deal.park.post("/v1/park/offers", body)
+    assert offer["terms"]["dispute_window_s"] == world.agent.config.dispute_window_s
 
 
 async def test_a_final_settlement_cannot_be_disputed(world: World) -> None:
