@@ -11,7 +11,7 @@ from owner_api.config import Config
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import Store
 
-from .headers import client_address, require_private_transport
+from .headers import client_address, household, require_private_transport
 from .limits import RateLimiter
 from .logs import CALLER
 from .routing import Operation
@@ -52,7 +52,7 @@ class Admission:
         """Return who calls, after every check that needs no body."""
         require_private_transport(request)
         if operation.role == "public":
-            address = client_address(request)
+            address = household(client_address(request))
             self._failures.take(address, cost=0)
             self._public.take(address)
             request[CALLER] = PUBLIC.credential
@@ -75,4 +75,4 @@ class Admission:
         Only who guesses is held up: behind a shared address, valid tokens go on working.
         """
         if problem.code in GUESSES:
-            self._failures.take(client_address(request))
+            self._failures.take(household(client_address(request)))

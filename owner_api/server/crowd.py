@@ -1,9 +1,11 @@
-"""How many connections may be open, in all and from one address."""
+"""How many connections may be open, in all and from one address (of IPv6 one /64)."""
 
 from collections import Counter
 from ipaddress import ip_address
 
 from owner_api.config import Config, is_loopback
+
+from .headers import household
 
 
 class Crowd:
@@ -17,18 +19,20 @@ class Crowd:
     def enter(self, address: str) -> bool:
         """Count a new connection and tell whether there is room for it; ``leave`` ends either."""
         self._in_all += 1
-        self._inside[address] += 1
+        house = household(address)
+        self._inside[house] += 1
         if self._in_all > self._config.max_connections:
             return False
         most = self._config.max_connections_per_address
-        return self._inside[address] <= most or self._stands_for_many(address)
+        return self._inside[house] <= most or self._stands_for_many(address)
 
     def leave(self, address: str) -> None:
         """Forget a connection that was counted."""
         self._in_all -= 1
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+        house = household(address)
+        self._inside[house] -= 1
+        if not self._inside[house]:
+            del self._inside[house]
 
     def _stands_for_many(self, address: str) -> bool:
         if is_loopback(address):

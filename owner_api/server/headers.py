@@ -1,7 +1,8 @@
 """Headers that every answer carries, and which parts of a request are believed."""
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from owner_api.config import Config, is_loopback
 from owner_api.problems import Problem, ProblemCode
 
+_HOUSE_BITS: Final = 64
 _KEPT_BITS: Final = {4: 24, 6: 48}
 
 type Listener = Callable[[web.Request, web.StreamResponse], None]
@@ -60,6 +62,21 @@ def network_of(address: str) -> str:
         return "unknown"
     prefix = _KEPT_BITS[found.version]
     return str(ip_network((found, prefix), strict=False))
+
+
+@lru_cache(maxsize=10_000)
+def household(address: str) -> str:
+    """Return what limits per address count by: for IPv6 the /64, in which a house has 2^64.
+
+    What is no address counts by itself.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((found, _HOUSE_BITS), strict=False))
 
 
 def peer(request: web.Request) -> str:

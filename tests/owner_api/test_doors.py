@@ -274,6 +274,16 @@ def test_one_address_holds_a_few_connections_and_a_proxy_stands_for_many(
     assert crowd.enter(address)
 
 
+def test_a_house_of_ipv6_addresses_holds_as_many_connections_as_one() -> None:
+    crowd = Crowd(Config(max_connections_per_address=3))
+    house = [f"2001:db8:0:7:{host:x}::1" for host in range(5)]
+    assert [crowd.enter(address) for address in house] == [True] * 3 + [False] * 2
+    assert crowd.enter("2001:db8:0:8::1")
+    for address in house:
+        crowd.leave(address)
+    assert crowd.enter(house[4])
+
+
 def test_what_we_hand_out_as_a_secret_holds_256_random_bits() -> None:
     made = {opaque.new_secret(opaque.REFRESH_PREFIX) for _ in range(1_000)}
     assert len(made) == 1_000

@@ -151,6 +151,28 @@ async def test_an_address_that_guesses_is_shut_out_for_a_while(
         assert (await api.send("GET", "/v1/things", caller="wrong")).status == 401
 
 
+@pytest.mark.parametrize(
+    ("addresses", "statuses"),
+    [
+        ([f"2001:db8:0:1::{host:x}" for host in range(1, 5)], [401, 401, 429, 429]),
+        ([f"2001:db8:0:{house}::1" for house in range(1, 5)], [401] * 4),
+        ([f"203.0.113.{host}" for host in range(1, 5)], [401] * 4),
+        (["203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7"], [401, 401, 429]),
+    ],
+)
+async def test_a_house_of_ipv6_addresses_guesses_no_more_often_than_one(
+    store: Store, clock: StillClock, addresses: list[str], statuses: list[int]
+) -> None:
+    limits = Config(failure_burst=2, failure_rate_per_s=0.1, trusted_proxies=("127.0.0.1",))
+    async with bench(store, clock, limits) as api:
+        found = []
+        for address in addresses:
+            headers = {"X-Forwarded-For": address, "X-Forwarded-Proto": "https"}
+            answer = await api.send("GET", "/v1/things", caller="wrong", headers=headers)
+            found.append(answer.status)
+    assert found == statuses
+
+
 async def test_health_says_ready_only_while_a_durable_write_works(
     store: Store, clock: StillClock
 ) -> None:
