@@ -23,6 +23,7 @@ from .ledger import ledger_routes, log_gate
 from .metrics import Metrics
 from .timers import Timers
 from .tls import server_context
+from .tls_site import TlsSite
 
 
 class Agent:
@@ -89,7 +90,10 @@ class Agent:
         runner = make_runner(self.app, self.config)
         await runner.setup()
         self._runner = runner
-        site = web.TCPSite(runner, host, port, ssl_context=context, backlog=BACKLOG)
+        site: web.BaseSite = web.TCPSite(runner, host, port, backlog=BACKLOG)
+        if context is not None:
+            wait_s = self.config.keepalive_s
+            site = TlsSite(runner, host, port, context, backlog=BACKLOG, deadline_s=wait_s)
         await site.start()
         if self.config.metrics_port is not None:
             self.metrics_port = await self._start_metrics(self.config.metrics_port, context)

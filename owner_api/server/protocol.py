@@ -31,16 +31,27 @@ class ProblemHandler(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or close it before a byte is read when there are too many."""
         super().connection_made(transport)
+        if self._address is not None:
+            return
         peer = transport.get_extra_info("peername")
-        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
-        if not self._crowd.enter(self._address) and isinstance(transport, asyncio.Transport):
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self.hold(address) and isinstance(transport, asyncio.Transport):
             transport.abort()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def hold(self, address: str) -> bool:
+        """Take a place among the connections, if need be before this one is made."""
+        self._address = address
+        return self._crowd.enter(address)
+
+    def give_back(self) -> None:
         """Make room for another."""
         if self._address is not None:
             self._crowd.leave(self._address)
             self._address = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Make room for another."""
+        self.give_back()
         super().connection_lost(exc)
 
     def handle_error(

@@ -27,6 +27,7 @@ from owner_api.server.crowd import Crowd
 from owner_api.server.headers import network_of
 from owner_api.server.ledger import ledger_routes
 from owner_api.server.logs import JsonLines
+from owner_api.server.running import running_server
 from owner_api.server.tls import choose_transport
 from owner_api.store import Store, Tx
 
@@ -235,6 +236,40 @@ async def test_a_connection_too_many_is_hung_up_on_and_the_others_are_served(
         async with asyncio.timeout(30):
             while (await knock(api.port)) != b"HTTP/1.1 200":  # noqa: ASYNC110 - the count belongs to the code under test
                 await asyncio.sleep(0.01)
+
+
+async def test_a_handshake_that_never_comes_counts_as_a_connection_and_ends(
+    tmp_path: Path,
+) -> None:
+    config = Config(
+        database=str(tmp_path / "owner.db"),
+        listen_port=0,
+        announce=False,
+        max_connections=10,
+        keepalive_s=1,
+    )
+    async with running_server(config, self_signed=True) as server:
+        opened = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(15)]
+
+        async def end(reader: asyncio.StreamReader) -> float:
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            return asyncio.get_running_loop().time()
+
+        async with asyncio.timeout(30):
+            began = asyncio.get_running_loop().time()
+            ends = sorted(await asyncio.gather(*(end(reader) for reader, _ in opened)))
+        # Five too many are hung up on long before the deadline of the other ten.
+        assert ends[4] < began + 0.9 < ends[5]
+        for _, writer in opened:
+            writer.close()
+        # They have left, so there is room again, also after words that are no TLS.
+        for _ in range(12):
+            assert await knock(server.port) == b""
+        async with ClientSession() as http:
+            for _ in range(12):
+                async with http.get(f"{server.url}/healthz", ssl=False) as answer:
+                    assert answer.status == 200
 
 
 async def knock(port: int) -> bytes:

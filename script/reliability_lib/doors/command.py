@@ -16,6 +16,7 @@ from .knocks import (
     hostile_tokens,
     idle_crowd,
     reused_refresh,
+    silent_handshakes,
     slow_body,
 )
 from .server import served
@@ -55,6 +56,8 @@ async def _all(folder: Path, idle: int) -> list[Knock]:
     ]
     async with served(folder) as server:
         seen += [await way(server) for way in WAYS]
+    async with served(folder, tls=True) as server:
+        seen.append(await silent_handshakes(server))
     async with served(folder, keepalive_s=_CROWD_KEEPALIVE_S, most=2 * idle) as server:
         return [*seen, await idle_crowd(server, idle)]
 

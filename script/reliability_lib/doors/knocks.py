@@ -187,6 +187,29 @@ async def idle_crowd(served: Served, crowd: int = IDLE) -> Knock:
     return Knock(name="idle connections", saw=saw, held=held)
 
 
+async def silent_handshakes(served: Served) -> Knock:
+    """Connect to a server under TLS and never shake hands, more often than it may hold."""
+    crowd = MOST + 100
+    async with aiohttp.ClientSession() as http:
+        await served.welcome(http)
+        opened = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(crowd)]
+        ends = (_until_closed(reader, KEEPALIVE_S + SLACK_S) for reader, _ in opened)
+        closing = asyncio.gather(*ends)
+        await asyncio.sleep(1)
+        at_once, waited = served.held(), await served.welcome(http)
+        times = [took for _, took in await closing]
+    for _, writer in opened:
+        writer.close()
+    hung_up = sum(took < 1 for took in times)
+    ended = sum(took < float("inf") for took in times)
+    saw = (
+        f"{crowd} beyond {MOST}: {hung_up} hung up on at once, {at_once} files held, {ended}"
+        f" ended after at most {max(times):.1f} s; others served in {waited * 1000:.0f} ms"
+    )
+    held = hung_up >= 100 and ended == crowd
+    return Knock(name="handshakes that never come", saw=saw, held=held)
+
+
 async def too_many(served: Served) -> Knock:
     """Open more connections than the server may hold; who was there before is served on."""
     crowd = MOST + 100

@@ -39,6 +39,7 @@ class Served:
     port: int
     pid: int
     token: str
+    scheme: str = "http"
 
     def rss_kib(self) -> int:
         """Return the memory that the server holds (KiB)."""
@@ -55,7 +56,8 @@ class Served:
         """Ask as the owner and return how long it took (s); raises when it is not served."""
         began = monotonic()
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with http.get(f"http://127.0.0.1:{self.port}/v1/me", headers=headers) as answer:
+        url = f"{self.scheme}://127.0.0.1:{self.port}/v1/me"
+        async with http.get(url, headers=headers, ssl=False) as answer:
             await answer.read()
             if answer.status != 200:
                 raise RuntimeError(f"somebody welcome was answered {answer.status}")
@@ -69,9 +71,10 @@ async def served(
     body_s: float = BODY_S,
     keepalive_s: float = KEEPALIVE_S,
     most: int = MOST,
+    tls: bool = False,
 ) -> AsyncIterator[Served]:
     """Run the command on a fresh database until the block ends."""
-    place = folder / f"served-{body_s:g}-{keepalive_s:g}"
+    place = folder / f"served-{body_s:g}-{keepalive_s:g}-{tls}"
     plan = await prepare(place, owners=1, offers=0, at=datetime.now(UTC))
     database, person = place / DATABASE, plan.answerers[0]
     connection = sqlite3.connect(database)
@@ -91,7 +94,7 @@ async def served(
     )
     process = await asyncio.create_subprocess_exec(
         *(*OWNER_API, "serve", "--database", str(database), "--listen", "127.0.0.1:0"),
-        *("--config", str(config), "--json"),
+        *("--config", str(config), "--json", *(("--self-signed",) if tls else ())),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
@@ -99,7 +102,8 @@ async def served(
     try:
         assert process.stdout is not None
         told = orjson.loads(await process.stdout.readline())
-        yield Served(port=told["port"], pid=process.pid, token=token)
+        scheme = "https" if tls else "http"
+        yield Served(port=told["port"], pid=process.pid, token=token, scheme=scheme)
     finally:
         process.terminate()
         await process.wait()
