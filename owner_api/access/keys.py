@@ -3,7 +3,7 @@
 ``<database>.keys/`` (0700) holds one file (0600) per key: ``token-es256.pem`` signs access tokens,
 ``receipt-ed25519.pem`` signs receipts and checkpoints, ``pairing.key`` keys the digests of pairing
 codes, ``tls-p256.pem`` belongs to a self-signed certificate. ``token-es256-*.pem`` are former
-signing keys: their tokens are read until they expire.
+signing keys: their tokens are read for an hour after the first start with the present one.
 """
 
 from base64 import urlsafe_b64encode
@@ -50,7 +50,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Every key of one server: ``token`` signs, ``former_tokens`` are still accepted."""
+    """Every key of one server: ``token`` signs, ``former_tokens`` may still be read for a while."""
 
     token: SigningKey
     former_tokens: tuple[SigningKey, ...]

@@ -1,17 +1,22 @@
 """What access needs at run time, gathered once at the start of a server or of a command line."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Final
 
 from owner_api.store import Store, Tx
+from owner_api.store.times import decode, encode
 
 from .keys import Keys, load_keys
-from .tokens import Tokens
+from .tokens import MAX_LIFE_S, Tokens
 
 SERVER_ID: Final = "server_id"
 PUBLIC_URL: Final = "public_url"
 TLS_PIN: Final = "tls_pin"
+TOKEN_KEY: Final = "token_key"  # noqa: S105 - the name of a note, no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +28,29 @@ class Access:
     tokens: Tokens
 
 
-async def open_access(store: Store, database: Path) -> Access:
+async def open_access(store: Store, database: Path, serves_at: datetime | None = None) -> Access:
     """Read the identity of ``database`` and its keys, which are made at the first start.
 
-    Raises KeyFileError when a key file cannot be used.
+    A server says since when it serves: the longest life of a token after its first start with a
+    token key, former ones count no more. Raises KeyFileError when a key file cannot be used.
     """
     keys = load_keys(database)
     server_id = await store.read(read_server_id)
-    return Access(server_id=server_id, keys=keys, tokens=Tokens(keys, server_id))
+    until = -inf
+    if serves_at is not None:
+        since = await store.write(partial(_in_force_since, keys.token.kid, serves_at))
+        until = since.timestamp() + MAX_LIFE_S
+    tokens = Tokens(keys, server_id, former_until=until)
+    return Access(server_id=server_id, keys=keys, tokens=tokens)
+
+
+def _in_force_since(kid: str, now: datetime, tx: Tx) -> datetime:
+    """Return when the server first started with this token key."""
+    known, _, since = (read_meta(tx, TOKEN_KEY) or "").partition(" ")
+    if known == kid:
+        return decode(since)
+    write_meta(tx, TOKEN_KEY, f"{kid} {encode(now)}")
+    return now
 
 
 def read_server_id(tx: Tx) -> str:

@@ -4,8 +4,9 @@ What a reader must not leave to a library's defaults (RFC 8725) is checked here 
 header, one algorithm, the type, issuer, audience, and every time against the injected clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 import re
 from typing import Any, Final, Literal, cast
 import uuid
@@ -20,6 +21,8 @@ type Role = Literal["owner", "park"]
 ALGORITHM: Final = "ES256"
 TYPE: Final = "at+jwt"
 MAX_TOKEN_LENGTH: Final = 2_048
+# No setting gives more: what claims more is not by a server of ours.
+MAX_LIFE_S: Final = 3_600
 # How far ahead of ours the clock may stand that stamped a token: ours, before a step back.
 MAX_IAT_AHEAD_S: Final = 60
 _REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub", "jti", "client_id", "role", "epoch"]
@@ -42,10 +45,15 @@ class AccessToken:
 
 
 class Tokens:
-    """Makes and reads the access tokens of one server."""
+    """Makes and reads the access tokens of one server.
 
-    def __init__(self, keys: Keys, server_id: str) -> None:
+    Tokens of a former key are read until ``former_until`` (epoch seconds), whatever they say
+    themselves: who holds that key can write any time into them.
+    """
+
+    def __init__(self, keys: Keys, server_id: str, *, former_until: float = -inf) -> None:
         self._keys = keys
+        self._former_until = former_until
         self._issuer = f"urn:v2g-owner:{server_id}"
         self._jwt = jwt.PyJWT(
             {
@@ -108,7 +116,13 @@ class Tokens:
             )
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise TokenError("the token's signature or claims do not hold") from error
-        return _checked(claims, int(now.timestamp()))
+        found = _checked(claims, int(now.timestamp()))
+        if key is self._keys.token:
+            return found
+        if now.timestamp() >= self._former_until:
+            raise TokenError("the token's key has been replaced")
+        # It may be remembered as verified, but no longer than its key counts.
+        return replace(found, expires_at=min(found.expires_at, int(self._former_until)))
 
 
 def _kid(token: str) -> str:
@@ -134,6 +148,8 @@ def _checked(claims: dict[str, Any], now: int) -> AccessToken:
             raise TokenError(f"the claim {name} is no integer")
     if claims["role"] not in ("owner", "park"):
         raise TokenError("the claim role is neither owner nor park")
+    if claims["exp"] - claims["iat"] > MAX_LIFE_S:
+        raise TokenError(f"the token claims to live longer than {MAX_LIFE_S} s")
     if now >= claims["exp"]:
         raise TokenError("the token has expired")
     if claims["iat"] > now + MAX_IAT_AHEAD_S or "nbf" in claims:

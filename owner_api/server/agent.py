@@ -148,7 +148,7 @@ async def build_agent(
     """
     store = await Store.open(database, synchronous=synchronous)
     try:
-        access = await open_access(store, database)
+        access = await open_access(store, database, clock.now())
         notary = await attach(store, database, access, clock.now())
         return Agent(
             store=store,

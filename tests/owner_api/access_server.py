@@ -147,7 +147,7 @@ async def running(database: Path, **settings: Any) -> AsyncIterator[Server]:
     """Serve the access operations on 127.0.0.1 until the block ends."""
     config, clock = replace(Config(), **settings), MovableClock()
     store = await Store.open(database)
-    access = await open_access(store, database)
+    access = await open_access(store, database, clock.now())
     app = create_app(
         store=store,
         clock=clock,

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
 import hashlib
 import hmac
 from pathlib import Path
@@ -13,8 +14,9 @@ import jwt
 import orjson
 import pytest
 
-from owner_api.access.keys import new_p256
-from owner_api.access.tokens import MAX_IAT_AHEAD_S, MAX_TOKEN_LENGTH
+from owner_api.access.keys import load_keys, new_p256
+from owner_api.access.tokens import MAX_IAT_AHEAD_S, MAX_LIFE_S, MAX_TOKEN_LENGTH, Tokens
+from owner_api.config import Config
 
 from .access_server import Server, running
 
@@ -277,3 +279,69 @@ async def test_a_former_signing_key_is_still_read_after_a_new_one_took_over(
         old, new = device["access_token"], renewed.body["access_token"]
         assert jwt.get_unverified_header(old)["kid"] != jwt.get_unverified_header(new)["kid"]
         assert len((await again.call("GET", "/v1/jwks.json")).body["keys"]) == 3
+
+
+async def test_a_former_key_signs_nothing_that_is_read_an_hour_after_it_was_replaced(
+    tmp_path: Path,
+) -> None:
+    """Whoever stole it writes the times in its tokens, so only our own clock may end it."""
+    database = tmp_path / "owner.db"
+    async with running(database) as server:
+        device = await server.device(await server.add_owner())
+        stolen = Tokens(load_keys(database), device["server_id"])
+    keys = tmp_path / "owner.db.keys"
+    (keys / "token-es256.pem").rename(keys / "token-es256-2026.pem")
+
+    async def forged(again: Server, life_s: int) -> int:
+        token = stolen.issue(
+            role="owner",
+            party_id=device["owner_id"],
+            client_id=device["device_id"],
+            epoch=0,
+            now=again.clock.now(),
+            life_s=life_s,
+        )
+        return (await again.call("GET", "/v1/me", token=token)).status
+
+    async with running(database) as again:
+        assert await forged(again, 3_600) == 200
+        assert await forged(again, 3_601) == 401
+        again.clock.move(3_599)
+        assert await forged(again, 3_600) == 200
+        at = again.clock.at
+    # Starting anew with the same key gives the former one no more time.
+    async with running(database) as later:
+        later.clock.at = at
+        last = await forged(later, 3_600)
+        later.clock.move(1)
+        assert (last, await forged(later, 3_600)) == (200, 401)
+
+
+async def test_a_token_verified_by_a_former_key_is_not_remembered_beyond_it(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "owner.db"
+    async with running(database) as server:
+        device = await server.device(await server.add_owner())
+        stolen = Tokens(load_keys(database), device["server_id"])
+    keys = tmp_path / "owner.db.keys"
+    (keys / "token-es256.pem").rename(keys / "token-es256-2026.pem")
+    async with running(database) as again:
+        again.clock.move(3_500)
+        token = stolen.issue(
+            role="owner",
+            party_id=device["owner_id"],
+            client_id=device["device_id"],
+            epoch=0,
+            now=again.clock.now(),
+            life_s=3_600,
+        )
+        assert (await again.call("GET", "/v1/me", token=token)).status == 200
+        again.clock.move(100)
+        assert (await again.call("GET", "/v1/me", token=token)).status == 401
+
+
+def test_no_setting_gives_a_token_a_longer_life_than_is_read() -> None:
+    for name in ("access_token_s", "park_token_s"):
+        leaf = next(item.metadata["leaf"] for item in fields(Config) if item.name == name)
+        assert leaf.schema["maximum"] == MAX_LIFE_S
