@@ -15,19 +15,26 @@ from .records import SessionRecord, VehicleRecord
 
 
 def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
-    """Promise 7: count a question or offer against the session's hourly budget."""
+    """Promise 7: count a question or offer against the session's hourly budget.
+
+    A car's sessions at one park share it: who opens and ends them must not get a new one each time.
+    """
     since = call.now - timedelta(hours=1)
     row = tx.one(
         "SELECT COUNT(*) AS asked, MIN(asked_at) AS first FROM question"
-        " WHERE session_id = ? AND asked_at > ?",
-        session.session_id,
+        " WHERE asked_at > ? AND session_id IN (SELECT ? UNION"
+        " SELECT session_id FROM session WHERE park_id = ? AND vehicle_id = ?)",
         since,
+        session.session_id,
+        session.park_id,
+        session.vehicle_id,
     )
     limit = call.config.asks_per_session_per_hour
     if row is not None and row["asked"] >= limit:
         raise Problem(
             ProblemCode.BUDGET_USED_UP,
-            f"At most {limit} questions and offers per session in an hour.",
+            f"At most {limit} questions and offers in an hour per session, and per car in all its"
+            " sessions here.",
             retry_after_s=ceil((decode(row["first"]) - since).total_seconds()),
         )
     tx.insert(

@@ -217,6 +217,50 @@ async def test_promise_7_six_questions_and_offers_an_hour_per_session(world: Wor
     await deal.park.post("/v1/park/availability", later)
 
 
+async def test_promise_7_a_session_that_is_opened_anew_brings_no_new_budget(world: World) -> None:
+    deal = await presented(world)
+    members = await deal.park.get("/v1/park/members")
+    claim = {
+        "evse_id": "E07",
+        "plugged_in_at": world.at(0),
+        "member_ref": members["items"][-1]["member_ref"],
+    }
+    answered, session_id = 0, deal.session_id
+    for reopened in range(4):
+        for number in range(4):
+            question = {
+                "session_id": session_id,
+                "start_at": world.at(1800),
+                "end_at": world.at(5400 + 100 * reopened + number),
+            }
+            answer = await deal.park.call("POST", "/v1/park/availability", question)
+            if answer.status != 201:
+                assert code(answer) == (429, "budget_used_up")
+                assert "per car" in answer.body["detail"]
+            answered += answer.status == 201
+        session = await deal.park.post("/v1/park/sessions", claim)
+        assert session["state"] == "bound"
+        session_id = session["session_id"]
+    # The offer of the first session was the sixth.
+    assert answered == 5
+    # Another car of another owner at this park has its own.
+    other = await world.add_owner("Other")
+    vehicle_id = await world.add_vehicle(other)
+    member = await world.join(other, deal.park, vehicle_id)
+    await world.telemetry(other, vehicle_id, soc_pct=80)
+    beside = {"evse_id": "E08", "plugged_in_at": world.at(0), "member_ref": member}
+    theirs = await deal.park.post("/v1/park/sessions", beside)
+    question = {
+        "session_id": theirs["session_id"],
+        "start_at": world.at(1800),
+        "end_at": world.at(5400),
+    }
+    assert (await deal.park.call("POST", "/v1/park/availability", question)).status == 201
+    await world.move(3600)
+    later = question | {"session_id": session_id}
+    assert (await deal.park.call("POST", "/v1/park/availability", later)).status == 201
+
+
 async def test_promise_7_an_availability_is_cut_to_500_wh_and_bounded_by_the_window(
     world: World,
 ) -> None:
