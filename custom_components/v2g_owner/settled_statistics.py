@@ -165,11 +165,11 @@ def _settled(deal: Commitment) -> SettledDeal | None:
     settlement = deal.settlement
     if settlement is None or settlement.state != _FINAL or deal.vehicle_id is None:
         return None
-    reward = settlement.reward
     return SettledDeal(
         hour=hour_of(deal.start_at.astimezone(UTC)),
         vehicle_id=deal.vehicle_id,
         delivered_wh=settlement.delivered_wh,
-        amount_minor=reward.amount_minor if reward else settlement.net_minor,
-        currency=reward.currency if reward else settlement.currency,
+        # In sum: an event may have several payers, and a reward is what one of them pays.
+        amount_minor=settlement.net_minor,
+        currency=settlement.currency,
     )

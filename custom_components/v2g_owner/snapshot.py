@@ -162,10 +162,13 @@ def _settle(snapshot: Snapshot, data: dict[str, Any]) -> Snapshot:
 
 
 def _reward(snapshot: Snapshot, data: dict[str, Any]) -> Snapshot:
-    """Note how far a settlement's reward has come."""
+    """Note how far a settlement's reward has come; another payer's is not the one shown."""
     reward = decode(Reward, data)
     for deal in snapshot.commitments.values():
         if deal.settlement and deal.settlement.settlement_id == data.get("settlement_id"):
+            known = deal.settlement.reward
+            if known is not None and known.reward_id != reward.reward_id:
+                return snapshot
             rewarded = replace(deal, settlement=replace(deal.settlement, reward=reward))
             return replace(
                 snapshot, commitments={**snapshot.commitments, deal.commitment_id: rewarded}

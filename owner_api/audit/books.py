@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime
 import sqlite3
+from typing import Final
 
 from owner_api.core.receipt import receipt_id
 from owner_api.store.times import encode
 
 from .contents import Contents, Entry
 from .findings import Finding, Row, compared, rows
+
+# What a transaction's lines share; one from before there were several payers names no reward.
+_SAME: Final = ("txn_id", "kind", "settlement_id", "reward_id")
 
 
 def check_receipts(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
@@ -54,7 +58,7 @@ def _check_transaction(entry: Entry, stored: dict[str, Row]) -> Iterator[Finding
                 table="posting", row=posting["posting_id"], column=None, what="is missing"
             )
             continue
-        same = {name: body[name] for name in ("txn_id", "kind", "settlement_id")}
+        same = {name: body.get(name) for name in _SAME}
         yield from compared("posting", posting["posting_id"], row, posting | same | {"at": at})
     for currency, total in sums.items():
         if total:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any, Final
 
-from probatio import Invalid, Schema
+from probatio import Invalid, Optional, Schema
 
 from owner_api.core.receipt import content_digest
 from owner_api.schemas.fields import AnyJson, ListOf, Nullable, integer, text
@@ -24,25 +24,28 @@ _SHAPES: Final = {
     ),
     "erasure": Schema(required({"positions": ListOf(_WHOLE, 1, 10**9)})),
     "books": Schema(
-        required(
-            {
-                "txn_id": _WORD,
-                "kind": _WORD,
-                "settlement_id": _WORD,
-                "postings": ListOf(
-                    required(
-                        {
-                            "posting_id": _WORD,
-                            "account": _WORD,
-                            "amount_minor": integer(-(2**53), 2**53),
-                            "currency": _WORD,
-                        }
+        {
+            Optional("reward_id"): _WORD,
+            **required(
+                {
+                    "txn_id": _WORD,
+                    "kind": _WORD,
+                    "settlement_id": _WORD,
+                    "postings": ListOf(
+                        required(
+                            {
+                                "posting_id": _WORD,
+                                "account": _WORD,
+                                "amount_minor": integer(-(2**53), 2**53),
+                                "currency": _WORD,
+                            }
+                        ),
+                        0,
+                        1_000,
                     ),
-                    0,
-                    1_000,
-                ),
-            }
-        )
+                }
+            ),
+        }
     ),
 }
 

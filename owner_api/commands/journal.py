@@ -275,7 +275,7 @@ def reward(
     tx: Tx, row: Row, kind: str, txn_id: str, postings: Iterable[tuple[str, Posting]], now: datetime
 ) -> None:
     """Log a step of a reward for both sides, and the books' transaction for nobody."""
-    names = ("reward_id", "settlement_id", "kind", "currency", "reference")
+    names = ("reward_id", "settlement_id", "part", "payer", "kind", "currency", "reference")
     shown = {name: row[name] for name in names} | amounts(row) | {"step": kind, "txn_id": txn_id}
     name, about = f"reward.{kind}", row["reward_id"]
     if _is_here(tx, row["owner_id"]):
@@ -285,6 +285,7 @@ def reward(
         "txn_id": txn_id,
         "kind": kind,
         "settlement_id": row["settlement_id"],
+        "reward_id": row["reward_id"],
         "postings": [
             {
                 "posting_id": posting_id,

@@ -52,10 +52,12 @@ def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) ->
 
 def terms_unwanted(vehicle: VehicleRecord, terms: Terms) -> Json | None:
     """Return a block for a currency or reward kind the owner does not take."""
-    if terms.reward.kind not in vehicle.preferences.accepted_reward_kinds:
-        return blocked("reward_kind", ",".join(vehicle.preferences.accepted_reward_kinds))
-    if terms.reward.kind == "cash" and terms.reward.currency != vehicle.currency:
-        return blocked("currency", vehicle.currency, terms.reward.currency)
+    accepted = vehicle.preferences.accepted_reward_kinds
+    for part in terms.reward.shares:
+        if part.kind not in accepted:
+            return blocked("reward_kind", ",".join(accepted))
+        if part.kind == "cash" and part.currency != vehicle.currency:
+            return blocked("currency", vehicle.currency, part.currency)
     return None
 
 

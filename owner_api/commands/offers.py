@@ -28,6 +28,7 @@ from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
+from .reward_parts import counted
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -144,11 +145,10 @@ def _unwanted(vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement) -> 
     """
     if judged.block is not None:
         return None if judged.block == "departure_unknown" else judged.block
-    price = Decimal(offer.terms.reward.price_per_kwh)
+    parts = counted(vehicle.preferences, vehicle.currency, offer.terms.reward)
+    price = sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
     net = (judged.answer or {}).get("net_minor")
-    if offer.terms.reward.kind == "cash" and (
-        price < vehicle.preferences.min_price_per_kwh or (net is not None and net < 0)
-    ):
+    if parts and (price < vehicle.preferences.min_price_per_kwh or (net is not None and net < 0)):
         return "price"
     return None
 

@@ -14,7 +14,7 @@ from owner_api.store.tx import Tx
 from .edge import Json, instant, view, view_json
 from .quoting import current_soc
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
-from .reward_views import reward_view
+from .reward_views import reward_views
 
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
 
@@ -185,7 +185,7 @@ def settlement_figures(tx: Tx, row: Row) -> Json:
         "readings": from_json(row["readings"]),
         "dispute_until": instant(row["dispute_until"]),
         "supersedes": row["supersedes"],
-        "reward": reward_view(tx, row),
+        **reward_views(tx, row),
     }
 
 

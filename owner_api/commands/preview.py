@@ -1,7 +1,5 @@
 """What a rule would have done with past offers, before it is allowed to speak."""
 
-from decimal import Decimal
-
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import Rule
@@ -11,6 +9,7 @@ from owner_api.store.tx import Tx
 
 from .edge import Json, build
 from .records import OfferRecord, VehicleRecord
+from .reward_parts import counted_price
 
 _DEFAULT_LAST = 5
 
@@ -37,7 +36,7 @@ def _tried(vehicle: VehicleRecord, rule: Rule, offer: OfferRecord) -> Json:
     energy: int | None = evaluation.get("quoted_energy_wh")
     net: int | None = evaluation.get("net_minor")
     reward = offer.terms.reward
-    price = Decimal(reward.price_per_kwh)
+    price = counted_price(vehicle.preferences, vehicle.currency, reward)
     possible = energy is not None and net is not None and net >= 0
     known = evaluation.get("departure_at") is not None
     wanted = possible and known and price >= vehicle.preferences.min_price_per_kwh
@@ -48,7 +47,7 @@ def _tried(vehicle: VehicleRecord, rule: Rule, offer: OfferRecord) -> Json:
         price_per_kwh=price,
         energy_wh=energy or 0,
         net_minor=net or 0,
-        minor_digits=minor_digits(reward.currency),
+        minor_digits=minor_digits(vehicle.currency),
     )
     return {
         "offer_id": offer.offer_id,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from owner_api.core.model import NextDeparture, Recharge, RewardTerms, Terms
+from owner_api.core.model import NextDeparture, Recharge, Terms
 from owner_api.core.soc import carry
 from owner_api.planning.request import (
     ChargingPromise,
@@ -17,13 +17,14 @@ from owner_api.planning.request import (
     TariffEntry,
     Vehicle,
 )
-from owner_api.planning.request_fields import price, ratio, rounded_down, rounded_up
+from owner_api.planning.request_fields import ratio, rounded_down, rounded_up
 from owner_api.store.documents import load
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .limits import budget_left_wh
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
+from .reward_parts import counted, planned
 from .wear_cost import wear_per_kwh
 
 _ISO_LETTERS: Final = 3
@@ -110,20 +111,9 @@ def quote_request(
             min_energy_wh=min(terms.min_energy_wh, terms.requested_energy_wh),
             max_discharge_w=terms.max_discharge_w,
             currency=_planned_currency(vehicle),
-            **_pay(terms.reward),
+            **planned(counted(preferences, vehicle.currency, terms.reward)),
         ),
     )
-
-
-def _pay(reward: RewardTerms) -> dict[str, Any]:
-    """Return what counts toward the net: cash only; other rewards stand beside it (design §5)."""
-    if reward.kind != "cash":
-        return {"price_per_kwh": Decimal(0)}
-    return {
-        "price_per_kwh": price(reward.price_per_kwh),
-        "fixed_minor": reward.fixed_minor,
-        "cap_minor": reward.cap_minor,
-    }
 
 
 def _planned_currency(vehicle: VehicleRecord) -> str:

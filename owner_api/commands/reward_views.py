@@ -29,30 +29,43 @@ def amounts(reward: Row) -> dict[str, int]:
     }
 
 
-def credit_minor(tx: Tx, commitment_id: str, owner_id: str) -> int:
-    """Return what a park has paid for a deal beyond what is claimed for it now (minor units)."""
+def credit_minor(tx: Tx, settlement: Row, part: int) -> int:
+    """Return what a payer has paid for a deal beyond what is claimed now (minor units)."""
     row = tx.one(
         "SELECT COALESCE(SUM(posting.amount_minor), 0) AS total FROM settlement"
-        " JOIN posting USING (settlement_id)"
-        " WHERE settlement.commitment_id = ? AND posting.account = ?",
-        commitment_id,
-        ledger.owner_credit(owner_id),
+        " JOIN reward USING (settlement_id) JOIN posting USING (reward_id)"
+        " WHERE settlement.commitment_id = ? AND reward.part = ? AND posting.account = ?",
+        settlement["commitment_id"],
+        part,
+        ledger.owner_credit(settlement["owner_id"]),
     )
     return -int(row["total"]) if row else 0
 
 
-def reward_view(tx: Tx, settlement: Row) -> Json | None:
-    """Return how a settlement's reward stands, as both sides may see it."""
-    reward = tx.one("SELECT * FROM reward WHERE settlement_id = ?", settlement["settlement_id"])
-    if reward is None:
-        return None
+def rewards_of(tx: Tx, settlement_id: str) -> list[Row]:
+    """Return a settlement's rewards, one for each payer."""
+    return tx.all("SELECT * FROM reward WHERE settlement_id = ? ORDER BY part", settlement_id)
+
+
+def reward_views(tx: Tx, settlement: Row) -> Json:
+    """Return how each payer's reward stands, as both sides may see it.
+
+    ``reward`` is the first of them that the settlement's own figures are about.
+    """
+    shown = [_view(tx, settlement, row) for row in rewards_of(tx, settlement["settlement_id"])]
+    about = [each for each in shown if each["currency"] == settlement["currency"]]
+    return {"reward": about[0] if about else None, "rewards": shown}
+
+
+def _view(tx: Tx, settlement: Row, reward: Row) -> Json:
     in_force = reward["status"] != "reversed"
-    credit = credit_minor(tx, settlement["commitment_id"], reward["owner_id"]) if in_force else 0
     return {
-        "reward_id": reward["reward_id"],
-        "status": reward["status"],
-        **amounts(reward),
-        "overpaid_minor": credit,
-        "currency": reward["currency"],
-        "reference": reward["reference"],
+        **named(reward),
+        "overpaid_minor": credit_minor(tx, settlement, reward["part"]) if in_force else 0,
     }
+
+
+def named(reward: Row) -> Json:
+    """Return what both sides are told of one reward."""
+    names = ("reward_id", "part", "payer", "kind", "status", "currency", "reference")
+    return {name: reward[name] for name in names} | amounts(reward)

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core import ledger
 from owner_api.core.ledger import Posting
-from owner_api.problems import Problem, ProblemCode
+from owner_api.core.model import RewardPart
+from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
 from . import journal
 from .edge import Json
 from .owner_views import settlement_view
 from .records import Row
-from .reward_views import amounts, claim, credit_minor
+from .reward_views import claim, credit_minor, named, rewards_of
 
 type NewId = Callable[[str], str]
 
@@ -40,83 +41,87 @@ def _post(
             amount_minor=posting.amount_minor,
             currency=posting.currency,
             settlement_id=reward["settlement_id"],
+            reward_id=reward["reward_id"],
             at=now,
         )
     journal.reward(tx, reward, kind, txn_id, written, now)
 
 
-def earn(tx: Tx, settlement: Row, kind: str, now: datetime, new_id: NewId) -> None:
-    """Book a provisional settlement: the park owes it, the owner sees it as pending.
+def earn(
+    tx: Tx, settlement: Row, worth: list[tuple[RewardPart, int]], now: datetime, new_id: NewId
+) -> None:
+    """Book a provisional settlement, each payer's part apart (minor units of its currency).
 
-    What the park paid for earlier versions counts, so that only the rest is still to be paid.
+    What was paid for earlier versions counts, so that only the rest is still to be paid.
     """
-    worth = settlement["net_minor"]
-    credit = credit_minor(tx, settlement["commitment_id"], settlement["owner_id"])
-    tx.insert(
-        "reward",
-        reward_id=new_id("rwd"),
-        settlement_id=settlement["settlement_id"],
-        owner_id=settlement["owner_id"],
-        park_id=settlement["park_id"],
-        kind=kind,
-        status="pending",
-        amount_minor=worth,
-        already_paid_minor=min(worth, credit),
-        currency=settlement["currency"],
-        earned_at=now,
-    )
-    reward = _reward(tx, settlement["settlement_id"])
-    _post(tx, reward, "earned", claim(reward).earned(), now, new_id)
-
-
-def _reward(tx: Tx, settlement_id: str) -> Row:
-    row = tx.one("SELECT * FROM reward WHERE settlement_id = ?", settlement_id)
-    assert row is not None
-    return row
+    for number, (part, amount_minor) in enumerate(worth):
+        reward_id = new_id("rwd")
+        tx.insert(
+            "reward",
+            reward_id=reward_id,
+            settlement_id=settlement["settlement_id"],
+            owner_id=settlement["owner_id"],
+            park_id=settlement["park_id"],
+            part=number,
+            payer=part.payer,
+            kind=part.kind,
+            status="pending",
+            amount_minor=amount_minor,
+            already_paid_minor=min(amount_minor, credit_minor(tx, settlement, number)),
+            currency=part.currency,
+            earned_at=now,
+        )
+        reward = tx.one("SELECT * FROM reward WHERE reward_id = ?", reward_id)
+        assert reward is not None
+        _post(tx, reward, "earned", claim(reward).earned(), now, new_id)
 
 
 def confirm(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
     """Book a final settlement: pending becomes confirmed."""
-    reward = _reward(tx, settlement_id)
-    _post(tx, reward, "confirmed", claim(reward).confirmed(), now, new_id)
-    tx.update("reward", {"reward_id": reward["reward_id"]}, status="confirmed", confirmed_at=now)
-    _tell(tx, reward["settlement_id"], now)
+    for reward in rewards_of(tx, settlement_id):
+        _post(tx, reward, "confirmed", claim(reward).confirmed(), now, new_id)
+        _move(tx, reward, now, status="confirmed", confirmed_at=now)
 
 
-def pay(tx: Tx, settlement: Row, reference: str, now: datetime, new_id: NewId) -> None:
-    """Book the park's payment of what is still open; the same reference again changes nothing."""
-    reward = _reward(tx, settlement["settlement_id"])
+def pay(
+    tx: Tx, settlement: Row, reference: str, part: int | None, now: datetime, new_id: NewId
+) -> None:
+    """Book one payer's payment of what is still open; the same reference again changes nothing."""
+    reward = _part(rewards_of(tx, settlement["settlement_id"]), part)
     if reward["status"] == "paid":
         if reward["reference"] != reference:
             raise Problem(ProblemCode.CONFLICT, f"Already paid as {reward['reference']}.")
         return
     paid = reward | {"reference": reference}
     _post(tx, paid, "paid", claim(reward).paid(), now, new_id)
-    tx.update(
-        "reward",
-        {"reward_id": reward["reward_id"]},
-        status="paid",
-        reference=reference,
-        paid_at=now,
-    )
-    _tell(tx, settlement["settlement_id"], now)
+    _move(tx, reward, now, status="paid", reference=reference, paid_at=now)
+
+
+def _part(found: list[Row], part: int | None) -> Row:
+    """Return the reward that a payment is for; with several payers it must say so."""
+    known = [reward for reward in found if part in (reward["part"], None)]
+    if len(known) == 1:
+        return known[0]
+    limit = f"0 to {len(found) - 1}: each payer's payment is marked apart"
+    error = FieldError(pointer="/part", code="range", limit=limit)
+    raise Problem(ProblemCode.INVALID_BODY, f"part: {limit}", errors=(error,))
 
 
 def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
-    """Take back the claim of a corrected settlement; what was paid for it stays paid."""
-    reward = _reward(tx, settlement_id)
-    _post(tx, reward, "reversed", claim(reward).reversed(reward["status"]), now, new_id)
-    tx.update("reward", {"reward_id": reward["reward_id"]}, status="reversed")
-    _tell(tx, settlement_id, now)
+    """Take back the claims of a corrected settlement; what was paid for it stays paid."""
+    for reward in rewards_of(tx, settlement_id):
+        _post(tx, reward, "reversed", claim(reward).reversed(reward["status"]), now, new_id)
+        _move(tx, reward, now, status="reversed")
 
 
-def _tell(tx: Tx, settlement_id: str, now: datetime) -> None:
-    reward = _reward(tx, settlement_id)
-    names = ("reward_id", "settlement_id", "status", "currency", "reference")
-    shown = {name: reward[name] for name in names} | amounts(reward)
-    kind = f"reward.{reward['status']}"
-    tx.emit(reward["owner_id"], kind, now, shown)
-    tx.emit(reward["park_id"], kind, now, shown)
+def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> None:  # noqa: ANN401 - columns
+    """Change a reward and tell both sides."""
+    tx.update("reward", {"reward_id": reward["reward_id"]}, **changes)
+    changed = reward | changes
+    shown = {"settlement_id": changed["settlement_id"], **named(changed)}
+    kind = f"reward.{changed['status']}"
+    tx.emit(changed["owner_id"], kind, now, shown)
+    tx.emit(changed["park_id"], kind, now, shown)
 
 
 def balances(

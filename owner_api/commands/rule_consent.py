@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from owner_api.calls import Call
 from owner_api.core.machine import (
@@ -21,6 +20,7 @@ from . import announce, dealing, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
 from .records import OfferRecord, SessionRecord, VehicleRecord
+from .reward_parts import counted_price
 
 
 def matching_rule(
@@ -31,17 +31,17 @@ def matching_rule(
         return None
     if broken_promise(tx, vehicle.owner_id, offer.park_id):
         return None
-    reward = offer.terms.reward
+    reward, preferences = offer.terms.reward, vehicle.preferences
     case = Case(
         local_now=now.astimezone(vehicle.zone),
         park_id=offer.park_id,
         purpose=offer.purpose,
-        price_per_kwh=Decimal(reward.price_per_kwh),
+        price_per_kwh=counted_price(preferences, vehicle.currency, reward),
         energy_wh=judged.energy_wh,
         net_minor=judged.answer["net_minor"] or 0,
-        minor_digits=minor_digits(reward.currency),
+        minor_digits=minor_digits(vehicle.currency),
     )
-    return first_match(vehicle.preferences.rules, case)
+    return first_match(preferences.rules, case)
 
 
 def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:

@@ -102,7 +102,8 @@ def pay(tx: Tx, call: Call) -> Reply:
     row = settling.find(tx, call.params["settlement_id"], park_id=call.principal.party_id)
     if row["state"] != SettlementState.FINAL:
         raise Problem(ProblemCode.CONFLICT, "Only a final settlement can be paid.")
-    rewards.pay(tx, row, call.body["reference"], call.now, call.new_id)
+    reference, part = call.body["reference"], call.body.get("part")
+    rewards.pay(tx, row, reference, part, call.now, call.new_id)
     rewards.announce_totals(tx, row["owner_id"], call.now)
     return Reply(body=park_settlement_view(tx, row))
 

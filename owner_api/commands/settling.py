@@ -15,9 +15,9 @@ from owner_api.core.machine import (
     SettlementState,
     decide_settlement,
 )
-from owner_api.core.model import VehicleLive
+from owner_api.core.model import RewardPart, VehicleLive
 from owner_api.core.money import minor_digits
-from owner_api.core.settlement import Amounts, Delivery, measure, price
+from owner_api.core.settlement import Amounts, Delivery, measure, price, total
 from owner_api.problems import Problem, ProblemCode, not_found
 from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
@@ -110,16 +110,11 @@ def write(
     ``meter`` holds the columns that say what the meter said and how far it can be trusted.
     """
     reward = deal.terms.reward
-    amounts = price(
-        delivery,
-        price_per_kwh=Decimal(reward.price_per_kwh),
-        requested_wh=deal.terms.requested_energy_wh,
-        fixed_minor=reward.fixed_minor,
-        cap_minor=reward.cap_minor,
-        minor_digits=minor_digits(reward.currency),
-    )
+    priced = [(part, _amounts(deal, part, delivery)) for part in reward.shares]
+    amounts = total([found for part, found in priced if part in reward.head])
+    cash_minor = sum(found.net_minor for part, found in priced if part.kind == "cash")
     settlement_id = new_id("stl")
-    lines = breakdown(deal, delivery.delivered_wh, amounts)
+    lines = breakdown(deal, delivery.delivered_wh, cash_minor)
     tx.insert(
         "settlement",
         settlement_id=settlement_id,
@@ -151,7 +146,8 @@ def write(
     tx.update("commitment", {"commitment_id": deal.commitment_id}, settlement_id=settlement_id)
     add_wear(tx, deal.vehicle_id, lines["wear_minor"])
     row = find(tx, settlement_id)
-    rewards.earn(tx, row, deal.terms.reward.kind, now, new_id)
+    worth = [(part, found.net_minor) for part, found in priced]
+    rewards.earn(tx, row, worth, now, new_id)
     announce.settlement(tx, row, now)
     rewards.announce_totals(tx, deal.owner_id, now)
     announce.commitment(tx, deal.commitment_id, now, "commitment.settled", park=False)
@@ -167,7 +163,19 @@ def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
     tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
 
 
-def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Json:
+def _amounts(deal: CommitmentRecord, part: RewardPart, delivery: Delivery) -> Amounts:
+    """Return what one payer owes for a delivery (minor units of the part's currency)."""
+    return price(
+        delivery,
+        price_per_kwh=Decimal(part.price_per_kwh),
+        requested_wh=deal.terms.requested_energy_wh,
+        fixed_minor=part.fixed_minor,
+        cap_minor=part.cap_minor,
+        minor_digits=minor_digits(part.currency),
+    )
+
+
+def breakdown(deal: CommitmentRecord, delivered_wh: int, cash_minor: int) -> Json:
     """Return the owner's economics of what was delivered, from the inputs kept at consent."""
     lines: dict[str, Any] = {"refill_minor": 0, "losses_minor": 0, "wear_minor": 0}
     request = from_json(deal.quote_request)
@@ -179,9 +187,8 @@ def breakdown(deal: CommitmentRecord, delivered_wh: int, amounts: Amounts) -> Js
         lines = {key: (found or {}).get(key, 0) for key in lines}
     costs = sum(lines.values())
     # A reward in kind stands beside the money, in a unit of its own.
-    gross = amounts.net_minor if deal.terms.reward.kind == "cash" else 0
-    lines["gross_minor"] = gross
-    lines["net_minor"] = gross - costs
+    lines["gross_minor"] = cash_minor
+    lines["net_minor"] = cash_minor - costs
     return lines
 
 

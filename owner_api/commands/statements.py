@@ -23,6 +23,8 @@ _COLUMNS: Final = (
     "price_per_kwh",
     "amount_minor",
     "currency",
+    "kind",
+    "payer",
     "status",
     "reference",
     "settlement_id",
@@ -64,7 +66,9 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
     return tx.all(
         "SELECT reward.*, posting.at, posting.kind AS booked_as, -posting.amount_minor AS owed,"
         " settlement.delivered_wh, settlement.price_per_kwh, park.display_name FROM posting"
-        " JOIN reward USING (settlement_id) JOIN settlement USING (settlement_id)"
+        " JOIN reward ON reward.settlement_id = posting.settlement_id"
+        " AND coalesce(posting.reward_id, reward.reward_id) = reward.reward_id"
+        " JOIN settlement ON settlement.settlement_id = posting.settlement_id"
         " JOIN park ON park.park_id = reward.park_id"
         " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
         " AND posting.account = reward.park_id || ':payable'"

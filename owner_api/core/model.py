@@ -125,6 +125,14 @@ class Tariff:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InKindRate:
+    """What one unit of a reward in kind is worth to the owner, in their currency's units."""
+
+    currency: str
+    price_per_unit: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Preferences:
     """What the owner allows. Nothing is allowed until the owner says so.
 
@@ -148,6 +156,7 @@ class Preferences:
     allow_automations: bool = False
     rules: tuple[Rule, ...] = ()
     accepted_reward_kinds: tuple[str, ...] = ("cash",)
+    in_kind_rates: tuple[InKindRate, ...] = ()
     tariff: Tariff = field(default_factory=Tariff)
     later_refill_price_per_kwh: Decimal | None = None
     degradation_cost_per_kwh: Decimal | None = None
@@ -208,8 +217,23 @@ class Recharge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RewardPart:
+    """What one payer pays for discharged energy, capped for itself (minor units)."""
+
+    payer: str | None
+    kind: str
+    currency: str
+    price_per_kwh: str
+    fixed_minor: int = 0
+    cap_minor: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RewardTerms:
-    """What the park pays for discharged energy."""
+    """What is paid for discharged energy, by the park alone or by several payers in ``parts``.
+
+    With parts, kind, currency and price are those of the parts of that kind and currency in sum.
+    """
 
     kind: str
     currency: str
@@ -217,6 +241,26 @@ class RewardTerms:
     fixed_minor: int = 0
     cap_minor: int | None = None
     payer: str | None = None
+    parts: tuple[RewardPart, ...] | None = None
+
+    @property
+    def shares(self) -> tuple[RewardPart, ...]:
+        """Return what each payer pays; without parts the reward is its own single part."""
+        alone = RewardPart(
+            payer=self.payer,
+            kind=self.kind,
+            currency=self.currency,
+            price_per_kwh=self.price_per_kwh,
+            fixed_minor=self.fixed_minor,
+            cap_minor=self.cap_minor,
+        )
+        return self.parts or (alone,)
+
+    @property
+    def head(self) -> tuple[RewardPart, ...]:
+        """Return the parts that the reward's own kind, currency and price speak of."""
+        about = (self.kind, self.currency)
+        return tuple(part for part in self.shares if (part.kind, part.currency) == about)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

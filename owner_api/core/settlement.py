@@ -1,5 +1,6 @@
 """What was delivered and what it is worth: UFTP's clamp, one rounding per line, no penalty."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -73,6 +74,17 @@ def price(
     fixed = round_half_even(fixed_minor * share)
     total = gross + fixed if cap_minor is None else min(cap_minor, gross + fixed)
     return Amounts(gross_minor=gross, fixed_minor=fixed, penalty_minor=0, net_minor=total)
+
+
+def total(amounts: Iterable[Amounts]) -> Amounts:
+    """Return what several payers owe together, line by line."""
+    found = tuple(amounts)
+    return Amounts(
+        gross_minor=sum(each.gross_minor for each in found),
+        fixed_minor=sum(each.fixed_minor for each in found),
+        penalty_minor=sum(each.penalty_minor for each in found),
+        net_minor=sum(each.net_minor for each in found),
+    )
 
 
 def round_half_even(amount: Decimal) -> int:

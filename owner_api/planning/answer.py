@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from .request import Share
+
 type Verdict = Literal["accept", "counter", "decline"]
 type ReasonCode = Literal[
     "below_floor",
@@ -49,7 +51,8 @@ class ChargeLine:
 class CostLines:
     """Everything needed to recompute the breakdown; energies in Wh to nine decimals.
 
-    `fixed_minor` is null without a fixed reward, `cap_minor` unless the cap cuts the gross.
+    `fixed_minor` is null without a fixed reward, `cap_minor` unless the cap cuts the gross; with
+    several payers each of `parts` is paid and capped for itself.
     The `*_exact_minor` figures are the lines before their one rounding, to nine decimals.
     """
 
@@ -72,6 +75,7 @@ class CostLines:
     refill_exact_minor: Decimal
     losses_exact_minor: Decimal
     wear_exact_minor: Decimal
+    parts: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,7 +79,16 @@ def judgement_to_json(answer: QuoteAnswer) -> dict[str, object]:
 
 
 def _cost_lines(lines: CostLines) -> dict[str, object]:
+    parts = [
+        {
+            "price_per_kwh": _text(share.price_per_kwh),
+            "fixed_minor": share.fixed_minor,
+            "cap_minor": share.cap_minor,
+        }
+        for share in lines.parts
+    ]
     return {
+        **({"parts": parts} if parts else {}),
         "currency": lines.currency,
         "minor_digits": lines.minor_digits,
         "energy_wh": lines.energy_wh,

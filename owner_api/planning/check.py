@@ -14,6 +14,7 @@ MAX_BUFFER_S = 86_400
 MAX_MINOR = 10**12
 MAX_TARIFF_ENTRIES = 40_000
 MAX_ENTRIES = 1_000
+MAX_SHARES = 4
 
 
 class QuoteRequestError(ValueError):
@@ -136,6 +137,16 @@ def _check_offer(request: QuoteRequest) -> None:
     _check_price(offer.price_per_kwh, "/offer/price_per_kwh", Decimal(0))
     _at_most(offer.fixed_minor, MAX_MINOR, "/offer/fixed_minor")
     _at_most(offer.cap_minor, MAX_MINOR, "/offer/cap_minor")
+    for index, share in enumerate(offer.parts):
+        pointer = f"/offer/parts/{index}"
+        _check_price(share.price_per_kwh, f"{pointer}/price_per_kwh", Decimal(0))
+        _at_most(share.fixed_minor, MAX_MINOR, f"{pointer}/fixed_minor")
+        _at_most(share.cap_minor, MAX_MINOR, f"{pointer}/cap_minor")
+    if offer.parts:
+        total = sum((share.price_per_kwh for share in offer.parts), Decimal(0))
+        if total != offer.price_per_kwh or offer.fixed_minor or offer.cap_minor is not None:
+            limit = f"{total}, the sum of the parts, with fixed_minor and cap_minor in the parts"
+            _refuse("/offer/price_per_kwh", "is not the parts' sum", limit, "contradiction")
 
 
 def _check_promises(request: QuoteRequest) -> None:

@@ -29,13 +29,28 @@ def lowest_price(evaluation: Evaluation) -> Decimal | None:
     offer = evaluation.request.offer
     if evaluation.fits != "all" or evaluation.block is not None:
         return None
-    energy, rates = offer.requested_energy_wh, evaluation.rates
-    cost = evaluation.total_cost(energy)
-    if rates.cap is not None and cost > rates.cap:
+    price = _price_that_covers(evaluation, evaluation.total_cost(offer.requested_energy_wh))
+    if price is None:
         return None
-    price = evaluation.price_for(cost - rates.fixed, energy)
     least = evaluation.request.preferences.min_price_per_kwh.quantize(FINEST_PRICE, ROUND_CEILING)
     return max(price, least, Decimal("0.0000"))
+
+
+def _price_that_covers(evaluation: Evaluation, cost: int) -> Decimal | None:
+    """Return the price at which the whole request is paid `cost`; None where caps forbid it.
+
+    Of several payers one without a cap is asked for what is missing.
+    """
+    offer, pays = evaluation.request.offer, evaluation.rates.pays
+    energy, caps = offer.requested_energy_wh, [pay.cap for pay in pays if pay.cap is not None]
+    if len(pays) == 1 or not caps:
+        if caps and cost > caps[0]:
+            return None
+        return evaluation.price_for(cost - sum(pay.fixed for pay in pays), energy)
+    missing = cost - evaluation.gross(energy)
+    if missing > 0 and len(caps) == len(pays):
+        return None
+    return offer.price_per_kwh + evaluation.price_for(max(0, missing), energy)
 
 
 def best_of(evaluation: Evaluation, least: int, most: int, *, as_requested: bool = False) -> int:
@@ -88,13 +103,15 @@ def windows_matter(evaluation: Evaluation) -> bool:
 
 
 def _cap_reached(evaluation: Evaluation, *, as_requested: bool) -> tuple[int, ...]:
-    """Return the whole Wh on both sides of where gross reaches its cap."""
-    rates, requested = evaluation.rates, evaluation.request.offer.requested_energy_wh
-    if rates.cap is None:
-        return ()
-    if as_requested:
-        whole = max(0, rates.cap - rates.fixed) // rates.price if rates.price else 0
-    else:
-        per_requested = rates.price * requested + rates.fixed
-        whole = rates.cap * requested // per_requested if per_requested else 0
-    return whole, whole + 1
+    """Return the whole Wh on both sides of where a payer's gross reaches its cap."""
+    requested, marks = evaluation.request.offer.requested_energy_wh, list[int]()
+    for pay in evaluation.rates.pays:
+        if pay.cap is None:
+            continue
+        if as_requested:
+            whole = max(0, pay.cap - pay.fixed) // pay.price if pay.price else 0
+        else:
+            per_requested = pay.price * requested + pay.fixed
+            whole = pay.cap * requested // per_requested if per_requested else 0
+        marks += [whole, whole + 1]
+    return tuple(marks)

@@ -22,36 +22,54 @@ PRICE_UP_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pay:
+    """What one payer pays, as integers: `price` per Wh sold, `fixed` and `cap` amounts."""
+
+    price: int
+    fixed: int
+    cap: int | None
+
+    def gross(self, energy_wh: int, requested_wh: int) -> int:
+        """Return what is paid for an energy; the fixed part pro rata, the sum capped."""
+        paid = self.price * energy_wh + self.fixed * energy_wh // requested_wh
+        return paid if self.cap is None else min(paid, self.cap)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rates:
     """Money as integers, so that every comparison of a net with nothing is exact.
 
-    `unit` of them make one currency unit, `minor` a minor one; `price` and `wear` are per Wh
-    sold, `cost` per unit of a curve's cost, `fixed` and `cap` amounts.
+    `unit` of them make one currency unit, `minor` a minor one; `wear` is per Wh sold, `cost` per
+    unit of a curve's cost, `pays` one for each payer.
     """
 
     unit: int
     minor: int
-    price: int
     wear: int
     cost: int
-    fixed: int
-    cap: int | None
+    pays: tuple[Pay, ...]
 
     @classmethod
     def of(cls, request: QuoteRequest, scale: Scale) -> Rates:
         """Choose the integer for `request`."""
         offer, wear = request.offer, request.preferences.degradation_cost_per_kwh
-        finer = 1000 * int(10 ** max(decimals(offer.price_per_kwh), decimals(wear)))
+        prices = [share.price_per_kwh for share in offer.shares]
+        finer = 1000 * int(10 ** max(decimals(price) for price in (*prices, wear)))
         unit = finer * PRICE_UNIT * 1000 * scale.per_wh * scale.charge[0]
         minor = unit // minor_per_unit(offer.currency)
         return cls(
             unit=unit,
             minor=minor,
-            price=_times(offer.price_per_kwh, unit // 1000),
             wear=_times(wear, unit // 1000),
             cost=finer * scale.charge[1],
-            fixed=offer.fixed_minor * minor,
-            cap=None if offer.cap_minor is None else offer.cap_minor * minor,
+            pays=tuple(
+                Pay(
+                    price=_times(share.price_per_kwh, unit // 1000),
+                    fixed=share.fixed_minor * minor,
+                    cap=None if share.cap_minor is None else share.cap_minor * minor,
+                )
+                for share in offer.shares
+            ),
         )
 
 
@@ -86,14 +104,13 @@ class Evaluation:
         return min(self.request.offer.requested_energy_wh, self.max_energy_wh)
 
     def gross(self, energy_wh: int, requested_wh: int | None = None) -> int:
-        """Return what the park pays, rounded down to a unit.
+        """Return what is paid, rounded down to a unit for each payer.
 
         A fixed reward counts pro rata below the request (the offer's, or another that is
-        tried); the cap holds for the sum.
+        tried); each payer's cap holds for what that payer pays.
         """
         requested = self.request.offer.requested_energy_wh if requested_wh is None else requested_wh
-        paid = self.rates.price * energy_wh + self.rates.fixed * energy_wh // requested
-        return paid if self.rates.cap is None else min(paid, self.rates.cap)
+        return sum(pay.gross(energy_wh, requested) for pay in self.rates.pays)
 
     def total_cost(self, energy_wh: int) -> int:
         """Return J(x) - J0, wear included, for an energy that has a solution."""

@@ -7,6 +7,7 @@ from .answer import Breakdown, ChargeLine, CostLines, SupplyStep
 from .evaluation import Evaluation
 from .horizon import Course
 from .money import PRECISE, minor_digits, minor_per_unit, rounded_minor
+from .request import Offer, Share
 from .scale import price_of
 
 ENERGY_DIGITS = 9
@@ -42,16 +43,12 @@ def explain(
     round_trip = PRECISE.multiply(vehicle.charge_efficiency, vehicle.discharge_efficiency)
     refill = PRECISE.multiply(round_trip, extra)
 
-    pro_rata = bool(offer.fixed_minor) and sold_wh < offer.requested_energy_wh
-    paid = PRECISE.multiply(offer.price_per_kwh * sold_wh, per_wh)
-    share = Decimal(offer.fixed_minor)
-    if pro_rata:
-        share = PRECISE.divide(share * sold_wh, Decimal(offer.requested_energy_wh))
-    paid = PRECISE.add(paid, share)
-    uncapped = paid
-    capped = offer.cap_minor is not None and offer.cap_minor < paid
-    if capped:
-        paid = Decimal(offer.cap_minor or 0)
+    fixed = sum(share.fixed_minor for share in offer.shares)
+    pro_rata = bool(fixed) and sold_wh < offer.requested_energy_wh
+    each = [_paid(share, offer, sold_wh, per_wh) for share in offer.shares]
+    uncapped = sum((one for one, _ in each), Decimal(0))
+    paid = sum((other for _, other in each), Decimal(0))
+    capped = offer.cap_minor is not None and paid < uncapped
     losses = PRECISE.subtract(extra, refill)
     wear = PRECISE.multiply(wishes.degradation_cost_per_kwh * sold_wh, per_wh)
     lines = CostLines(
@@ -60,7 +57,7 @@ def explain(
         energy_wh=sold_wh,
         requested_energy_wh=offer.requested_energy_wh if pro_rata else None,
         price_per_kwh=offer.price_per_kwh,
-        fixed_minor=offer.fixed_minor or None,
+        fixed_minor=fixed or None,
         cap_minor=offer.cap_minor if capped else None,
         charge=charge,
         stored_with_offer_wh=stored[0],
@@ -74,6 +71,7 @@ def explain(
         refill_exact_minor=_line(refill),
         losses_exact_minor=_line(losses),
         wear_exact_minor=_line(wear),
+        parts=offer.parts,
     )
     return lines, Breakdown(
         gross_minor=rounded_minor(paid),
@@ -81,6 +79,15 @@ def explain(
         losses_minor=rounded_minor(losses),
         wear_minor=rounded_minor(wear),
     )
+
+
+def _paid(share: Share, offer: Offer, sold_wh: int, per_wh: Decimal) -> tuple[Decimal, Decimal]:
+    """Return what one payer pays for an energy in minor units, before and after its cap."""
+    fixed = Decimal(share.fixed_minor)
+    if share.fixed_minor and sold_wh < offer.requested_energy_wh:
+        fixed = PRECISE.divide(fixed * sold_wh, Decimal(offer.requested_energy_wh))
+    paid = PRECISE.add(PRECISE.multiply(share.price_per_kwh * sold_wh, per_wh), fixed)
+    return paid, paid if share.cap_minor is None else min(paid, Decimal(share.cap_minor))
 
 
 def supply_steps(evaluation: Evaluation) -> tuple[SupplyStep, ...]:

@@ -76,8 +76,20 @@ class CommittedDischarge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What one of several payers pays, capped for itself; money in minor units."""
+
+    price_per_kwh: Decimal
+    fixed_minor: int = 0
+    cap_minor: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """A park's offer to buy energy in a window; energies AC Wh, money in minor units."""
+    """A park's offer to buy energy in a window; energies AC Wh, money in minor units.
+
+    With `parts` the price is theirs in sum, and fixed rewards and caps are theirs alone.
+    """
 
     start_at: datetime
     end_at: datetime
@@ -88,6 +100,15 @@ class Offer:
     currency: str
     fixed_minor: int = 0
     cap_minor: int | None = None
+    parts: tuple[Share, ...] = ()
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Return what each payer pays; without parts there is one, who pays it all."""
+        alone = Share(
+            price_per_kwh=self.price_per_kwh, fixed_minor=self.fixed_minor, cap_minor=self.cap_minor
+        )
+        return self.parts or (alone,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,12 +1,13 @@
 """Read a `v2g.quote-request/1` object, refusing what is not one with the field's pointer."""
 
-from .check import MAX_ENTRIES, MAX_TARIFF_ENTRIES, check
+from .check import MAX_ENTRIES, MAX_SHARES, MAX_TARIFF_ENTRIES, check
 from .request import (
     ChargingPromise,
     CommittedDischarge,
     Offer,
     Preferences,
     QuoteRequest,
+    Share,
     TaperStep,
     TariffEntry,
     Vehicle,
@@ -69,6 +70,7 @@ _PREFERENCES = record(
     },
     {},
 )
+_SHARE = record(Share, {"price_per_kwh": price}, {"fixed_minor": integer, "cap_minor": integer})
 _OFFER = record(
     Offer,
     {
@@ -80,7 +82,7 @@ _OFFER = record(
         "price_per_kwh": price,
         "currency": currency,
     },
-    {"fixed_minor": integer, "cap_minor": integer},
+    {"fixed_minor": integer, "cap_minor": integer, "parts": list_of(_SHARE, MAX_SHARES)},
 )
 TARIFF_ENTRY_READER = record(TariffEntry, {"start_at": instant, "price_per_kwh": price}, {})
 CHARGING_READER = record(

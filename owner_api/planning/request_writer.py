@@ -10,6 +10,7 @@ from .request import (
     Offer,
     Preferences,
     QuoteRequest,
+    Share,
     TaperStep,
     TariffEntry,
     Vehicle,
@@ -118,7 +119,15 @@ def _offer(offer: Offer) -> Json:
         "price_per_kwh": _price(offer.price_per_kwh),
         "currency": offer.currency,
         "fixed_minor": offer.fixed_minor,
-        **_told({"cap_minor": offer.cap_minor}),
+        **_told({"cap_minor": offer.cap_minor, "parts": [*map(_share, offer.parts)] or None}),
+    }
+
+
+def _share(share: Share) -> Json:
+    return {
+        "price_per_kwh": _price(share.price_per_kwh),
+        "fixed_minor": share.fixed_minor,
+        **_told({"cap_minor": share.cap_minor}),
     }
 
 

@@ -103,6 +103,9 @@ PREFERENCES_PATCH: Final = {
     Optional("allow_automations"): boolean(),
     Optional("rules"): ListOf(RULE, 0, 50),
     Optional("accepted_reward_kinds"): ListOf(choice(*REWARD_KINDS), 1, 5),
+    Optional("in_kind_rates"): ListOf(
+        {Required("currency"): currency(), Required("price_per_unit"): price("0")}, 0, 20
+    ),
     Optional("tariff"): TARIFF,
     Optional("later_refill_price_per_kwh"): Nullable(price()),
     Optional("degradation_cost_per_kwh"): Nullable(price("0")),

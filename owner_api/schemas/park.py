@@ -75,4 +75,4 @@ SETTLEMENT_CORRECTION: Final = {
     Required("delivered_wh"): integer(0, 1_000_000),
     Required("reason"): text(1, 500),
 }
-PAYMENT: Final = {Required("reference"): text(1, 64)}
+PAYMENT: Final = {Required("reference"): text(1, 64), Optional("part"): integer(0, 3)}

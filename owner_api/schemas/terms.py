@@ -4,7 +4,7 @@ from typing import Final
 
 from probatio import Optional, Required
 
-from .fields import Nullable, boolean, choice, currency, integer, price, text, timestamp
+from .fields import ListOf, Nullable, boolean, choice, currency, integer, price, text, timestamp
 
 REWARD_KINDS: Final = ("cash", "points", "parking", "charging_credit", "other")
 # Promise 4 pays what was delivered whatever ended the deal, so no harsher policy is accepted.
@@ -18,13 +18,18 @@ RECHARGE: Final = {
     Required("max_w"): integer(1, 1_000_000),
     Required("price_per_kwh"): price("0"),
 }
-REWARD: Final = {
+_PAY: Final = {
     Required("kind"): choice(*REWARD_KINDS),
     Required("currency"): currency(),
     Required("price_per_kwh"): price("0"),
     Optional("fixed_minor"): integer(0, 10**10),
     Optional("cap_minor"): Nullable(integer(0, 10**10)),
+}
+REWARD_PART: Final = {Required("payer"): text(1, 100), **_PAY}
+REWARD: Final = {
+    **_PAY,
     Optional("payer"): Nullable(text(1, 100)),
+    Optional("parts"): Nullable(ListOf(REWARD_PART, 1, 4)),
 }
 TERMS: Final = {
     Required("start_at"): timestamp(),

@@ -28,7 +28,7 @@ from .owner import (
     VEHICLE_FIELDS,
     WEEKDAYS,
 )
-from .terms import RECHARGE, TERMS
+from .terms import RECHARGE, REWARD_KINDS, TERMS
 
 _WH: Final = integer(0, 10**13)
 _MINOR: Final = integer(-(10**15), 10**15)
@@ -285,6 +285,21 @@ _BEHIND: Final = Nullable(
         }
     )
 )
+_REWARD: Final = required(
+    {
+        "reward_id": typed_id("rwd"),
+        "part": integer(0, 3),
+        "payer": Nullable(text(1, 100)),
+        "kind": choice(*REWARD_KINDS),
+        "status": choice("pending", "confirmed", "paid", "reversed"),
+        "amount_minor": _MINOR,
+        "already_paid_minor": _MINOR,
+        "payment_minor": _MINOR,
+        "overpaid_minor": _MINOR,
+        "currency": _CURRENCY,
+        "reference": Nullable(text(1, 64)),
+    }
+)
 _FIGURES: Final = {
     "settlement_id": typed_id("stl"),
     "version": integer(1, 10**6),
@@ -309,20 +324,8 @@ _FIGURES: Final = {
     "end_register_wh": _WH,
     "dispute_until": _AT,
     "supersedes": Nullable(typed_id("stl")),
-    "reward": Nullable(
-        required(
-            {
-                "reward_id": typed_id("rwd"),
-                "status": choice("pending", "confirmed", "paid", "reversed"),
-                "amount_minor": _MINOR,
-                "already_paid_minor": _MINOR,
-                "payment_minor": _MINOR,
-                "overpaid_minor": _MINOR,
-                "currency": _CURRENCY,
-                "reference": Nullable(text(1, 64)),
-            }
-        )
-    ),
+    "reward": Nullable(_REWARD),
+    "rewards": ListOf(_REWARD, 0, 4),
 }
 PARK_SETTLEMENT: Final = required(_FIGURES)
 SETTLEMENT: Final = required(

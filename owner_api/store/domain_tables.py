@@ -298,6 +298,9 @@ reward = Table(
     Column("settlement_id", Text, ForeignKey("settlement.settlement_id"), nullable=False),
     Column("owner_id", Text, nullable=False, index=True),
     Column("park_id", Text, nullable=False, index=True),
+    # Which of the terms' payers this is, and what it pays in.
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("payer", Text),
     Column("kind", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("amount_minor", Integer, nullable=False),
@@ -308,7 +311,7 @@ reward = Table(
     Column("earned_at", Text, nullable=False),
     Column("confirmed_at", Text),
     Column("paid_at", Text),
-    UniqueConstraint("settlement_id"),
+    UniqueConstraint("settlement_id", "part"),
     **STRICT,
 )
 posting = Table(
@@ -321,6 +324,8 @@ posting = Table(
     Column("amount_minor", Integer, nullable=False),
     Column("currency", Text, nullable=False),
     Column("settlement_id", Text, nullable=False),
+    # Books from before there could be several payers name only the settlement.
+    Column("reward_id", Text),
     Column("at", Text, nullable=False),
     Index("posting_balance", "account", "currency"),
     **STRICT,

@@ -7,12 +7,14 @@ import sqlite3
 import subprocess
 import sys
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 import pytest
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.pool import NullPool
 
-from owner_api.store import Store, StoreLockedError, StoreVersionError, upgrading
+from owner_api.store import Store, StoreLockedError, StoreVersionError, migrating, upgrading
 from owner_api.store.metadata import metadata
 
 
@@ -64,6 +66,39 @@ async def test_each_database_has_an_identity_of_its_own(tmp_path: Path) -> None:
         found.add(row["value"])
         await store.close()
     assert len(found) == 2
+
+
+def test_rewards_and_books_from_before_there_were_several_payers_are_kept(tmp_path: Path) -> None:
+    """A reward becomes its settlement's only part; a posting keeps naming its settlement."""
+    path = tmp_path / "owner.db"
+    upgrading.import_tables()
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.begin() as connection:
+        configured = migrating.config()
+        configured.attributes["connection"] = connection
+        command.upgrade(configured, "0003")
+    engine.dispose()
+    old = sqlite3.connect(path)
+    old.execute(
+        "INSERT INTO reward (reward_id, settlement_id, owner_id, park_id, kind, status,"
+        " amount_minor, currency, earned_at) VALUES"
+        " ('rwd_1', 'stl_1', 'own_1', 'prk_1', 'cash', 'paid', 60, 'CNY', '2026-12-01T00:00:00Z')"
+    )
+    old.execute(
+        "INSERT INTO posting (posting_id, txn_id, kind, account, amount_minor, currency,"
+        " settlement_id, at) VALUES"
+        " ('pst_1', 'txn_1', 'earned', 'own_1:pending', 60, 'CNY', 'stl_1', '2026-12-01T00:00:00Z')"
+    )
+    old.commit()
+    old.close()
+    migrating.migrate(path)
+    new = sqlite3.connect(path)
+    rewards = new.execute(
+        "SELECT reward_id, part, payer, amount_minor, already_paid_minor FROM reward"
+    )
+    assert rewards.fetchall() == [("rwd_1", 0, None, 60, 0)]
+    assert new.execute("SELECT posting_id, reward_id FROM posting").fetchall() == [("pst_1", None)]
+    new.close()
 
 
 async def test_a_database_in_use_is_not_upgraded(store: Store) -> None:

@@ -57,7 +57,7 @@ class Twin:
             verdict = "rejected"
         elif self.unwanted(offer, now):
             verdict = "auto_declined"
-        elif car.by_rules and terms.price >= "1.5":
+        elif car.by_rules and terms.kind == "cash" and terms.price >= "1.5":
             verdict = "accepted"
         else:
             verdict = "presented"

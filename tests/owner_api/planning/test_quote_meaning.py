@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from owner_api.planning.check import QuoteRequestError
 from owner_api.planning.quote import parse_request, quote
 from owner_api.planning.reach import most_energy_wh
 from owner_api.planning.request_writer import request_to_json
@@ -214,6 +215,64 @@ def test_a_fixed_reward_counts_pro_rata_below_the_request_and_is_capped() -> Non
     half = example(offer__fixed_minor=100, budget_left_wh=4_000)
     assert half["breakdown"]["gross_minor"] == 480 + 50
     assert example(offer__cap_minor=700)["breakdown"]["gross_minor"] == 700
+
+
+def parts(*shares: tuple[str, int, int | None]) -> list[dict[str, Any]]:
+    return [
+        {"price_per_kwh": price, "fixed_minor": fixed} | ({} if cap is None else {"cap_minor": cap})
+        for price, fixed, cap in shares
+    ]
+
+
+def test_several_payers_without_a_cap_are_as_good_as_one() -> None:
+    """0.9 with a fixed 0.60 beside 0.3 with 0.40 is 1.2 with 1.00, whatever else is asked."""
+    two = parts(("0.9000", 60, None), ("0.3000", 40, None))
+    for more in ({}, {"budget_left_wh": 4_000}, {"offer__min_energy_wh": 8_000, "charging": []}):
+        one, split = example(offer__fixed_minor=100, **more), example(offer__parts=two, **more)
+        if split["cost_lines"] is not None:
+            assert len(split["cost_lines"].pop("parts")) == 2
+        assert split == one
+
+
+def test_each_payers_cap_holds_for_that_payer() -> None:
+    """7.2 of 0.9 a kWh are cut to 5, 2.4 of 0.3 are paid in full."""
+    two = parts(("0.9000", 0, 500), ("0.3000", 0, None))
+    answer = example(offer__parts=two)
+    assert answer["breakdown"]["gross_minor"] == 500 + 240
+    lines = answer["cost_lines"]
+    exact = lines["before_rounding"]
+    assert (float(exact["uncapped_minor"]), float(exact["gross_minor"])) == (960, 740)
+    assert [share["cap_minor"] for share in lines["parts"]] == [500, None]
+
+
+def test_a_payers_cap_makes_less_energy_the_better_sale() -> None:
+    """Beyond 4 kWh only 0.05 a kWh more is paid, which costs more than it brings."""
+    two = parts(("1.2000", 0, 480), ("0.0500", 0, None))
+    answer = example(offer__price_per_kwh="1.2500", offer__parts=two)
+    assert answer["counter"]["energy_wh"] == 4_000
+
+
+def test_what_is_missing_is_asked_of_a_payer_without_a_cap() -> None:
+    """Where every payer has a cap no price would do."""
+    free = parts(("0.1500", 0, 50), ("0.0500", 0, None))
+    capped = parts(("0.1500", 0, 50), ("0.0500", 0, 10))
+    asked = example(offer__price_per_kwh="0.2000", offer__parts=free)
+    wanted = asked["counter"]["price_per_kwh"]
+    assert wanted is not None
+    raised = f"{float(wanted) - 0.15:.4f}"
+    enough = parts(("0.1500", 0, 50), (raised, 0, None))
+    assert example(offer__price_per_kwh=wanted, offer__parts=enough)["verdict"] == "accept"
+    assert (
+        example(offer__price_per_kwh="0.2000", offer__parts=capped)["counter"]["price_per_kwh"]
+        is None
+    )
+
+
+@pytest.mark.parametrize("change", [{"offer__price_per_kwh": "1.3"}, {"offer__cap_minor": 5}])
+def test_parts_that_are_not_the_offers_sum_are_refused(change: dict[str, Any]) -> None:
+    two = parts(("0.9000", 0, None), ("0.3000", 0, None))
+    with pytest.raises(QuoteRequestError, match="parts"):
+        example(offer__parts=two, **change)
 
 
 def test_a_fixed_reward_makes_less_energy_worth_selling_only_pro_rata() -> None:

@@ -10,6 +10,7 @@ from owner_api.access.keys import RECEIPT_FILE, key_directory, load_ed25519
 from owner_api.commands import announce, journal, rewards
 from owner_api.config import Config
 from owner_api.core.keyring import Keyring, keyring
+from owner_api.core.model import RewardPart
 from owner_api.ids import new_id
 from owner_api.server.agent import build_agent
 from owner_api.store import Tx
@@ -86,11 +87,12 @@ def _one_more(tx: Tx, number: int) -> None:
     }
     tx.insert("settlement", **made)
     at = NOW + timedelta(seconds=number)
-    rewards.earn(tx, made, "cash", at, new_id)
+    part = RewardPart(payer=None, kind="cash", currency=old["currency"], price_per_kwh="1.2")
+    rewards.earn(tx, made, [(part, made["net_minor"])], at, new_id)
     announce.settlement(tx, made, at)
     rewards.confirm(tx, made["settlement_id"], at, new_id)
     if number % 3:
-        rewards.pay(tx, made, f"PAY-{number}", at, new_id)
+        rewards.pay(tx, made, f"PAY-{number}", None, at, new_id)
     else:
         rewards.reverse(tx, made["settlement_id"], at, new_id)
 

@@ -1,0 +1,87 @@
+"""What of a reward is money for the owner: cash, and in kind only at a rate the owner set."""
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final
+
+from owner_api.core.canonical import decimal_text, field_names
+from owner_api.core.model import Preferences, RewardPart, RewardTerms
+from owner_api.core.money import minor_digits
+from owner_api.planning.request import Share
+from owner_api.planning.request_fields import price
+from owner_api.problems import FieldError, Problem, ProblemCode
+
+# As fine as a price may be; what is finer than that is not counted.
+_FINEST: Final = Decimal("0.000001")
+
+
+def check_parts(reward: RewardTerms) -> None:
+    """Refuse parts that the reward's own figures are not the sum of."""
+    if reward.parts is None:
+        return
+    head = reward.head
+    total = sum((Decimal(part.price_per_kwh) for part in head), Decimal(0))
+    alone = (reward.fixed_minor, reward.cap_minor, reward.payer) == (0, None, None)
+    checks = (
+        (bool(head), "kind", "the kind and currency of at least one part"),
+        (
+            total == Decimal(reward.price_per_kwh),
+            "price_per_kwh",
+            f"{decimal_text(total)}, the sum of the parts of this kind and currency",
+        ),
+        (alone, "parts", "with parts, fixed_minor, cap_minor and payer stand in the parts"),
+    )
+    for holds, name, limit in checks:
+        if not holds:
+            error = FieldError(pointer=f"/terms/reward/{name}", code="range", limit=limit)
+            raise Problem(ProblemCode.INVALID_BODY, f"reward.{name}: {limit}", errors=(error,))
+
+
+def counted(preferences: Preferences, currency: str, reward: RewardTerms) -> list[RewardPart]:
+    """Return the parts that count toward the verdict, as money in the owner's currency."""
+    rates = {rate.currency: Decimal(rate.price_per_unit) for rate in preferences.in_kind_rates}
+    found = []
+    for part in reward.shares:
+        if part.kind == "cash":
+            found += [part] if part.currency == currency else []
+        elif part.currency in rates:
+            found.append(_as_money(part, rates[part.currency], currency))
+    return found
+
+
+def _as_money(part: RewardPart, rate: Decimal, currency: str) -> RewardPart:
+    """Return what an in-kind part is worth to the owner, rounded down (``rate`` is per unit)."""
+
+    def minor(units: int) -> int:
+        return int((units * rate).scaleb(minor_digits(currency)))
+
+    per_kwh = (Decimal(part.price_per_kwh) * rate).quantize(_FINEST, ROUND_DOWN)
+    return RewardPart(
+        payer=part.payer,
+        kind="cash",
+        currency=currency,
+        price_per_kwh=decimal_text(per_kwh),
+        fixed_minor=minor(part.fixed_minor),
+        cap_minor=None if part.cap_minor is None else minor(part.cap_minor),
+    )
+
+
+def counted_price(preferences: Preferences, currency: str, reward: RewardTerms) -> Decimal:
+    """Return the price per kWh (currency units) of all that counts."""
+    parts = counted(preferences, currency, reward)
+    return sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
+
+
+def planned(parts: list[RewardPart]) -> dict[str, Any]:
+    """Return what the planner's offer says of the pay; one part is its own, several are listed."""
+    shares = [
+        Share(
+            price_per_kwh=price(part.price_per_kwh),
+            fixed_minor=part.fixed_minor,
+            cap_minor=part.cap_minor,
+        )
+        for part in parts
+    ]
+    if len(shares) == 1:
+        return {name: getattr(shares[0], name) for name in field_names(shares[0])}
+    total = sum((share.price_per_kwh for share in shares), Decimal(0))
+    return {"price_per_kwh": total, "parts": tuple(shares)}

@@ -1,0 +1,187 @@
+"""Several payers on one event: each its own reward, cap, payment and books."""
+
+from decimal import Decimal
+import json
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, active, presented
+from .domain_world import code, running, settled, stop, world
+
+__all__ = ["running", "world"]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+PARK = {"payer": "East Gate Park", "kind": "cash", "currency": "CNY", "price_per_kwh": "0.9"}
+GRID = {"payer": "Grid Company", "kind": "cash", "currency": "CNY", "price_per_kwh": "0.3"}
+MALL = {"payer": "East Gate Mall", "kind": "points", "currency": "XPOINT", "price_per_kwh": "10"}
+TAKES = {"accepted_reward_kinds": ["cash", "points"]}
+
+
+def together(*parts: Any, price: str = "1.2", **more: Any) -> Any:
+    return {"kind": "cash", "currency": "CNY", "price_per_kwh": price, "parts": list(parts), **more}
+
+
+async def delivered(world: World, wh: int, reward: Any) -> tuple[Deal, Any]:
+    """Deliver ``wh`` for a reward of parts, stop, and return the settlement."""
+    deal = await active(world, min_energy_wh=0, preferences=TAKES, reward=reward)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(20)
+    world.exported_wh += wh
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    return deal, await settled(deal)
+
+
+def owed(found: Any) -> list[tuple[str, str, int, str]]:
+    """Return payer, currency, amount and status of each part."""
+    names = ("payer", "currency", "amount_minor", "status")
+    return [tuple(part[name] for name in names) for part in found["rewards"]]
+
+
+async def test_two_payers_with_a_cap_each_are_settled_and_paid_apart(world: World) -> None:
+    """2 kWh of 6: 2.4 CNY a kWh, at most 4 CNY; 10 points a kWh and a third of 9, at most 15."""
+    park = PARK | {"price_per_kwh": "2.4", "cap_minor": 400}
+    mall = MALL | {"fixed_minor": 9, "cap_minor": 15}
+    deal, found = await delivered(world, 2000, together(park, mall, price="2.4"))
+    assert owed(found) == [
+        ("East Gate Park", "CNY", 400, "pending"),
+        ("East Gate Mall", "XPOINT", 15, "pending"),
+    ]
+    # The settlement's own figures, and the owner's economics, are those of the money alone.
+    assert (found["currency"], found["gross_minor"], found["net_minor"]) == ("CNY", 480, 400)
+    assert found["breakdown"]["gross_minor"] == 400
+    assert found["reward"] == found["rewards"][0]
+    await world.move(3601)
+    path = f"/v1/park/settlements/{found['settlement_id']}/payment"
+    nobody = await deal.park.call("POST", path, {"reference": "BANK-1"})
+    assert code(nobody) == (422, "invalid_body")
+    assert nobody.body["errors"][0]["pointer"] == "/part"
+    paid = await deal.park.post(path, {"reference": "BANK-1", "part": 0})
+    assert owed(paid) == [
+        ("East Gate Park", "CNY", 400, "paid"),
+        ("East Gate Mall", "XPOINT", 15, "confirmed"),
+    ]
+    assert [part["reference"] for part in paid["rewards"]] == ["BANK-1", None]
+    shown = await deal.owner.get("/v1/rewards")
+    assert (shown["paid_minor"], shown["confirmed_minor"]) == (400, 0)
+    assert [(o["currency"], o["confirmed_minor"], o["paid_minor"]) for o in shown["others"]] == [
+        ("XPOINT", 15, 0)
+    ]
+    told = [e for e in await deal.owner.events() if e["type"] == "reward.paid"]
+    assert [(json.loads(e["data"])["payer"], json.loads(e["data"])["part"]) for e in told] == [
+        ("East Gate Park", 0)
+    ]
+    other = await deal.park.post(path, {"reference": "CARD-9", "part": 1})
+    assert [part["reference"] for part in other["rewards"]] == ["BANK-1", "CARD-9"]
+    missing = await deal.park.call("POST", path, {"reference": "X", "part": 2})
+    assert code(missing) == (422, "invalid_body")
+
+
+async def test_each_payer_has_a_transaction_and_a_line_of_its_own(world: World) -> None:
+    deal, found = await delivered(world, 2000, together(PARK, GRID, MALL))
+    assert [part[2] for part in owed(found)] == [180, 60, 20]
+    assert found["net_minor"] == 240
+    month = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
+    lines = [(line["payer"], line["amount_minor"], line["currency"]) for line in month["lines"]]
+    assert lines == [
+        ("East Gate Park", 180, "CNY"),
+        ("Grid Company", 60, "CNY"),
+        ("East Gate Mall", 20, "XPOINT"),
+    ]
+    assert {t["currency"]: t["amount_minor"] for t in month["totals"]} == {"CNY": 240, "XPOINT": 20}
+    named = (await deal.owner.get("/v1/receipts"))["items"]
+    assert sum(item["kind"] == "reward.earned" for item in named) == 3
+
+
+async def test_more_than_was_ordered_is_paid_by_no_payer(world: World) -> None:
+    _, found = await delivered(world, 6500, together(PARK, GRID, MALL))
+    assert [part[2] for part in owed(found)] == [540, 180, 60]
+
+
+async def test_promise_6_a_correction_counts_each_payers_payment_for_itself(world: World) -> None:
+    """500 Wh paid by the park only; corrected to 600 it owes 9 more, the grid its whole 18."""
+    deal, found = await delivered(world, 500, together(PARK, GRID))
+    await world.move(3601)
+    path = f"/v1/park/settlements/{found['settlement_id']}"
+    await deal.park.post(f"{path}/payment", {"reference": "PAY-1", "part": 0})
+    body = {"delivered_wh": 600, "reason": "read again"}
+    second = await deal.park.post(f"{path}/correction", body)
+    sums = [(part["amount_minor"], part["payment_minor"]) for part in second["rewards"]]
+    assert sums == [(54, 9), (18, 18)]
+    shown = await deal.owner.get("/v1/rewards")
+    assert (shown["pending_minor"], shown["confirmed_minor"], shown["paid_minor"]) == (27, 0, 45)
+
+
+async def test_the_quote_counts_the_money_parts_in_sum_and_caps_each(world: World) -> None:
+    capped = PARK | {"cap_minor": 100}
+    for parts, gross in (((PARK, GRID, MALL), 720), ((capped, GRID, MALL), 280)):
+        deal = await presented(world, preferences=TAKES, reward=together(*parts))
+        assert deal.offer["state"] in {"presented", "auto_declined"}
+        shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+        assert shown["evaluation"]["breakdown"]["gross_minor"] == gross
+        assert shown["terms"]["reward"]["price_per_kwh"] == "1.2"
+
+
+async def test_in_kind_counts_only_at_the_rate_the_owner_set(world: World) -> None:
+    """10 points a kWh at 0.05 CNY are half a CNY more; without a rate they stand beside."""
+    rate = {"in_kind_rates": [{"currency": "XPOINT", "price_per_unit": "0.05"}]}
+    for preferences, gross in ((TAKES, 720), (TAKES | rate, 1020)):
+        deal = await presented(world, preferences=preferences, reward=together(PARK, GRID, MALL))
+        shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+        assert shown["evaluation"]["breakdown"]["gross_minor"] == gross
+    alone = MALL | {"price_per_kwh": "40"}
+    del alone["payer"]
+    for preferences, gross in ((TAKES, 0), (TAKES | rate, 1200)):
+        deal = await presented(world, preferences=preferences, reward=alone)
+        assert deal.offer["state"] == "presented"
+        shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+        assert shown["evaluation"]["breakdown"]["gross_minor"] == gross
+
+
+async def test_a_price_in_points_is_no_price_in_money_for_a_rule(world: World) -> None:
+    """A rule that asks for 1.5 CNY a kWh says no yes to 3.5 points."""
+    rule = {"name": "good price", "min_price_per_kwh": "1.5"}
+    by_rule = TAKES | {"consent_mode": "rules", "rules": [rule]}
+    points = {"kind": "points", "currency": "XPOINT", "price_per_kwh": "3.5"}
+    deal = await presented(world, preferences=by_rule, reward=points)
+    assert deal.offer["state"] == "presented"
+    cash = await presented(world, preferences=by_rule, reward=together(PARK, GRID, price="1.2"))
+    assert cash.offer["state"] == "presented"
+    dear = GRID | {"price_per_kwh": "0.6"}
+    taken = await presented(world, preferences=by_rule, reward=together(PARK, dear, price="1.5"))
+    assert taken.offer["state"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("reward", "pointer"),
+    [
+        (together(PARK, GRID, price="1.3"), "/terms/reward/price_per_kwh"),
+        (together(PARK, GRID, fixed_minor=5), "/terms/reward/parts"),
+        (together(PARK, GRID, cap_minor=5), "/terms/reward/parts"),
+        (together(PARK, GRID, payer="me"), "/terms/reward/parts"),
+        (together(MALL, price="10"), "/terms/reward/kind"),
+        (together(), "/terms/reward/parts"),
+        (together(PARK, PARK, PARK, PARK, PARK, price="4.5"), "/terms/reward/parts"),
+    ],
+)
+async def test_parts_that_do_not_make_up_the_reward_are_refused(
+    world: World, reward: Any, pointer: str
+) -> None:
+    deal = await presented(world)
+    body = {
+        "session_id": deal.session_id,
+        "purpose": "peak_price",
+        "respond_by": world.at(1200),
+        "terms": world.terms(reward=reward),
+    }
+    answer = await deal.park.call("POST", "/v1/park/offers", body)
+    assert code(answer) == (422, "invalid_body")
+    assert answer.body["errors"][0]["pointer"] == pointer
+
+
+async def test_every_part_must_be_one_that_the_owner_takes(world: World) -> None:
+    for parts, reason in (((PARK, MALL), "price"), ((PARK, GRID | {"currency": "EUR"}), "price")):
+        total = sum(Decimal(p["price_per_kwh"]) for p in parts if p["currency"] == "CNY")
+        deal = await presented(world, reward=together(*parts, price=str(total)))
+        assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", reason)
