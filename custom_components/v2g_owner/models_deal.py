@@ -138,6 +138,7 @@ class Reward:
     currency: str
     reward_id: str | None = None
     reference: str | None = None
+    kind: str = "cash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

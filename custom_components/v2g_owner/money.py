@@ -2,13 +2,26 @@
 
 from typing import Final
 
-# ISO 4217's exceptions to two digits, as the API counts them; its own units (X…) are whole.
-_DIGITS: Final = {"JPY": 0, "KRW": 0, "VND": 0, "ISK": 0, "CLP": 0, "KWD": 3}
+# ISO 4217's exceptions to two digits, as the API counts them.
+_DIGITS: Final = {
+    **dict.fromkeys(
+        (
+            *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"),
+            *("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "XXX"),
+        ),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+_ISO_LETTERS: Final = 3
 
 
 def minor_digits(currency: str) -> int:
     """Return how many digits stand behind the decimal point of a currency."""
-    return 0 if currency.startswith("X") else _DIGITS.get(currency, 2)
+    # The API's own units (points, hours) are longer than a currency's code and counted whole.
+    own_unit = len(currency) > _ISO_LETTERS and currency.startswith("X")
+    return 0 if own_unit else _DIGITS.get(currency, 2)
 
 
 def major(minor: int, currency: str) -> float:

@@ -7,7 +7,7 @@ from owner_api.core.model import Terms
 from owner_api.problems import FieldError, Problem, ProblemCode
 
 from .edge import Json, build
-from .reward_parts import check_parts
+from .reward_parts import check_currencies, check_parts
 
 
 def checked_terms(call: Call, body: Json) -> Terms:
@@ -19,6 +19,7 @@ def checked_terms(call: Call, body: Json) -> Terms:
     horizon = timedelta(seconds=config.offer_horizon_s)
     lease_max = config.lease_backup_max_s if body["purpose"] == "backup" else config.lease_max_s
     energies = terms.min_energy_wh <= terms.requested_energy_wh <= terms.max_energy_wh
+    check_currencies(terms.reward)
     check_parts(terms.reward)
     recharge = terms.recharge
     checks = (

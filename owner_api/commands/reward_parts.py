@@ -5,13 +5,15 @@ from typing import Any, Final
 
 from owner_api.core.canonical import decimal_text, field_names
 from owner_api.core.model import Preferences, RewardPart, RewardTerms
-from owner_api.core.money import minor_digits
+from owner_api.core.money import minor_digits, money, own_unit
 from owner_api.planning.request import Share
 from owner_api.planning.request_fields import price
 from owner_api.problems import FieldError, Problem, ProblemCode
 
 # As fine as a price may be; what is finer than that is not counted.
 _FINEST: Final = Decimal("0.000001")
+# What may be counted in money; a charging credit in money is booked apart from cash.
+_IN_MONEY: Final = frozenset({"cash", "charging_credit"})
 
 
 def check_parts(reward: RewardTerms) -> None:
@@ -34,6 +36,22 @@ def check_parts(reward: RewardTerms) -> None:
         if not holds:
             error = FieldError(pointer=f"/terms/reward/{name}", code="range", limit=limit)
             raise Problem(ProblemCode.INVALID_BODY, f"reward.{name}: {limit}", errors=(error,))
+
+
+def check_currencies(reward: RewardTerms) -> None:
+    """Refuse cash in a unit of our own and, but for charging credit, what is in kind in money."""
+    inside = reward.parts is not None
+    for number, part in enumerate(reward.shares):
+        pointer, limit = f"/parts/{number}" if inside else "", None
+        if part.kind == "cash" and not money(part.currency):
+            limit = "money: three letters of ISO 4217"
+        elif part.kind not in _IN_MONEY and not own_unit(part.currency):
+            limit = "a unit of our own, for what is no money: X and three to seven more"
+        if limit is not None:
+            error = FieldError(
+                pointer=f"/terms/reward{pointer}/currency", code="format", limit=limit
+            )
+            raise Problem(ProblemCode.INVALID_BODY, f"reward.currency: {limit}", errors=(error,))
 
 
 def counted(preferences: Preferences, currency: str, reward: RewardTerms) -> list[RewardPart]:

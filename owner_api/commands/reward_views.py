@@ -16,6 +16,7 @@ def claim(reward: Row) -> Claim:
         currency=reward["currency"],
         amount_minor=reward["amount_minor"],
         already_paid_minor=reward["already_paid_minor"],
+        book=ledger.book_of(reward["kind"], reward["currency"]),
     )
 
 
@@ -34,10 +35,10 @@ def credit_minor(tx: Tx, settlement: Row, part: int) -> int:
     row = tx.one(
         "SELECT COALESCE(SUM(posting.amount_minor), 0) AS total FROM settlement"
         " JOIN reward USING (settlement_id) JOIN posting USING (reward_id)"
-        " WHERE settlement.commitment_id = ? AND reward.part = ? AND posting.account = ?",
+        " WHERE settlement.commitment_id = ? AND reward.part = ? AND posting.account IN (?, ?)",
         settlement["commitment_id"],
         part,
-        ledger.owner_credit(settlement["owner_id"]),
+        *(ledger.owner_credit(settlement["owner_id"]) + book for book in ("", ledger.CREDIT_BOOK)),
     )
     return -int(row["total"]) if row else 0
 
@@ -54,6 +55,7 @@ def reward_views(tx: Tx, settlement: Row) -> Json:
     """
     shown = [_view(tx, settlement, row) for row in rewards_of(tx, settlement["settlement_id"])]
     about = [each for each in shown if each["currency"] == settlement["currency"]]
+    about.sort(key=lambda each: each["kind"] != "cash")
     return {"reward": about[0] if about else None, "rewards": shown}
 
 

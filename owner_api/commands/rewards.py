@@ -21,6 +21,7 @@ from .reward_views import claim, credit_minor, named, rewards_of
 type NewId = Callable[[str], str]
 
 STATUSES: Final = ("pending", "confirmed", "paid")
+_BOOKS: Final = ("", ledger.CREDIT_BOOK)
 
 
 def _post(
@@ -126,25 +127,29 @@ def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> None:  # noqa: 
 
 def balances(
     tx: Tx, owner_id: str, earned: tuple[datetime, datetime] | None = None
-) -> dict[str, dict[str, int]]:
-    """Return the owner's balances per currency and account, summed from the postings.
+) -> dict[tuple[str, str], dict[str, int]]:
+    """Return the owner's balances per currency and book, by account, summed from the postings.
 
     With ``earned`` only of what was settled in that span.
     """
-    accounts = {ledger.owner_account(owner_id, name): name for name in STATUSES}
-    accounts[ledger.owner_credit(owner_id)] = "credit"
+    names = {ledger.owner_account(owner_id, name): name for name in STATUSES}
+    names[ledger.owner_credit(owner_id)] = "credit"
+    accounts = {
+        f"{account}{book}": (name, book) for account, name in names.items() for book in _BOOKS
+    }
+    places = ", ".join("?" for _ in accounts)
     sql = "SELECT account, currency, SUM(amount_minor) AS total FROM posting{}"
-    sql += " WHERE account IN (?, ?, ?, ?){} GROUP BY account, currency"
+    sql += f" WHERE account IN ({places}){{}} GROUP BY account, currency"
     if earned is None:
         rows = tx.all(sql.format("", ""), *accounts)
     else:
         settled = " JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
         span = " AND created_at >= ? AND created_at < ?"
         rows = tx.all(sql.format(settled, span), *accounts, *earned)
-    found: dict[str, dict[str, int]] = {}
+    found: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
-        sums = found.setdefault(row["currency"], dict.fromkeys(accounts.values(), 0))
-        sums[accounts[row["account"]]] = row["total"]
+        name, book = accounts[row["account"]]
+        found.setdefault((row["currency"], book), {})[name] = row["total"]
     return found
 
 
@@ -164,9 +169,12 @@ def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
     all_time = balances(tx, owner_id)
     return {
         "currency": currency,
-        **_named(all_time.pop(currency, {})),
-        "this_month": _by_status(balances(tx, owner_id, month).get(currency, {})),
-        "others": [{"currency": other, **_named(sums)} for other, sums in all_time.items()],
+        **_named(all_time.pop((currency, ""), {})),
+        "this_month": _by_status(balances(tx, owner_id, month).get((currency, ""), {})),
+        "others": [
+            {"currency": other, "charging_credit": bool(book), **_named(sums)}
+            for (other, book), sums in all_time.items()
+        ],
     }
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
+from owner_api.core.ledger import CREDIT_BOOK, book_of
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
@@ -39,14 +40,20 @@ def statement(tx: Tx, call: Call) -> Reply:
     lines = [_line(row) for row in _booked(tx, owner, first)]
     if call.query.get("format", "json") == "csv":
         return Reply(body=_csv(lines), content_type="text/csv")
-    sums: dict[str, int] = {}
+    # Charging credit that is counted in money is never added to cash.
+    sums: dict[tuple[str, bool], int] = {}
     for line in lines:
-        sums[line["currency"]] = sums.get(line["currency"], 0) + line["amount_minor"]
+        apart = bool(book_of(line["kind"], line["currency"]))
+        key = (line["currency"], apart)
+        sums[key] = sums.get(key, 0) + line["amount_minor"]
     shown = {
         "month": call.params["month"],
         "time_zone": owner["time_zone"],
         "lines": lines,
-        "totals": [{"currency": key, "amount_minor": value} for key, value in sums.items()],
+        "totals": [
+            {"currency": currency, "charging_credit": apart, "amount_minor": total}
+            for (currency, apart), total in sums.items()
+        ],
     }
     return Reply(body=shown)
 
@@ -71,9 +78,10 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
         " JOIN settlement ON settlement.settlement_id = posting.settlement_id"
         " JOIN park ON park.park_id = reward.park_id"
         " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
-        " AND posting.account = reward.park_id || ':payable'"
+        " AND posting.account IN (reward.park_id || ':payable', reward.park_id || ?)"
         " AND posting.at >= ? AND posting.at < ? ORDER BY posting.posting_id",
         owner["owner_id"],
+        f":payable{CREDIT_BOOK}",
         start,
         end,
     )

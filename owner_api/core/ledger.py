@@ -6,6 +6,9 @@ correction takes back the claim and leaves the payment, and the next version cou
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+from .money import money
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,15 @@ class Posting:
 
 class UnbalancedError(ValueError):
     """A transaction whose amounts do not sum to zero in some currency."""
+
+
+# Charging credit that is counted in money is no cash: its accounts are apart.
+CREDIT_BOOK: Final = ":charging_credit"
+
+
+def book_of(kind: str, currency: str) -> str:
+    """Return what the names of a reward's accounts end in; cash and own units have no ending."""
+    return CREDIT_BOOK if kind == "charging_credit" and money(currency) else ""
 
 
 def park_payable(park_id: str) -> str:
@@ -45,8 +57,9 @@ def owner_credit(owner_id: str) -> str:
 class Claim:
     """What one version of a settlement is worth, and how much of it was paid before it was made.
 
-    ``amount_minor`` is the whole worth, ``already_paid_minor`` (0 to that) came with payments of
-    earlier versions; the rest is what its own payment moves.
+    ``book`` ends the names of its accounts. ``amount_minor`` is the whole worth,
+    ``already_paid_minor`` (0 to that) came with payments of earlier versions; the rest is what
+    its own payment moves.
     """
 
     owner_id: str
@@ -54,6 +67,7 @@ class Claim:
     currency: str
     amount_minor: int
     already_paid_minor: int
+    book: str = ""
 
     @property
     def payment_minor(self) -> int:
@@ -98,7 +112,9 @@ class Claim:
 
     def _balanced(self, *lines: tuple[str, int]) -> tuple[Posting, ...]:
         return balanced(
-            Posting(account=account, amount_minor=amount_minor, currency=self.currency)
+            Posting(
+                account=f"{account}{self.book}", amount_minor=amount_minor, currency=self.currency
+            )
             for account, amount_minor in lines
         )
 

@@ -2,10 +2,17 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-# ISO 4217 currencies whose minor unit is not a hundredth.
+# ISO 4217's own exceptions to two digits; XXX, no currency, stands for a unit counted whole.
 _OTHER_MINOR_DIGITS = {
-    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(
+        (
+            *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"),
+            *("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF", "XXX"),
+        ),
+        0,
+    ),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
 }
 # Wide enough that a line's digits before rounding are the exact ones.
 PRECISE = Context(prec=60)

@@ -190,8 +190,8 @@ def typed_id(prefix: str) -> Leaf:
 
 
 def currency() -> Leaf:
-    """Accept an ISO 4217 code or one of our own units such as XPOINT."""
-    return text(3, 8, r"[A-Z][A-Z0-9]{2,7}")
+    """Accept an ISO 4217 code or one of our own units: an X and three to seven more."""
+    return text(3, 8, r"[A-Z]{3}|X[A-Z0-9]{3,7}")
 
 
 def sha256_hex() -> Leaf:

@@ -102,7 +102,7 @@ PREFERENCES_PATCH: Final = {
     Optional("discharge_allowed"): boolean(),
     Optional("allow_automations"): boolean(),
     Optional("rules"): ListOf(RULE, 0, 50),
-    Optional("accepted_reward_kinds"): ListOf(choice(*REWARD_KINDS), 1, 5),
+    Optional("accepted_reward_kinds"): ListOf(choice(*REWARD_KINDS), 1, len(REWARD_KINDS)),
     Optional("in_kind_rates"): ListOf(
         {Required("currency"): currency(), Required("price_per_unit"): price("0")}, 0, 20
     ),

@@ -6,7 +6,7 @@ from probatio import Optional, Required
 
 from .fields import ListOf, Nullable, boolean, choice, currency, integer, price, text, timestamp
 
-REWARD_KINDS: Final = ("cash", "points", "parking", "charging_credit", "other")
+REWARD_KINDS: Final = ("cash", "points", "parking", "voucher", "charging_credit", "other")
 # Promise 4 pays what was delivered whatever ended the deal, so no harsher policy is accepted.
 EARLY_STOP_POLICIES: Final = ("pro_rata",)
 

@@ -386,7 +386,9 @@ TOTALS: Final = {
     "currency": _CURRENCY,
     **_IN_ALL,
     "this_month": required(_SUMS),
-    "others": ListOf(required({"currency": _CURRENCY, **_IN_ALL}), 0, 200),
+    "others": ListOf(
+        required({"currency": _CURRENCY, "charging_credit": boolean(), **_IN_ALL}), 0, 200
+    ),
 }
 REWARDS: Final = required({**TOTALS, "items": ListOf(SETTLEMENT, 0, 200)})
 STATEMENT: Final = required(
@@ -394,7 +396,11 @@ STATEMENT: Final = required(
         "month": text(7, 7),
         "time_zone": text(1, 64),
         "lines": ListOf(AnyJson(), 0, 10_000),
-        "totals": ListOf(required({"currency": _CURRENCY, "amount_minor": _MINOR}), 0, 200),
+        "totals": ListOf(
+            required({"currency": _CURRENCY, "charging_credit": boolean(), "amount_minor": _MINOR}),
+            0,
+            200,
+        ),
     }
 )
 SNAPSHOT: Final = required(

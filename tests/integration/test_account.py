@@ -292,7 +292,13 @@ def test_an_answer_with_more_than_we_know_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("minor", "currency", "shown"),
-    [(1234, "CNY", 12.34), (1234, "JPY", 1234), (1234, "KWD", 1.234), (5, "XPOINT", 5)],
+    [
+        (1234, "CNY", 12.34),
+        (1234, "JPY", 1234),
+        (1234, "KWD", 1.234),
+        (5, "XPOINT", 5),
+        (250, "XCD", 2.5),
+    ],
 )
 def test_minor_units_are_shown_as_people_count_them(
     minor: int, currency: str, shown: float

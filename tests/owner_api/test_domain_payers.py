@@ -185,3 +185,64 @@ async def test_every_part_must_be_one_that_the_owner_takes(world: World) -> None
         total = sum(Decimal(p["price_per_kwh"]) for p in parts if p["currency"] == "CNY")
         deal = await presented(world, reward=together(*parts, price=str(total)))
         assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", reason)
+
+
+KINDS = ("cash", "points", "parking", "voucher", "charging_credit", "other")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_only_cash_and_charging_credit_are_counted_in_money(world: World, kind: str) -> None:
+    """Points in CNY would be shown as CNY; in kind is counted in units of our own."""
+    deal = await presented(world, preferences={"accepted_reward_kinds": list(KINDS)})
+    in_money, in_units = kind in {"cash", "charging_credit"}, kind != "cash"
+    for currency, holds in (("CNY", in_money), ("XAF", in_money), ("XUNIT", in_units)):
+        reward = {"kind": kind, "currency": currency, "price_per_kwh": "1"}
+        whole = {"kind": "cash", "currency": "CNY", "price_per_kwh": "0.9"}
+        if (kind, currency) != ("cash", "CNY"):
+            whole |= {"parts": [PARK, {"payer": "Other", **reward}]}
+        for terms, pointer in ((reward, ""), (whole, "/parts/1")):
+            body = {
+                "session_id": deal.session_id,
+                "purpose": "peak_price",
+                "respond_by": world.at(1200),
+                "terms": world.terms(reward=terms),
+            }
+            answer = await deal.park.call("POST", "/v1/park/offers", body)
+            if holds:
+                assert answer.status in {201, 429}, (currency, answer.body)
+            else:
+                assert code(answer) == (422, "invalid_body")
+                assert answer.body["errors"][0]["pointer"] == f"/terms/reward{pointer}/currency"
+
+
+async def test_charging_credit_in_money_is_never_added_to_cash(world: World) -> None:
+    credit = {"payer": "Charge Net", "kind": "charging_credit", "currency": "CNY"}
+    takes = {"accepted_reward_kinds": ["cash", "charging_credit"]}
+    reward = together(PARK, credit | {"price_per_kwh": "0.5"}, price="0.9")
+    deal = await active(world, min_energy_wh=0, preferences=takes, reward=reward)
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(20)
+    world.exported_wh += 2000
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    found = await settled(deal)
+    assert owed(found) == [
+        ("East Gate Park", "CNY", 180, "pending"),
+        ("Charge Net", "CNY", 100, "pending"),
+    ]
+    assert (found["net_minor"], found["breakdown"]["gross_minor"]) == (180, 180)
+    await world.move(3601)
+    path = f"/v1/park/settlements/{found['settlement_id']}"
+    await deal.park.post(f"{path}/payment", {"reference": "TOP-UP-1", "part": 1})
+    shown = await deal.owner.get("/v1/rewards")
+    assert (shown["confirmed_minor"], shown["paid_minor"]) == (180, 0)
+    assert shown["this_month"] == {"pending_minor": 0, "confirmed_minor": 180, "paid_minor": 0}
+    (other,) = shown["others"]
+    assert (other["currency"], other["charging_credit"], other["paid_minor"]) == ("CNY", True, 100)
+    month = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
+    sums = {(t["currency"], t["charging_credit"]): t["amount_minor"] for t in month["totals"]}
+    assert sums == {("CNY", False): 180, ("CNY", True): 100}
+    second = await deal.park.post(f"{path}/correction", {"delivered_wh": 1000, "reason": "less"})
+    assert [part["overpaid_minor"] for part in second["rewards"]] == [0, 50]
+    (other,) = (await deal.owner.get("/v1/rewards"))["others"]
+    assert (other["paid_minor"], other["overpaid_minor"]) == (100, 50)

@@ -494,7 +494,7 @@ async def test_a_month_is_read_as_json_and_csv_with_the_same_lines(world: World)
     month = world.at(0)[:7]
     shown = await deal.owner.get(f"/v1/statements/{month}")
     assert [line["settlement_id"] for line in shown["lines"]] == [found["settlement_id"]]
-    assert shown["totals"] == [{"currency": "CNY", "amount_minor": 120}]
+    assert shown["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": 120}]
     answer = await deal.owner.call("GET", f"/v1/statements/{month}?format=csv")
     assert answer.headers["Content-Type"].startswith("text/csv")
     lines = list(csv.DictReader(io.StringIO(answer.raw.decode())))
@@ -511,7 +511,7 @@ async def test_promise_6_a_correction_stands_in_the_statement_as_a_line_of_its_o
     )
     shown = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
     assert [line["amount_minor"] for line in shown["lines"]] == [120, -120, 180]
-    assert shown["totals"] == [{"currency": "CNY", "amount_minor": 180}]
+    assert shown["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": 180}]
 
 
 async def test_promise_6_a_past_statement_does_not_change_when_a_later_month_corrects_it(
@@ -526,7 +526,7 @@ async def test_promise_6_a_past_statement_does_not_change_when_a_later_month_cor
     )
     assert (await deal.owner.get(f"/v1/statements/{month}"))["totals"] == before["totals"]
     later = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
-    assert later["totals"] == [{"currency": "CNY", "amount_minor": -60}]
+    assert later["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": -60}]
 
 
 async def test_a_name_that_a_spreadsheet_would_run_is_quoted_in_the_csv(world: World) -> None:
@@ -607,6 +607,7 @@ async def test_points_are_a_reward_beside_money(world: World) -> None:
     assert shown["others"] == [
         {
             "currency": "XPOINT",
+            "charging_credit": False,
             "pending_minor": 20,
             "confirmed_minor": 0,
             "paid_minor": 0,

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import assume, given, strategies as st
 import pytest
 
-from owner_api.core.money import minor_digits
+from owner_api.core.money import minor_digits, money, own_unit
 from owner_api.core.settlement import Delivery, measure, price, round_half_even
 from owner_api.planning.money import minor_digits as quoted_digits
 
@@ -118,10 +118,30 @@ def test_a_tie_goes_to_the_even_neighbour(doubled: int) -> None:
         assert rounded % 2 == 0
 
 
-@pytest.mark.parametrize("currency", ["CNY", "EUR", "JPY", "KWD", "BHD", "UGX", "XAF", "TWD"])
+@pytest.mark.parametrize(
+    "currency", ["CNY", "EUR", "JPY", "KWD", "BHD", "UGX", "XAF", "TWD", "XCD", "RWF", "CLF", "XXX"]
+)
 def test_promise_9_quote_and_settlement_count_the_same_minor_units(currency: str) -> None:
     assert minor_digits(currency) == quoted_digits(currency)
 
 
-def test_minor_digits_follow_iso_4217_and_own_units_have_none() -> None:
-    assert [minor_digits(c) for c in ("CNY", "EUR", "JPY", "KWD", "XPOINT")] == [2, 2, 0, 3, 0]
+NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+THREE = "BHD IQD JOD KWD LYD OMR TND"
+
+
+@pytest.mark.parametrize(
+    ("currencies", "digits"),
+    [
+        ("CNY EUR TWD USD XCD XCG", 2),
+        (NONE, 0),
+        (THREE, 3),
+        ("CLF UYW", 4),
+        ("XPOINT XHOUR XKWH XAFX", 0),
+    ],
+)
+def test_minor_digits_follow_iso_4217_and_own_units_are_whole(currencies: str, digits: int) -> None:
+    """An X begins a unit of our own only when more than ISO 4217's three letters follow."""
+    for currency in currencies.split():
+        assert minor_digits(currency) == digits, currency
+        assert own_unit(currency) is (len(currency) > 3)
+        assert money(currency) is (len(currency) == 3)
