@@ -43,7 +43,7 @@ def decide(tx: Tx, call: Call) -> Reply:
         and repeated.revision == body["revision"]
         and repeated.terms_sha256 == body["terms_sha256"]
     ):
-        return Reply(body=offer_view(tx, offer), status=201)
+        return Reply(body=_with_receipt(tx, offer_view(tx, offer)), status=201)
     to = {
         "accept": OfferState.ACCEPTED,
         "decline": OfferState.DECLINED,
@@ -57,13 +57,20 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
-        return Reply(body=_accept(tx, call, offer, vehicle), status=201)
+        accepted = _accept(tx, call, offer, vehicle)
+        return Reply(body=_with_receipt(tx, accepted), status=201)
     if to is OfferState.COUNTERED:
         changed = _counter(tx, call, offer, vehicle)
     else:
         changed = decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
     _, shown = announce.offer(tx, changed, call.now)
-    return Reply(body=shown, status=201)
+    return Reply(body=_with_receipt(tx, shown), status=201)
+
+
+def _with_receipt(tx: Tx, shown: Json | None) -> Json:
+    """Return the owner's view of an answered offer with the name of the answer's receipt."""
+    assert shown is not None
+    return shown | {"receipt_id": decisions.receipt_of(tx, shown["decision"]["decision_id"])}
 
 
 def _check_method(method: str, vehicle: VehicleRecord) -> None:

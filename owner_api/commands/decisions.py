@@ -6,6 +6,7 @@ from decimal import Decimal
 from owner_api.calls import Call
 from owner_api.core.machine import OfferState
 from owner_api.core.model import CounterTerms, Decision, Rule
+from owner_api.core.receipt import receipt_id
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
@@ -83,7 +84,8 @@ def record(
         decided_at=call.now,
         body=(text := dump_known(made)),
     )
-    journal.decision(tx, made, offer, vehicle)
+    # The answer names the receipt, and asking the table for it would end the batch's waiting.
+    tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle)
     return offer.changed(
         tx,
         state=states[kind].value,
@@ -92,3 +94,12 @@ def record(
         updated_at=call.now,
         **(more or {}),
     )
+
+
+def receipt_of(tx: Tx, decision_id: str) -> str:
+    """Return the name of a decision's receipt for its owner."""
+    if (position := tx.known.get(decision_id)) is not None:
+        return receipt_id(position)
+    row = tx.one("SELECT receipt_id FROM receipt WHERE subject_id = ?", decision_id)
+    assert row is not None
+    return str(row["receipt_id"])

@@ -157,9 +157,10 @@ def _next_position(tx: Tx) -> int:
     return position
 
 
-def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord) -> int:
     """Log what the owner said, to which exact terms, within which limits, and how to take it back.
 
+    Returns the entry's position.
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
     judged = offer.evaluation or {}
@@ -174,7 +175,7 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
         "judged": {name: judged.get(name) for name in _JUDGED},
         "how_to_withdraw": HOW_TO_STOP,
     }
-    append(
+    return append(
         tx,
         "decision",
         made.decided_at,
@@ -212,10 +213,10 @@ def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None
     append(tx, kind, now, shown, party_id=deal.park_id, subject_id=about)
 
 
-def stop(tx: Tx, owner_id: str, stop_id: str, commitment_ids: Iterable[str], now: datetime) -> None:
-    """Log that the owner said stop, also when there was nothing to stop."""
+def stop(tx: Tx, owner_id: str, stop_id: str, commitment_ids: Iterable[str], now: datetime) -> int:
+    """Log that the owner said stop, also when nothing was running; return the entry's position."""
     body = {"stop_id": stop_id, "requested_at": now, "commitment_ids": list(commitment_ids)}
-    append(tx, "stop", now, body, party_id=owner_id, subject_id=stop_id)
+    return append(tx, "stop", now, body, party_id=owner_id, subject_id=stop_id)
 
 
 def agreement(tx: Tx, agreement_id: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.core.machine import CommitmentState
+from owner_api.core.receipt import receipt_id
 from owner_api.store.tx import Tx
 
 from . import deals, journal
@@ -27,10 +28,16 @@ def stop(tx: Tx, call: Call) -> Reply:
     stop_id = call.new_id("stp")
     for deal in found:
         deals.finish(tx, deal, CommitmentState.REVOKED, "owner", call.now)
-    journal.stop(tx, owner_id, stop_id, [deal.commitment_id for deal in found], call.now)
+    said = [deal.commitment_id for deal in found]
+    position = journal.stop(tx, owner_id, stop_id, said, call.now)
     shown = [
         commitment_view(tx, CommitmentRecord.find(tx, deal.commitment_id), call.now)
         for deal in found
     ]
-    body = {"stop_id": stop_id, "requested_at": instant_text(call.now), "commitments": shown}
+    body = {
+        "stop_id": stop_id,
+        "receipt_id": receipt_id(position),
+        "requested_at": instant_text(call.now),
+        "commitments": shown,
+    }
     return Reply(body=body, status=201)

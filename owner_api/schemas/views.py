@@ -373,9 +373,11 @@ COMMITMENT: Final = required(
         "decision": Nullable(DECISION),
     }
 )
+DECIDED: Final = {**OFFER, **required({"receipt_id": typed_id("rcp")})}
 STOP: Final = required(
     {
         "stop_id": typed_id("stp"),
+        "receipt_id": typed_id("rcp"),
         "requested_at": _AT,
         "commitments": ListOf(COMMITMENT, 0, 200),
     }

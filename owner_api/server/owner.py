@@ -343,7 +343,7 @@ _DEALS: Final = (
         kind="command",
         summary="Accept, decline or counter one revision of one offer",
         request=messages.DECISION,
-        answer=views.OFFER,
+        answer=views.DECIDED,
         status=201,
         problems=(
             ProblemCode.STALE_TERMS,

@@ -269,3 +269,17 @@ async def test_promise_9_every_figure_of_a_settlement_follows_from_its_receipt_a
     lines = ask(request)["breakdown"]
     for name in ("refill_minor", "losses_minor", "wear_minor"):
         assert content["breakdown"][name] == lines[name]
+
+
+async def test_the_answer_to_a_decision_and_to_a_stop_names_its_receipt(world: World) -> None:
+    """Also when the deal's own entries follow the decision's in the same breath."""
+    deal = await presented(world)
+    accepted = await world.decide(deal.owner, deal.offer)
+    said = await deal.owner.get(f"/v1/receipts/{accepted.body['receipt_id']}")
+    assert said["kind"] == "decision"
+    assert said["subject_id"] == accepted.body["decision"]["decision_id"]
+    again = await world.decide(deal.owner, deal.offer)
+    assert again.body["receipt_id"] == accepted.body["receipt_id"]
+    stopped = await deal.owner.post("/v1/stops", {"vehicle_id": deal.vehicle_id})
+    heard = await deal.owner.get(f"/v1/receipts/{stopped['receipt_id']}")
+    assert (heard["kind"], heard["subject_id"]) == ("stop", stopped["stop_id"])
