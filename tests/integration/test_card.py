@@ -14,10 +14,12 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.v2g_owner.card import FOLDER, MODULE
+from custom_components.v2g_owner.card import MODULE
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.money import minor_digits
 
+ROOT: Final = Path(__file__).parents[2]
+FOLDER: Final = ROOT / "custom_components" / DOMAIN / "frontend"
 WORDS: Final = sorted((FOLDER / "words").glob("*.js"))
 MODULES: Final = sorted(FOLDER.rglob("*.js"))
 _IMPORT: Final = re.compile(r'^import .* from "(\./[^"]+)";$', re.MULTILINE)

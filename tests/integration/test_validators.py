@@ -13,6 +13,8 @@ import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 
+from . import syntax
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "custom_components" / DOMAIN
 PAGE = (ROOT / "docs/quality.md").read_text()
@@ -91,9 +93,8 @@ def test_the_only_discovery_is_zeroconf_and_a_flow_takes_it() -> None:
     assert not DISCOVERIES & set(MANIFEST)
     assert MANIFEST["config_flow"] is True
     assert all(service == service.lower() for service in MANIFEST["zeroconf"])
-    flow = (FOLDER / "config_flow.py").read_text()
-    assert "async_step_zeroconf" in flow
-    assert "async_set_unique_id" in flow
+    step = syntax.function(syntax.trees(FOLDER)["config_flow"], "async_step_zeroconf")
+    assert "async_set_unique_id" in syntax.called(step)
 
 
 def test_set_up_without_yaml_is_declared() -> None:
