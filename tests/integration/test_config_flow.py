@@ -14,6 +14,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import pytest
 
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from custom_components.v2g_owner.const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
@@ -226,6 +227,18 @@ async def test_an_account_is_connected_once_and_the_second_pairing_is_given_back
     assert done["reason"] == "already_configured"
     after = await world.phone.get("/v1/devices")
     assert _in_use(after) == _in_use(before)
+
+
+async def test_a_second_pairing_that_cannot_be_given_back_ends_as_the_form_says_all_the_same(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server went away between the two calls: nothing of that is the owner's to mend."""
+    flow = await begin(hass)
+    away = OwnerApiConnectionError("no route")
+    with patch("custom_components.v2g_owner.pairing_flow.OwnerApi.delete", side_effect=away):
+        done = await send(hass, flow, world.url, await world.pairing_code())
+    assert done["reason"] == "already_configured"
+    assert "Could not give the device back" in caplog.text
 
 
 def _in_use(devices: Any) -> set[str]:

@@ -5,8 +5,9 @@ from typing import Any
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
 import pytest
-from pytest_homeassistant_custom_component.common import MockUser
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from .conftest import Home
 from .owner_world import OwnerWorld
@@ -98,6 +99,60 @@ async def test_a_person_of_the_car_may_accept_and_an_administrator_may_be_left_o
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     accepted = await answer(home, "accept_offer", mei)
     assert accepted["answer"]["decision"]["actor"] == {"user": mei}
+
+
+def phone(hass: HomeAssistant, name: str, **of: Any) -> str:
+    """Add a phone with the app, of somebody or of nobody known; returns the device's id."""
+    entry = MockConfigEntry(domain="mobile_app", title=name, data=of)
+    entry.add_to_hass(hass)
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("mobile_app", name)}, name=name
+    )
+    return device.id
+
+
+async def asked(home: Home) -> list[str]:
+    """Return the phones that are asked about the open offer."""
+    (listed,) = (await home.act("list_offers"))["offers"]
+    return list(listed["asked_phones"])
+
+
+async def test_the_phones_asked_are_those_of_whose_yes_counts_until_the_owner_chooses_others(
+    home: Home, world: OwnerWorld, offer: Any, hass_admin_user: Any
+) -> None:
+    """A guest's phone is not asked, nor that of somebody who left; one of nobody known is."""
+    hass = home.hass
+    mei, guest, left = (person(hass, name) for name in ("mei", "guest", "left"))
+    former = await hass.auth.async_get_user(left)
+    assert former is not None
+    former.is_active = False
+    hers = phone(hass, "mei", user_id=mei)
+    phone(hass, "guest", user_id=guest)
+    phone(hass, "left", user_id=left)
+    tablet = phone(hass, "tablet")
+    admins = phone(hass, "admin", user_id=hass_admin_user.id)
+    assert sorted(await asked(home)) == sorted([tablet, admins])
+    await choose(home, drivers=["person.mei", "person.gone"], admins_answer=False)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    assert sorted(await asked(home)) == sorted([tablet, hers])
+    await choose(home, drivers=["person.mei"], admins_answer=True, asked_phones=[admins])
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    assert await asked(home) == [admins]
+
+
+async def test_about_a_car_that_is_not_linked_here_only_administrators_answer(
+    home: Home, world: OwnerWorld, offer: Any, hass_admin_user: Any
+) -> None:
+    """Nothing was chosen for it, so what holds is what holds without a choice."""
+    hass = home.hass
+    (subentry_id,) = home.entry.subentries
+    hass.config_entries.async_remove_subentry(home.entry, subentry_id)
+    await hass.async_block_till_done()
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    with pytest.raises(ServiceValidationError, match="people can accept"):
+        await answer(home, "accept_offer", person(hass, "guest"))
+    accepted = await answer(home, "accept_offer", hass_admin_user.id)
+    assert accepted["offer_id"] == offer["offer_id"]
 
 
 async def test_quiet_hours_are_a_switch_and_two_times_and_reach_the_api(
