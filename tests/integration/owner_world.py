@@ -232,14 +232,14 @@ class OwnerWorld:
         }
         return await self.park.post("/v1/park/offers", body)
 
-    async def award(self, commitment_id: str, order: str = "PO-1") -> None:
+    async def award(self, commitment_id: str) -> None:
         """Award everything that was consented to."""
         deal = await self.park.get(f"/v1/park/commitments/{commitment_id}")
         offer = await self.park.get(f"/v1/park/offers/{deal['offer_id']}")
         await self.park.post(
             f"/v1/park/commitments/{commitment_id}/award",
             {
-                "order_reference": order,
+                "order_reference": f"PO-{commitment_id}",
                 "terms_sha256": offer["terms_sha256"],
                 "committed_energy_wh": deal["committed_energy_wh"],
             },

@@ -118,7 +118,7 @@ async def test_two_cars_that_deal_at_once_are_both_told_and_neither_history_grow
         await home.reaches("sensor", world.owner_id, "open_offers", "1")
         answer = await home.act("accept_offer", context=Context(user_id="somebody"))
         agreed[car] = answer["answer"]["commitment_id"]
-        await world.award(agreed[car], f"PO-{evse_id}")
+        await world.award(agreed[car])
         await until(lambda: home.state("sensor", world.owner_id, "open_offers").state == "0")
         assert offer["offer_id"] == answer["offer_id"]
 

@@ -13,7 +13,9 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.v2g_owner import settled_ledger
+from custom_components.v2g_owner.api_errors import OwnerApiError
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
+from custom_components.v2g_owner.settled_statistics import SettledStatistics
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
@@ -139,6 +141,36 @@ async def test_a_restart_writes_nothing_twice_and_catches_up_with_what_it_missed
                 break
         await hass.config_entries.async_unload(home.entry.entry_id)
     assert [(value, total) for _, value, total in shown] == [(0.5, 0.5)]
+
+
+async def test_what_could_not_be_read_is_read_at_the_next_start_page_by_page_the_final_alone(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years of deals are more than one answer, and the newest of them are still provisional."""
+    monkeypatch.setattr("custom_components.v2g_owner.settled_statistics._PAGE", 1)
+    hass, energy_id = home.hass, f"v2g_owner:energy_{vehicle_id}"
+    first = await deliver(home, world, session_id)
+    second = await deliver(home, world, session_id)
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    await hass.config_entries.async_unload(home.entry.entry_id)
+    await both_confirm(world, first["settlement"]["settlement_id"])
+    await hass.config_entries.async_setup(home.entry.entry_id)
+    coordinator = home.entry.runtime_data.coordinator
+    for _ in range(100):
+        if shown := await kept(hass, energy_id):
+            break
+    assert [(value, total) for _, value, total in shown] == [(0.5, 0.5)]
+
+    statistics = SettledStatistics(hass, coordinator)
+    await world.stop_server()
+    statistics.async_start()()
+    await hass.async_block_till_done(wait_background_tasks=False)
+    with pytest.raises(OwnerApiError):
+        await statistics.async_take()
+    await world.start_server()
+    await both_confirm(world, second["settlement"]["settlement_id"])
+    await statistics.async_take()
+    assert (await kept(hass, energy_id))[-1][2] == 1.0
 
 
 DEALS = st.builds(
