@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .conftest import Home, paired_entry, until, vehicle_subentry
+from .conftest import PLUG, Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.
@@ -162,6 +162,7 @@ async def registered_home(hass: HomeAssistant, world: OwnerWorld, vehicle_id: st
         "sensor", "some_car", "battery", suggested_object_id="registered_battery"
     )
     hass.states.async_set(entity.entity_id, "64")
+    hass.states.async_set(PLUG, "on", {"device_class": "plug"})
     subentry = vehicle_subentry(vehicle_id, soc_entity=entity.entity_id)
     entry = await paired_entry(hass, world, [subentry])
     assert await hass.config_entries.async_setup(entry.entry_id)
