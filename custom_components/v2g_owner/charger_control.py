@@ -192,6 +192,18 @@ class ChargerControl:
         )
 
 
+def untested(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a charger's mapping without the dates of its guided test: it has to be made again.
+
+    The test holds a command against the meter, so it says nothing about another meter or sign.
+    """
+    if not (control := data.get(CONF_CONTROL)):
+        return dict(data)
+    dates = {CONF_CHARGE_TESTED, CONF_DISCHARGE_TESTED}
+    kept = {key: value for key, value in control.items() if key not in dates}
+    return {**data, CONF_CONTROL: kept}
+
+
 def _number(entity_id: str, value: float) -> Call:
     """Return the call that sets a number."""
     domain = entity_id.partition(".")[0]

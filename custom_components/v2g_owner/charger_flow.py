@@ -11,6 +11,7 @@ from .charger_control import (
     CONF_SHAPE,
     CONF_STOP_ACTIONS,
     Shape,
+    untested,
 )
 from .charger_test_flow import ChargerTestFlow, Form
 from .const import (
@@ -45,14 +46,14 @@ class ChargerSubentryFlow(ChargerTestFlow):
         if user_input is None:
             return await super().async_step_remap()
         subentry = self._get_reconfigure_subentry()
-        control = dict(subentry.data.get(CONF_CONTROL, {}))
+        control = subentry.data.get(CONF_CONTROL)
+        kept = {CONF_CONTROL: control} if control else {}
+        data = {self.id_key: self._device_id, **kept, **user_input}
         if any(
             subentry.data.get(key) != user_input.get(key)
             for key in (CONF_POWER_ENTITY, CONF_POWER_SIGN)
         ):
-            control = {key: value for key, value in control.items() if not key.endswith("_at")}
-        kept = {CONF_CONTROL: control} if control else {}
-        data = {self.id_key: self._device_id, **kept, **user_input}
+            data = untested(data)
         return self.async_update_and_abort(self._get_entry(), subentry, data=data)
 
     async def async_step_control(

@@ -16,6 +16,7 @@ import probatio
 from .account_issues import AccountCheck
 from .api import Json
 from .api_errors import OwnerApiError
+from .charger_control import untested
 from .const import (
     CONF_POWER_SIGN,
     DOMAIN,
@@ -143,7 +144,7 @@ class TurnSignFlow(AccountRepairFlow):
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
-        """Turn the sign, which loads the account anew."""
+        """Turn the sign, which loads the account anew and makes a charger's test void."""
         if (subentry := entry.subentries.get(str(self._about["subentry_id"]))) is not None:
             now = subentry.data.get(CONF_POWER_SIGN)
             turned = (
@@ -152,7 +153,7 @@ class TurnSignFlow(AccountRepairFlow):
                 else POWER_SIGN_DISCHARGING_POSITIVE
             )
             self.hass.config_entries.async_update_subentry(
-                entry, subentry, data={**subentry.data, CONF_POWER_SIGN: turned}
+                entry, subentry, data=untested({**subentry.data, CONF_POWER_SIGN: turned})
             )
         return self.async_create_entry(data={})
 

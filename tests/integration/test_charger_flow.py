@@ -11,6 +11,8 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.v2g_owner.repairs import async_create_fix_flow
+
 from .charger_world import OWN_ACTIONS, Wallbox, subentry
 from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
@@ -373,6 +375,27 @@ async def test_after_another_meter_was_chosen_the_charger_is_not_driven_before_a
     await garage.finish(await garage.send(flow, **READY))
     await garage.home.hass.async_block_till_done()
     assert garage.controlled_by == "plan"
+
+
+async def test_a_repair_that_turns_the_sign_makes_the_test_void_as_the_form_does(
+    hass: HomeAssistant, garage: Garage
+) -> None:
+    """Where the meters were swapped, the sign was right: only a test can tell."""
+    await garage.pass_the_test()
+    (linked,) = garage.entry.get_subentries_of_type("charger")
+    about = {
+        "entry_id": garage.entry.entry_id,
+        "subentry_id": linked.subentry_id,
+        "fix": "turn_sign",
+    }
+    repair: Any = await async_create_fix_flow(hass, "power_sign_wrong", about)
+    repair.hass = hass
+    await repair.async_step_confirm({})
+    await hass.async_block_till_done()
+    assert garage.data["power_sign"] == "discharging_positive"
+    assert garage.data["control"]["setpoint_entity"] == "number.wallbox_setting"
+    assert not [key for key in garage.data["control"] if key.endswith("_tested_at")]
+    await until(lambda: garage.controlled_by == "nobody")
 
 
 async def test_choosing_other_counters_leaves_the_test_as_passed(garage: Garage) -> None:
