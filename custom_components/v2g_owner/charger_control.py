@@ -155,10 +155,15 @@ class ChargerControl:
         return True
 
     def native(self, power_w: int, limits: Range) -> float:
-        """Return the number to set for a signed power: rounded toward zero, within the range."""
+        """Return the number to set for a signed power: rounded toward zero, within the range.
+
+        A range that leaves out zero turns no stop, and no discharge, into charging.
+        """
         signed = -power_w if self.inverted else power_w
         steps = math.trunc(signed / self.watts_per_unit / limits.step + math.copysign(1e-9, signed))
-        return min(limits.high, max(limits.low, round(steps * limits.step, 6)))
+        value = round(steps * limits.step, 6)
+        fitted = min(limits.high, max(limits.low, value))
+        return fitted if fitted * value > 0 else 0.0
 
     def calls(self, power_w: int, limits: Range) -> tuple[Call, ...]:
         """Return the calls that set a power (W, + into the car), in the order to make them."""

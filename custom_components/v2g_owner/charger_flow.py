@@ -8,8 +8,10 @@ from .charger_control import (
     CONF_CONTROL,
     CONF_MODE_ENTITY,
     CONF_SET_ACTIONS,
+    CONF_SETPOINT_ENTITY,
     CONF_SHAPE,
     CONF_STOP_ACTIONS,
+    Range,
     Shape,
     untested,
 )
@@ -71,8 +73,18 @@ class ChargerSubentryFlow(ChargerTestFlow):
         )
 
     async def async_step_signed_number(self, user_input: Form | None = None) -> SubentryFlowResult:
-        """Ask for the number that is positive into the car and negative out of it."""
-        return await self._async_shape(Shape.SIGNED_NUMBER, SIGNED_NUMBER_FORM, user_input)
+        """Ask for the number that is positive into the car and negative out of it.
+
+        One that cannot be zero could not stop anything.
+        """
+        state = self.hass.states.get((user_input or {}).get(CONF_SETPOINT_ENTITY, ""))
+        if state is None or Range.of(state.attributes).low <= 0:
+            return await self._async_shape(Shape.SIGNED_NUMBER, SIGNED_NUMBER_FORM, user_input)
+        return self.async_show_form(
+            step_id=Shape.SIGNED_NUMBER.value,
+            data_schema=self.add_suggested_values_to_schema(SIGNED_NUMBER_FORM, user_input),
+            errors={CONF_SETPOINT_ENTITY: "never_zero"},
+        )
 
     async def async_step_number_and_mode(
         self, user_input: Form | None = None

@@ -286,6 +286,22 @@ async def test_the_test_does_not_begin_where_it_would_be_unsafe(
     assert garage.box.commands == []
 
 
+@pytest.mark.parametrize("garage", [{"shape": "ocpp"}], indirect=True)
+async def test_a_number_that_cannot_be_zero_is_refused_where_it_alone_would_have_to_stop(
+    garage: Garage,
+) -> None:
+    """Beside a switch it is fine: there the switch stops."""
+    assert garage.box.number is not None
+    garage.box.number._attr_native_min_value = 6
+    garage.box.number.show(6)
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    assert flow["step_id"] == "signed_number"
+    assert flow["errors"] == {"setpoint_entity": "never_zero"}
+    switched = {**AMOUNT, "mode_entity": "switch.wallbox_charge_control"}
+    flow = await garage.send(await garage.control("number_and_mode"), **switched)
+    assert flow["step_id"] == "test"
+
+
 async def stop_discharging(garage: Garage) -> None:
     """Press the account's button."""
     owner_id = garage.entry.unique_id or ""

@@ -329,6 +329,20 @@ def test_what_is_set_is_never_more_than_what_was_asked(
     assert watts * power >= 0
 
 
+@pytest.mark.parametrize(
+    ("power", "number"), [(-3_000, 0), (0, 0), (100, 0), (1_000, 6), (3_000, 13)]
+)
+def test_promise_4_a_range_without_zero_turns_no_stop_and_no_discharge_into_charging(
+    power: int, number: float
+) -> None:
+    """Promise 4: zero is written as zero; that it is refused there is seen and told."""
+    control = ChargerControl(
+        shape=Shape.SIGNED_NUMBER, setpoint_entity="number.x", unit=Unit.AMPERE
+    )
+    (call,) = control.calls(power, Range(low=6, high=32))
+    assert call.value == number
+
+
 @pytest.mark.parametrize("power", [-3_000, 0, 3_000])
 def test_actions_of_the_owners_choice_are_given_the_power(power: int) -> None:
     control = ChargerControl(shape=Shape.ACTIONS)
