@@ -10,6 +10,9 @@ from typing import Any
 from homeassistant.util.yaml import parse_yaml
 import pytest
 
+from custom_components.v2g_owner.control_model import Reason
+from custom_components.v2g_owner.control_watch import ECHO
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/home-assistant.md").read_text()
 HOME_PAGE = (ROOT / "docs/home-chargers.md").read_text()
@@ -62,6 +65,19 @@ def test_every_attribute_told_of_an_entity_is_one_by_its_key() -> None:
         assert told <= constants, name
         if kind == "sensor" and name in worded:
             assert told == worded[name], name
+
+
+def test_every_reason_of_a_home_charger_is_told_with_what_to_do() -> None:
+    """By the words the entity shows, each in a row of its own."""
+    _, _, rest = HOME_PAGE.partition("\n## What its *Reason* says\n")
+    told = [row[0] for row in rows(rest.partition("\n## ")[0])][1:]
+    shown = TEXTS["entity"]["sensor"]["control_reason"]["state"]
+    assert [shown[reason] for reason in Reason] == told
+
+
+def test_how_long_a_change_in_the_makers_app_is_overwritten_is_told() -> None:
+    """A limit that owners meet, in the figure that the code has."""
+    assert f"within {ECHO.seconds} seconds" in HOME_PAGE.partition("\n## Limits\n")[2]
 
 
 def test_every_event_type_is_named() -> None:
