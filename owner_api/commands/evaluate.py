@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, Terms
-from owner_api.planning.request import QuoteRequest
+from owner_api.planning.request import Offer, QuoteRequest
 from owner_api.planning.request_writer import request_to_json
 from owner_api.store.tx import Tx
 
@@ -114,7 +114,7 @@ def judge(
     reason = answer["reason"]
     if enough and energy != answer["quoted_energy_wh"]:
         # The figures an owner says yes to are those of the energy that is released.
-        smaller = replace(request, offer=replace(request.offer, requested_energy_wh=energy))
+        smaller = replace(request, offer=_for_part(request.offer, energy))
         released = planner.judgement(smaller)
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = reason or blocked("energy", wanted, available, "Wh")
@@ -133,6 +133,20 @@ def judge(
         available_wh=available,
         energy_wh=energy if enough else 0,
         padded_from=prices.padded_from,
+    )
+
+
+def _for_part(offer: Offer, energy_wh: int) -> Offer:
+    """Return an offer of less energy with the fixed rewards that are paid for so much."""
+
+    def paid(fixed_minor: int) -> int:
+        return fixed_minor * energy_wh // offer.requested_energy_wh
+
+    return replace(
+        offer,
+        requested_energy_wh=energy_wh,
+        fixed_minor=paid(offer.fixed_minor),
+        parts=tuple(replace(part, fixed_minor=paid(part.fixed_minor)) for part in offer.parts),
     )
 
 

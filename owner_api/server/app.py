@@ -57,13 +57,14 @@ def create_app(
     ]
     operations.append(contract_endpoint(operations))
     _refuse_doubles(operations)
+    deadline = Deadline(config.answer_timeout_s)
     endpoints = Endpoints(
         store=store,
         clock=clock,
         config=config,
         admission=Admission(store=store, clock=clock, config=config, authenticate=authenticate),
         in_flight=InFlight(),
-        deadline=Deadline(config.answer_timeout_s),
+        deadline=deadline,
         gate=gate,
     )
     # Fixed paths first: aiohttp takes the first match, and {id} matches any word.
@@ -73,7 +74,11 @@ def create_app(
     async def close_streams(_app: web.Application) -> None:
         streams.close()
 
+    async def close_deadline(_app: web.Application) -> None:
+        deadline.close()
+
     app.on_shutdown.append(close_streams)
+    app.on_cleanup.append(close_deadline)
     return app
 
 

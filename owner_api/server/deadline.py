@@ -48,6 +48,12 @@ class Deadline:
         if task.uncancel() <= wait.cancelled and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
+    def close(self) -> None:
+        """Leave no timer behind, once nobody will wait any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel who is late and come back for the next; no timer runs while nobody waits."""
         self._timer = None

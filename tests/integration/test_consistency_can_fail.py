@@ -395,6 +395,12 @@ OWNER_DOCS: Breaks = {
     "test_what_the_page_on_home_chargers_names_is_what_owners_see": [
         text("/docs/home-chargers.md", r"\*([A-Z][a-z]+ [a-z ]+)\*", r"*\1 by moonlight*")
     ],
+    "test_every_reason_of_a_home_charger_is_told_with_what_to_do": [
+        text("/docs/home-chargers.md", r"## What its \*Reason\* says", "## Reasons")
+    ],
+    "test_how_long_a_change_in_the_makers_app_is_overwritten_is_told": [
+        text("/docs/home-chargers.md", r"within \d+ seconds", "soon")
+    ],
 }
 CARD: Breaks = {
     "test_the_card_speaks_each_language_of_the_integration": [gone("frontend/words/zh-Hant.js")],

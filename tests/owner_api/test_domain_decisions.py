@@ -201,6 +201,20 @@ async def test_a_plain_counter_never_asks_for_less_than_is_offered(world: World)
     assert computed < offered == asked
 
 
+async def test_promise_9_a_fixed_reward_is_quoted_as_it_is_paid_when_only_a_part_fits(
+    world: World,
+) -> None:
+    """The settlement pays it by the share of the request; a quote of all of it was never paid."""
+    reward = {"kind": "cash", "currency": "CNY", "price_per_kwh": "1.2000", "fixed_minor": 900}
+    wanted = {"requested_energy_wh": 12_000, "max_energy_wh": 12_000, "min_energy_wh": 1000}
+    deal = await presented(world, soc_pct=60, reward=reward, **wanted)
+    shown = await accept(deal)
+    evaluation, sold_wh = shown["evaluation"], shown["decision"]["consented_energy_wh"]
+    assert (evaluation["fits"], sold_wh < 12_000) == ("part", True)
+    gross = round(sold_wh * 0.12) + 900 * sold_wh // 12_000
+    assert evaluation["breakdown"]["gross_minor"] == gross
+
+
 async def test_a_person_may_consent_to_less_than_asked_within_the_terms(world: World) -> None:
     deal = await presented(world)
     for wrong in (2999, 6001):
