@@ -26,11 +26,8 @@ def instant_text(at: datetime) -> str:
 
 def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind of value
     """Return ``value`` as canonical JSON types; decimals become strings, floats are refused."""
-    kind = type(value)
-    if kind in _PLAIN:
+    if type(value) in _PLAIN:
         return cast("Plain", value)
-    if kind is datetime:
-        return instant_text(value)
     match value:
         case dict():
             return {str(key): plain(item) for key, item in value.items()}
@@ -38,6 +35,8 @@ def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind o
             return [plain(item) for item in value]
         case Decimal():
             return decimal_text(value)
+        case datetime():
+            return instant_text(value)
         case time():
             return value.strftime("%H:%M")
         case StrEnum() | str():
