@@ -1,4 +1,4 @@
-"""Let the disk fail under the served API, then cut the power; nothing answered may be lost."""
+"""Let the disk fail or be full under the API, then cut the power; nothing answered may be lost."""
 
 import argparse
 import asyncio
@@ -24,9 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cycles", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--offers", type=int, default=300, help="per owner and database")
+    parser.add_argument(
+        "--full", action="store_true", help="no room for a while (ENOSPC) instead of failures"
+    )
 
 
-def fail_disk(cycles: int, *, seed: int, offers: int, lie: bool = False) -> tuple[Counts, Faults]:
+def fail_disk(
+    cycles: int, *, seed: int, offers: int, full: bool = False, lie: bool = False
+) -> tuple[Counts, Faults]:
     """Prepare a database and run so many cycles on copies of it."""
     with tempfile.TemporaryDirectory(prefix="iofail-") as made:
         folder, at = Path(made), datetime.now(UTC).replace(microsecond=0)
@@ -35,7 +40,7 @@ def fail_disk(cycles: int, *, seed: int, offers: int, lie: bool = False) -> tupl
         async def run() -> tuple[Counts, Faults]:
             template = folder / "template"
             await prepare(template, owners=OWNERS, offers=offers, at=at)
-            work = FailingCycles(folder, template, seed, library=library, lie=lie)
+            work = FailingCycles(folder, template, seed, library=library, full=full, lie=lie)
             return await work.run(cycles), work.faults
 
         return asyncio.run(run())
@@ -44,15 +49,19 @@ def fail_disk(cycles: int, *, seed: int, offers: int, lie: bool = False) -> tupl
 def run(options: argparse.Namespace) -> bool:
     """Fail as disks do, then as one that lies about it, to show that loss is noticed."""
     began = monotonic()
-    found, faults = fail_disk(options.cycles, seed=options.seed, offers=options.offers)
-    _print("iofail: owner-api serve on a failing disk", found, faults, monotonic() - began)
+    full: bool = options.full
+    found, faults = fail_disk(options.cycles, seed=options.seed, offers=options.offers, full=full)
+    disk = "a disk without room" if full else "a failing disk"
+    _print(f"iofail: owner-api serve on {disk}", found, faults, monotonic() - began)
     wrong = found.lost or found.doubled or found.invalid or found.changed
-    held = not wrong and faults.refused > 0 and found.found > 0
+    # A full disk fails before anything is written, so nothing need be found afterwards.
+    held = not wrong and faults.refused > 0 and (full or found.found > 0)
     if options.no_proof:
         return held
     began = monotonic()
-    bad, lies = fail_disk(_PROOF_CYCLES, seed=options.seed, offers=100, lie=True)
-    _print("proof: a disk that lies about failed syncs", bad, lies, monotonic() - began)
+    bad, lies = fail_disk(_PROOF_CYCLES, seed=options.seed, offers=100, full=full, lie=True)
+    about = "what it had no room for" if full else "failed syncs"
+    _print(f"proof: a disk that lies about {about}", bad, lies, monotonic() - began)
     return held and bad.lost > 0
 
 

@@ -1,4 +1,4 @@
-"""Cycles on a failing disk: reads, writes and syncs give EIO for a while, then the power goes.
+"""Cycles on a failing or full disk: operations fail for a while, then the power goes.
 
 The served process runs under the shim of the power cuts. Its clients ask again under the same key
 what was refused, so that what a failed commit left behind would show as doubled, and what was
@@ -27,8 +27,11 @@ FIRST_CUT: Final = 60
 LAST_CUT: Final = 3_000
 _WINDOWS: Final = (1, 5, 25, 200)
 _SHARES: Final = (50, 300, 1_000)
-# What fails, as the shim counts it: anything, syncs only, or syncs that say that all is well.
-_ANY, _SYNCS, _LYING = 0, 1, 2
+# What fails, as the shim counts it: anything, syncs only, or syncs that say that all is well; what
+# would make a file grow, and the same with the word that all is well.
+_ANY, _SYNCS, _LYING, _FULL, _FULL_LYING = 0, 1, 2, 3, 4
+# A disk is full until somebody makes room, not for one operation.
+_FULL_WINDOWS: Final = (25, 200, 1_000)
 _STARTED: Final = 300
 _EARLY: Final = 0.1
 # Of some hundred operations one is a sync.
@@ -54,13 +57,24 @@ class Faults:
 
 
 class FailingCycles(Cycles):
-    """One server after another on a disk that fails; ``lie`` lets failed syncs claim success."""
+    """One server after another on a disk that fails, or with ``full`` has no room for a while.
+
+    ``lie`` lets what failed claim success.
+    """
 
     def __init__(
-        self, folder: Path, template: Path, seed: int, *, library: Path, lie: bool = False
+        self,
+        folder: Path,
+        template: Path,
+        seed: int,
+        *,
+        library: Path,
+        full: bool = False,
+        lie: bool = False,
     ) -> None:
         super().__init__(folder, template, seed)
         self.environment = {"LD_PRELOAD": str(library)}
+        self.full = full
         self.lie = lie
         self.faults = Faults()
         self._refusing = False
@@ -73,10 +87,12 @@ class FailingCycles(Cycles):
         first = self.chance.randrange(_STARTED) if early else _STARTED + self.chance.randrange(at)
         share = self.chance.choice(_SHARES)
         window = (first, first + self.chance.choice(_WINDOWS), share, _ANY)
-        if self.chance.random() < 1 / 3:
+        if self.full:
+            window = (first, first + self.chance.choice(_FULL_WINDOWS), 1_000, _FULL)
+        elif self.chance.random() < 1 / 3:
             window = (first, first + _SYNC_WINDOW, share, _SYNCS)
         if self.lie:
-            window = (0, 1 << 40, 1_000, _LYING)
+            window = (0, 1 << 40, 1_000, _FULL_LYING if self.full else _LYING)
         words = ("fail", at, self.chance.getrandbits(60), *window)
         return " ".join(str(word) for word in words)
 

@@ -8,8 +8,9 @@
  * powercut_arm(folder, prefix, at, seed, report) starts watching; before that nothing is recorded.
  * powercut_fail(from, until, permille, how) then lets that share of the operations between two
  * numbers fail with EIO: reads, writes (after a part of them), truncations and syncs. A sync that
- * failed made nothing safe. `how` is 0 for all of them, 1 for syncs only, and
- * 2 for syncs that fail and say that all is well.
+ * failed made nothing safe. `how` is 0 for all of them, 1 for syncs only, 2 for syncs that fail and
+ * say that all is well, 3 for a full disk (ENOSPC, only where a file would grow), and 4 for a full
+ * disk that says that all was written.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +31,7 @@
 #define FDS 1024
 #define FILES 256
 
-enum { ANY, SYNCS, LYING };
+enum { ANY, SYNCS, LYING, FULL, FULL_LYING };
 
 struct undo {
     struct undo *before;
@@ -285,12 +286,14 @@ static ssize_t write_at(int fd, const void *bytes, size_t count, off_t at) {
         torn += part && part < count;
         cut();
     }
-    if (fail_how == ANY && failing()) {
+    int touched = fail_how == ANY || (fail_how >= FULL && at + (off_t)count > size_of(fd));
+    if (touched && failing()) {
         failed_writes++;
-        if (count && syscall(SYS_pwrite64, fd, bytes, roll() % count, at) < 0) abort();
+        int lies = fail_how == FULL_LYING;
+        if (count && !lies && syscall(SYS_pwrite64, fd, bytes, roll() % count, at) < 0) abort();
         pthread_mutex_unlock(&lock);
-        errno = EIO;
-        return -1;
+        errno = fail_how == FULL ? ENOSPC : EIO;
+        return lies ? (ssize_t)count : -1;
     }
     ssize_t done = syscall(SYS_pwrite64, fd, bytes, count, at);
     pthread_mutex_unlock(&lock);
@@ -340,11 +343,12 @@ PREAD(pread64, off64_t)
         off_t low = size < old ? size : old, high = size < old ? old : size; \
         note(fd, file, low, (size_t)(high - low)); \
         if (due()) cut(); \
-        int fails = fail_how == ANY && failing(); \
+        int touched = fail_how == ANY || (fail_how == FULL && size > old); \
+        int fails = touched && failing(); \
         failed_writes += fails; \
         int done = fails ? -1 : real_##name(fd, size); \
         pthread_mutex_unlock(&lock); \
-        if (fails) errno = EIO; \
+        if (fails) errno = fail_how == FULL ? ENOSPC : EIO; \
         return done; \
     }
 TRUNCATE(ftruncate, off_t)
@@ -370,7 +374,7 @@ static void folder_synced(void) {
         pthread_mutex_lock(&lock); \
         syncs++; \
         if (due()) cut(); \
-        int fails = failing(); \
+        int fails = fail_how < FULL && failing(); \
         failed_syncs += fails; \
         /* The simulated disk is the page cache: what is told to be safe is safe from the shim. */ \
         if (file && !fails) forget(file); \
