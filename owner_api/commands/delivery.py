@@ -26,8 +26,7 @@ def instruct(tx: Tx, call: Call) -> Answer:
     deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
     seq, setpoint = call.body["seq"], call.body["power_setpoint_w"]
     _check_open(deal)
-    if seq <= deal.last_seq:
-        raise Problem(ProblemCode.STALE_SEQUENCE, f"The newest sequence number is {deal.last_seq}.")
+    _check_newer(deal, seq)
     if guard.lease_over(deal, call.now):
         # What lapsed is not renewed, whether the timer or this message was first.
         guard.end_lease(tx, deal, call.now, call.config)
@@ -98,6 +97,12 @@ def _check_open(deal: CommitmentRecord) -> None:
     if deal.state is CommitmentState.PENDING_AWARD:
         raise Problem(ProblemCode.NO_LEASE, "Award the commitment first.")
     raise Problem(ProblemCode.COMMITMENT_CLOSED, f"It is {deal.state}. Go to zero now.")
+
+
+def _check_newer(deal: CommitmentRecord, seq: int) -> None:
+    """Promise 10: a setpoint that was overtaken on its way is not obeyed."""
+    if seq <= deal.last_seq:
+        raise Problem(ProblemCode.STALE_SEQUENCE, f"The newest sequence number is {deal.last_seq}.")
 
 
 def _start(

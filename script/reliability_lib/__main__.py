@@ -23,6 +23,7 @@ _HARNESSES: Final[Mapping[str, str]] = {
     "powercut": "powercut.command",
     "iofail": "iofail.command",
     "kill": "kill.command",
+    "messages": "messages.command",
     "contract": "contract.command",
     "doors": "doors.command",
     "stop": "stop.command",

@@ -68,7 +68,7 @@ def examine(path: Path, books: Books, *, whole: bool, file: bool = True) -> Verd
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        invalid = list(_invalid(connection, whole=whole, file=file))
+        invalid = list(unsound(connection, whole=whole, file=file))
         return Verdict(*_effects(connection, books), invalid)
     except sqlite3.DatabaseError as error:
         return Verdict(lost=sorted(books.answers), invalid=[str(error)], unreadable=True)
@@ -110,7 +110,8 @@ def _is_stop_of(key: str, owner: int) -> bool:
     return asked.owner == owner and asked.offer < 0
 
 
-def _invalid(connection: sqlite3.Connection, *, whole: bool, file: bool) -> Iterator[str]:
+def unsound(connection: sqlite3.Connection, *, whole: bool, file: bool) -> Iterator[str]:
+    """Yield what does not hold in the file, the sums and the log."""
     if file:
         found = connection.execute("PRAGMA quick_check").fetchall()
         yield from (row[0] for row in found if row[0] != "ok")
