@@ -6,7 +6,7 @@ from typing import Final
 
 from owner_api.calls import Answer, Call, Reply
 from owner_api.core.machine import CommitmentState, Start
-from owner_api.core.soc import lease_end
+from owner_api.core.soc import lease_end, too_old
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
@@ -118,7 +118,7 @@ def _start(
         raise Problem(ProblemCode.NOT_BOUND, "The session is not bound to the vehicle.")
     measured, register = session.live.seen_at, session.live.export_register_wh
     blind = timedelta(seconds=call.config.blind_after_s)
-    if measured is None or register is None or call.now - measured > blind:
+    if measured is None or register is None or too_old(measured, call.now, blind):
         raise Problem(
             ProblemCode.NO_LEASE,
             f"Send a meter reading not older than {call.config.blind_after_s} s first.",

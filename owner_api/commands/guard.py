@@ -7,7 +7,7 @@ from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.machine import CommitmentState
-from owner_api.core.soc import SocEstimate, carry, headroom_wh
+from owner_api.core.soc import SocEstimate, carry, headroom_wh, too_old
 from owner_api.store.tx import Tx
 
 from . import deals
@@ -139,7 +139,7 @@ def _blind(
     if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
         return "soc_stale"
     seen = max(read_at, session.live.seen_at or read_at)
-    return "blind" if now - seen > timedelta(seconds=config.blind_after_s) else None
+    return "blind" if too_old(seen, now, timedelta(seconds=config.blind_after_s)) else None
 
 
 def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:

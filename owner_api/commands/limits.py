@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from owner_api.core.model import ConsentMode, Terms, WarrantyPolicy
+from owner_api.core.soc import too_old
 from owner_api.planning.check import MAX_ENERGY_WH
 from owner_api.store.times import encode
 from owner_api.store.tx import Tx
@@ -68,8 +69,8 @@ def battery_unfit(
     live = vehicle.live
     if soc is None or live.soc_measured_at is None:
         return blocked("soc_unknown")
-    age_s = int((now - live.soc_measured_at).total_seconds())
-    if age_s > max_age_s:
+    if too_old(live.soc_measured_at, now, timedelta(seconds=max_age_s)):
+        age_s = int((now - live.soc_measured_at).total_seconds())
         return blocked("soc_stale", max_age_s, age_s, "s")
     low, high = PACK_TEMPERATURE_C
     pack = live.pack_temperature_c

@@ -8,6 +8,7 @@ from owner_api.calls import Call, Reply
 from owner_api.config import Config
 from owner_api.core.machine import CommitmentState
 from owner_api.core.model import VehicleLive
+from owner_api.core.soc import set_back
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
@@ -35,7 +36,7 @@ def take(tx: Tx, call: Call) -> Reply:
         # A clock that runs ahead does not make a reading newer than its arrival.
         at = min(reading["measured_at"], call.now)
         anchor = _register_at(tx, session, at) if reading.get("soc_pct") is not None else None
-        live = _after(live, reading | {"measured_at": at}, session, anchor)
+        live = _after(live, reading | {"measured_at": at}, session, anchor, call.now)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
     battery.keep_sample(tx, vehicle.vehicle_id, live)
     if session is None:
@@ -60,13 +61,22 @@ def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | N
     return row["wh"] if row else session.live.export_register_wh
 
 
+def _newest(at: datetime, known_at: datetime | None, now: datetime) -> bool:
+    """Return whether a reading is the newest, as every one is after a clock was set back."""
+    return known_at is None or at >= known_at or set_back(known_at, now)
+
+
 def _after(
-    live: VehicleLive, reading: Json, session: SessionRecord | None, anchor: int | None
+    live: VehicleLive,
+    reading: Json,
+    session: SessionRecord | None,
+    anchor: int | None,
+    now: datetime,
 ) -> VehicleLive:
     """Return what is known after one reading; each value only moves forward in time."""
     at: datetime = reading["measured_at"]
     soc = reading.get("soc_pct")
-    if soc is not None and (live.soc_measured_at is None or at >= live.soc_measured_at):
+    if soc is not None and _newest(at, live.soc_measured_at, now):
         live = replace(
             live,
             soc_pct=Decimal(repr(soc)),
@@ -74,7 +84,7 @@ def _after(
             soc_source=reading.get("soc_source", "direct"),
             anchor_export_wh=anchor,
         )
-    if live.measured_at is not None and at < live.measured_at:
+    if not _newest(at, live.measured_at, now):
         return live
     plugged = reading.get("plugged_in")
     if plugged is not None and plugged != live.plugged_in:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 _TENTH = Decimal("0.1")
+_WAITED = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +36,19 @@ def headroom_wh(
     """Return how much AC energy (Wh, rounded down) may leave before the floor is reached."""
     usable = (soc_pct - floor_pct) / 100 * capacity_wh * discharge_efficiency
     return max(0, int(usable))
+
+
+def set_back(known_at: datetime, now: datetime) -> bool:
+    """Return whether the clock was set back since this was stored, nobody knows how long ago.
+
+    No instant is stored before it came. A minute is let pass for a request that waited.
+    """
+    return known_at - now > _WAITED
+
+
+def too_old(known_at: datetime, now: datetime, most: timedelta) -> bool:
+    """Return whether what was known then says nothing any more."""
+    return now - known_at > most or set_back(known_at, now)
 
 
 def lease_end(

@@ -47,15 +47,49 @@ async def test_a_clock_that_jumps_ahead_ten_minutes_ends_what_runs(world: World)
     assert code(refused) == (409, "commitment_closed")
 
 
-async def test_a_clock_that_steps_back_gives_a_running_deal_no_longer_lease(world: World) -> None:
+async def test_promise_3_a_clock_set_back_ends_a_running_deal_as_blind(world: World) -> None:
+    """Nobody knows how old the last reading is: silence would have passed for ten minutes."""
     deal = await active(world)
     await deal.deliver(60)
     before = (await commitment(deal))["lease_until"]
     await back(world, 600)
-    assert (await commitment(deal))["lease_until"] == before
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("failed", "blind")
+    assert shown["lease_until"] == before
+    refused = await world.instruct(deal.park, deal.commitment_id)
+    assert code(refused) == (409, "commitment_closed")
+
+
+async def test_a_clock_set_back_a_little_gives_a_running_deal_no_longer_lease(
+    world: World,
+) -> None:
+    deal = await active(world)
+    await deal.deliver(60)
+    before = (await commitment(deal))["lease_until"]
+    await back(world, 30)
     granted = await world.instruct(deal.park, deal.commitment_id)
     assert granted.status == 201
     assert granted.body["valid_until"] <= before
+
+
+async def test_promise_3_a_battery_read_before_the_clock_was_set_back_is_read_again(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    await back(world, 600)
+    assert code(await world.decide(deal.owner, deal.offer)) == (409, "soc_stale")
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    assert (await world.decide(deal.owner, deal.offer)).status == 201
+
+
+async def test_no_deal_starts_on_a_meter_read_before_the_clock_was_set_back(world: World) -> None:
+    deal = await scheduled(world)
+    await world.move(2000)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id)
+    await back(world, 120)
+    refused = await world.instruct(deal.park, deal.commitment_id)
+    assert code(refused) == (409, "no_lease")
 
 
 async def test_a_clock_that_steps_back_starts_nothing_twice(world: World) -> None:
