@@ -24,6 +24,7 @@ _HARNESSES: Final[Mapping[str, str]] = {
     "iofail": "iofail.command",
     "kill": "kill.command",
     "messages": "messages.command",
+    "streams": "streams.command",
     "contract": "contract.command",
     "doors": "doors.command",
     "stop": "stop.command",
