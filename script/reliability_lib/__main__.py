@@ -25,6 +25,7 @@ _HARNESSES: Final[Mapping[str, str]] = {
     "kill": "kill.command",
     "messages": "messages.command",
     "streams": "streams.command",
+    "clock": "clock.command",
     "contract": "contract.command",
     "doors": "doors.command",
     "stop": "stop.command",

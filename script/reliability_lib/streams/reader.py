@@ -69,7 +69,8 @@ class Reader:
                 await asyncio.sleep(_AGAIN_S)
 
     async def catch_up(self, head: int) -> None:
-        """Read on, hanging up no more, until ``head`` has been heard."""
+        """Read on, without any more faults of this side, until ``head`` has been heard."""
+        self.slip = 0
         async with aiohttp.ClientSession() as http:
             while self.last < head and self.server.url is not None:
                 try:

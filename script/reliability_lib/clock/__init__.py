@@ -1,0 +1,1 @@
+"""A server whose clock is stepped and set back under what is live."""
