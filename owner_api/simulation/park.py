@@ -32,6 +32,7 @@ class Park:
         self.by_commitment: dict[str, Deal] = {}
         self.last_seq = 0
         self.on_settled: Callable[[Deal], None] | None = None
+        self.on_stop: Callable[[Deal], None] | None = None
         self._chargers: dict[str, Charger] = {}
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -224,6 +225,8 @@ class Park:
         elif family in ("commitment", "stop") and (deal := self._deal_of(data)):
             if event == "requested":
                 deal.asked_to_stop = not self.faults.stop
+                if self.on_stop:
+                    self.on_stop(deal)
             if "state" in data and not (self.faults.stop and data["state"] == "revoked"):
                 deal.commitment_state = data["state"]
         elif family == "settlement" and (deal := self._deal_of(data)):

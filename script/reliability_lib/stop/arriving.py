@@ -1,17 +1,29 @@
-"""Stops over a real socket in real time: from the owner's POST to the park's stream and the car."""
+"""Stops between three processes in real time: server, park with its chargers, and the owner here.
+
+Every moment is by CLOCK_MONOTONIC: the owner's POST is timed here, what the park's stream and the
+charger's meter show is timed in the park.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
+import random
 from time import monotonic, process_time
+from typing import Final
 
 import aiohttp
+import orjson
 
-from tests.owner_api.deal_world import NOON, Deal, World, active, open_world
-from tests.owner_api.sse import events
+from .owner import Owner, command
+from .park_process import Settings
+from .processes import processor_s, serving, trading
 
-from .charging import discharging
+# Longer than any lease here: a car that goes on until its lease ends is seen to end.
+_PATIENCE_S: Final = 20.0
+_DISCHARGES_S: Final = (0.3, 2.0)
+# How long a car that has stopped is watched for power that comes back.
+_AFTER_S: Final = 1.0
+_EACH_S: Final = 60.0
 
 
 @dataclass
@@ -19,7 +31,8 @@ class Arrived:
     """What the stops came to (seconds).
 
     ``busy`` are answers to GET /healthz just before each stop, which touch no disk: what the
-    machine itself was slow by. ``spent`` is the processor time of server and clients together.
+    machine itself was slow by. ``spent`` is the processor time of all three processes together
+    from the POST until the car was at zero. ``again`` are cars that discharged after zero.
     """
 
     to_stream: list[float] = field(default_factory=list)
@@ -27,67 +40,124 @@ class Arrived:
     busy: list[float] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
     never: int = 0
+    again: int = 0
+
+    @property
+    def stops(self) -> int:
+        """How many stops were pressed."""
+        return len(self.to_zero) + self.never
 
 
-async def stops(folder: Path, amount: int) -> Arrived:
-    """Stop so many running deals, each heard by its park on a stream that was open before."""
-    found = Arrived()
-    async with open_world(folder) as world:
-        for _ in range(amount):
-            deal = await active(world)
-            await world.instruct(deal.park, deal.commitment_id)
-            found.busy.append(await _healthz(world))
-            began = process_time()
-            try:
-                async with asyncio.timeout(10):
-                    to_stream, to_zero = await _stop(world, deal)
-            except TimeoutError:
-                found.never += 1
-                await next_noon(world)
-                continue
-            found.to_stream.append(to_stream)
-            found.to_zero.append(to_zero)
-            found.spent.append(process_time() - began)
-            await next_noon(world)
+class _Seen:
+    """When a deal's power began and ended by the meter, and when the park heard of its stop."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Future[float] = asyncio.Future()
+        self.zero: asyncio.Future[float] = asyncio.Future()
+
+
+async def stops(folder: Path, amount: int, *, cars: int, obeys: bool = True) -> Arrived:
+    """Stop so many running deals of so many cars, each at a random moment of its delivery."""
+    found, database = Arrived(), folder / "owner.db"
+    async with (
+        serving(database) as (url, server),
+        aiohttp.ClientSession() as http,
+        asyncio.timeout(_EACH_S * (2 + amount)),
+    ):
+        added = await command(database, "park add", display_name="Park of the stops")
+        owner = Owner(http, url, database)
+        await owner.join(added["park_id"], cars)
+        settings = Settings(
+            api_url=url,
+            client_id=added["client_id"],
+            client_secret=added["client_secret"],
+            cars=cars,
+            meter_log=str(folder / "meter.jsonl"),
+            obeys=obeys,
+        )
+        async with trading(settings, folder) as (told, park):
+            presser = _Presser(found, owner, http, url + "/healthz", (server, park))
+            await presser.press(told, amount)
     return found
 
 
-async def _healthz(world: World) -> float:
-    began = monotonic()
-    async with world.http.get(world.url + "/healthz") as answer:
-        await answer.read()
-    return monotonic() - began
+class _Presser:
+    """Presses stop whenever a car has begun to discharge."""
 
+    def __init__(
+        self,
+        found: Arrived,
+        owner: Owner,
+        http: aiohttp.ClientSession,
+        healthz: str,
+        pids: tuple[int, ...],
+    ) -> None:
+        self._found = found
+        self._owner = owner
+        self._http = http
+        self._healthz = healthz
+        self._pids = pids
+        self._seen: dict[str, _Seen] = {}
+        self._begun: asyncio.Queue[str] = asyncio.Queue()
+        self._chance = random.Random(1)  # noqa: S311 - a plan to repeat
 
-async def next_noon(world: World) -> None:
-    """Go to noon of the next day, where the usual deal fits before the car leaves."""
-    days = (world.clock.at - NOON) // timedelta(days=1) + 1
-    world.clock.at = NOON + timedelta(days=days)
-    await world.agent.tick()
+    async def press(self, told: asyncio.StreamReader, amount: int) -> None:
+        """Stop so many deals, each once its power flows; raises when the park ends before."""
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(each)
+                for each in (self._read(told), self._owner.say_yes(), self._owner.tell())
+            ]
+            pressed = []
+            for _ in range(amount):
+                commitment_id = await self._begun.get()
+                pressed.append(group.create_task(self._stop(commitment_id)))
+            await asyncio.gather(*pressed)
+            for task in beside:
+                task.cancel()
 
+    async def _read(self, told: asyncio.StreamReader) -> None:
+        """Take what the park tells of its stream and its meters."""
+        async for line in told:
+            entry = orjson.loads(line)
+            commitment_id, power_w = str(entry["commitment_id"]), entry["power_w"]
+            seen = self._seen.get(commitment_id)
+            if seen is None:
+                self._seen[commitment_id] = _Seen()
+                self._begun.put_nowait(commitment_id)
+                continue
+            moment = seen.heard if power_w is None else seen.zero
+            if not power_w and not moment.done():
+                moment.set_result(entry["at"])
+            self._found.again += (power_w or 0) < 0
+        raise RuntimeError("the park ended before its cars were stopped")
 
-async def _stop(world: World, deal: Deal) -> tuple[float, float]:
-    """Stop one deal; return when the park's stream said so and when its charger was at zero."""
-    charger = discharging(world.clock.at, lease_s=60)
-    headers = {"Authorization": f"Bearer {deal.park.token}"}
-    async with world.http.get(world.url + "/v1/events", headers=headers) as stream:
-        told = asyncio.create_task(_told(stream))
-        await asyncio.sleep(0.01)
+    async def _stop(self, commitment_id: str) -> None:
+        """Press stop in the midst of a delivery and wait for the stream and for the meter."""
+        await asyncio.sleep(self._chance.uniform(*_DISCHARGES_S))
+        seen, found = self._seen[commitment_id], self._found
+        if seen.zero.done():
+            # It ended by itself before anybody had stopped it: that says nothing about stop.
+            await self._stop(await self._begun.get())
+            return
+        found.busy.append(await self._asked())
+        spent, began = self._spent(), monotonic()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._owner.stop(commitment_id)
+                found.to_stream.append(await seen.heard - began)
+                found.to_zero.append(await seen.zero - began)
+        except TimeoutError:
+            found.never += 1
+            return
+        found.spent.append(self._spent() - spent)
+        await asyncio.sleep(_AFTER_S)
+
+    async def _asked(self) -> float:
         began = monotonic()
-        pressed = asyncio.create_task(
-            deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        )
-        heard = await told - began
-        # The park's own part: its charger is told, and time has passed for the car as for us.
-        charger.zero(world.clock.at + timedelta(seconds=heard))
-        zero = monotonic() - began
-        assert charger.power_w == 0
-        await pressed
-    return heard, zero
+        async with self._http.get(self._healthz) as answer:
+            await answer.read()
+        return monotonic() - began
 
-
-async def _told(stream: aiohttp.ClientResponse) -> float:
-    async for event in events(stream):
-        if event.kind == "stop.requested":
-            return monotonic()
-    raise RuntimeError("the stream ended without a stop")
+    def _spent(self) -> float:
+        return process_time() + sum(processor_s(pid) for pid in self._pids)

@@ -13,9 +13,8 @@ from typing import Final
 
 from owner_api.simulation.charger import Charger, UnreachableError
 from owner_api.simulation.flow import Flow
-from tests.owner_api.deal_world import Answer, Deal, World, active, open_world
+from tests.owner_api.deal_world import NOON, Answer, Deal, World, active, open_world
 
-from .arriving import next_noon
 from .charging import last_power_at, plugged, tell
 
 
@@ -53,8 +52,15 @@ async def cut_off(folder: Path, each: int, seed: int, *, ignores_lease: bool = F
                 deal = await active(world, lease_s=lease_s)
                 await _case(world, deal, fault, chance, found, ignores_lease=ignores_lease)
                 found.cases[fault] = found.cases.get(fault, 0) + 1
-                await next_noon(world)
+                await _next_noon(world)
     return found
+
+
+async def _next_noon(world: World) -> None:
+    """Go to noon of the next day, where the usual deal fits before the car leaves."""
+    days = (world.clock.at - NOON) // timedelta(days=1) + 1
+    world.clock.at = NOON + timedelta(days=days)
+    await world.agent.tick()
 
 
 async def _case(
