@@ -24,11 +24,12 @@ _LONG_TOKEN_S = 3_600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkCredentials:
-    """A park's OAuth 2 client."""
+    """A park's OAuth 2 client, and the key (JWK) by which it knows its operator's log."""
 
     park_id: str
     client_id: str
     secret: str
+    receipt_key: dict[str, str]
 
 
 class Agent:
@@ -108,7 +109,10 @@ class Agent:
         """Add a park as ``owner-api park add`` does."""
         added = await self._operate("park add", {"display_name": name})
         return ParkCredentials(
-            park_id=added["park_id"], client_id=added["client_id"], secret=added["client_secret"]
+            park_id=added["park_id"],
+            client_id=added["client_id"],
+            secret=added["client_secret"],
+            receipt_key=added["receipt_key"],
         )
 
     @property

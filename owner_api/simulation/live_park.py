@@ -1,7 +1,8 @@
 """A simulated park in real time, as a process of its own: ``python -m ...live_park SETTINGS``.
 
 It buys from one car at one charger, again and again: offer, delivery, settlement, payment, and sun
-in between that fills the car up again. Its book and its meter log are files anyone may check.
+in between that fills the car up again. Its book, its meter log and the last checkpoint it was sent
+are files anyone may check.
 """
 
 import asyncio
@@ -16,9 +17,13 @@ from typing import Any, Final, override
 import aiohttp
 import orjson
 
+from owner_api.core.keyring import keyring, read_jwk
+
 from .client import Client
 from .credentials import park_access
 from .deal import Deal
+from .kept_log import Contradiction, KeptLog
+from .live_book import Book
 from .live_dispatch import LiveDispatch
 from .live_site import LiveSite
 from .offers import terms
@@ -44,6 +49,8 @@ class Settings:
     home_assistant_token: str
     book: str
     meter_log: str
+    receipt_key: dict[str, str]
+    kept_checkpoint: str
     seed: int
     soc_pct: float
     first_price: str
@@ -67,42 +74,6 @@ class PatientClient(Client):
                 return await super()._send(*request, **more)
             except aiohttp.ClientError:
                 await asyncio.sleep(_LOOK_EVERY.total_seconds())
-
-
-class Book:
-    """The park's own record of its deals, written anew after every change."""
-
-    def __init__(self, path: Path, park_id: str) -> None:
-        self._path = path
-        self._park_id = park_id
-
-    def write(self, deals: list[Deal]) -> None:
-        """Replace the file at once, so that a reader never sees half of it."""
-        record = {"park_id": self._park_id, "deals": [_entry(deal) for deal in deals]}
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-        fresh.replace(self._path)
-
-
-def _entry(deal: Deal) -> dict[str, Any]:
-    settlement = deal.settlement or {}
-    return {
-        "offer_id": deal.offer_id,
-        "state": deal.state,
-        "reason": deal.reason,
-        "price_per_kwh": deal.terms["reward"]["price_per_kwh"],
-        "requested_energy_wh": deal.terms["requested_energy_wh"],
-        "commitment_id": deal.commitment_id,
-        "commitment_state": deal.commitment_state,
-        "begin_register_wh": deal.begin_register_wh,
-        "end_register_wh": deal.end_register_wh,
-        "delivered_wh": deal.delivered_wh,
-        "owed_minor": deal.owed_minor,
-        "settlement_id": settlement.get("settlement_id"),
-        "settlement_state": settlement.get("state"),
-        "reward_status": (settlement.get("reward") or {}).get("status"),
-        "payment_reference": (settlement.get("reward") or {}).get("reference"),
-    }
 
 
 class LivePark:
@@ -235,6 +206,10 @@ def _delivering(deal: Deal) -> bool:
     return deal.begin_register_wh is not None and deal.end_register_wh is None
 
 
+def _contradicted(found: Contradiction) -> None:
+    _say(f"holds a checkpoint that the operator's log contradicts: {found.detail}")
+
+
 def _say(what: str) -> None:
     print(f"park: {what}", flush=True)  # noqa: T201 - the process's own voice, kept in its log
 
@@ -252,6 +227,9 @@ async def run(settings: Settings) -> None:
         access = park_access(settings.client_id, settings.client_secret)
         client = PatientClient(http, settings.api_url, world.now, access)
         park = Park(settings.client_id, client, world)
+        key = keyring(read_jwk(settings.receipt_key))
+        park.log = KeptLog(client, key, Path(settings.kept_checkpoint))
+        park.log.on_contradiction = _contradicted
         business = LivePark(settings, park, site)
         world.spawn(
             site.tell_home_assistant(
@@ -259,6 +237,7 @@ async def run(settings: Settings) -> None:
             )
         )
         world.spawn(park.heard(_FOREVER))
+        world.spawn(park.log.watch())
         world.spawn(business.keep_book())
         world.spawn(business.do_business())
 

@@ -13,9 +13,11 @@ from .charger import Charger
 from .client import ApiError, Client, LinkDownError
 from .deal import Deal
 from .faults import Faults
+from .kept_log import KeptLog
 from .world import World
 
 _LOOK_AGAIN_S: Final = 0.2
+_OF_THE_LOG: Final = ("checkpoint.new", "ledger.epoch")
 
 
 class Park:
@@ -33,6 +35,7 @@ class Park:
         self.last_seq = 0
         self.on_settled: Callable[[Deal], None] | None = None
         self.on_stop: Callable[[Deal], None] | None = None
+        self.log: KeptLog | None = None
         self._chargers: dict[str, Charger] = {}
         self._reader: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -214,7 +217,10 @@ class Park:
     async def _read_events(self) -> None:
         with suppress(aiohttp.ClientError, LinkDownError):
             async for seq, kind, data in self.client.events(self.last_seq):
-                self._hear(kind, data)
+                if self.log and kind in _OF_THE_LOG:
+                    self.log.hear(data.get("checkpoint", ""))
+                else:
+                    self._hear(kind, data)
                 self.last_seq = seq
                 self._news.set()
 

@@ -8,6 +8,8 @@ from typing import Self
 
 import aiohttp
 
+from owner_api.core.keyring import keyring, read_jwk
+
 from .car import Car
 from .charger import Charger
 from .client import Client, Renew
@@ -15,6 +17,8 @@ from .credentials import park_access, phone_access
 from .faults import Faults
 from .guard import Guard
 from .in_process import Agent
+from .kept_log import KeptLog
+from .log_proofs import LogContradictedError
 from .owner_agent import OwnerAgent
 from .park import Park
 from .tally import CarTally, Result
@@ -57,6 +61,8 @@ class Stage:
         credentials = await self._agent.add_park("Sunrise Business Park")
         client = self._client(park_access(credentials.client_id, credentials.secret))
         self.park = Park(credentials.park_id, client, self.world, self.faults)
+        self.park.log = self._log = KeptLog(client, keyring(read_jwk(credentials.receipt_key)))
+        await self._log.check()
         self.host = Host(self.world, self.park)
         await self.park.open()
         return self
@@ -121,6 +127,11 @@ class Stage:
                 for v in guard.violations
             ]
             result.cars.append(row)
+        try:
+            # Once for all that happened: the proof from the one that is held covers it.
+            await self._log.check()
+        except LogContradictedError as error:
+            result.disagreements.append(f"the log contradicts the checkpoint that is held: {error}")
         result.requests = self._requests() - self._requests_before
         return result
 

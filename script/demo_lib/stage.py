@@ -214,6 +214,8 @@ async def start_park(
         home_assistant_token=home.token,
         book=str(folder / "park-book.json"),
         meter_log=str(folder / "meter.jsonl"),
+        receipt_key=park["receipt_key"],
+        kept_checkpoint=str(folder / "park-checkpoint.txt"),
         seed=plot.seed,
         soc_pct=plot.soc_pct,
         first_price=str(plot.price),
