@@ -25,7 +25,6 @@ from .const import (
 from .control_forms import CONF_CAR_IS_MINE, CONF_TEST_DISCHARGE, TEST_FORM
 from .control_probe import Finding, Probe, async_probe
 from .executor_sight import Eyes
-from .executors import executors_of
 from .subentry_flow import LinkedDeviceFlow
 
 type Form = dict[str, Any]
@@ -177,20 +176,13 @@ class ChargerTestFlow(LinkedDeviceFlow):
 
     async def _async_test(self) -> None:
         """Charge a little, then discharge a little if the owner said so; note what passed when."""
-        executor = executors_of(self.hass, self._get_entry()).get(self._device_id or "")
-        if executor is not None:
-            executor.testing = True
         driver, eyes = self._driver, self._eyes
         least = driver.control.least_w
-        try:
-            self._probe = await async_probe(driver, eyes, least)
-            if self._probe.finding is not Finding.WORKS:
-                return
-            self._control[CONF_CHARGE_TESTED] = dt_util.utcnow().isoformat()
-            if self._with_discharge:
-                self._probe = await async_probe(driver, eyes, -least)
-                if self._probe.finding is Finding.WORKS:
-                    self._control[CONF_DISCHARGE_TESTED] = dt_util.utcnow().isoformat()
-        finally:
-            if executor is not None:
-                executor.testing = False
+        self._probe = await async_probe(driver, eyes, least)
+        if self._probe.finding is not Finding.WORKS:
+            return
+        self._control[CONF_CHARGE_TESTED] = dt_util.utcnow().isoformat()
+        if self._with_discharge:
+            self._probe = await async_probe(driver, eyes, -least)
+            if self._probe.finding is Finding.WORKS:
+                self._control[CONF_DISCHARGE_TESTED] = dt_util.utcnow().isoformat()

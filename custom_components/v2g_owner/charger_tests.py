@@ -35,7 +35,8 @@ def async_start_test(
     vehicle_id: str,
 ) -> asyncio.Task[None]:
     """Run a test that leaves zero behind when it is cancelled; any stop can then find it."""
-    task = hass.async_create_task(test, "test a charger")
+    # Not eagerly: whoever looks must know of the test before it sets anything.
+    task = hass.async_create_task(test, "test a charger", eager_start=False)
     made = RunningTest(entry_id=entry_id, charger_id=charger_id, vehicle_id=vehicle_id, task=task)
     running = hass.data.setdefault(_TESTS, [])
     running.append(made)
@@ -52,6 +53,12 @@ def async_start_test(
 
     task.add_done_callback(ended)
     return task
+
+
+@callback
+def is_tested_now(hass: HomeAssistant, charger_id: str) -> bool:
+    """Tell whether a test has this charger in its hands, also for who began after it did."""
+    return any(each.charger_id == charger_id for each in hass.data.get(_TESTS, []))
 
 
 async def async_end_tests(

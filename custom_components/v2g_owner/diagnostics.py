@@ -110,7 +110,7 @@ def _control(executor: ChargerExecutor) -> dict[str, Any]:
         "verdict": asdict(executor.verdict),
         "unplug_hint": executor.unplug_hint,
         "reachable": driver.reachable,
-        "testing": executor.testing,
+        "testing": executor.limits.testing,
         "charge_tested_at": control.get(CONF_CHARGE_TESTED),
         "discharge_tested_at": control.get(CONF_DISCHARGE_TESTED),
         "limits": asdict(executor.limits),

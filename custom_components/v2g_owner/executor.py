@@ -25,6 +25,7 @@ from .charger_control import (
     ChargerControl,
 )
 from .charger_driver import ChargerDriver
+from .charger_tests import is_tested_now
 from .const import CONF_CHARGER_ID
 from .control_decision import decide
 from .control_model import (
@@ -72,7 +73,6 @@ class ChargerExecutor:
         self._saving = asyncio.Lock()
         self.memory = Memory()
         self.started_at = dt_util.utcnow()
-        self.testing = False
         self._wanted: Callable[[], bool] = lambda: True
         self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
         self.unplug_hint = False
@@ -136,7 +136,7 @@ class ChargerExecutor:
             min_power_w=self.driver.control.least_w,
             charge_tested=self._tested[0],
             discharge_tested=self._tested[1],
-            testing=self.testing,
+            testing=is_tested_now(self._hass, self.charger_id),
         )
 
     @callback
@@ -249,7 +249,7 @@ class ChargerExecutor:
     @callback
     def _async_notice_hand(self, event: Event[EventStateChangedData]) -> None:
         """Step back when the owner changed the charger; undo a discharge and the hand before it."""
-        if self.testing:
+        if self.limits.testing:
             return
         found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
         if found.by_owner:

@@ -11,6 +11,8 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.v2g_owner.control_model import Reason
+from custom_components.v2g_owner.executors import executors_of
 from custom_components.v2g_owner.repairs import async_create_fix_flow
 
 from .charger_world import OWN_ACTIONS, Wallbox, subentry
@@ -361,6 +363,30 @@ async def test_promise_4_a_stop_ends_the_guided_test_and_nothing_is_set_after_it
         assert menu["menu_options"] == ["test", "control"]
     if stop is stop_discharging:
         assert "control" not in garage.data
+
+
+async def test_a_reload_during_a_test_that_is_repeated_sets_nothing_against_it(
+    garage: Garage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executor that comes with the reload knows of the test, and so did the one before."""
+    await garage.pass_the_test()
+    await until(lambda: garage.controlled_by == "plan")
+    # Long enough for a reload in between.
+    monkeypatch.setattr("custom_components.v2g_owner.control_probe._SAMPLE_S", 0.5)
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    asked = len(garage.box.commands)
+    flow = await garage.send(flow, **READY)
+    await until(lambda: [v for _, _, v in garage.box.commands[asked:] if v > 0])
+    asked = len(garage.box.commands)
+    hass = garage.home.hass
+    assert await hass.config_entries.async_reload(garage.entry.entry_id)
+    executor = executors_of(hass, garage.entry)[garage.charger_id]
+    assert executor.verdict.reason is Reason.TESTING
+    assert garage.box.commands[asked:] == []
+    done = await garage.finish(flow)
+    assert done["type"] is FlowResultType.ABORT, done
+    await hass.async_block_till_done()
+    await until(lambda: garage.controlled_by == "plan")
 
 
 @pytest.mark.parametrize(
