@@ -36,8 +36,8 @@ _REST: Final = timedelta(seconds=1)
 _LEAD: Final = timedelta(seconds=5)
 _ANSWER: Final = timedelta(seconds=3)
 # Short, so that a deal that a stalled machine let pass keeps its car from selling only for so long.
-_WINDOW: Final = timedelta(seconds=120)
-_ENERGY_WH: Final = 200
+_WINDOW: Final = timedelta(seconds=300)
+_ENERGY_WH: Final = 500
 _LEASE_S: Final = 10
 
 
@@ -87,6 +87,7 @@ class Stall:
         while await self._state(session_id) != "bound":
             await world.until(world.now() + _BRIEF)
         world.spawn(self._watch_meter())
+        sold = False
         while True:
             start_at = world.now() + _LEAD
             wanted = terms(
@@ -94,13 +95,17 @@ class Stall:
                 end_at=start_at + _WINDOW,
                 energy_wh=_ENERGY_WH,
                 price=Decimal("1.2"),
-                min_energy_wh=50,
+                min_energy_wh=100,
                 lease_s=_LEASE_S,
             ) | {"max_discharge_w": POWER_W}
             self._deal = await self._park.offer(
                 session_id, purpose="peak_price", respond_by=start_at - _ANSWER, terms=wanted
             )
             await LiveDispatch(self._park, site, self._deal).run()
+            if self._deal.state == "auto_declined" and not sold:
+                # Else a run that can sell nothing would wait for its first stop for ever.
+                raise RuntimeError(f"the first offer was declined: {self._deal.reason}")
+            sold = True
             if self._deal.commitment_id and not self._deal.asked_to_stop:
                 _explain(self._deal)
             await world.until(world.now() + _REST)
