@@ -1,5 +1,6 @@
 """Settled energy and rewards in the long-term statistics, at their own hour, once."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from custom_components.v2g_owner.api_errors import OwnerApiError
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
 from custom_components.v2g_owner.settled_statistics import SettledStatistics
 
-from .conftest import Home, until
+from .conftest import PATIENCE_S, Home, until
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.
@@ -49,6 +50,18 @@ async def kept(hass: HomeAssistant, statistic_id: str) -> list[tuple[datetime, f
         (datetime.fromtimestamp(row["start"], UTC), row["state"], row["sum"])  # type: ignore[misc]
         for row in found.get(statistic_id, [])
     ]
+
+
+async def written(
+    hass: HomeAssistant, statistic_id: str, wanted: list[tuple[datetime, float, float]]
+) -> None:
+    """Wait until the statistic holds what is wanted."""
+    found: list[tuple[datetime, float, float]] = []
+    loop = asyncio.get_running_loop()
+    enough = loop.time() + PATIENCE_S
+    while loop.time() < enough and (found := await kept(hass, statistic_id)) != wanted:  # noqa: ASYNC110 - the recorder tells nobody
+        await asyncio.sleep(0.01)
+    assert found == wanted
 
 
 async def deliver(home: Home, world: OwnerWorld, session_id: str) -> Any:
@@ -96,23 +109,16 @@ async def test_a_settlement_is_written_at_the_hour_of_delivery_and_a_correction_
     await world.tick()
     # Back to when the tokens of this test are valid.
     world.clock.ahead = now
-    for _ in range(300):
-        if await kept(hass, energy_id):
-            break
-    assert await kept(hass, energy_id) == [(hour, 0.5, 0.5)]
-    assert await kept(hass, reward_id) == [(hour, 0.6, 0.6)]
+    await written(hass, energy_id, [(hour, 0.5, 0.5)])
+    await written(hass, reward_id, [(hour, 0.6, 0.6)])
 
     first = deal["settlement"]["settlement_id"]
     corrected = await world.park.post(
         f"/v1/park/settlements/{first}/correction", {"delivered_wh": 400, "reason": "meter"}
     )
     await both_confirm(world, corrected["settlement_id"])
-    shown: list[Any] = []
-    for _ in range(300):
-        if (shown := await kept(hass, energy_id)) != [(hour, 0.5, 0.5)]:
-            break
-    assert shown == [(hour, 0.4, 0.4)]
-    assert await kept(hass, reward_id) == [(hour, 0.48, 0.48)]
+    await written(hass, energy_id, [(hour, 0.4, 0.4)])
+    await written(hass, reward_id, [(hour, 0.48, 0.48)])
 
     recorder = get_instance(hass)
     listed = {

@@ -13,6 +13,7 @@ from .run import Found, follow
 
 _PROOF_S: Final = 3.0
 _PROOF_STREAMS: Final = 2
+_RESUMES: Final = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def cut(seconds: float, *, each: int, seed: int, slip: int = 0) -> Found:
-    """Cut for so long; ``slip`` lets every client resume so many events too late."""
+    """Cut for so long; ``slip`` lets every client resume so many events too late.
+
+    Goes on until enough clients have resumed for a slip to be seen.
+    """
     with tempfile.TemporaryDirectory(prefix="streams-") as made:
         folder = Path(made) / "served"
-        return asyncio.run(follow(folder, seconds, each=each, seed=seed, slip=slip))[0]
+        following = follow(folder, seconds, each=each, seed=seed, slip=slip, resumes=_RESUMES)
+        return asyncio.run(following)[0]
 
 
 def run(options: argparse.Namespace) -> bool:

@@ -102,9 +102,12 @@ class Life:
 
 
 async def follow(
-    folder: Path, seconds: float, *, each: int, seed: int, slip: int = 0
+    folder: Path, seconds: float, *, each: int, seed: int, slip: int = 0, resumes: int = 0
 ) -> tuple[Found, list[Reader]]:
-    """Let ``each`` streams of every party lose their links for so long, then catch up."""
+    """Let ``each`` streams of every party lose their links for so long, then catch up.
+
+    On a slow machine it goes on until so many ``resumes`` have come about.
+    """
     found, chance = Found(), random.Random(seed)  # noqa: S311 - a plan to repeat
     plan = await prepare(folder, owners=_OWNERS, offers=0, at=datetime.now(UTC))
     life = Life(folder, found, chance)
@@ -126,7 +129,7 @@ async def follow(
     await life.start()
     reading = [asyncio.create_task(reader.run()) for reader in readers]
     try:
-        while loop.time() < until:
+        while loop.time() < until or found.links.resumed < resumes:
             await asyncio.sleep(chance.uniform(*_LIFE_S))
             await life.end()
             await asyncio.sleep(chance.random() * _DOWN_S)
