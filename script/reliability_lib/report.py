@@ -1,6 +1,22 @@
 """How the harnesses speak: one line per count, columns that line up."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+_FIRST: Final = 3
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """What did not hold: a harness adds a count of its own for each kind."""
+
+    first: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, what: str) -> None:
+        """Count something that did not hold and keep the first few."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.first = [*self.first, f"{kind}: {what}"][:_FIRST]
 
 
 def counts(title: str, rows: Iterable[tuple[str, object]]) -> None:

@@ -9,6 +9,7 @@ import uuid
 
 import orjson
 
+from script.reliability_lib.report import Faults
 from tests.owner_api.deal_world import Answer, Caller, Deal, World, rfc
 
 # What a token may be stamped ahead of the clock that reads it (docs/reliability.md, The clock).
@@ -16,8 +17,8 @@ AHEAD_S: Final = 60
 _LIVES_S: Final = {"owner": 900, "park": 3_600}
 
 
-@dataclass
-class Found:
+@dataclass(kw_only=True)
+class Found(Faults):
     """What the steps came to."""
 
     deals: int = 0
@@ -40,12 +41,6 @@ class Found:
     renewed: int = 0
     invalid: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    first: list[str] = field(default_factory=list)
-
-    def note(self, kind: str, what: str) -> None:
-        """Count something that did not hold and keep the first few."""
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.first = [*self.first, f"{kind}: {what}"][:3]
 
 
 @dataclass(kw_only=True)

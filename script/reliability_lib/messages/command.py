@@ -15,7 +15,7 @@ from owner_api.commands import delivery
 from owner_api.config import Config
 from owner_api.server.idempotency import Ticket
 from script.reliability_lib.report import counts
-from script.reliability_lib.stop.arriving import next_noon
+from script.reliability_lib.stop.cut_off import next_noon
 from tests.owner_api.deal_world import open_world
 
 from .looking import look

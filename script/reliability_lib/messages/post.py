@@ -9,6 +9,7 @@ import random
 from typing import Any, Final, override
 import uuid
 
+from script.reliability_lib.report import Faults
 from tests.owner_api.deal_world import Answer, Caller, World
 
 type Effect = tuple[str, ...]
@@ -20,8 +21,8 @@ _LATEST: Final = 40
 _RENEW_EVERY: Final = timedelta(minutes=30)
 
 
-@dataclass
-class Found:
+@dataclass(kw_only=True)
+class Found(Faults):
     """What a run of messages came to."""
 
     deals: int = 0
@@ -42,12 +43,6 @@ class Found:
     unplayed: int = 0
     invalid: int = 0
     rows: Counter[str] = field(default_factory=Counter)
-    first: list[str] = field(default_factory=list)
-
-    def note(self, kind: str, what: str) -> None:
-        """Count something that did not hold and keep the first few."""
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.first = [*self.first, f"{kind}: {what}"][:3]
 
 
 @dataclass

@@ -52,11 +52,11 @@ async def cut_off(folder: Path, each: int, seed: int, *, ignores_lease: bool = F
                 deal = await active(world, lease_s=lease_s)
                 await _case(world, deal, fault, chance, found, ignores_lease=ignores_lease)
                 found.cases[fault] = found.cases.get(fault, 0) + 1
-                await _next_noon(world)
+                await next_noon(world)
     return found
 
 
-async def _next_noon(world: World) -> None:
+async def next_noon(world: World) -> None:
     """Go to noon of the next day, where the usual deal fits before the car leaves."""
     days = (world.clock.at - NOON) // timedelta(days=1) + 1
     world.clock.at = NOON + timedelta(days=days)
