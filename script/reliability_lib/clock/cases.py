@@ -6,8 +6,8 @@ import random
 from typing import Final
 
 from owner_api.simulation.flow import Flow
-from script.reliability_lib.stop.cut_off import next_noon
 from script.reliability_lib.stop.charging import last_power_at, plugged, tell
+from script.reliability_lib.stop.cut_off import next_noon
 from tests.owner_api.deal_world import Deal, presented
 
 from .stepped import Stepped
