@@ -77,7 +77,7 @@ class Pending:
         for statement, rows in other.rows.items():
             self.rows.setdefault(statement, []).extend(rows)
         for place, values in other.changes.items():
-            self.changes[place] = self.changes.get(place, {}) | values
+            self.change(place, values)
         self.tables |= other.tables
         self.events += other.events
 
