@@ -15,9 +15,10 @@ from owner_api.access.keys import KeyFileError
 from owner_api.config import Config, ConfigError
 from owner_api.problems import Problem, ProblemCode
 from owner_api.server import logs
-from owner_api.server.running import running_server, settle_process
+from owner_api.server.process import settle_process
+from owner_api.server.running import running_server
 from owner_api.server.tls import ListenRefusedError
-from owner_api.store import StoreError
+from owner_api.store import Store, StoreError
 
 from .cli_common import DATABASE_VARIABLE, bad_input, cannot_run, json_option, say
 
@@ -95,4 +96,16 @@ async def _serve(config: Config, *, self_signed: bool, as_json: bool) -> None:
             as_json=as_json,
             text=f"listening on {server.url}" + (f" pin {server.pin}" if server.pin else ""),
         )
-        await stop.wait()
+        await _until(stop, server.agent.store)
+
+
+async def _until(stop: asyncio.Event, store: Store) -> None:
+    """Return when the server is told to stop; raises StoreError when nothing can be written."""
+    told = asyncio.create_task(stop.wait())
+    ends: list[asyncio.Future[Any]] = [told]
+    if store.apart is not None:
+        ends.append(store.apart.lost)
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if not told.done():
+        told.cancel()
+        raise StoreError("the process that writes has ended; start the server again")

@@ -64,6 +64,7 @@ class Config:
         metadata={"leaf": ListOf(Leaf(_network, {"type": "string"}), 0, 50)},
     )
     announce: bool = field(default=True, metadata={"leaf": None})
+    writer_process: bool = field(default=True, metadata={"leaf": None})
     metrics_host: str = _words("127.0.0.1", 1, 255)
     metrics_port: int | None = field(default=None, metadata={"leaf": Nullable(integer(0, 65_535))})
 

@@ -160,6 +160,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for what is answer
         self.retry_after_s = retry_after_s
         self.members = dict(members or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how the problem is made again in another process; Exception knows only its text."""
+        said = (self.code, self.detail, self.errors, self.current, self.retry_after_s, self.members)
+        return _again, said
+
     def document(self, request_id: str) -> dict[str, Any]:
         """Return the problem's JSON object; only ``instance`` differs between two requests."""
         document: dict[str, Any] = {
@@ -177,6 +182,24 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for what is answer
         if self.current is not None:
             document["current"] = self.current
         return document | self.members
+
+
+def _again(
+    code: ProblemCode,
+    detail: str,
+    errors: tuple[FieldError, ...],
+    current: Mapping[str, Any] | None,
+    retry_after_s: int | None,
+    members: Mapping[str, Any],
+) -> Problem:
+    return Problem(
+        code,
+        detail,
+        errors=errors,
+        current=current,
+        retry_after_s=retry_after_s,
+        members=members,
+    )
 
 
 def not_found() -> Problem:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 from .calls import Principal
@@ -17,10 +18,16 @@ VERSION: Final = 1
 HEARTBEAT: Final = b": still here\n\n"
 
 
+# Events of one command share their instant, and so do the streams that they go out on.
+@lru_cache(maxsize=512)
+def _rendered(stored: str) -> str:
+    return times.render(times.decode(stored))
+
+
 def frame(event: Event) -> bytes:
     """Return one event in the text/event-stream form; its data is the versioned envelope."""
     kind = to_json(event.type).decode()
-    at = times.render(event.at)
+    at = _rendered(event.at)
     data = f'{{"v":{VERSION},"seq":{event.seq},"type":{kind},"at":"{at}","data":{event.data}}}'
     return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n".encode()
 

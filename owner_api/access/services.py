@@ -7,6 +7,8 @@ from math import inf
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from owner_api.store import Store, Tx
 from owner_api.store.times import decode, encode
 
@@ -26,6 +28,13 @@ class Access:
     server_id: str
     keys: Keys
     tokens: Tokens
+
+    @property
+    def receipt_key(self) -> Ed25519PrivateKey:
+        """The key that signs receipts and checkpoints."""
+        private = self.keys.receipt.private
+        assert isinstance(private, Ed25519PrivateKey)
+        return private
 
 
 async def open_access(store: Store, database: Path, serves_at: datetime | None = None) -> Access:

@@ -1,16 +1,15 @@
 """Between documents and the edge: bodies become dataclasses, dataclasses become JSON views."""
 
-from collections.abc import Hashable
 from dataclasses import is_dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final, cast
 
 from mashumaro.codecs.basic import BasicDecoder
 
 from owner_api.core.canonical import decimal_text, field_names, instant_text
+from owner_api.core.same import of_the_same
 from owner_api.store.documents import Fragment, embed, to_json
 from owner_api.store.times import decode
 
@@ -57,8 +56,8 @@ def view(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of co
     return shown
 
 
-@lru_cache(maxsize=2_048)
-def view_json(document: Hashable) -> Fragment:
+@of_the_same
+def view_json(document: object) -> Fragment:
     """Return the view of a frozen dataclass that is shown again and again, ready for JSON."""
     return embed(to_json(view(document)))
 

@@ -7,7 +7,6 @@ the other may know. What the books gained stands in entries of nobody's: they ou
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 import secrets
 from typing import Any, Final
 
@@ -22,8 +21,9 @@ from owner_api.core.canonical import (
 )
 from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
-from owner_api.core.model import Decision, Preferences
+from owner_api.core.model import Decision
 from owner_api.core.receipt import Entry
+from owner_api.core.same import of_the_same
 from owner_api.store.documents import Fragment, embed, from_json
 from owner_api.store.tx import Tx
 
@@ -171,7 +171,7 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
         "session_id": offer.session_id,
         "purpose": offer.purpose,
         "terms": embed(canonical_document(offer.terms)),
-        "limits": _limits(vehicle.preferences, vehicle.body.max_discharge_w),
+        "limits": _limits(vehicle),
         "judged": {name: judged.get(name) for name in _JUDGED},
         "how_to_withdraw": HOW_TO_STOP,
     }
@@ -185,11 +185,11 @@ def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord)
     )
 
 
-@lru_cache(maxsize=1_024)
-def _limits(preferences: Preferences, max_discharge_w: int) -> Fragment:
+@of_the_same
+def _limits(vehicle: VehicleRecord) -> Fragment:
     """Return the owner's limits as they stand in an entry; they rarely change."""
-    limits = {name: getattr(preferences, name) for name in _LIMITS}
-    return embed(encoded(exact(limits | {"max_discharge_w": max_discharge_w})))
+    limits = {name: getattr(vehicle.preferences, name) for name in _LIMITS}
+    return embed(encoded(exact(limits | {"max_discharge_w": vehicle.body.max_discharge_w})))
 
 
 def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None:

@@ -53,6 +53,10 @@ class Notary:
         # Why nothing is served, a renewed lease least of all: what discharges ends with its lease.
         self.refusing: str | None = None
 
+    def hear(self, refusing: str | None) -> None:
+        """Learn why nothing is served from the notary that seals the log in another process."""
+        self.refusing = refusing
+
     def open(self, tx: Tx, now: datetime) -> None:
         """Make sure that the log names this key and is of the epoch it should be.
 
@@ -171,9 +175,7 @@ def open_notary(database: Path, server_id: str, private: Ed25519PrivateKey) -> N
 
 async def attach(store: Store, database: Path, access: Access, now: datetime) -> Notary:
     """Let every batch of ``store`` be sealed from now on; raises KeyFileError or StoreError."""
-    private = access.keys.receipt.private
-    assert isinstance(private, Ed25519PrivateKey)
-    notary = await asyncio.to_thread(open_notary, database, access.server_id, private)
+    notary = await asyncio.to_thread(open_notary, database, access.server_id, access.receipt_key)
     store.before_commit(notary.seal)
     await store.write(lambda tx: notary.open(tx, now))
     return notary

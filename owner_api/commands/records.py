@@ -1,10 +1,10 @@
 """Rows with their documents opened: one typed record per vehicle, session, offer, commitment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self, cast
 from zoneinfo import ZoneInfo
 
 from owner_api.core.machine import CommitmentState, OfferState
@@ -25,10 +25,33 @@ from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 type Row = dict[str, Any]
+type _Given = Mapping[str, Any]
+
+# Vehicles and offers that the writer may meet again before their rows change.
+_MOST: Final = 8_192
 
 
 def _at(text: str | None) -> datetime | None:
     return None if text is None else decode(text)
+
+
+class _Opened[R]:
+    """Records that are opened once per row: a row that the writer remembers is never changed."""
+
+    def __init__(self, opener: Callable[[_Given, _Given | None], R]) -> None:
+        self._open = opener
+        self._known: dict[str, tuple[_Given, _Given | None, R]] = {}
+
+    def opened(self, key: str, row: _Given, beside: _Given | None = None) -> R:
+        """Return the record of a row and, where it takes one, of the row beside it."""
+        known = self._known.get(key)
+        if known is not None and known[0] is row and known[1] is beside:
+            return known[2]
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        record = self._open(row, beside)
+        self._known[key] = row, beside, record
+        return record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +88,7 @@ class VehicleRecord:
     def _beside_owner(cls, tx: Tx, row: Mapping[str, Any]) -> Self:
         owner = tx.by_key("owner", row["owner_id"])
         assert owner is not None
-        beside = {name: owner[name] for name in ("time_zone", "currency")}
-        return cls.from_row({**row, **beside})
+        return cast("Self", _vehicles.opened(row["vehicle_id"], row, owner))
 
     @classmethod
     def of_owner(cls, tx: Tx, owner_id: str) -> list[Self]:
@@ -177,7 +199,7 @@ class OfferRecord:
             or park_id not in (None, row["park_id"])
         ):
             raise not_found()
-        return cls.from_row(row)
+        return cast("Self", _offers.opened(offer_id, row))
 
     @property
     def evaluation(self) -> Row | None:
@@ -186,7 +208,8 @@ class OfferRecord:
 
     def changed(self, tx: Tx, **values: object) -> Self:
         """Write some columns and return the offer as it is from then on."""
-        return self.from_row(tx.change("offer", self.offer_id, **values))
+        row = tx.change("offer", self.offer_id, **values)
+        return cast("Self", _offers.opened(self.offer_id, row))
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -314,3 +337,17 @@ class CommitmentRecord:
         )
         opened |= {name: _at(row[name]) for name in instants}
         return cls(**{**row, **opened})
+
+
+def _vehicle(row: _Given, owner: _Given | None) -> VehicleRecord:
+    assert owner is not None
+    beside = {name: owner[name] for name in ("time_zone", "currency")}
+    return VehicleRecord.from_row({**row, **beside})
+
+
+def _offer(row: _Given, _beside: _Given | None) -> OfferRecord:
+    return OfferRecord.from_row(row)
+
+
+_vehicles: Final = _Opened(_vehicle)
+_offers: Final = _Opened(_offer)

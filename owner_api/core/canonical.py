@@ -1,6 +1,6 @@
 """One byte string per meaning: RFC 8785 on ASCII keys, integers, strings, booleans and null."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -10,6 +10,8 @@ import hashlib
 from typing import Any, Final, cast
 
 import orjson
+
+from .same import of_the_same
 
 type Plain = dict[str, Plain] | list[Plain] | str | int | bool | None
 
@@ -67,8 +69,8 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any value with a canonical
     return encoded(plain(value))
 
 
-@lru_cache(maxsize=2_048)
-def canonical_document(document: Hashable) -> bytes:
+@of_the_same
+def canonical_document(document: object) -> bytes:
     """Return the canonical bytes of a frozen dataclass that is logged again and again."""
     return canonical(document)
 
@@ -78,6 +80,6 @@ def encoded(value: Plain | Mapping[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def sha256(document: Hashable) -> str:
+def sha256(document: object) -> str:
     """Return the SHA-256 of a frozen dataclass's canonical bytes, in lower-case hex."""
     return hashlib.sha256(canonical_document(document)).hexdigest()

@@ -7,19 +7,18 @@ from typing import Self
 
 from aiohttp import web
 
-from owner_api.access.services import Access, open_access
+from owner_api.access.services import open_access
 from owner_api.clock import Clock
-from owner_api.commands.notary import Notary, attach
 from owner_api.config import Config, ConfigError, is_loopback
 from owner_api.relay import Hub
 from owner_api.store import Store
 
-from . import owner, park, privacy
-from .access import access_routes
 from .app import BACKLOG, create_app, make_runner
 from .auth import Authenticator
+from .desk import Desk
+from .furnish import open_desk
 from .headers import LEAVING
-from .ledger import ledger_routes, log_gate
+from .ledger import log_gate
 from .metrics import Metrics
 from .timers import Timers
 from .tls import server_context
@@ -35,27 +34,21 @@ class Agent:
         store: Store,
         clock: Clock,
         config: Config,
-        access: Access,
-        notary: Notary,
+        desk: Desk,
         run_timers: bool = True,
     ) -> None:
         self.store = store
         self.clock = clock
         self.config = config
-        self.access = access
-        self.notary = notary
+        self.desk = desk
+        self.access = access = desk.access
+        self.notary = notary = desk.notary
         self.hub = Hub(store, config, clock)
         self.app = create_app(
             store=store,
             clock=clock,
             config=config,
-            routes=[
-                *access_routes(access),
-                *owner.ROUTES,
-                *park.ROUTES,
-                *ledger_routes(notary),
-                *privacy.ROUTES,
-            ],
+            routes=desk.operations,
             authenticate=Authenticator(access.tokens),
             hub=self.hub,
             gate=log_gate(notary),
@@ -140,22 +133,24 @@ async def build_agent(
     *,
     run_timers: bool = True,
     synchronous: str = "FULL",
+    apart: bool = False,
 ) -> Agent:
     """Open (or make) a database and its keys and wire a server on it, not yet listening.
 
+    With ``apart`` the writer is a process of its own.
     ``synchronous`` other than FULL breaks promise 5 and is for throw-away simulations only.
     Raises StoreError, KeyFileError or ConfigError.
     """
-    store = await Store.open(database, synchronous=synchronous)
+    opened = Store.open_apart if apart else Store.open
+    store = await opened(database, synchronous=synchronous)
     try:
         access = await open_access(store, database, clock.now())
-        notary = await attach(store, database, access, clock.now())
+        desk = await open_desk(store, database, access, config, clock.now())
         return Agent(
             store=store,
             clock=clock,
             config=config,
-            access=access,
-            notary=notary,
+            desk=desk,
             run_timers=run_timers,
         )
     except BaseException:

@@ -10,14 +10,12 @@ from pathlib import Path
 from aiohttp import web
 import orjson
 
-from owner_api.access.services import Access
 from owner_api.clock import Clock
-from owner_api.commands import operator
-from owner_api.config import Config
-from owner_api.ids import new_id
 from owner_api.problems import Problem
 from owner_api.store import Store
 from owner_api.store.documents import to_json
+
+from .desk import Desk, Operate
 
 
 def socket_path(database: Path) -> Path:
@@ -29,12 +27,9 @@ def socket_path(database: Path) -> Path:
 class Control:
     """Serves operator's commands on the socket until closed."""
 
-    def __init__(
-        self, *, store: Store, access: Access, config: Config, clock: Clock, database: Path
-    ) -> None:
+    def __init__(self, *, store: Store, desk: Desk, clock: Clock, database: Path) -> None:
         self._store = store
-        self._access = access
-        self._config = config
+        self._desk = desk
         self._clock = clock
         self._path = socket_path(database)
         self._runner: web.AppRunner | None = None
@@ -66,12 +61,10 @@ class Control:
 
     async def _serve(self, request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())
-        context = operator.Operator(
-            access=self._access, config=self._config, now=self._clock.now(), new_id=new_id
-        )
+        now = self._clock.now()
         try:
             result = await self._store.write(
-                lambda tx: operator.run(tx, context, asked["command"], asked["arguments"])
+                Operate(self._desk, asked["command"], asked["arguments"], now)
             )
         except Problem as problem:
             return web.Response(

@@ -12,12 +12,12 @@ from owner_api.clock import Clock
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
-from owner_api.store import Store, Tx
+from owner_api.store import Store
 
 from .admission import Admission
-from .answers import Rendered, render, respond
-from .auth import require_live
+from .answers import Rendered, respond
 from .deadline import Deadline
+from .errand import Errand
 from .headers import client_address
 from .idempotency import HEADER, InFlight, Ticket
 from .kept import Answers
@@ -130,23 +130,12 @@ class Endpoints:
         )
 
     async def _run(self, route: Route, call: Call, ticket: Ticket | None) -> Rendered:
-        def work(tx: Tx) -> Rendered | Problem:
-            require_live(tx, call.principal)
-            if ticket is not None and (stored := ticket.recall(tx)) is not None:
-                return stored
-            answer = route.handler(tx, call)
-            if isinstance(answer, Problem):
-                return answer
-            rendered = render(answer)
-            if ticket is not None:
-                ticket.keep(tx, rendered, call.now)
-            return rendered
-
+        errand = Errand(route, call, ticket)
         with self.deadline:
             if route.kind == "command":
-                result = await self.store.write(work)
+                result = await self.store.write(errand)
             else:
-                result = await self.store.read(work, few_rows=route.few_rows)
+                result = await self.store.read(errand, few_rows=route.few_rows)
         if isinstance(result, Problem):
             raise result
         return result

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -61,7 +62,7 @@ class _Probe:
     async def check(self) -> None:
         now = self.clock.now()
         if self.last is None or abs((now - self.last).total_seconds()) >= _PROBE_EVERY_S:
-            await self.store.write(lambda tx: _mark(tx, now))
+            await self.store.write(partial(_mark, now=now))
             self.last = now
 
 

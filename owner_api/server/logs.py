@@ -60,6 +60,11 @@ def configure(stream: TextIO, *, level: int = logging.INFO) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+def are_configured() -> bool:
+    """Tell whether this process writes its records as JSON lines."""
+    return any(isinstance(each.formatter, JsonLines) for each in logging.getLogger().handlers)
+
+
 def log_request(
     request: web.Request,
     *,

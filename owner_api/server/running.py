@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-import gc
+from functools import partial
 import logging
 from pathlib import Path
-import sys
 from typing import Final
 
 from owner_api.access.services import PUBLIC_URL, TLS_PIN, Access, write_meta
@@ -21,18 +20,6 @@ from .health import API_VERSION
 from .tls import choose_transport, public_url
 
 _LOG: Final = logging.getLogger("owner_api.server")
-
-
-# The store's thread must not keep the event loop from Python for its default of 5 ms at a time:
-# a stop waits behind it.
-_SWITCH_S: Final = 0.001
-
-
-def settle_process() -> None:
-    """Prepare a process that only serves: what is loaded stays, and threads take turns quickly."""
-    sys.setswitchinterval(_SWITCH_S)
-    gc.collect()
-    gc.freeze()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +43,25 @@ async def running_server(
     clock, database = clock or SystemClock(), Path(config.database)
     transport = choose_transport(config, database=database, self_signed=self_signed)
     async with AsyncExitStack() as stack:
-        agent = await stack.enter_async_context(await build_agent(database, clock, config))
+        agent = await stack.enter_async_context(
+            await build_agent(database, clock, config, apart=config.writer_process)
+        )
         port = await agent.start(ssl=transport.ssl_context)
         url = public_url(config, transport, port)
 
         # A command line that makes pairing codes must know where they lead, server up or not.
-        def note_address(tx: Tx) -> None:
-            write_meta(tx, PUBLIC_URL, url)
-            write_meta(tx, TLS_PIN, transport.pin)
-
-        await agent.store.write(note_address)
-        control = Control(
-            store=agent.store, access=agent.access, config=config, clock=clock, database=database
-        )
+        await agent.store.write(partial(_note_address, url=url, pin=transport.pin))
+        control = Control(store=agent.store, desk=agent.desk, clock=clock, database=database)
         await control.open()
         stack.push_async_callback(control.close)
         if should_announce(config, transport):
             await _announce(stack, config, agent.access, port)
         yield Running(url=url, port=port, pin=transport.pin, agent=agent)
+
+
+def _note_address(tx: Tx, *, url: str, pin: str | None) -> None:
+    write_meta(tx, PUBLIC_URL, url)
+    write_meta(tx, TLS_PIN, pin)
 
 
 async def _announce(stack: AsyncExitStack, config: Config, access: Access, port: int) -> None:

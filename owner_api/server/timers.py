@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 from time import monotonic
 from typing import Final
@@ -46,7 +47,7 @@ class Timers:
     async def tick(self) -> None:
         """Do once what is due now; raises what a deadline raised."""
         now, config = self._clock.now(), self._config
-        await self._store.write(lambda tx: timers.tick(tx, now, config, new_id))
+        await self._store.write(partial(timers.tick, now=now, config=config, new_id=new_id))
         self._done_at = monotonic()
         interval = timedelta(seconds=config.prune_interval_s)
         if self._pruned_at is None or abs(now - self._pruned_at) >= interval:
@@ -57,7 +58,7 @@ class Timers:
         events_before = now - timedelta(seconds=self._config.outbox_keep_s)
         repeats_before = now - timedelta(seconds=self._config.idempotency_keep_s)
         dropped = await self._store.write(
-            lambda tx: prune(tx, events_before=events_before, repeats_before=repeats_before)
+            partial(prune, events_before=events_before, repeats_before=repeats_before)
         )
         if max(dropped.values()) < PRUNE_AT_ONCE:
             self._pruned_at = now

@@ -1,5 +1,6 @@
 """The durable store: tables, one writer, reads, migrations."""
 
+from .batching import Commit
 from .errors import (
     StoreClosedError,
     StoreError,
@@ -10,7 +11,6 @@ from .errors import (
 from .pending import Event
 from .store import Store
 from .tx import Tx
-from .writer import Commit
 
 __all__ = [
     "Commit",

@@ -68,3 +68,11 @@ def checkpoint(connection: sqlite3.Connection) -> int:
     """Move what can be moved without waiting for anybody; return the log's length in pages."""
     _busy, length, _moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(length)
+
+
+def shorten(connection: sqlite3.Connection) -> None:
+    """Move what is left of a long log, on the writer's connection and between two batches."""
+    try:
+        checkpoint(connection)
+    except sqlite3.Error as error:
+        _LOG.warning("the log was not moved into the database: %s", error)

@@ -3,8 +3,12 @@
 import fcntl
 import os
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
 
 from .errors import StoreError, StoreLockedError
+
+_LOOK_AGAIN_S: Final = 0.02
 
 
 class FileLock:
@@ -16,8 +20,8 @@ class FileLock:
         self._path = self._database.with_name(f"{self._database.name}.lock")
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
-        """Take the lock or raise StoreLockedError naming who holds it.
+    def acquire(self, *, patience_s: float = 0) -> None:
+        """Take the lock or, after so long, raise StoreLockedError naming who holds it; blocks.
 
         Raises StoreError for a file that has several names, each of which would be lockable.
         """
@@ -27,15 +31,16 @@ class FileLock:
                 " could serve it by another one; remove all names but one"
             )
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            os.close(descriptor)
-            named = f" (process {holder})" if holder else ""
-            raise StoreLockedError(
-                f"{self._path}: another process{named} serves this database; stop it first"
-            ) from error
+        until = monotonic() + patience_s
+        while not _is_free(descriptor):
+            if monotonic() >= until:
+                holder = os.read(descriptor, 32).decode(errors="replace").strip()
+                os.close(descriptor)
+                named = f" (process {holder})" if holder else ""
+                raise StoreLockedError(
+                    f"{self._path}: another process{named} serves this database; stop it first"
+                )
+            sleep(_LOOK_AGAIN_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
@@ -45,3 +50,12 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _is_free(descriptor: int) -> bool:
+    """Lock an open file if nobody else has; it is ours from then on."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

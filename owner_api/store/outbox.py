@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from . import times
 from .pending import Event
 from .tx import Tx
 
@@ -42,10 +41,7 @@ def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[Event]:
         seq,
         limit,
     )
-    return [
-        Event(party_id, row["seq"], row["type"], times.decode(row["at"]), row["data"])
-        for row in rows
-    ]
+    return [Event(party_id, row["seq"], row["type"], row["at"], row["data"]) for row in rows]
 
 
 def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mapping[str, int]:

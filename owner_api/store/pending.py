@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 import sqlite3
 from typing import Any, Final, NamedTuple
 
@@ -25,12 +24,15 @@ _MOVE_HEADS: Final = (
 
 
 class Event(NamedTuple):
-    """One event of a party's stream; ``seq`` is 0 until it has its number, ``data`` is JSON."""
+    """One event of a party's stream; ``seq`` is 0 until it has its number.
+
+    ``at`` is the instant as it is stored, ``data`` is JSON.
+    """
 
     party_id: str
     seq: int
     type: str
-    at: datetime
+    at: str
     data: str
 
 

@@ -6,37 +6,32 @@ from pathlib import Path
 import sqlite3
 from typing import Self
 
-from . import upgrading
+from .apart import Apart
+from .batching import Commit
 from .checkpointing import Checkpointer
-from .connect import open_writer, several_connections_are_safe
-from .errors import StoreClosedError, StoreError, as_refusal
+from .clerk import Opening
+from .connect import several_connections_are_safe
+from .errors import StoreClosedError, as_refusal
 from .locking import FileLock
+from .opening import find, prepare
 from .reader import Reader
 from .tx import Tx
-from .writer import Commit, Writer
+from .writer import Writer
 
 
 class Store:
-    """A SQLite file that exactly one process serves."""
+    """A SQLite file that exactly one server serves."""
 
-    def __init__(
-        self,
-        path: Path,
-        lock: FileLock,
-        connection: sqlite3.Connection,
-        *,
-        synchronous: str,
-        single: bool,
-    ) -> None:
+    def __init__(self, path: Path) -> None:
+        """Make what ``open`` and ``open_apart`` complete."""
         self.path = path
-        self._lock = lock
         self._callbacks: list[Callable[[Commit], None]] = []
-        self._writer = Writer(connection, asyncio.get_running_loop(), self._committed)
-        self._reader = None if single else Reader(path)
-        self._checkpointer = None
-        if not single:
-            self._checkpointer = Checkpointer(path, synchronous, self._writer.ask_for_checkpoint)
-            self._writer.noted = self._checkpointer.note
+        self._timed: list[Callable[[float], None]] = []
+        self._writer: Writer | Apart
+        self._reader: Reader | None = None
+        self._lock: FileLock | None = None
+        self._checkpointer: Checkpointer | None = None
+        self._batches = 0
         self._closed = False
 
     @classmethod
@@ -48,26 +43,62 @@ class Store:
         synchronous: str = "FULL",
         single_connection: bool | None = None,
     ) -> Self:
-        """Lock, migrate and open a database file.
+        """Lock, migrate and open a database file; a thread of this process writes.
 
         With ``create`` a missing file is made and an older schema is upgraded (a copy is kept
         beside it); without, either is refused. ``single_connection`` defaults to what the
         linked SQLite needs. Raises StoreLockedError, StoreVersionError or StoreError.
         """
-        path = await asyncio.to_thread(_find, path, create=create)
+        self = cls(await asyncio.to_thread(find, path, create=create))
         single = single_connection
         if single is None:
             single = not several_connections_are_safe(sqlite3.sqlite_version_info)
-        lock = FileLock(path)
-        lock.acquire()
+        self._lock = FileLock(self.path)
+        self._lock.acquire()
         try:
             connection = await asyncio.to_thread(
-                _prepare, path, create=create, synchronous=synchronous, single=single
+                prepare, self.path, create=create, synchronous=synchronous, single=single
             )
-            return cls(path, lock, connection, synchronous=synchronous, single=single)
+            self._writer = writer = Writer(connection, self._heard)
+            if not single:
+                self._reader = Reader(self.path)
+                finish = writer.ask_for_checkpoint
+                self._checkpointer = Checkpointer(self.path, synchronous, finish)
+                writer.noted = self._checkpointer.note
         except BaseException:
-            lock.release()
+            self._lock.release()
             raise
+        return self
+
+    @classmethod
+    async def open_apart(
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        synchronous: str = "FULL",
+        patience_s: float = 5,
+    ) -> Self:
+        """Do what ``open`` does with a writer in a process of its own, which holds the lock.
+
+        It waits up to ``patience_s`` for the writer that a killed server has left behind.
+        Commands must be able to cross (see ``Apart``). Where the linked SQLite allows only one
+        connection, a thread of this process writes after all.
+        """
+        if not several_connections_are_safe(sqlite3.sqlite_version_info):
+            return await cls.open(path, create=create, synchronous=synchronous)
+        self = cls(await asyncio.to_thread(find, path, create=create))
+        opening = Opening(
+            path=self.path, create=create, synchronous=synchronous, patience_s=patience_s
+        )
+        self._writer = await Apart.start(opening, self._heard)
+        self._reader = Reader(self.path)
+        return self
+
+    @property
+    def apart(self) -> Apart | None:
+        """The writer's process, None where a thread writes."""
+        return self._writer if isinstance(self._writer, Apart) else None
 
     async def write[T](self, command: Callable[[Tx], T]) -> T:
         """Run a command in a savepoint on the writer; return only after COMMIT.
@@ -94,18 +125,20 @@ class Store:
     @property
     def age(self) -> int:
         """A number that is higher after every write: while it stands still, so does every row."""
-        return self._writer.batches
+        return self._batches
 
     def before_commit(self, hook: Callable[[Tx], None]) -> None:
         """Run ``hook`` once in each batch that kept something, after its last command.
 
-        What it raises undoes the whole batch: nobody is told of what could not be sealed.
+        What it raises undoes the whole batch: nobody is told of what could not be sealed. Where
+        the writer is a process of its own, a command sets the hook there.
         """
-        self._writer.before_commit = hook
+        assert isinstance(self._writer, Writer)
+        self._writer.before_commit(hook)
 
     def time_commits(self, hook: Callable[[float], None]) -> None:
-        """Tell ``hook``, on the writer's thread, how long each COMMIT took (s)."""
-        self._writer.timed = hook
+        """Tell ``hook``, on the event loop, how long each COMMIT took (s)."""
+        self._timed.append(hook)
 
     def subscribe(self, callback: Callable[[Commit], None]) -> Callable[[], None]:
         """Call back on the event loop after each commit that streams must hear of.
@@ -125,24 +158,18 @@ class Store:
             await asyncio.to_thread(self._reader.close)
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.close)
-        await asyncio.to_thread(self._writer.close)
-        self._lock.release()
+        if isinstance(self._writer, Apart):
+            await self._writer.close()
+        else:
+            await asyncio.to_thread(self._writer.close)
+        if self._lock is not None:
+            self._lock.release()
 
-    def _committed(self, commit: Commit) -> None:
-        for callback in tuple(self._callbacks):
-            callback(commit)
-
-
-def _find(path: Path, *, create: bool) -> Path:
-    """Return the file itself where a link was named: what stands beside it is found from there."""
-    path = path.resolve()
-    if not path.parent.is_dir():
-        raise StoreError(f"{path.parent}: no such directory")
-    if not create and not path.exists():
-        raise StoreError(f"{path}: no such database")
-    return path
-
-
-def _prepare(path: Path, *, create: bool, synchronous: str, single: bool) -> sqlite3.Connection:
-    upgrading.bring_up(path, allowed=create)
-    return open_writer(path, synchronous=synchronous, exclusive=single)
+    def _heard(self, commit: Commit, took_s: float | None) -> None:
+        self._batches += 1
+        if commit.events or commit.doors:
+            for callback in tuple(self._callbacks):
+                callback(commit)
+        if took_s is not None:
+            for hook in self._timed:
+                hook(took_s)

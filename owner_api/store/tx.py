@@ -177,7 +177,8 @@ class Tx:
 
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""
-        self._mine.emit(Event(party_id, 0, type, at, documents.to_json(data).decode()))
+        shown = documents.to_json(data).decode()
+        self._mine.emit(Event(party_id, 0, type, times.encode(at), shown))
         if self._batch is None:
             self._settle()
 

@@ -15,10 +15,9 @@ import uuid
 import aiohttp
 from probatio import Schema
 
-from owner_api.commands import owners, pairing, parks
 from owner_api.config import Config
-from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
+from owner_api.server.desk import Operate
 from owner_api.server.owner import ROUTES as OWNER_ROUTES
 from owner_api.server.park import ROUTES as PARK_ROUTES
 
@@ -166,25 +165,16 @@ class World:
         if tick:
             await self.agent.tick()
 
+    async def operate(self, command: str, **arguments: object) -> dict[str, Any]:
+        """Do what the operator's command line does."""
+        return await self.agent.store.write(
+            Operate(self.agent.desk, command, arguments, self.clock.now())
+        )
+
     async def add_owner(self, name: str = "Li Wei") -> Caller:
-        store, access, config = self.agent.store, self.agent.access, self.agent.config
-        now = self.clock.now()
-        row = await store.write(
-            lambda tx: owners.add_owner(
-                tx, now=now, new_id=new_id, display_name=name, time_zone="Asia/Shanghai"
-            )
-        )
-        minted = await store.write(
-            lambda tx: pairing.mint(
-                tx,
-                access=access,
-                config=config,
-                now=now,
-                new_id=new_id,
-                owner_id=row["owner_id"],
-            )
-        )
-        body = {"code": minted.code, "device_name": "Kitchen", "kind": "home_assistant"}
+        row = await self.operate("owner add", display_name=name, time_zone="Asia/Shanghai")
+        minted = await self.operate("pair", owner_id=row["owner_id"])
+        body = {"code": minted["code"], "device_name": "Kitchen", "kind": "home_assistant"}
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         async with self.http.post(self.url + "/v1/pair", json=body, headers=headers) as response:
             paired = await response.json()
@@ -194,16 +184,13 @@ class World:
         return Caller(world=self, token=token, party_id=party_id, grant=grant)
 
     async def add_park(self, name: str = "East Gate Park") -> Caller:
-        now = self.clock.now()
-        added = await self.agent.store.write(
-            lambda tx: parks.add_park(tx, now=now, new_id=new_id, display_name=name)
-        )
+        added = await self.operate("park add", display_name=name)
         form = {
             "grant_type": "client_credentials",
-            "client_id": added.park_id,
-            "client_secret": added.client_secret,
+            "client_id": added["client_id"],
+            "client_secret": added["client_secret"],
         }
-        caller = Caller(world=self, token="", party_id=added.park_id, grant=form)
+        caller = Caller(world=self, token="", party_id=added["client_id"], grant=form)
         await caller.renew()
         return caller
 
@@ -328,11 +315,13 @@ class Deal:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, config: Config | None = None) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, config: Config | None = None, *, apart: bool = False
+) -> AsyncIterator[World]:
     """Run the server on a free loopback port for the time of a test."""
     clock = MovableClock()
     config = config or Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
-    agent = await build_agent(folder / "owner.db", clock, config, run_timers=False)
+    agent = await build_agent(folder / "owner.db", clock, config, run_timers=False, apart=apart)
     port = await agent.start("127.0.0.1", 0)
     async with aiohttp.ClientSession() as http:
         yield World(

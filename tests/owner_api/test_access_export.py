@@ -1,5 +1,6 @@
 """What an owner can take along, and what stays when they want to be forgotten."""
 
+from functools import partial
 from pathlib import Path
 import sqlite3
 from typing import Any
@@ -30,8 +31,12 @@ async def settled(world: World) -> Deal:
 
 async def erase(world: World, owner_id: str) -> dict[str, Any]:
     return await world.agent.store.write(
-        lambda tx: erasure.erase_owner(
-            tx, owner_id=owner_id, now=world.clock.now(), new_id=new_id, config=Config()
+        partial(
+            erasure.erase_owner,
+            owner_id=owner_id,
+            now=world.clock.now(),
+            new_id=new_id,
+            config=Config(),
         )
     )
 

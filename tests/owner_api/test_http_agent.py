@@ -134,7 +134,7 @@ async def test_a_failing_deadline_is_logged_and_tried_again(
     twice = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def tick(*_args: object) -> None:
+    def tick(*_args: object, **_named: object) -> None:
         calls.append(1)
         if len(calls) == 2:
             loop.call_soon_threadsafe(twice.set)

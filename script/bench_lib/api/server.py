@@ -5,6 +5,7 @@ standard input: `event` puts one event on every owner's stream, the end of the i
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 import sys
 from typing import Any
@@ -12,17 +13,14 @@ from typing import Any
 import orjson
 
 from owner_api.clock import SystemClock
-from owner_api.commands import operator
 from owner_api.config import Config
-from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
-from owner_api.server.running import settle_process
-from owner_api.store import Tx
+from owner_api.server.desk import Operate
+from owner_api.server.process import settle_process
+
+from .events import emit
 
 UNLIMITED = 1_000_000
-# About the size of an offer's event on the wire.
-EVENT = {"note": "x" * 320}
-
 CONFIG = Config(
     announce=False,
     rate_per_s=UNLIMITED,
@@ -40,7 +38,7 @@ CONFIG = Config(
 
 async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int = 1) -> None:
     """Serve until standard input ends; each owner gets ``devices`` pairing codes in a row."""
-    async with await build_agent(folder / "owner.db", SystemClock(), config) as agent:
+    async with await build_agent(folder / "owner.db", SystemClock(), config, apart=True) as agent:
         port = await agent.start("127.0.0.1", 0)
         settle_process()
         park = await _operate(agent, "park add", {"display_name": "Bench park"})
@@ -54,7 +52,7 @@ async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int
         print(orjson.dumps(told).decode(), flush=True)
         parties = [owner_id for owner_id, _ in named[::devices]]
         while await asyncio.to_thread(sys.stdin.readline):
-            await agent.store.write(lambda tx: _emit(tx, parties))
+            await agent.store.write(partial(emit, parties=parties))
 
 
 async def _owner(agent: Agent, number: int, devices: int) -> list[tuple[str, str]]:
@@ -65,15 +63,7 @@ async def _owner(agent: Agent, number: int, devices: int) -> list[tuple[str, str
 
 
 async def _operate(agent: Agent, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    context = operator.Operator(
-        access=agent.access, config=agent.config, now=agent.clock.now(), new_id=new_id
-    )
-    return await agent.store.write(lambda tx: operator.run(tx, context, name, arguments))
-
-
-def _emit(tx: Tx, parties: list[str]) -> None:
-    for party_id in parties:
-        tx.emit(party_id, "bench.event", SystemClock().now(), EVENT)
+    return await agent.store.write(Operate(agent.desk, name, arguments, agent.clock.now()))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ prove that the harness notices an effect that happens twice.
 """
 
 import ctypes
+from functools import partial
 import os
 from pathlib import Path
 import sys
@@ -21,12 +22,15 @@ from typing import Final
 from owner_api import cli_serve
 from owner_api.cli import main as owner_api
 from owner_api.commands import timers  # noqa: F401 - imported once for every fork
+from owner_api.server import furnish  # noqa: F401 - the same for every clerk
 from owner_api.server.idempotency import Ticket
 from script.reliability_lib.command_line import OWNER_API
+from script.reliability_lib.forked import fork_clerks
 
 FORGET: Final = "RELIABILITY_FORGET_KEYS"
 # What the disk did, written beside the database when its power goes.
 DISK_REPORT: Final = "disk.json"
+_NEVER: Final = 2**62
 
 
 def _forget_keys() -> None:
@@ -40,8 +44,14 @@ def _fail(database: Path, cut: int, seed: int, *window: int) -> None:
     shim = ctypes.CDLL(None)
     report = os.open(database.parent / DISK_REPORT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     words = (str(database.parent).encode(), database.name.encode())
-    shim.powercut_arm(*words, ctypes.c_long(cut), ctypes.c_uint64(seed), report)
+
+    def arm(at: int) -> None:
+        shim.powercut_arm(*words, ctypes.c_long(at), ctypes.c_uint64(seed), report)
+
+    arm(cut)
     shim.powercut_fail(*(ctypes.c_long(each) for each in window))
+    # The power goes where the clerk writes; the server that only reads must not end before it.
+    fork_clerks(after=partial(arm, _NEVER))
 
 
 def main(words: list[str]) -> None:
@@ -49,6 +59,7 @@ def main(words: list[str]) -> None:
     assert cli_serve.serve is not None
     if os.environ.get(FORGET) == "1":
         _forget_keys()
+    fork_clerks()
     database = Path(words[words.index("--database") + 1])
     for line in sys.stdin:
         child = os.fork()

@@ -6,6 +6,7 @@
  * process ends without a further word. What was synced is never touched.
  *
  * powercut_arm(folder, prefix, at, seed, report) starts watching; before that nothing is recorded.
+ * A fork goes on counting by itself, and its power cut is also the end of the process that armed.
  * powercut_fail(from, until, permille, how) then lets that share of the operations between two
  * numbers fail with EIO: reads, writes (after a part of them), truncations and syncs. A sync that
  * failed made nothing safe. `how` is 0 for all of them, 1 for syncs only, 2 for syncs that fail and
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,6 +57,7 @@ static char folder[PATH_MAX], prefix[NAME_MAX + 1];
 static long countdown;
 static uint64_t dice;
 static int report_fd = -1;
+static pid_t armed_by; /* a fork of it that cuts the power takes it along */
 static int file_of[FDS]; /* index + 1, or 0, or -1 for the folder itself */
 static struct file files[FILES];
 static int file_count;
@@ -184,6 +187,8 @@ static void lose_entries(void) {
 
 static void cut(void) {
     char line[320];
+    pid_t other = armed_by == getpid() ? 0 : armed_by;
+    if (other) kill(other, SIGSTOP);
     lose_entries();
     for (int i = 0; i < file_count; i++) lose(&files[i]);
     int size = snprintf(line, sizeof line,
@@ -191,6 +196,7 @@ static void cut(void) {
         "\"failed_reads\":%ld,\"failed_writes\":%ld,\"failed_syncs\":%ld}\n",
         kept, dropped, torn, entries, syncs, writes, failed_reads, failed_writes, failed_syncs);
     syscall(SYS_write, report_fd, line, size);
+    if (other) kill(other, SIGKILL);
     syscall(SYS_exit_group, 87);
 }
 
@@ -224,6 +230,7 @@ int powercut_arm(const char *at_folder, const char *with, long at, uint64_t seed
     dice = seed | 1;
     for (int i = 0; i < 8; i++) roll();
     report_fd = report;
+    armed_by = getpid();
     armed = 1;
     pthread_mutex_unlock(&lock);
     return 1;

@@ -62,12 +62,13 @@ def lose_disk(folder: Path) -> None:
             path.unlink()
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["a thread writes", "a process writes"])
 async def test_promise_6_a_server_that_is_shown_a_longer_log_of_its_own_serves_nobody(
-    tmp_path: Path,
+    tmp_path: Path, *, apart: bool
 ) -> None:
     kept = await lived(tmp_path)
     shutil.copy(tmp_path / "copy.db", tmp_path / "owner.db")
-    async with open_world(tmp_path) as world:
+    async with open_world(tmp_path, apart=apart) as world:
         for path in ("/v1/server", "/readyz"):
             async with world.http.get(world.url + path) as response:
                 assert response.status == 200
@@ -88,7 +89,10 @@ async def test_promise_6_a_server_that_is_shown_a_longer_log_of_its_own_serves_n
             await caller.post("/v1/stops", {}, status=201)
         assert await caller.get("/v1/ledger/checkpoint") == before
     # It stays so after a restart, until the operator says what is lost.
-    async with open_world(tmp_path) as world, world.http.get(world.url + "/v1/me") as response:
+    async with (
+        open_world(tmp_path, apart=apart) as world,
+        world.http.get(world.url + "/v1/me") as response,
+    ):
         assert response.status == 503
     assert cli("ledger", "new-epoch", "--reason", "disk", "--database", tmp_path / "owner.db") == 0
     async with open_world(tmp_path) as world:

@@ -1,0 +1,134 @@
+"""A request's work on the store, in whichever process and thread that is done."""
+
+from collections.abc import Callable
+import copyreg
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from traceback import format_exception
+from typing import Any
+
+from owner_api.calls import Call, Principal
+from owner_api.ids import new_id
+from owner_api.problems import Problem
+from owner_api.store import Tx
+from owner_api.store.documents import from_json, to_json
+
+from . import desk
+from .answers import Rendered, render
+from .auth import require_live
+from .idempotency import Ticket
+from .routing import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a route does for one call, once per key, and only while the caller is in force."""
+
+    route: Route
+    call: Call
+    ticket: Ticket | None
+
+    def __call__(self, tx: Tx) -> Rendered | Problem:
+        """Do it in a transaction; raises Problem to undo it."""
+        call, ticket = self.call, self.ticket
+        require_live(tx, call.principal)
+        if ticket is not None and (stored := ticket.recall(tx)) is not None:
+            return stored
+        answer = self.route.handler(tx, call)
+        if isinstance(answer, Problem):
+            return answer
+        rendered = render(answer)
+        if ticket is not None:
+            ticket.keep(tx, rendered, call.now)
+        return rendered
+
+    def __reduce__(self) -> tuple[Callable[..., _Afar], tuple[Any, ...]]:
+        """Say how the errand is made again at the desk of another process."""
+        call, ticket, who = self.call, self.ticket, self.call.principal
+        keyed = None
+        if ticket is not None:
+            keyed = (ticket.client, ticket.route, ticket.key, ticket.asked, ticket.sealed)
+        return _afar, (
+            self.route.name,
+            (who.kind, who.party_id, who.device_id, who.token_epoch, who.expires_at),
+            # As text: a datetime takes as long to pickle as all the rest.
+            call.now.isoformat(),
+            (call.params, call.query, call.body, call.if_match),
+            (call.authorization, call.remote, call.accept),
+            keyed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Afar:
+    """An errand in the process that writes: what it answers must be able to leave that."""
+
+    errand: Errand
+
+    def __call__(self, tx: Tx) -> Rendered | Problem:
+        try:
+            answer = self.errand(tx)
+        except Problem as problem:
+            _make_plain(problem)
+            raise
+        except Exception as error:
+            # Where it happened does not cross with an error; what is written on it does.
+            error.add_note("".join(format_exception(error)))
+            raise
+        if isinstance(answer, Problem):
+            _make_plain(answer)
+        return answer
+
+
+def _make_plain(problem: Problem) -> None:
+    """Turn what is JSON already inside a problem into values: it is in no form to be pickled."""
+    if problem.current is not None:
+        problem.current = from_json(to_json(problem.current))
+
+
+@lru_cache(maxsize=4_096)
+def _principal(who: tuple[Any, ...]) -> Principal:
+    kind, party_id, device_id, token_epoch, expires_at = who
+    return Principal(
+        kind=kind,
+        party_id=party_id,
+        device_id=device_id,
+        token_epoch=token_epoch,
+        expires_at=expires_at,
+    )
+
+
+def _afar(
+    name: str,
+    who: tuple[Any, ...],
+    now: str,
+    said: tuple[Any, ...],
+    more: tuple[Any, ...],
+    keyed: tuple[Any, ...] | None,
+) -> _Afar:
+    params, query, body, if_match = said
+    authorization, remote, accept = more
+    at = desk.here()
+    call = Call(
+        principal=_principal(who),
+        now=datetime.fromisoformat(now),
+        config=at.config,
+        new_id=new_id,
+        params=params,
+        query=query,
+        body=body,
+        if_match=if_match,
+        authorization=authorization,
+        remote=remote,
+        accept=accept,
+    )
+    ticket = None
+    if keyed is not None:
+        client, route, key, asked, sealed = keyed
+        ticket = Ticket(client=client, route=route, key=key, asked=asked, sealed=sealed)
+    return _Afar(Errand(at.routes[name], call, ticket))
+
+
+# Named by a number of the range that copyreg leaves to applications, which is found at once.
+copyreg.add_extension(_afar.__module__, _afar.__qualname__, 0xF0)

@@ -1,0 +1,172 @@
+"""The process that writes for a server: one thread, one connection, one command after another.
+
+It is started by ``Apart``, gets commands over a pair of sockets, and ends with the server: an end
+of the pair without a word is the server's death, and what was not begun by then is dropped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from typing import Any, Final
+
+from . import wire
+from .batching import Batches, Done, Job, Outcome
+from .checkpointing import Checkpointer, shorten
+from .errors import StoreError
+from .locking import FileLock
+from .opening import prepare
+from .tx import Tx
+
+_READ: Final = 1 << 18
+# A batch's answers leave in one piece; the writer must not wait until the server has read them.
+BUFFER: Final = 1 << 22
+_LOG: Final = logging.getLogger("owner_api.store")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a server asks its clerk to open, and how long (s) to wait for whoever holds it.
+
+    A server that was killed leaves a clerk that ends by itself.
+    """
+
+    path: Path
+    create: bool
+    synchronous: str
+    patience_s: float
+
+
+# A command on its way: the number that its outcome comes back under, the command, whether what it
+# writes is kept. On the way back: a batch, and the word that the server is to hear with it. Both
+# cross as plain tuples: naming a class costs more than what it holds.
+type Asked = tuple[int, Callable[[Tx], Any], bool]
+type Answered = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, float | None, Any]
+
+
+class Clerk:
+    """Runs what arrives until the pair of sockets ends."""
+
+    def __init__(self, pair: socket.socket, connection: sqlite3.Connection) -> None:
+        self.batches = Batches(connection)
+        # Asked for what the server is told with each batch; a command may set it.
+        self.word: Callable[[], Any] = lambda: None
+        self._pair = pair
+        self._connection = connection
+        self._frames = wire.Frames()
+        self._waiting: deque[bytes] = deque()
+        self._ended = False
+        self._long_log = threading.Event()
+
+    def ask_for_checkpoint(self) -> None:
+        """Let the clerk, between two batches, move what is left of a long log; any thread's."""
+        self._long_log.set()
+
+    def serve(self, noted: Callable[[], None]) -> None:
+        """Run commands in batches; ``noted`` is told of each COMMIT."""
+        while (first := self._next()) is not None:
+            done = self.batches.run(first, self._more())
+            self._pair.sendall(_answer(done, self.word()))
+            noted()
+            if self._long_log.is_set():
+                self._long_log.clear()
+                shorten(self._connection)
+
+    def _next(self) -> Job | None:
+        """Wait for a command."""
+        while not self._waiting:
+            if self._ended or not self._read(wait=True):
+                return None
+        return _job(self._waiting.popleft())
+
+    def _more(self) -> Iterator[Job]:
+        """Return commands that have arrived meanwhile."""
+        while self._waiting or self._read(wait=False):
+            if self._waiting:
+                yield _job(self._waiting.popleft())
+
+    def _read(self, *, wait: bool) -> bool:
+        """Take what has arrived; False when there is nothing now, or nothing any more."""
+        try:
+            data = self._pair.recv(_READ, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._ended = True
+            return False
+        self._waiting.extend(self._frames.take(data))
+        return True
+
+
+def _job(pickled: bytes) -> Job:
+    number, command, keep = wire.opened(pickled)
+    return Job(command, number, keep)
+
+
+def _answer(done: Done, word: object) -> bytes:
+    """Return a batch's outcomes as they cross; one that cannot is told as an error."""
+    outcomes = [tuple(outcome) for outcome in done.outcomes]
+    events = [tuple(event) for event in done.commit.events]
+    rest = (events, done.commit.doors, done.took_s, word)
+    try:
+        return wire.frame((outcomes, *rest))
+    except Exception:  # noqa: BLE001 - whatever a value's own pickling raises
+        return wire.frame(([tuple(_crossing(outcome)) for outcome in done.outcomes], *rest))
+
+
+def _crossing(outcome: Outcome) -> Outcome:
+    try:
+        wire.frame(tuple(outcome))
+    except Exception as error:  # noqa: BLE001 - as above
+        _LOG.exception("an outcome cannot leave the writer's process")
+        told = StoreError(f"{error}: {outcome.error or type(outcome.value).__name__}")
+        return Outcome(outcome.to, None, told)
+    return outcome
+
+
+_HERE: list[Clerk] = []
+
+
+def here() -> Clerk:
+    """Return the clerk whose process this is; raises LookupError in any other."""
+    if not _HERE:
+        raise LookupError("this is not the process that writes")
+    return _HERE[0]
+
+
+def main() -> None:
+    """Open what the server names, say so, and serve; the pair's descriptor is the argument."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Meant for the server, which ends this process when the last command is done.
+        signal.signal(number, signal.SIG_IGN)
+    with socket.socket(fileno=int(sys.argv[1])) as pair:
+        pair.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        frames = wire.Frames()
+        asked: Opening = wire.opened(next(frames.take(pair.recv(_READ))))
+        lock = FileLock(asked.path)
+        try:
+            lock.acquire(patience_s=asked.patience_s)
+            connection = prepare(
+                asked.path, create=asked.create, synchronous=asked.synchronous, single=False
+            )
+        except (StoreError, OSError, sqlite3.Error) as error:
+            pair.sendall(wire.frame(error))
+            return
+        clerk = Clerk(pair, connection)
+        _HERE.append(clerk)
+        checkpointer = Checkpointer(asked.path, asked.synchronous, clerk.ask_for_checkpoint)
+        pair.sendall(wire.frame(None))
+        try:
+            clerk.serve(checkpointer.note)
+        finally:
+            checkpointer.close()
+            connection.close()
+            lock.release()
