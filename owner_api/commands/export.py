@@ -25,7 +25,7 @@ EXPORTED: Final[dict[str, str]] = {
     "member": "owner_id = :owner",
     "session": "owner_id = :owner",
     "offer": "owner_id = :owner",
-    "decision": "owner_id = :owner",
+    "decision": "offer_id IN (SELECT offer_id FROM offer WHERE owner_id = :owner)",
     "commitment": "owner_id = :owner",
     "settlement": "owner_id = :owner",
     "reward": "owner_id = :owner",
@@ -37,7 +37,7 @@ EXPORTED: Final[dict[str, str]] = {
     ),
     "posting": "settlement_id IN (SELECT settlement_id FROM settlement WHERE owner_id = :owner)",
     "outbox": "party_id = :owner",
-    "ledger_entry": "party_id = :owner",
+    "ledger_entry": "position IN (SELECT position FROM receipt WHERE party_id = :owner)",
     "receipt": "party_id = :owner",
 }
 # What is about an owner and yet no use to anybody but a thief, or holds nothing of its own.

@@ -306,19 +306,16 @@ def erase(tx: Tx, party_id: str, now: datetime) -> Json:
     What remains: kinds and instants without a name, salted digests nobody can open any more, and
     the books under account names that lead to nobody.
     """
-    rows = tx.all(
-        "SELECT position FROM ledger_entry WHERE party_id = ? AND erased_in IS NULL"
-        " ORDER BY position",
-        party_id,
-    )
+    # Each entry of a party has a receipt, and what was erased before has none any more.
+    rows = tx.all("SELECT position FROM receipt WHERE party_id = ? ORDER BY position", party_id)
     positions = [row["position"] for row in rows]
     if positions:
         erased_in = append(tx, "erasure", now, {"positions": positions})
-        tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
         tx.run(
             "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
-            " WHERE party_id = ?",
+            " WHERE position IN (SELECT position FROM receipt WHERE party_id = ?)",
             erased_in,
             party_id,
         )
+        tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
     return {"entries_erased": len(positions), "kept": "kind, instant and a digest of each; books"}

@@ -167,7 +167,8 @@ decision = Table(
     metadata,
     Column("decision_id", Text, primary_key=True),
     Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False, index=True),
-    Column("owner_id", Text, nullable=False, index=True),
+    # The offer's owner, by whose offers an owner's decisions are found.
+    Column("owner_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("decision", Text, nullable=False),
     Column("method", Text, nullable=False),
