@@ -7,7 +7,7 @@ filter by tenant inside the SQL.
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from .metadata import metadata
 
@@ -147,7 +147,8 @@ offer = Table(
     Column("decision", Text),
     Column("commitment_id", Text),
     Column("updated_at", Text, nullable=False),
-    Index("offer_due", "state", "respond_by"),
+    # Of open offers only, so that an answer takes one out and puts none in.
+    Index("offer_due", "respond_by", sqlite_where=text("state IN ('presented', 'countered')")),
     **STRICT,
 )
 offer_revision = Table(
