@@ -17,23 +17,24 @@ _SAME: Final = ("txn_id", "kind", "settlement_id", "reward_id")
 
 def check_receipts(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
     """Hold each receipt against its entry: one for every entry of a party, none besides."""
-    stored = {row["receipt_id"]: row for row in rows(connection, "SELECT * FROM receipt")}
+    stored = {row["position"]: row for row in rows(connection, "SELECT * FROM receipt")}
     for position, entry in contents.entries.items():
         if entry.party_id is None:
             continue
         name = receipt_id(position)
-        row = stored.pop(name, None)
+        row = stored.pop(position, None)
         if row is None:
             yield Finding(table="receipt", row=name, column=None, what="is missing")
             continue
         expected = {
-            "position": position,
+            "receipt_id": name,
             "party_id": entry.party_id,
             "kind": entry.kind,
             "subject_id": entry.subject_id,
         }
         yield from compared("receipt", name, row, expected)
-    for name in stored:
+    for position in stored:
+        name = receipt_id(position)
         yield Finding(table="receipt", row=name, column=None, what="is in no entry of the log")
 
 

@@ -140,8 +140,8 @@ def list_all(tx: Tx, call: Call) -> Reply:
 def get(notary: Notary, tx: Tx, call: Call) -> Reply:
     """Return a receipt of the caller's with all that is needed to check it; a page if asked so."""
     row = tx.one(
-        "SELECT * FROM receipt WHERE receipt_id = ? AND party_id = ?",
-        call.params["receipt_id"],
+        "SELECT position FROM receipt WHERE position = ? AND party_id = ?",
+        receipts.position_of(call.params["receipt_id"]),
         call.principal.party_id,
     )
     if row is None:

@@ -18,6 +18,8 @@ from .keyring import Json, Keyring, SignatureError, follow, read_jws, sign_jws
 
 RECEIPT_TYPE: Final = "v2g-receipt+jwt"
 SALT_BYTES: Final = 16
+# What a database can count to.
+_POSITIONS: Final = 2**63
 _CLAIMS: Final = frozenset(
     ("iss", "aud", "jti", "iat", "kind", "at", "subject_id", "position", "salt", "body")
 )
@@ -68,6 +70,15 @@ def issuer(server_id: str) -> str:
 def receipt_id(position: int) -> str:
     """Return the id of the receipt for the leaf at ``position``."""
     return f"rcp_{position:032x}"
+
+
+def position_of(name: str) -> int | None:
+    """Return the position of the leaf whose receipt has this id; None for what is no such id."""
+    try:
+        position = int(name.removeprefix("rcp_"), 16)
+    except ValueError:
+        return None
+    return position if 0 <= position < _POSITIONS and receipt_id(position) == name else None
 
 
 def content_digest(salt: bytes, content: bytes) -> bytes:

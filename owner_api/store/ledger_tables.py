@@ -63,8 +63,8 @@ ledger_key = Table(
 receipt = Table(
     "receipt",
     metadata,
-    Column("receipt_id", Text, primary_key=True),
-    Column("position", Integer, ForeignKey("ledger_leaf.position"), nullable=False, unique=True),
+    Column("receipt_id", Text, nullable=False),
+    Column("position", Integer, ForeignKey("ledger_leaf.position"), primary_key=True),
     Column("party_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("subject_id", Text),

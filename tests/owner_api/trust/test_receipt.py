@@ -55,6 +55,30 @@ def test_promise_6_a_receipt_proves_its_entry_with_the_public_key_alone() -> Non
     assert found.receipt_id == receipt.receipt_id(3)
 
 
+@given(st.integers(0, 2**63 - 1))
+def test_a_receipts_id_leads_back_to_its_position(position: int) -> None:
+    assert receipt.position_of(receipt.receipt_id(position)) == position
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "rcp_",
+        "rcp_7",
+        "7".zfill(32),
+        f"dec_{7:032x}",
+        f"rcp_{10:032X}",
+        f"rcp_{2**63:032x}",
+        "rcp_" + "f" * 32,
+        "rcp_" + "\uff17".zfill(32),
+        "rcp_-" + "7".zfill(31),
+    ],
+)
+def test_what_is_no_receipts_id_leads_nowhere(name: str) -> None:
+    assert receipt.position_of(name) is None
+
+
 def test_the_same_entry_gives_the_same_receipt_byte_for_byte() -> None:
     assert document(entry())["jws"] == document(entry())["jws"]
 
