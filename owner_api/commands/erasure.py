@@ -14,6 +14,7 @@ from owner_api.config import Config
 from owner_api.core.model import Departures, Preferences, Vehicle, VehicleLive
 from owner_api.store import Tx
 from owner_api.store.documents import dump, from_json, load, to_json
+from owner_api.store.outbox import OF_PARTY
 
 from . import agreements, devices, journal
 from .owners import find_owner
@@ -45,7 +46,7 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
     _forget_vehicles(tx, owner_id, now)
     _forget_deals(tx, owner_id)
     journal.erase(tx, owner_id, now)
-    tx.run("DELETE FROM outbox WHERE party_id = ?", owner_id)
+    tx.run(f"DELETE FROM outbox WHERE {OF_PARTY}", owner_id)  # noqa: S608 - a constant
     tx.update(
         "owner",
         {"owner_id": owner_id},

@@ -36,7 +36,7 @@ EXPORTED: Final[dict[str, str]] = {
         "commitment_id IN (SELECT commitment_id FROM commitment WHERE owner_id = :owner)"
     ),
     "posting": "settlement_id IN (SELECT settlement_id FROM settlement WHERE owner_id = :owner)",
-    "outbox": "party_id = :owner",
+    "outbox": "stream = (SELECT stream FROM stream_head WHERE party_id = :owner)",
     "ledger_entry": "position IN (SELECT position FROM receipt WHERE party_id = :owner)",
     "receipt": "party_id = :owner",
 }
@@ -53,7 +53,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "park": "a park's own",
     "alembic_version": "the schema's own",
 }
-_SECRET_COLUMNS: Final = frozenset({"secret_sha256"})
+# Secrets, and a number that only finds rows and would tell how many parties a server has.
+_UNSHOWN_COLUMNS: Final = frozenset({"secret_sha256", "stream"})
 
 
 def export_owner(tx: Tx, *, owner_id: str, now: datetime) -> Json:
@@ -84,7 +85,7 @@ def _select(table: str, where: str) -> str:
 
 
 def _opened(row: Json) -> Json:
-    return {name: _value(value) for name, value in row.items() if name not in _SECRET_COLUMNS}
+    return {name: _value(value) for name, value in row.items() if name not in _UNSHOWN_COLUMNS}
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - a column's value

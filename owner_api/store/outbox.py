@@ -9,6 +9,8 @@ from .pending import Event
 from .tx import Tx
 
 PRUNE_AT_ONCE: Final = 5_000
+# How a party's events are found; its id is the parameter.
+OF_PARTY: Final = "stream = (SELECT stream FROM stream_head WHERE party_id = ?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ def span(tx: Tx, party_id: str) -> Span:
     """Return which events of a party are kept."""
     row = tx.one("SELECT seq FROM stream_head WHERE party_id = ?", party_id)
     head = 0 if row is None else int(row["seq"])
-    first = tx.one("SELECT min(seq) AS seq FROM outbox WHERE party_id = ?", party_id)
+    first = tx.one(f"SELECT min(seq) AS seq FROM outbox WHERE {OF_PARTY}", party_id)  # noqa: S608 - a constant
     oldest = head + 1 if first is None or first["seq"] is None else int(first["seq"])
     return Span(oldest=oldest, head=head)
 
@@ -35,7 +37,7 @@ def span(tx: Tx, party_id: str) -> Span:
 def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[Event]:
     """Return up to ``limit`` events that follow number ``seq``, in order."""
     rows = tx.all(
-        "SELECT seq, type, at, data FROM outbox WHERE party_id = ? AND seq > ?"
+        f"SELECT seq, type, at, data FROM outbox WHERE {OF_PARTY} AND seq > ?"  # noqa: S608 - a constant
         " ORDER BY seq LIMIT ?",
         party_id,
         seq,
@@ -50,9 +52,9 @@ def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mappi
     Only the oldest end of a stream is dropped: a clock that stepped back must not leave a gap.
     """
     events = tx.run(
-        "DELETE FROM outbox WHERE (party_id, seq) IN ("
-        " SELECT party_id, seq FROM outbox AS old WHERE at < ? AND NOT EXISTS ("
-        "  SELECT 1 FROM outbox AS kept WHERE kept.party_id = old.party_id"
+        "DELETE FROM outbox WHERE (stream, seq) IN ("
+        " SELECT stream, seq FROM outbox AS old WHERE at < ? AND NOT EXISTS ("
+        "  SELECT 1 FROM outbox AS kept WHERE kept.stream = old.stream"
         "  AND kept.seq < old.seq AND kept.at >= ?)"
         " ORDER BY seq LIMIT ?)",
         events_before,

@@ -12,14 +12,14 @@ from .statements import LATER, insert_sql, update_rows_sql
 # Rows of one statement. Each statement's end is a moment at which other threads may run, so few
 # statements of many rows; few sizes, so that SQLite has them compiled.
 _CHUNKS: Final = (64, 16, 4, 1)
-_EVENT_COLUMNS: Final = ("party_id", "seq", "type", "at", "data")
+_EVENT_COLUMNS: Final = ("stream", "party_id", "seq", "type", "at", "data")
 _HEADS: Final = (
-    "SELECT party_id, seq FROM stream_head WHERE party_id IN (SELECT value FROM json_each(?))"
+    "SELECT party_id, stream, seq FROM stream_head"
+    " WHERE party_id IN (SELECT value FROM json_each(?))"
 )
+_OPEN: Final = "INSERT INTO stream_head (party_id, seq) VALUES (?, 0)"
 _MOVE_HEADS: Final = (
-    "INSERT INTO stream_head (party_id, seq)"
-    " SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true"
-    " ON CONFLICT (party_id) DO UPDATE SET seq = excluded.seq"
+    "UPDATE stream_head SET seq = value ->> 1 FROM json_each(?) WHERE stream = value ->> 0"
 )
 
 
@@ -130,14 +130,17 @@ def _write(
 def _append(connection: sqlite3.Connection, events: list[Event]) -> list[Event]:
     """Give each event the next number of its party's stream, without a gap; return them so."""
     parties = sorted({event.party_id for event in events})
-    heads = dict.fromkeys(parties, 0)
     text = "[" + ",".join(f'"{party}"' for party in parties) + "]"
-    heads |= dict(connection.execute(_HEADS, (text,)))
-    numbered = []
+    heads = {party: (stream, seq) for party, stream, seq in connection.execute(_HEADS, (text,))}
+    numbered, rows = [], []
     for party_id, _, kind, at, data in events:
-        heads[party_id] += 1
-        numbered.append(Event(party_id, heads[party_id], kind, at, data))
-    moved = "[" + ",".join(f'["{party}",{seq}]' for party, seq in heads.items()) + "]"
+        if (head := heads.get(party_id)) is None:
+            head = connection.execute(_OPEN, (party_id,)).lastrowid, 0
+        stream, seq = head[0], head[1] + 1
+        heads[party_id] = stream, seq
+        numbered.append(Event(party_id, seq, kind, at, data))
+        rows.append((stream, party_id, seq, kind, at, data))
+    moved = "[" + ",".join(f"[{stream},{seq}]" for stream, seq in heads.values()) + "]"
     connection.execute(_MOVE_HEADS, (moved,))
-    _insert(connection, "outbox", _EVENT_COLUMNS, numbered)
+    _insert(connection, "outbox", _EVENT_COLUMNS, rows)
     return numbered

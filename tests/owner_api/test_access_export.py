@@ -95,6 +95,7 @@ async def test_an_export_holds_the_owners_whole_story_and_nobody_elses(tmp_path:
         assert tables[name], name
     assert sum(row["amount_minor"] for row in tables["posting"]) == 0
     assert list(document["park_names"].values()) == ["East Gate Park"]
+    assert set(tables["outbox"][0]) == {"party_id", "seq", "type", "at", "data"}
     text = to_json(document).decode()
     assert other.party_id not in text
     assert "secret_sha256" not in text

@@ -1,6 +1,7 @@
 """The schema: what the migrations make is what the tables say, and an upgrade keeps a copy."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 import re
 import sqlite3
@@ -14,8 +15,27 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
-from owner_api.store import Store, StoreLockedError, StoreVersionError, migrating, upgrading
+from owner_api.store import (
+    Store,
+    StoreLockedError,
+    StoreVersionError,
+    Tx,
+    migrating,
+    outbox,
+    upgrading,
+)
 from owner_api.store.metadata import metadata
+
+
+def upgrade_to(path: Path, revision: str) -> None:
+    """Make a database as an earlier program had it."""
+    upgrading.import_tables()
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.begin() as connection:
+        configured = migrating.config()
+        configured.attributes["connection"] = connection
+        command.upgrade(configured, revision)
+    engine.dispose()
 
 
 def test_migrations_make_exactly_the_tables_the_code_declares(tmp_path: Path) -> None:
@@ -71,13 +91,7 @@ async def test_each_database_has_an_identity_of_its_own(tmp_path: Path) -> None:
 def test_rewards_and_books_from_before_there_were_several_payers_are_kept(tmp_path: Path) -> None:
     """A reward becomes its settlement's only part; a posting keeps naming its settlement."""
     path = tmp_path / "owner.db"
-    upgrading.import_tables()
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    with engine.begin() as connection:
-        configured = migrating.config()
-        configured.attributes["connection"] = connection
-        command.upgrade(configured, "0003")
-    engine.dispose()
+    upgrade_to(path, "0003")
     old = sqlite3.connect(path)
     old.execute(
         "INSERT INTO reward (reward_id, settlement_id, owner_id, park_id, kind, status,"
@@ -98,6 +112,31 @@ def test_rewards_and_books_from_before_there_were_several_payers_are_kept(tmp_pa
     )
     assert rewards.fetchall() == [("rwd_1", 0, None, 60, 0)]
     assert new.execute("SELECT posting_id, reward_id FROM posting").fetchall() == [("pst_1", None)]
+    new.close()
+
+
+def test_a_stream_from_before_it_had_a_number_is_kept_and_goes_on(tmp_path: Path) -> None:
+    """Also where everything was pruned: its next number is one more than its last."""
+    path = tmp_path / "owner.db"
+    upgrade_to(path, "0006")
+    old = sqlite3.connect(path)
+    old.execute("INSERT INTO stream_head (party_id, seq) VALUES ('own_a', 4), ('own_b', 9)")
+    old.execute(
+        "INSERT INTO outbox (party_id, seq, type, at, data) VALUES"
+        " ('own_a', 4, 'late', '2026-12-01T00:00:00Z', '{}'),"
+        " ('own_a', 3, 'soon', '2026-12-01T00:00:00Z', '{}')"
+    )
+    old.commit()
+    old.close()
+    migrating.migrate(path)
+    new = sqlite3.connect(path)
+    tx = Tx(new)
+    assert [event.type for event in outbox.after(tx, "own_a", 0, 9)] == ["soon", "late"]
+    assert outbox.span(tx, "own_b") == outbox.Span(oldest=10, head=9)
+    for party_id in ("own_b", "own_a", "own_c"):
+        tx.emit(party_id, "new", datetime(2026, 12, 2, tzinfo=UTC), {})
+    heads = {party: outbox.span(tx, party).head for party in ("own_a", "own_b", "own_c")}
+    assert heads == {"own_a": 5, "own_b": 10, "own_c": 1}
     new.close()
 
 
