@@ -142,18 +142,18 @@ def append(
 
 def _salt(tx: Tx) -> bytes:
     """Return a fresh salt; many are drawn at once, because drawing lets other threads run."""
-    drawn: bytes = tx.known.get("salts") or secrets.token_bytes(_SALTS * receipts.SALT_BYTES)
-    tx.known["salts"] = drawn[receipts.SALT_BYTES :]
+    drawn: bytes = tx.lasting.get("salts") or secrets.token_bytes(_SALTS * receipts.SALT_BYTES)
+    tx.lasting["salts"] = drawn[receipts.SALT_BYTES :]
     return drawn[: receipts.SALT_BYTES]
 
 
 def _next_position(tx: Tx) -> int:
-    """Return the next position; asked once per batch, because nobody else gives any out."""
-    if (position := tx.known.get("position")) is None:
+    """Return the next position; asked once, because nobody else gives any out."""
+    if (position := tx.lasting.get("position")) is None:
         row = tx.one(_NEXT)
         assert row is not None
         position = int(row["next"])
-    tx.known["position"] = position + 1
+    tx.lasting["position"] = position + 1
     return position
 
 

@@ -22,6 +22,8 @@ from .answers import Rendered
 HEADER: Final = "Idempotency-Key"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _NONCE: Final = 12
+_TABLE: Final = "idempotency"
+_KEY: Final = "key_sha256"
 # In the batch's memory: the places whose answers may still wait to be inserted.
 _KEPT: Final = "answers kept"
 
@@ -57,9 +59,14 @@ class Ticket:
         return cls(client=client, route=route, key=header, asked=asked, sealed=sealed)
 
     @cached_property
+    def digest(self) -> bytes:
+        """The SHA-256 of the key, which itself is not stored."""
+        return hashlib.sha256(self.key.encode()).digest()
+
+    @cached_property
     def place(self) -> tuple[str, str, str]:
-        """Where the answer is kept; the key itself is not stored."""
-        return self.client, self.route, hashlib.sha256(self.key.encode()).hexdigest()
+        """Where the answer is kept."""
+        return self.client, self.route, self.digest.hex()
 
     @cached_property
     def asked_sha256(self) -> str:
@@ -68,6 +75,9 @@ class Ticket:
 
     def recall(self, tx: Tx) -> Rendered | None:
         """Return the stored answer; raises idempotency_key_reused when something else was asked."""
+        seen = tx.seen(_TABLE, _KEY)
+        if seen is not None and not seen.may_hold(self.digest):
+            return None
         look = tx.one if self.place in tx.known.get(_KEPT, ()) else tx.earlier
         row = look(
             "SELECT body_sha256, status, headers, body, sealed FROM idempotency"
@@ -88,8 +98,10 @@ class Ticket:
         """Store the answer in the transaction that has the effect."""
         client, route, key_sha256 = self.place
         tx.known.setdefault(_KEPT, set()).add(self.place)
+        if (seen := tx.seen(_TABLE, _KEY)) is not None:
+            seen.add(self.digest)
         tx.later(
-            "idempotency",
+            _TABLE,
             client=client,
             route=route,
             key_sha256=key_sha256,

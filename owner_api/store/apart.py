@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from . import wire
 from .batching import Commit
-from .clerk import BUFFER, Answered, Asked, Opening
+from .clerk import BUFFER, Answered, Asked, Opening, Packed
 from .errors import StoreClosedError, StoreUnavailableError
 from .pending import Event
 from .tx import Tx
@@ -113,7 +113,9 @@ class Apart(asyncio.Protocol):
         """Hear what became of a batch."""
         for pickled in self._frames.take(data):
             answered: Answered = wire.opened(pickled)
-            outcomes, events, doors, took_s, word = answered
+            made, took_s = answered
+            packed: Packed = wire.opened(made)
+            outcomes, events, doors, word = packed
             if self.heard is not None:
                 self.heard(word)
             for number, value, error in outcomes:

@@ -1,14 +1,22 @@
-"""Commands that share one transaction and one flush of the disk; whose thread runs them is open."""
+"""Commands that share one transaction and one flush of the disk; whose process that is, is open.
+
+While one batch's COMMIT waits for the disk, the next batch's commands run already, as long as they
+need nothing but what is remembered. Nobody is told of either before it is durable; when the first
+COMMIT fails, what was done meanwhile is thrown away and done again.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 import logging
 import sqlite3
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
+from .committer import Committer
+from .connection import OverturnedError, Turn
 from .errors import StoreUnavailableError, as_refusal
 from .kept import Kept
 from .pending import Event, Pending
@@ -49,19 +57,23 @@ class Outcome(NamedTuple):
     error: BaseException | None
 
 
-class Done(NamedTuple):
-    """A batch that has ended; ``took_s`` is how long its COMMIT took, None when it was lost."""
+class Post(Protocol):
+    """Carries what became of a batch to who waits for it."""
 
-    outcomes: list[Outcome]
-    commit: Commit
-    took_s: float | None
+    def pack(self, outcomes: list[Outcome], commit: Commit) -> Any:  # noqa: ANN401 - its own affair
+        """Make ready to leave, before COMMIT."""
+
+    def send(self, packed: Any, took_s: float | None) -> None:  # noqa: ANN401 - as above
+        """Let leave, after COMMIT and on a thread of its own; ``took_s`` is None without one."""
 
 
 @dataclass(slots=True)
 class _Batch:
     """What the commands of one transaction have done so far."""
 
+    turn: Turn
     pending: Pending = field(default_factory=Pending)
+    outcomes: list[Outcome] = field(default_factory=list)
     doors: bool = False
 
     def keep(self, tx: Tx) -> None:
@@ -77,60 +89,97 @@ class _Batch:
 class Batches:
     """Runs jobs on the one connection that writes: undoes what fails alone, and commits once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, post: Post) -> None:
         self._connection = connection
+        self._post = post
         self._kept = Kept()
+        self._committer = Committer(connection)
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
         self.before_commit: Callable[[Tx], None] | None = None
 
-    def run(self, first: Job, more: Iterator[Job]) -> Done:
-        """Run a job and those that wait behind it, at most 256 or 25 ms of them, and commit once.
+    def run(self, first: Job, more: Iterator[Job]) -> None:
+        """Run a job and those that wait behind it, at most 256 or 25 ms of them.
 
-        Once this returns, an outcome without an error is a durable fact.
+        Their outcomes go to the post once what they wrote is committed, which may be after this
+        returns.
         """
-        taken, outcomes, batch = [first], list[Outcome](), _Batch()
+        jobs, taken = chain((first,), more), list[Job]()
+        if not self._attempt(jobs, taken):
+            self._attempt(chain(tuple(taken), jobs), [])
+
+    def settle(self) -> None:
+        """Wait until the last COMMIT has ended: from then on the connection is free."""
+        self._ended()
+
+    def close(self) -> None:
+        """Wait for the last COMMIT and take no more."""
+        self._ended()
+        self._committer.close()
+
+    def _ended(self) -> bool:
+        """Wait for the COMMIT under way; False when it failed, and nothing is known any more."""
+        if self._committer.ended():
+            return True
+        self._kept.clear()
+        return False
+
+    def _attempt(self, jobs: Iterator[Job], taken: list[Job]) -> bool:
+        """Run jobs and commit; False when all must be done again, and nothing is under way."""
+        batch, kept = _Batch(Turn(self._connection, self._ended)), False
         enough = monotonic() + BATCH_S
-        kept = False
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for job in chain((first,), more):
-                if job is not first:
-                    taken.append(job)
+            for job in jobs:
+                taken.append(job)
                 outcome = self._one(job, batch)
-                outcomes.append(outcome)
+                batch.outcomes.append(outcome)
                 kept |= job.keep and outcome.error is None
                 if len(taken) >= BATCH or monotonic() >= enough:
                     break
             if kept:
                 self._seal(batch)
-            began = monotonic()
-            self._connection.execute("COMMIT")
-            took_s = monotonic() - began
+            if not batch.turn.begun and not self._ended():
+                return False
+        except OverturnedError:
+            return False
         except Exception as error:  # noqa: BLE001 - a batch that cannot be sealed must not be kept
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
             if not isinstance(error, sqlite3.Error):
                 _LOG.exception("a batch could not be sealed")
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+            if batch.turn.begun:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
             self._kept.clear()
-            lost = StoreUnavailableError(f"the database refused: {error}")
-            return Done([Outcome(job.to, None, lost) for job in taken], NOTHING, None)
-        return Done(outcomes, batch.commit(), took_s)
+            self._committer.tell(partial(self._lose, taken, error))
+            return True
+        packed = self._post.pack(batch.outcomes, batch.commit())
+        if batch.turn.begun:
+            self._committer.commit(partial(self._post.send, packed), partial(self._lose, taken))
+        else:
+            self._committer.tell(partial(self._post.send, packed, None))
+        return True
+
+    def _lose(self, jobs: list[Job], error: Exception) -> None:
+        lost = StoreUnavailableError(f"the database refused: {error}")
+        outcomes = [Outcome(job.to, None, lost) for job in jobs]
+        self._post.send(self._post.pack(outcomes, NOTHING), None)
 
     def _seal(self, batch: _Batch) -> None:
+        batch.turn.begin()
         if self.before_commit is not None:
-            tx = Tx(self._connection, batch.pending, self._kept)
+            tx = Tx(batch.turn, batch.pending, self._kept)
             self.before_commit(tx)
             batch.keep(tx)
-        batch.pending.flush(self._connection)
+        batch.pending.flush(batch.turn)
 
     def _one(self, job: Job, batch: _Batch) -> Outcome:
-        tx = Tx(self._connection, batch.pending, self._kept)
+        tx = Tx(batch.turn, batch.pending, self._kept)
         try:
             value, error = job.command(tx), None
         except BaseException as raised:  # noqa: BLE001 - handed to the caller that awaits
             value, error = None, as_refusal(raised)
-        if not self._connection.in_transaction:
+        if batch.turn.overturned:
+            raise OverturnedError
+        if batch.turn.lost:
             # SQLite ends the whole transaction by itself when the disk is full or broken.
             raise sqlite3.OperationalError(f"the transaction was lost: {error}")
         if error is not None or not job.keep:

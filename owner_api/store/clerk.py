@@ -6,6 +6,7 @@ of the pair without a word is the server's death, and what was not begun by then
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -17,7 +18,7 @@ import threading
 from typing import Any, Final
 
 from . import wire
-from .batching import Batches, Done, Job, Outcome
+from .batching import Batches, Commit, Job, Outcome
 from .checkpointing import Checkpointer, shorten
 from .errors import StoreError
 from .locking import FileLock
@@ -44,17 +45,19 @@ class Opening:
 
 
 # A command on its way: the number that its outcome comes back under, the command, whether what it
-# writes is kept. On the way back: a batch, and the word that the server is to hear with it. Both
-# cross as plain tuples: naming a class costs more than what it holds.
+# writes is kept. On the way back: what was pickled before COMMIT (outcomes, events, whether access
+# may have ended, and the word that the server is to hear), and how long COMMIT took (s). All as
+# plain tuples: naming a class costs more than what it holds.
 type Asked = tuple[int, Callable[[Tx], Any], bool]
-type Answered = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, float | None, Any]
+type Answered = tuple[bytes, float | None]
+type Packed = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, Any]
 
 
 class Clerk:
     """Runs what arrives until the pair of sockets ends."""
 
     def __init__(self, pair: socket.socket, connection: sqlite3.Connection) -> None:
-        self.batches = Batches(connection)
+        self.batches = Batches(connection, self)
         # Asked for what the server is told with each batch; a command may set it.
         self.word: Callable[[], Any] = lambda: None
         self._pair = pair
@@ -63,6 +66,7 @@ class Clerk:
         self._waiting: deque[bytes] = deque()
         self._ended = False
         self._long_log = threading.Event()
+        self._noted: Callable[[], None] = lambda: None
 
     def ask_for_checkpoint(self) -> None:
         """Let the clerk, between two batches, move what is left of a long log; any thread's."""
@@ -70,13 +74,29 @@ class Clerk:
 
     def serve(self, noted: Callable[[], None]) -> None:
         """Run commands in batches; ``noted`` is told of each COMMIT."""
+        self._noted = noted
         while (first := self._next()) is not None:
-            done = self.batches.run(first, self._more())
-            self._pair.sendall(_answer(done, self.word()))
-            noted()
+            self.batches.run(first, self._more())
             if self._long_log.is_set():
                 self._long_log.clear()
+                self.batches.settle()
                 shorten(self._connection)
+        self.batches.close()
+
+    def pack(self, outcomes: list[Outcome], commit: Commit) -> bytes:
+        """Pickle a batch's outcomes, those that cannot be as errors."""
+        events = [tuple(event) for event in commit.events]
+        rest = (events, commit.doors, self.word())
+        try:
+            return wire.pickled(([tuple(outcome) for outcome in outcomes], *rest))
+        except Exception:  # noqa: BLE001 - whatever a value's own pickling raises
+            return wire.pickled(([tuple(_crossing(outcome)) for outcome in outcomes], *rest))
+
+    def send(self, packed: bytes, took_s: float | None) -> None:
+        """Let a batch's outcomes cross; a server that is gone has nobody left who waits."""
+        with suppress(OSError):
+            self._pair.sendall(wire.frame((packed, took_s)))
+        self._noted()
 
     def _next(self) -> Job | None:
         """Wait for a command."""
@@ -111,20 +131,9 @@ def _job(pickled: bytes) -> Job:
     return Job(command, number, keep)
 
 
-def _answer(done: Done, word: object) -> bytes:
-    """Return a batch's outcomes as they cross; one that cannot is told as an error."""
-    outcomes = [tuple(outcome) for outcome in done.outcomes]
-    events = [tuple(event) for event in done.commit.events]
-    rest = (events, done.commit.doors, done.took_s, word)
-    try:
-        return wire.frame((outcomes, *rest))
-    except Exception:  # noqa: BLE001 - whatever a value's own pickling raises
-        return wire.frame(([tuple(_crossing(outcome)) for outcome in done.outcomes], *rest))
-
-
 def _crossing(outcome: Outcome) -> Outcome:
     try:
-        wire.frame(tuple(outcome))
+        wire.pickled(tuple(outcome))
     except Exception as error:  # noqa: BLE001 - as above
         _LOG.exception("an outcome cannot leave the writer's process")
         told = StoreError(f"{error}: {outcome.error or type(outcome.value).__name__}")

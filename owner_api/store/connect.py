@@ -5,8 +5,8 @@ from pathlib import Path
 import sqlite3
 from typing import Final, Literal
 
+from .connection import Connection
 from .errors import StoreError, StoreUnavailableError
-from .tx import Connection
 
 # Before this version several connections could corrupt a database at a WAL reset
 # (sqlite.org/wal.html, "WAL-reset bug"; fixed in 3.51.3, 3.50.7 and 3.44.6).

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from .seen import Seen
+
 type Row = dict[str, Any]
 # A row's table and the value of its key.
 type Place = tuple[str, str]
@@ -22,9 +24,13 @@ MOST_ROWS: Final = 8_192  # of a table
 class Kept:
     """The writer's memory of rows as they are in its transaction; nobody else changes them."""
 
-    __slots__ = ("_tables",)
+    __slots__ = ("_tables", "lasting", "seen")
 
     def __init__(self) -> None:
+        # What outlasts a batch besides rows, until something is undone.
+        self.lasting: dict[str, Any] = {}
+        # By table: which keys it may hold. An undone one stays, which costs whoever asks a look.
+        self.seen: dict[str, Seen] = {}
         self._tables: dict[str, dict[str, Row]] = {table: {} for table in KEYS}
 
     def get(self, table: str, key: str) -> Row | None:
@@ -49,5 +55,6 @@ class Kept:
             self._tables[table].clear()
 
     def clear(self) -> None:
-        """Forget every row."""
+        """Forget every row and what else holds only while nothing is undone."""
         self.forget_tables(self._tables)
+        self.lasting.clear()

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-import sqlite3
 from typing import Any, Final, NamedTuple
 
+from .connection import Executes
 from .errors import StoreError
 from .kept import Place
 from .statements import LATER, insert_sql, update_rows_sql
@@ -90,7 +90,7 @@ class Pending:
         self.tables.clear()
         self.events.clear()
 
-    def flush(self, connection: sqlite3.Connection) -> None:
+    def flush(self, connection: Executes) -> None:
         """Write everything that waits."""
         for (table, columns), rows in self.rows.items():
             _insert(connection, table, columns, rows)
@@ -105,7 +105,7 @@ class Pending:
 
 
 def _insert(
-    connection: sqlite3.Connection,
+    connection: Executes,
     table: str,
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
@@ -114,7 +114,7 @@ def _insert(
 
 
 def _write(
-    connection: sqlite3.Connection,
+    connection: Executes,
     rows: Sequence[Iterable[Any]],
     statement: Callable[[int], str],
 ) -> None:
@@ -127,7 +127,7 @@ def _write(
             done += size
 
 
-def _append(connection: sqlite3.Connection, events: list[Event]) -> list[Event]:
+def _append(connection: Executes, events: list[Event]) -> list[Event]:
     """Give each event the next number of its party's stream, without a gap; return them so."""
     parties = sorted({event.party_id for event in events})
     text = "[" + ",".join(f'"{party}"' for party in parties) + "]"

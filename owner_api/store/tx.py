@@ -7,20 +7,14 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
+from .connection import Connection, Executes, Turn
 from .kept import KEYS, Kept, Place, Row
 from .pending import Event, Pending
+from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
 # SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
 sqlite3.register_adapter(datetime, times.encode)
-
-
-class Connection(sqlite3.Connection):
-    """A connection that remembers each query's column names; its schema does not change."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - sqlite3's
-        super().__init__(*args, **kwargs)
-        self.columns: dict[str, tuple[str, ...]] = {}
 
 
 class Tx:
@@ -50,13 +44,13 @@ class Tx:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Executes,
         batch: Pending | None = None,
         kept: Kept | None = None,
     ) -> None:
         self._connection = connection
         self._kept = kept
-        self._columns = connection.columns if isinstance(connection, Connection) else {}
+        self._columns = connection.columns if isinstance(connection, Turn | Connection) else {}
         self._batch = batch
         self._mine = Pending()
         self._settled = Pending()
@@ -71,6 +65,23 @@ class Tx:
     def known(self) -> dict[str, Any]:
         """The batch's memory; forgotten whenever something of the batch is undone."""
         return self._mine.known if self._batch is None else self._batch.known
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """The writer's memory of what only it changes; forgotten when anything is undone."""
+        return self._mine.known if self._kept is None else self._kept.lasting
+
+    def seen(self, table: str, column: str) -> Seen | None:
+        """Return which SHA-256 digests, as hex in this column, the table may hold.
+
+        Only the writer knows; whoever inserts one adds it.
+        """
+        if self._kept is None:
+            return None
+        if (seen := self._kept.seen.get(table)) is None:
+            rows = self._connection.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608 - names are ours
+            seen = self._kept.seen[table] = Seen(bytes.fromhex(row[0]) for row in rows)
+        return seen
 
     def one(self, sql: str, *params: object) -> Row | None:
         """Return the first row, or None when there is none."""
@@ -246,6 +257,7 @@ class Tx:
     def _forget(self) -> None:
         if self._kept is not None:
             self._kept.forget(self._changed)
+            self._kept.lasting.clear()
 
     def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         names = self._columns.get(sql)

@@ -11,10 +11,15 @@ from typing import Any, Final
 _LENGTH: Final = Struct(">I")
 
 
-def frame(value: Any) -> bytes:  # noqa: ANN401 - anything that can be pickled
+def pickled(value: Any) -> bytes:  # noqa: ANN401 - anything that can be pickled
+    """Return a value as bytes; raises what pickle does for what cannot be."""
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def frame(value: Any) -> bytes:  # noqa: ANN401 - as above
     """Return a value as it crosses; raises what pickle does for what cannot."""
-    pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    return _LENGTH.pack(len(pickled)) + pickled
+    made = pickled(value)
+    return _LENGTH.pack(len(made)) + made
 
 
 class Frames:
@@ -38,6 +43,6 @@ class Frames:
         del self._received[:begin]
 
 
-def opened(pickled: bytes) -> Any:  # noqa: ANN401 - whatever the other end framed
+def opened(made: bytes) -> Any:  # noqa: ANN401 - whatever the other end made them of
     """Return a value that crossed."""
-    return pickle.loads(pickled)  # noqa: S301 - from our own other half, see above
+    return pickle.loads(made)  # noqa: S301 - from our own other half, see above

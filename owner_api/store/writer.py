@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from typing import Any, Final, Protocol
 
-from .batching import Batches, Commit, Done, Job
+from .batching import Batches, Commit, Job, Outcome
 from .checkpointing import shorten
 from .errors import StoreClosedError
 from .tx import Tx
@@ -20,7 +20,7 @@ class Hearing(Protocol):
     """Who is told on the event loop of each batch that has ended, after its callers."""
 
     def __call__(self, commit: Commit, took_s: float | None) -> None:
-        """Hear what was committed, and how long COMMIT took (s); None when it was lost."""
+        """Hear what was committed, and how long COMMIT took (s); None without one."""
 
 
 class Writer:
@@ -31,7 +31,7 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, hearing: Hearing) -> None:
         self._connection = connection
-        self._batches = Batches(connection)
+        self._batches = Batches(connection, self)
         self._loop = asyncio.get_running_loop()
         self._hearing = hearing
         # Told of each COMMIT, on this thread.
@@ -68,16 +68,15 @@ class Writer:
         self._closing = True
         self._jobs.put(None)
         self._thread.join()
+        self._batches.close()
         self._connection.close()
 
     def _serve(self) -> None:
         while not self._last_taken and (first := self._jobs.get()) is not None:
-            done = self._batches.run(first, self._more())
-            self._loop.call_soon_threadsafe(self._resolve, done)
-            if self.noted is not None:
-                self.noted()
+            self._batches.run(first, self._more())
             if self._long_log.is_set():
                 self._long_log.clear()
+                self._batches.settle()
                 shorten(self._connection)
 
     def _more(self) -> Iterator[Job]:
@@ -88,10 +87,20 @@ class Writer:
                 return
             yield job
 
-    def _resolve(self, done: Done) -> None:
-        for future, value, error in done.outcomes:
+    def pack(self, outcomes: list[Outcome], commit: Commit) -> tuple[list[Outcome], Commit]:
+        """Keep a batch's outcomes until its COMMIT has returned."""
+        return outcomes, commit
+
+    def send(self, packed: tuple[list[Outcome], Commit], took_s: float | None) -> None:
+        """Let the event loop tell who waits."""
+        self._loop.call_soon_threadsafe(self._resolve, *packed, took_s)
+        if self.noted is not None:
+            self.noted()
+
+    def _resolve(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
+        for future, value, error in outcomes:
             resolve(future, value, error)
-        self._hearing(done.commit, done.took_s)
+        self._hearing(commit, took_s)
 
 
 def resolve(future: asyncio.Future[Any], value: object, error: BaseException | None) -> None:

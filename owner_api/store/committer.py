@@ -1,0 +1,77 @@
+"""Waits for the disk in the writer's place, and tells what became of it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+import sqlite3
+import threading
+from time import monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """A COMMIT that is asked for, and who hears how it went."""
+
+    committed: Callable[[float], None]
+    failed: Callable[[Exception], None]
+
+
+class Committer:
+    """A thread that runs COMMIT, one at a time, and lets every word out in its order.
+
+    Between ``commit`` and ``ended`` the connection is its own.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._asked: SimpleQueue[_Commit | Callable[[], None] | None] = SimpleQueue()
+        self._worked: SimpleQueue[bool] = SimpleQueue()
+        self._under_way = False
+        self._thread = threading.Thread(target=self._serve, name="store-commit", daemon=True)
+        self._thread.start()
+
+    def commit(
+        self, committed: Callable[[float], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Begin a COMMIT; the thread tells one of the two, with the time it took (s) or why not."""
+        self._under_way = True
+        self._asked.put(_Commit(committed, failed))
+
+    def tell(self, word: Callable[[], None]) -> None:
+        """Let a word out after all that were before it."""
+        self._asked.put(word)
+
+    def ended(self) -> bool:
+        """Wait for the COMMIT under way, if any; False when it failed and was rolled back."""
+        if not self._under_way:
+            return True
+        self._under_way = False
+        return self._worked.get()
+
+    def close(self) -> None:
+        """End the thread; what is under way must have ended."""
+        self._asked.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            if isinstance(asked, _Commit):
+                self._commit(asked)
+            else:
+                asked()
+
+    def _commit(self, asked: _Commit) -> None:
+        began = monotonic()
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            self._worked.put(item=False)
+            asked.failed(error)
+            return
+        took_s = monotonic() - began
+        # The writer goes on with the connection while the word goes out.
+        self._worked.put(item=True)
+        asked.committed(took_s)

@@ -1,0 +1,161 @@
+"""A batch is worked on while the COMMIT before is under way, and rests on nothing that fails."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+import sqlite3
+import tempfile
+import threading
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+
+from owner_api.store import Store, StoreUnavailableError, Tx
+from owner_api.store.batching import Batches, Commit, Job, Outcome
+from owner_api.store.connection import Connection
+
+from .test_kept_rows import fill
+
+# So long (s) a COMMIT waits for the next batch to begin; longer than that takes.
+PATIENCE_S = 0.2
+
+
+class Slow(Connection):
+    """A connection whose COMMIT begins only when the next batch's first command has run."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.next_has_run = threading.Event()
+        self.met = 0
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            self.met += self.next_has_run.wait(PATIENCE_S)
+        return super().execute(sql, *args)
+
+
+@dataclass
+class Letters:
+    """A post that keeps what it is given, in the order in which it left."""
+
+    left: list[tuple[list[Outcome], float | None]] = field(default_factory=list)
+
+    def pack(self, outcomes: list[Outcome], _commit: Commit) -> list[Outcome]:
+        return outcomes
+
+    def send(self, packed: list[Outcome], took_s: float | None) -> None:
+        self.left.append((packed, took_s))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Commands that share a batch; ``lost``: its COMMIT fails, ``asks``: it needs the database."""
+
+    words: tuple[str, ...]
+    lost: bool
+    asks: bool
+
+
+BATCHES = st.lists(
+    st.builds(
+        Batch,
+        words=st.lists(st.sampled_from("abcd"), min_size=1, max_size=3).map(tuple),
+        lost=st.booleans(),
+        asks=st.booleans(),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+def made(folder: str) -> Path:
+    """Return a database with a session and its offers."""
+    path = Path(folder) / "owner.db"
+
+    async def make() -> None:
+        store = await Store.open(path, synchronous="OFF")
+        await store.write(fill)
+        await store.close()
+
+    asyncio.run(make())
+    return path
+
+
+def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
+    """Run the batches one after another; return what left, and how often a command was run."""
+    letters, runs = Letters(), 0
+    writer = Batches(connection, letters)
+
+    def jobs(batch: Batch) -> list[Job]:
+        def work(tx: Tx, word: str, *, first: bool) -> str:
+            nonlocal runs
+            runs += 1
+            if first:
+                connection.next_has_run.set()
+            row = tx.by_key("offer", "off_1")
+            assert row is not None
+            if batch.asks:
+                stored = tx.one("SELECT state_reason FROM offer WHERE offer_id = 'off_1'")
+                assert stored is not None
+                assert stored["state_reason"] == row["state_reason"]
+            tx.change("offer", "off_1", state_reason=(row["state_reason"] or "") + word)
+            if batch.lost and first:
+                # Refused by COMMIT itself, as a full disk would be.
+                tx.run("PRAGMA defer_foreign_keys = ON")
+                tx.run("UPDATE offer SET session_id = 'nowhere' WHERE offer_id = 'off_3'")
+            return str((tx.by_key("offer", "off_1") or {})["state_reason"])
+
+        return [
+            Job(lambda tx, word=word, first=not at: work(tx, word, first=first), word, keep=True)
+            for at, word in enumerate(batch.words)
+        ]
+
+    for batch in batches:
+        first, *more = jobs(batch)
+        writer.run(first, iter(more))
+        connection.next_has_run.clear()
+    connection.next_has_run.set()
+    writer.close()
+    return letters, runs
+
+
+def hold(folder: str, batches: list[Batch]) -> tuple[int, int]:
+    """Hold what left against a plain run of what was kept; return runs and meetings."""
+    connection = sqlite3.connect(
+        made(folder), isolation_level=None, check_same_thread=False, factory=Slow
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    letters, runs = play(connection, batches)
+    text = ""
+    assert len(letters.left) == len(batches)
+    for batch, (outcomes, took_s) in zip(batches, letters.left, strict=True):
+        assert [outcome.to for outcome in outcomes] == list(batch.words)
+        if batch.lost:
+            assert all(isinstance(each.error, StoreUnavailableError) for each in outcomes)
+            assert took_s is None
+            continue
+        assert took_s is not None
+        for word, outcome in zip(batch.words, outcomes, strict=True):
+            text += word
+            assert (outcome.value, outcome.error) == (text, None)
+    row = connection.execute("SELECT state_reason FROM offer WHERE offer_id = 'off_1'").fetchone()
+    assert (row[0] or "") == text
+    connection.close()
+    return runs, connection.met
+
+
+@settings(max_examples=25, deadline=None)
+@given(BATCHES)
+def test_what_leaves_rests_on_nothing_that_was_lost(batches: list[Batch]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        hold(folder, batches)
+
+
+def test_a_batch_runs_during_the_commit_before_and_again_when_that_fails(tmp_path: Path) -> None:
+    good, lost = (Batch(("a", "b"), lost=lost, asks=False) for lost in (False, True))
+    # Nothing is remembered at first, so the first batch asks; the second begins meanwhile.
+    runs, met = hold(str(tmp_path), [good, good])
+    assert (runs, met) == (4, 2)
+    (tmp_path / "owner.db").unlink()
+    runs, _ = hold(str(tmp_path), [good, lost, good])
+    assert runs == 2 + 2 + 2 * 2
