@@ -88,7 +88,9 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
     body = call.body
     session = SessionRecord.find(tx, offer.session_id)
     named = body.get("departure_at")
-    judged = judge(tx, vehicle, session, offer.terms, call.now, named_departure=named)
+    judged = judge(
+        tx, vehicle, session, offer.terms, call.now, named_departure=named, counter=False
+    )
     wanted = body.get("energy_wh", judged.energy_wh)
     low = min(offer.terms.min_energy_wh, offer.terms.requested_energy_wh)
     shown = evaluation_view(vehicle, judged, offer.terms, call.now)

@@ -67,11 +67,13 @@ def judge(
     named_departure: datetime | None = None,
     max_age_s: int | None = None,
     leave_out: str | None = None,
+    counter: bool = True,
 ) -> Judgement:
     """Return the verdict on ``terms`` for the vehicle as it stands now.
 
     ``named_departure`` is a leave time a person names with the decision; ``leave_out`` is the
-    commitment that is judged again and must not be counted against itself.
+    commitment that is judged again and must not be counted against itself. Without ``counter``
+    other terms are looked for only where these are not good.
     """
     preferences = vehicle.preferences
     departure = departure_in_force(tx, vehicle, session, now, named=named_departure)
@@ -106,7 +108,7 @@ def judge(
         now=now,
         leave_out=leave_out,
     )
-    answer = planner.judgement(request)
+    answer = planner.judgement(request, counter=counter)
     available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
     wanted = terms.requested_energy_wh
     energy = min(wanted, available)
@@ -115,7 +117,7 @@ def judge(
     if enough and energy != answer["quoted_energy_wh"]:
         # The figures an owner says yes to are those of the energy that is released.
         smaller = replace(request, offer=_for_part(request.offer, energy))
-        released = planner.judgement(smaller)
+        released = planner.judgement(smaller, counter=counter)
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = reason or blocked("energy", wanted, available, "Wh")
     if not enough and not reason:

@@ -23,7 +23,7 @@ _PLAIN: Final = frozenset((str, int, bool, type(None)))
 def instant_text(at: datetime) -> str:
     """Return an RFC 3339 UTC instant with Z; sub-second digits only when there are any."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return utc.isoformat().removesuffix("+00:00") + "Z"
+    return orjson.dumps(utc, option=orjson.OPT_UTC_Z)[1:-1].decode()  # far quicker than isoformat
 
 
 def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind of value

@@ -134,6 +134,7 @@ class QuoteAnswer:
 
     Energies int Wh, percentages rounded down to four decimals, prices per AC kWh sold rounded
     up. The figures are None when nothing fits; the money is None too on a currency mismatch.
+    `counter` and `supply_curve` are None where nobody asked for them.
     """
 
     max_energy_wh: int
@@ -150,6 +151,6 @@ class QuoteAnswer:
     soc_lowest_pct: Decimal | None
     plan: tuple[PlanStep, ...] | None
     verdict: Verdict
-    counter: Counter
+    counter: Counter | None
     reason: Reason | None
     nearest: tuple[Change, ...]

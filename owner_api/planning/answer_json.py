@@ -58,7 +58,9 @@ def judgement_to_json(answer: QuoteAnswer) -> dict[str, object]:
             }
             for step in answer.plan
         ],
-        "counter": {
+        "counter": None
+        if counter is None
+        else {
             "energy_wh": counter.energy_wh,
             "price_per_kwh": _text(counter.price_per_kwh),
             "start_at": None if counter.start_at is None else rfc3339(counter.start_at),

@@ -1,13 +1,13 @@
 """The exact quote of design §5: one request in, one answer out. Pure, no solver.
 
     request = parse_request(json_object)      # or build a QuoteRequest
-    answer = quote(request)                   # QuoteAnswer
+    answer = quote(request)                   # QuoteAnswer; quote_accepted is the short one
     answer_to_json(answer)                    # {"schema": "v2g.quote/1", ...}
 
 parse_request and quote raise QuoteRequestError on what no real car, tariff or offer can be.
 """
 
-from .answer import Change, Counter, QuoteAnswer, Reason, Verdict
+from .answer import Change, Counter, QuoteAnswer, Reason, SupplyStep, Verdict
 from .answer_json import answer_to_json
 from .check import QuoteRequestError, check
 from .counter import best_energy_wh, latest_start, lowest_price, other_windows
@@ -44,6 +44,7 @@ __all__ = [
     "answer_to_json",
     "parse_request",
     "quote",
+    "quote_accepted",
 ]
 
 
@@ -61,18 +62,36 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
         start_at=latest_start(evaluation, windows),
     )
     if evaluation.accepted:
-        return _answer(evaluation, "accept", counter, None, ())
-    verdict: Verdict = "decline" if counter.is_empty else "counter"
-    changes = nearest(evaluation, windows)
-    return _answer(evaluation, verdict, counter, reason(evaluation), changes)
+        return _answer(evaluation, "accept", counter, curve=supply_steps(evaluation))
+    return _answer(
+        evaluation,
+        "decline" if counter.is_empty else "counter",
+        counter,
+        why=reason(evaluation),
+        changes=nearest(evaluation, windows),
+        curve=supply_steps(evaluation),
+    )
+
+
+def quote_accepted(request: QuoteRequest) -> QuoteAnswer | None:
+    """Return an accepted offer's quote without counter and supply curve; None for another offer.
+
+    Whoever says yes needs no other terms, and looking for them costs as much as the figures.
+    Raises QuoteRequestError as `quote` does.
+    """
+    check(request)
+    evaluation = evaluate(request)
+    return _answer(evaluation, "accept") if evaluation.accepted else None
 
 
 def _answer(
     evaluation: Evaluation,
     verdict: Verdict,
-    counter: Counter,
-    why: Reason | None,
-    changes: tuple[Change, ...],
+    counter: Counter | None = None,
+    *,
+    why: Reason | None = None,
+    changes: tuple[Change, ...] = (),
+    curve: tuple[SupplyStep, ...] | None = None,
 ) -> QuoteAnswer:
     """Put the answer together: figures where something fits, none where nothing does."""
     if evaluation.fits == "none" or evaluation.supply is None or evaluation.cost_without is None:
@@ -114,7 +133,7 @@ def _answer(
         breakdown=rounded,
         cost_lines=lines,
         window_cost_minor=half_even(window_cost, evaluation.rates.minor),
-        supply_curve=supply_steps(evaluation),
+        supply_curve=curve,
         soc_at_departure_pct=pieces.scale.percent_down(capacity, offered.stored[-1]),
         soc_lowest_pct=pieces.scale.percent_down(capacity, min(offered.stored)),
         plan=plan_steps(pieces, capacity, offered),

@@ -241,6 +241,17 @@ async def test_an_accept_re_checks_and_names_what_no_longer_holds(world: World) 
     assert (await deal.owner.get("/v1/commitments"))["items"] == []
 
 
+async def test_an_accepted_offer_keeps_its_figures_and_names_no_other_terms(world: World) -> None:
+    """Who was shown a price that would do may have it; with the yes there is nothing to counter."""
+    deal = await presented(world)
+    before = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    after = (await accept(deal))["evaluation"]
+    assert Decimal(before["counter"]["price_per_kwh"]) > 0
+    assert (after["counter"], after["nearest"], after["reason"]) == (None, [], None)
+    figures = ("verdict", "fits", "net_minor", "breakdown", "max_energy_wh", "plan")
+    assert {name: after[name] for name in figures} == {name: before[name] for name in figures}
+
+
 async def test_promise_3_a_reading_over_30_minutes_old_supports_no_consent(world: World) -> None:
     deal = await presented(world, start_at=world.at(3600), end_at=world.at(7200))
     body = {

@@ -1,12 +1,13 @@
 """What a quote means: design §5, sentence by sentence."""
 
+from dataclasses import replace
 import json
 from typing import Any
 
 import pytest
 
 from owner_api.planning.check import QuoteRequestError
-from owner_api.planning.quote import parse_request, quote
+from owner_api.planning.quote import parse_request, quote, quote_accepted
 from owner_api.planning.reach import most_energy_wh
 from owner_api.planning.request_writer import request_to_json
 
@@ -419,3 +420,17 @@ def test_a_request_that_is_written_reads_back_as_the_same_one() -> None:
     )
     asked = parse_request(rich)
     assert parse_request(request_to_json(asked)) == asked
+
+
+def test_the_short_quote_of_an_accepted_offer_is_the_full_one_without_other_terms() -> None:
+    """Promise 9: what is kept of a yes are the very figures that the full quote gives."""
+    accepted = 0
+    for seed in range(300):
+        request = parse_request(random_request(seed))
+        full, short = quote(request), quote_accepted(request)
+        if full.verdict == "accept":
+            accepted += 1
+            assert short == replace(full, counter=None, supply_curve=None), seed
+        else:
+            assert short is None, seed
+    assert accepted > 50
