@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import orjson
+
 from .answer import CostLines, QuoteAnswer
 
 SCHEMA = "v2g.quote/1"
@@ -148,4 +150,5 @@ def _value(value: int | Decimal | datetime) -> int | str:
 def rfc3339(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat().replace("+00:00", "Z")
+    # A quote writes dozens of instants, and isoformat takes five times as long.
+    return orjson.dumps(utc, option=orjson.OPT_UTC_Z)[1:-1].decode()
