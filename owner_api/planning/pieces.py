@@ -63,7 +63,8 @@ def cut(request: QuoteRequest) -> Pieces:
     floor = scale.stored(capacity, wishes.soc_floor_pct)
     window = span.clip(offer.start_at, offer.end_at, shrink=True)
 
-    charging = _Charging(request, scale, span)
+    taken = [span.clip(each.start_at, each.end_at, shrink=False) for each in request.commitments]
+    charging = _Charging(request, scale, span, taken)
     edges = sorted({0, span.end, *window, *charging.marks()})
     charge_w, price, charge = charging.limits(edges)
     if start < floor:
@@ -71,7 +72,7 @@ def cut(request: QuoteRequest) -> Pieces:
         if reached is not None and reached not in edges:
             edges = sorted({*edges, reached})
             charge_w, price, charge = charging.limits(edges)
-    drain = _drain(request, scale, span, edges)
+    drain = _drain(request, scale, span, edges, taken)
     refill = request.later_refill_price_per_kwh
     return Pieces(
         origin=span.origin,
@@ -108,7 +109,9 @@ def default_refill_price(request: QuoteRequest) -> Decimal:
 class _Charging:
     """Where, how strongly and at what price the car may charge, apart from the offer."""
 
-    def __init__(self, request: QuoteRequest, scale: Scale, span: Span) -> None:
+    def __init__(
+        self, request: QuoteRequest, scale: Scale, span: Span, taken: list[tuple[int, int]]
+    ) -> None:
         self._power = request.vehicle.max_charge_w
         self._everywhere = request.charging is None
         self._scale = scale
@@ -123,9 +126,7 @@ class _Charging:
             )
             for promise in request.charging or ()
         ]
-        self._taken = [
-            span.clip(taken.start_at, taken.end_at, shrink=False) for taken in request.commitments
-        ]
+        self._taken = taken
 
     def marks(self) -> set[int]:
         """Return the seconds at which a limit or price may change."""
@@ -156,17 +157,26 @@ class _Charging:
         return power, price, charge
 
 
-def _drain(request: QuoteRequest, scale: Scale, span: Span, edges: list[int]) -> list[int]:
+def _drain(
+    request: QuoteRequest,
+    scale: Scale,
+    span: Span,
+    edges: list[int],
+    windows: list[tuple[int, int]],
+) -> list[int]:
     """Return what commitments take out per piece, evenly over what is left of each window."""
     drain = [0] * (len(edges) - 1)
-    for taken in request.commitments:
-        first, last = span.clip(taken.start_at, taken.end_at, shrink=False)
-        begins = max(0, span.seconds(taken.start_at, late=False))
-        lasts = span.seconds(taken.end_at, late=True) - begins
+    for taken, (first, last) in zip(request.commitments, windows, strict=True):
+        if first == last:
+            continue
+        # Only the end of a window may lie beyond the horizon that both were clipped to.
+        lasts = span.seconds(taken.end_at, late=True) - first
         whole = taken.energy_wh * scale.per_sold_wh
+        given = 0
         for index in range(bisect_left(edges, first), bisect_left(edges, last)):
-            before = whole * (edges[index] - begins) // lasts
-            drain[index] += whole * (edges[index + 1] - begins) // lasts - before
+            by_then = whole * (edges[index + 1] - first) // lasts
+            drain[index] += by_then - given
+            given = by_then
     return drain
 
 
@@ -174,10 +184,10 @@ def _sellable(request: QuoteRequest, scale: Scale, edges: list[int], drain: list
     """Return the most an offer could take out per piece, sharing the power with commitments."""
     car_w, offer_w = request.vehicle.max_discharge_w, request.offer.max_discharge_w
     car, both = car_w * scale.per_sold_ws, min(car_w, offer_w) * scale.per_sold_ws
-    if not any(drain):
-        return [both * (end - begin) for begin, end in pairwise(edges)]
     return [
         max(0, min(car * (end - begin) - taken, both * (end - begin)))
+        if taken
+        else both * (end - begin)
         for taken, (begin, end) in zip(drain, pairwise(edges), strict=True)
     ]
 
