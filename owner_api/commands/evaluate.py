@@ -16,7 +16,7 @@ from . import limits, planner
 from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
-from .quoting import LiveDeal, current_soc, live_deals, quote_request
+from .quoting import LiveDeal, current_soc, live_deals, offered, quote_request
 from .records import SessionRecord, VehicleRecord
 from .tariffs import tariff
 
@@ -100,13 +100,14 @@ def judge(
         tx,
         vehicle,
         session,
-        terms,
+        offered(vehicle, terms, now),
         departure,
         prices=prices.entries,
         deals=deals,
         soc=counted,
-        now=now,
+        recharge=terms.recharge,
         leave_out=leave_out,
+        now=now,
     )
     answer = planner.judgement(request, counter=counter)
     available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH

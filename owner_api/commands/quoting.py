@@ -1,8 +1,9 @@
 """Turn what is known of a car and an offer into the one question the planner answers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from owner_api.core.model import NextDeparture, Recharge, Terms
@@ -54,23 +55,38 @@ def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decima
     ).soc_pct
 
 
+def offered(vehicle: VehicleRecord, terms: Terms, now: datetime) -> Offer:
+    """Return what the planner is asked about when a park offers ``terms``."""
+    return Offer(
+        start_at=max(terms.start_at, now),
+        end_at=terms.end_at,
+        requested_energy_wh=terms.requested_energy_wh,
+        min_energy_wh=min(terms.min_energy_wh, terms.requested_energy_wh),
+        max_discharge_w=terms.max_discharge_w,
+        currency=planned_currency(vehicle),
+        **planned(counted(vehicle.preferences, vehicle.currency, terms.reward)),
+    )
+
+
 def quote_request(
     tx: Tx,
     vehicle: VehicleRecord,
     session: SessionRecord | None,
-    terms: Terms,
+    offer: Offer,
     departure: NextDeparture,
     *,
     prices: tuple[TariffEntry, ...],
     deals: Iterable[LiveDeal],
     soc: Decimal,
-    now: datetime,
+    recharge: Recharge | None = None,
     leave_out: str | None = None,
+    now: datetime,
 ) -> QuoteRequest:
-    """Return the question about ``terms`` for the planner; any plan must keep the other ``deals``.
+    """Return the question about ``offer`` for the planner; any plan must keep the other ``deals``.
 
-    Numbers go through the readers of the written form: a deal's question is kept as it was asked,
-    and must read back as the same one, digit for digit.
+    ``recharge`` is what the offer itself promises. Numbers go through the readers of the written
+    form: a deal's question is kept as it was asked, and must read back as the same one, digit for
+    digit.
     """
     body, preferences = vehicle.body, vehicle.preferences
     return QuoteRequest(
@@ -79,51 +95,51 @@ def quote_request(
         departure_buffer_s=preferences.departure_buffer_s,
         vehicle=Vehicle(
             usable_capacity_wh=body.usable_capacity_wh,
-            soc_pct=rounded_down(float(max(Decimal(0), soc - preferences.soc_margin_pct))),
+            soc_pct=_read(rounded_down, max(Decimal(0), soc - preferences.soc_margin_pct)),
             max_charge_w=body.max_charge_w,
             max_discharge_w=body.max_discharge_w,
-            charge_efficiency=ratio(float(body.charge_efficiency)),
-            discharge_efficiency=ratio(float(body.discharge_efficiency)),
+            charge_efficiency=_read(ratio, body.charge_efficiency),
+            discharge_efficiency=_read(ratio, body.discharge_efficiency),
         ),
         preferences=Preferences(
-            soc_floor_pct=rounded_up(float(preferences.soc_floor_pct)),
-            soc_ceiling_pct=rounded_down(float(preferences.soc_ceiling_pct)),
-            soc_min_departure_pct=rounded_up(float(departure.soc_min_departure_pct)),
+            soc_floor_pct=_read(rounded_up, preferences.soc_floor_pct),
+            soc_ceiling_pct=_read(rounded_down, preferences.soc_ceiling_pct),
+            soc_min_departure_pct=_read(rounded_up, departure.soc_min_departure_pct),
             degradation_cost_per_kwh=wear_per_kwh(vehicle),
             min_price_per_kwh=preferences.min_price_per_kwh,
         ),
         tariff=prices,
         later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
-        charging=_charging(session, terms),
+        charging=_charging(session, recharge),
         taper=tuple(
             TaperStep(
-                from_soc_pct=rounded_down(float(step.from_soc_pct)), max_charge_w=step.max_charge_w
+                from_soc_pct=_read(rounded_down, step.from_soc_pct), max_charge_w=step.max_charge_w
             )
             for step in body.taper
         ),
         commitments=tuple(deal.fixed for deal in deals if deal.commitment_id != leave_out),
-        budget_left_wh=budget_left_wh(tx, vehicle, max(now, terms.start_at), leave_out),
-        currency=_planned_currency(vehicle),
-        offer=Offer(
-            start_at=max(terms.start_at, now),
-            end_at=terms.end_at,
-            requested_energy_wh=terms.requested_energy_wh,
-            min_energy_wh=min(terms.min_energy_wh, terms.requested_energy_wh),
-            max_discharge_w=terms.max_discharge_w,
-            currency=_planned_currency(vehicle),
-            **planned(counted(preferences, vehicle.currency, terms.reward)),
-        ),
+        budget_left_wh=budget_left_wh(tx, vehicle, offer.start_at, leave_out),
+        currency=planned_currency(vehicle),
+        offer=offer,
     )
 
 
-def _planned_currency(vehicle: VehicleRecord) -> str:
+# Most numbers stay what they are from question to question.
+@lru_cache(maxsize=2_048)
+def _read(reader: Callable[[object], Decimal], value: Decimal) -> Decimal:
+    return reader(float(value))
+
+
+def planned_currency(vehicle: VehicleRecord) -> str:
     """Return the owner's currency; a unit of one's own counts as ISO 4217's XXX, no currency."""
     return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
-def _charging(session: SessionRecord | None, terms: Terms) -> tuple[ChargingPromise, ...] | None:
+def _charging(
+    session: SessionRecord | None, recharge: Recharge | None
+) -> tuple[ChargingPromise, ...] | None:
     """Return the charging that somebody has promised; None where this agent does it itself."""
-    promised = terms.recharge or (session.recharge if session else None)
+    promised = recharge or (session.recharge if session else None)
     if promised is None:
         # At the owner's own charger this agent promises the charging.
         return None if session is not None and session.meter == "owner" else ()

@@ -7,19 +7,19 @@ from typing import Final
 from owner_api.core.canonical import instant_text
 from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.machine import CommitmentState
-from owner_api.core.model import NextDeparture, RewardTerms, Terms, WarrantyPolicy
+from owner_api.core.model import NextDeparture, WarrantyPolicy
 from owner_api.planning.reach import most_energy_wh
-from owner_api.planning.request import TariffEntry
+from owner_api.planning.request import Offer, TariffEntry
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
-from .limits import budget_left_wh
-from .quoting import LiveDeal, current_soc, quote_request
+from .quoting import LiveDeal, current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
 from .standing import Standing, standing
 from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
+_FREE: Final = Decimal(0)
 
 
 def vehicle_view(
@@ -143,31 +143,21 @@ def _available(
     end = departure.departure_at - timedelta(seconds=preferences.departure_buffer_s)
     if end <= now:
         return 0
-    power = max(1, vehicle.body.max_discharge_w)
-    terms = Terms(
+    offer = Offer(
         start_at=now,
         end_at=min(end, now + _AVAILABLE_HORIZON),
         requested_energy_wh=1,
         min_energy_wh=0,
-        max_energy_wh=1,
-        max_discharge_w=power,
-        reward=RewardTerms(kind="cash", currency=vehicle.currency, price_per_kwh="0"),
+        max_discharge_w=max(1, vehicle.body.max_discharge_w),
+        currency=planned_currency(vehicle),
+        price_per_kwh=_FREE,
     )
+    # Prices do not decide what fits.
+    prices = (TariffEntry(start_at=now, price_per_kwh=_FREE),)
     request = quote_request(
-        tx,
-        vehicle,
-        session,
-        terms,
-        departure,
-        # Prices do not decide what fits.
-        prices=(TariffEntry(start_at=now, price_per_kwh=Decimal(0)),),
-        deals=deals,
-        soc=soc,
-        now=now,
+        tx, vehicle, session, offer, departure, prices=prices, deals=deals, soc=soc, now=now
     )
-    found = most_energy_wh(request)
-    budget = budget_left_wh(tx, vehicle, now)
-    return found if budget is None else min(found, budget)
+    return most_energy_wh(request)
 
 
 def preferences_view(vehicle: VehicleRecord) -> Json:
