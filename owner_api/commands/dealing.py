@@ -15,7 +15,7 @@ from owner_api.store.tx import Tx
 from . import announce, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
-from .quoting import new_deal
+from .quoting import keep_deals, live_deals, new_deal
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
 from .standing import Standing
 
@@ -71,10 +71,13 @@ def agree(
         rule=rule,
         more={"commitment_id": commitment_id, **kept},
     )
+    # Asked for anew: a leave time named with the yes may have ended deals that were judged with it.
+    others = live_deals(tx, vehicle.vehicle_id)
     deal = _reserve(tx, call, accepted, vehicle, judged, energy_wh)
     announce.new_commitment(tx, deal, accepted, session, vehicle, call.now)
     told = announce.offer(tx, accepted, call.now)
-    stands = Standing(session, judged.departure, [*judged.deals, new_deal(deal)])
+    deals = keep_deals(tx, vehicle.vehicle_id, [*others, new_deal(deal)])
+    stands = Standing(session, judged.departure, deals)
     announce.vehicle_as(tx, vehicle, stands, call.now)
     return told
 

@@ -16,7 +16,7 @@ from . import limits, planner
 from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
-from .quoting import LiveDeal, current_soc, live_deals, offered, quote_request
+from .quoting import current_soc, live_deals, offered, quote_request
 from .records import SessionRecord, VehicleRecord
 from .tariffs import tariff
 
@@ -30,16 +30,12 @@ _FINEST_PCT: Final = Decimal("0.0001")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """The verdict on one offer: a block, or a quote and the energy that may be released.
-
-    ``deals`` are the vehicle's live ones that the quote keeps.
-    """
+    """The verdict on one offer: a block, or a quote and the energy that may be released."""
 
     block: str | None
     reason: Json | None
     answer: Json | None
     question: QuoteRequest | None
-    deals: list[LiveDeal]
     departure: NextDeparture | None
     soc_pct: Decimal | None
     available_wh: int
@@ -95,7 +91,6 @@ def judge(
     kept_back = _rounding_pct(vehicle) if leave_out is None else Decimal(0)
     counted = max(Decimal(0), soc - kept_back)
     prices = tariff(tx, vehicle, now, departure.departure_at)
-    deals = live_deals(tx, vehicle.vehicle_id)
     request = quote_request(
         tx,
         vehicle,
@@ -103,7 +98,7 @@ def judge(
         offered(vehicle, terms, now),
         departure,
         prices=prices.entries,
-        deals=deals,
+        deals=live_deals(tx, vehicle.vehicle_id),
         soc=counted,
         recharge=terms.recharge,
         leave_out=leave_out,
@@ -130,7 +125,6 @@ def judge(
         reason=reason,
         answer=answer,
         question=request,
-        deals=deals,
         departure=departure,
         soc_pct=soc,
         available_wh=available,
@@ -170,7 +164,6 @@ def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal |
         reason=reason,
         answer=None,
         question=None,
-        deals=[],
         departure=departure,
         soc_pct=soc,
         available_wh=0,

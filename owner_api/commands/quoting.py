@@ -177,7 +177,9 @@ class LiveDeal(NamedTuple):
 
 def live_deals(tx: Tx, vehicle_id: str) -> list[LiveDeal]:
     """Return the vehicle's live deals as far as a plan or a status needs them, earliest first."""
-    return [
+    if (known := tx.recall("commitment", vehicle_id)) is not None:
+        return [*known]
+    found = [
         LiveDeal(
             row["commitment_id"],
             row["state"],
@@ -190,6 +192,14 @@ def live_deals(tx: Tx, vehicle_id: str) -> list[LiveDeal]:
         )
         for row in tx.all(_LIVE_DEALS, vehicle_id)
     ]
+    return keep_deals(tx, vehicle_id, found)
+
+
+def keep_deals(tx: Tx, vehicle_id: str, deals: Iterable[LiveDeal]) -> list[LiveDeal]:
+    """Return all live deals of a vehicle, earliest first, and let the writer remember them."""
+    ordered = sorted(deals, key=lambda deal: deal.fixed.start_at)
+    tx.remember("commitment", vehicle_id, tuple(ordered))
+    return ordered
 
 
 def new_deal(deal: CommitmentRecord) -> LiveDeal:

@@ -1,8 +1,10 @@
 """What charging costs: the owner's bands, or prices Home Assistant reported, padded when late."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Final
 
 from owner_api.calls import Call, Reply
@@ -16,6 +18,8 @@ from .records import VehicleRecord
 # A reported price holds until the next one; the last one for no longer than this.
 _LAST_HOLDS: Final = timedelta(hours=1)
 _KEEP: Final = timedelta(days=2)
+# Two days of quarters of an hour; a longer list costs less to ask for than to keep for every car.
+_MOST_REMEMBERED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,9 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
     comes late may then only make an offer better, never worse. Where all have ended, the bands are
     known as well; after two days of silence they are the owner's only word again.
     """
-    rows = tx.all(
-        "SELECT start_at, price_per_kwh FROM vehicle_price WHERE vehicle_id = ?"
-        " AND start_at >= ? AND start_at < ? ORDER BY start_at",
-        vehicle.vehicle_id,
-        now - _KEEP,
-        until,
-    )
-    known = [(decode(row["start_at"]), Decimal(row["price_per_kwh"])) for row in rows]
+    told = _reported(tx, vehicle.vehicle_id)
+    first, last = (bisect_left(told, at, key=itemgetter(0)) for at in (now - _KEEP, until))
+    known = told[first:last]
     if not known or known[0][0] > now:
         return TariffView(_bands(vehicle, now, until))
     ends = known[-1][0] + _LAST_HOLDS
@@ -51,6 +50,20 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
         prices += [band.price_per_kwh for band in vehicle.preferences.tariff.bands]
     assumed = (ends, max(prices))
     return TariffView(_current([*known, assumed], now), padded_from=ends)
+
+
+def _reported(tx: Tx, vehicle_id: str) -> list[tuple[datetime, Decimal]]:
+    """Return every price that was reported for the vehicle's charging, in time order."""
+    if (known := tx.recall("vehicle_price", vehicle_id)) is not None:
+        return [*known]
+    rows = tx.all(
+        "SELECT start_at, price_per_kwh FROM vehicle_price WHERE vehicle_id = ? ORDER BY start_at",
+        vehicle_id,
+    )
+    found = [(decode(row["start_at"]), Decimal(row["price_per_kwh"])) for row in rows]
+    if len(found) <= _MOST_REMEMBERED:
+        tx.remember("vehicle_price", vehicle_id, tuple(found))
+    return found
 
 
 def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> tuple[TariffEntry, ...]:

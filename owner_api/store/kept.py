@@ -1,4 +1,4 @@
-"""Single rows that the one writer remembers by their key and need not ask for again."""
+"""What the one writer remembers and need not ask for again: rows, and what was made of some."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from .seen import Seen
 
 type Row = dict[str, Any]
-# A row's table and the value of its key.
+# A table and the value of its column in ``KEYS`` or ``GROUPS``.
 type Place = tuple[str, str]
 
 # The tables whose rows are remembered, each with its key.
@@ -18,11 +18,16 @@ KEYS: Final = {
     "session": "session_id",
     "vehicle": "vehicle_id",
 }
+# The tables of whose rows something may be remembered, each with the column that says whose they
+# are: all rows of one value stand behind one thing.
+GROUPS: Final = {"commitment": "vehicle_id", "vehicle_price": "vehicle_id"}
+REMEMBERED: Final = {**KEYS, **GROUPS}
 MOST_ROWS: Final = 8_192  # of a table
+MOST_GROUPS: Final = 1_024  # of a table
 
 
 class Kept:
-    """The writer's memory of rows as they are in its transaction; nobody else changes them."""
+    """The writer's memory of tables as they are in its transaction; nobody else changes them."""
 
     __slots__ = ("_tables", "lasting", "seen")
 
@@ -31,26 +36,30 @@ class Kept:
         self.lasting: dict[str, Any] = {}
         # By table: which keys it may hold. An undone one stays, which costs whoever asks a look.
         self.seen: dict[str, Seen] = {}
-        self._tables: dict[str, dict[str, Row]] = {table: {} for table in KEYS}
+        self._tables: dict[str, dict[str, Any]] = {table: {} for table in REMEMBERED}
 
-    def get(self, table: str, key: str) -> Row | None:
-        """Return the row, None when it is not remembered; it must not be changed."""
+    def get(self, table: str, key: str) -> Any | None:  # noqa: ANN401 - a row, or what was made
+        """Return the row, or what was made of a group; None when it is not remembered.
+
+        It must not be changed.
+        """
         return self._tables[table].get(key)
 
-    def keep(self, table: str, key: str, row: Row) -> None:
-        """Remember a row; the one of its table remembered longest makes room."""
+    def keep(self, table: str, key: str, row: object) -> None:
+        """Remember a row or what was made; the one of its table remembered longest makes room."""
         rows = self._tables[table]
-        if key not in rows and len(rows) >= MOST_ROWS:
+        most = MOST_GROUPS if table in GROUPS else MOST_ROWS
+        if key not in rows and len(rows) >= most:
             del rows[next(iter(rows))]
         rows[key] = row
 
     def forget(self, places: Iterable[Place]) -> None:
-        """Forget these rows."""
+        """Forget what is remembered of these."""
         for table, key in places:
             self._tables[table].pop(key, None)
 
     def forget_tables(self, tables: Iterable[str]) -> None:
-        """Forget every row of these tables."""
+        """Forget everything of these tables."""
         for table in tables:
             self._tables[table].clear()
 

@@ -4,7 +4,7 @@ from functools import cache
 import re
 from typing import Final, NamedTuple
 
-from .kept import KEYS
+from .kept import KEYS, REMEMBERED
 
 # A statement that names one of these tables is preceded by the rows that wait for it.
 LATER: Final = frozenset(
@@ -33,8 +33,8 @@ _CHANGED: Final = re.compile(r'\b(?:UPDATE|FROM|INTO)\s+"?(\w+)', re.IGNORECASE)
 class Traits(NamedTuple):
     """What has to be seen to around a statement.
 
-    ``waiting`` are tables it names whose rows may wait, ``kept`` tables it changes whose rows may
-    be remembered; ``doors`` tells whether it may end somebody's access.
+    ``waiting`` are tables it names whose rows may wait, ``kept`` tables it changes of which
+    something may be remembered; ``doors`` tells whether it may end somebody's access.
     """
 
     waiting: frozenset[str]
@@ -51,7 +51,7 @@ def traits(sql: str) -> Traits:
     return Traits(
         waiting=LATER.intersection(_TABLES.findall(sql)),
         writes=writes,
-        kept=frozenset(KEYS).intersection(changed),
+        kept=frozenset(REMEMBERED).intersection(changed),
         doors=_DOORS.search(sql) is not None,
     )
 

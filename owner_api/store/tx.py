@@ -8,7 +8,7 @@ from typing import Any
 
 from . import documents, times
 from .connection import Connection, Executes, Turn
-from .kept import KEYS, Kept, Place, Row
+from .kept import GROUPS, KEYS, REMEMBERED, Kept, Place, Row
 from .pending import Event, Pending
 from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
@@ -116,6 +116,17 @@ class Tx:
             self._keep(table, key, row)
         return row
 
+    def recall(self, table: str, key: str) -> Any | None:  # noqa: ANN401 - whatever was made
+        """Return what was made of the rows of a group; None when they may have changed since.
+
+        ``key`` is the value of the table's column in ``kept.GROUPS``. It must not be changed.
+        """
+        return None if self._kept is None else self._kept.get(table, key)
+
+    def remember(self, table: str, key: str, made: object) -> None:
+        """Let the writer remember what was made of the rows of a group and of nothing else."""
+        self._keep(table, key, made)
+
     def run(self, sql: str, *params: object) -> int:
         """Run a statement and return how many rows it changed."""
         self._prepare(sql)
@@ -126,6 +137,8 @@ class Tx:
         sql = insert_sql(table, tuple(values))
         self._settle_for(traits(sql))
         self._save()
+        if table in GROUPS:
+            self._forget_changed(table, values)
         self._connection.execute(sql, tuple(values.values()))
 
     def later(self, table: str, **values: object) -> None:
@@ -142,11 +155,9 @@ class Tx:
         self._settle_for(about)
         self._save()
         self.doors |= about.doors
-        if self._kept is not None and table in KEYS:
-            if tuple(where) == (KEYS[table],):
-                self._kept.forget([(table, str(where[KEYS[table]]))])
-            else:
-                self._kept.forget_tables([table])
+        if table in REMEMBERED:
+            # Rows that are given to somebody else change two groups.
+            self._forget_changed(table, {} if GROUPS.get(table) in values else where)
         return self._connection.execute(sql, (*values.values(), *where.values())).rowcount
 
     def change(self, table: str, key: str, **values: object) -> Mapping[str, Any]:
@@ -249,7 +260,16 @@ class Tx:
             self._saved = True
             self._connection.execute("SAVEPOINT command")
 
-    def _keep(self, table: str, key: str, row: Row) -> None:
+    def _forget_changed(self, table: str, named: Mapping[str, object]) -> None:
+        """Forget what is remembered of rows that change; ``named`` is what is known of them."""
+        if self._kept is None:
+            return
+        if (column := REMEMBERED[table]) in named:
+            self._kept.forget([(table, str(named[column]))])
+        else:
+            self._kept.forget_tables([table])
+
+    def _keep(self, table: str, key: str, row: object) -> None:
         if self._kept is not None:
             self._kept.keep(table, key, row)
             self._changed.add((table, key))
