@@ -1,6 +1,6 @@
 """What the one writer remembers and need not ask for again: rows, and what was made of some."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .seen import Seen
@@ -57,6 +57,13 @@ class Kept:
         """Forget what is remembered of these."""
         for table, key in places:
             self._tables[table].pop(key, None)
+
+    def forget_changed(self, table: str, named: Mapping[str, object]) -> None:
+        """Forget what is remembered of rows that change; ``named`` is what is known of them."""
+        if (column := REMEMBERED[table]) in named:
+            self.forget([(table, str(named[column]))])
+        else:
+            self.forget_tables([table])
 
     def forget_tables(self, tables: Iterable[str]) -> None:
         """Forget everything of these tables."""

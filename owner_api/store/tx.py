@@ -117,14 +117,11 @@ class Tx:
         return row
 
     def recall(self, table: str, key: str) -> Any | None:  # noqa: ANN401 - whatever was made
-        """Return what was made of the rows of a group; None when they may have changed since.
-
-        ``key`` is the value of the table's column in ``kept.GROUPS``. It must not be changed.
-        """
+        """Return what was made of a group of ``kept.GROUPS``, None when it may have changed."""
         return None if self._kept is None else self._kept.get(table, key)
 
     def remember(self, table: str, key: str, made: object) -> None:
-        """Let the writer remember what was made of the rows of a group and of nothing else."""
+        """Let the writer remember what was made of a group's rows and of nothing else."""
         self._keep(table, key, made)
 
     def run(self, sql: str, *params: object) -> int:
@@ -137,8 +134,8 @@ class Tx:
         sql = insert_sql(table, tuple(values))
         self._settle_for(traits(sql))
         self._save()
-        if table in GROUPS:
-            self._forget_changed(table, values)
+        if self._kept is not None and table in GROUPS:
+            self._kept.forget_changed(table, values)
         self._connection.execute(sql, tuple(values.values()))
 
     def later(self, table: str, **values: object) -> None:
@@ -155,9 +152,9 @@ class Tx:
         self._settle_for(about)
         self._save()
         self.doors |= about.doors
-        if table in REMEMBERED:
+        if self._kept is not None and table in REMEMBERED:
             # Rows that are given to somebody else change two groups.
-            self._forget_changed(table, {} if GROUPS.get(table) in values else where)
+            self._kept.forget_changed(table, {} if GROUPS.get(table) in values else where)
         return self._connection.execute(sql, (*values.values(), *where.values())).rowcount
 
     def change(self, table: str, key: str, **values: object) -> Mapping[str, Any]:
@@ -259,15 +256,6 @@ class Tx:
         if self._batch is not None and not self._saved:
             self._saved = True
             self._connection.execute("SAVEPOINT command")
-
-    def _forget_changed(self, table: str, named: Mapping[str, object]) -> None:
-        """Forget what is remembered of rows that change; ``named`` is what is known of them."""
-        if self._kept is None:
-            return
-        if (column := REMEMBERED[table]) in named:
-            self._kept.forget([(table, str(named[column]))])
-        else:
-            self._kept.forget_tables([table])
 
     def _keep(self, table: str, key: str, row: object) -> None:
         if self._kept is not None:
