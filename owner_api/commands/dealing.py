@@ -1,7 +1,6 @@
 """What a yes leaves behind, be it a person's or a rule's: the decision and the deal."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,17 +58,17 @@ def agree(
     owner were told of the offer.
     """
     commitment_id = call.new_id("com")
-    kept = evaluations.columns(shown, vehicle)
     accepted = decisions.record(
         tx,
         call,
-        replace(offer, evaluation_json=kept["evaluation"]),
+        offer,
         vehicle,
         "accept",
         method=method,
         energy_wh=energy_wh,
         rule=rule,
-        more={"commitment_id": commitment_id, **kept},
+        judged=shown,
+        more={"commitment_id": commitment_id, **evaluations.columns(shown, vehicle)},
     )
     # Asked for anew: a leave time named with the yes may have ended deals that were judged with it.
     others = live_deals(tx, vehicle.vehicle_id)

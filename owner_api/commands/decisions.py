@@ -46,11 +46,13 @@ def record(
     energy_wh: int | None = None,
     counter: CounterTerms | None = None,
     rule: Rule | None = None,
+    judged: Json | None = None,
     more: Mapping[str, object] | None = None,
 ) -> OfferRecord:
     """Write the decision and move the offer; from here on it cannot be unsaid, only revoked.
 
-    ``more`` are columns of the offer that change with it.
+    ``judged`` is what its owner sees of a judgement that was made with the decision, ``more`` are
+    columns of the offer that change with it.
     """
     states = {
         "accept": OfferState.ACCEPTED,
@@ -85,7 +87,8 @@ def record(
         body=(text := dump_known(made)),
     )
     # The answer names the receipt, and asking the table for it would end the batch's waiting.
-    tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle)
+    seen = offer.evaluation if judged is None else judged
+    tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen or {})
     return offer.changed(
         tx,
         state=states[kind].value,

@@ -157,13 +157,14 @@ def _next_position(tx: Tx) -> int:
     return position
 
 
-def decision(tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord) -> int:
+def decision(
+    tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord, judged: Json
+) -> int:
     """Log what the owner said, to which exact terms, within which limits, and how to take it back.
 
-    Returns the entry's position.
+    ``judged`` is what the owner saw of the judgement. Returns the entry's position.
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
-    judged = offer.evaluation or {}
     body = {
         **shallow(made),
         "park_id": offer.park_id,
