@@ -117,7 +117,7 @@ def _reserve(
         worst_setpoint_w=0,
         **_TO_COME,
     )
-    tx.insert("commitment", **_columns(deal))
+    tx.later("commitment", **_columns(deal))
     return deal
 
 

@@ -42,13 +42,23 @@ def forbidden(vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
     """Return a block unless the owner's agreement with this park covers the vehicle."""
-    row = tx.one(
-        "SELECT 1 AS found FROM member JOIN agreement USING (agreement_id)"
-        " WHERE member.vehicle_id = ? AND member.park_id = ? AND agreement.state = 'active'",
-        vehicle.vehicle_id,
-        session.park_id,
+    agreed = session.park_id in _parks(tx, vehicle.vehicle_id)
+    return None if agreed else blocked("agreement_missing")
+
+
+def _parks(tx: Tx, vehicle_id: str) -> frozenset[str]:
+    """Return the parks that the owner has an agreement with for the vehicle."""
+    if (known := tx.recall("member", vehicle_id)) is not None:
+        parks: frozenset[str] = known
+        return parks
+    rows = tx.all(
+        "SELECT member.park_id FROM member JOIN agreement USING (agreement_id)"
+        " WHERE member.vehicle_id = ? AND agreement.state = 'active'",
+        vehicle_id,
     )
-    return None if row else blocked("agreement_missing")
+    found = frozenset(row["park_id"] for row in rows)
+    tx.remember("member", vehicle_id, found)
+    return found
 
 
 def terms_unwanted(vehicle: VehicleRecord, terms: Terms) -> Json | None:

@@ -23,6 +23,8 @@ from .writer import Hearing, resolve
 # Whatever this program was found by, its other half is found by too.
 _PROGRAM: Final = "import sys; sys.path[:] = {}; from owner_api.store.clerk import main; main()"
 _END_S: Final = 30
+# So many commands cross together at most: the clerk begins while the loop still reads others.
+_TOGETHER: Final = 4
 
 
 class Apart(asyncio.Protocol):
@@ -75,9 +77,11 @@ class Apart(asyncio.Protocol):
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[number] = future
         if not self._unsent:
-            # What this turn of the loop brings crosses in one piece.
+            # What is left when this turn of the loop ends crosses then.
             loop.call_soon(self._send)
         self._unsent.append(crossing)
+        if len(self._unsent) >= _TOGETHER:
+            self._send()
         return future
 
     def refuse(self) -> None:

@@ -25,6 +25,8 @@ from .tx import Tx
 BATCH: Final = 256
 # Slow commands must not make the first of a batch wait for all the others.
 BATCH_S: Final = 0.025
+# Fewer than these are not worth a COMMIT of their own while others wait.
+_LEAST: Final = 8
 _LOG: Final = logging.getLogger("owner_api.store")
 
 
@@ -96,13 +98,16 @@ class Batches:
         self._committer = Committer(connection)
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
         self.before_commit: Callable[[Tx], None] | None = None
+        self._last = self._half = 0
 
-    def run(self, first: Job, more: Iterator[Job]) -> None:
+    def run(self, first: Job, more: Iterator[Job], waiting: int) -> None:
         """Run a job and those that wait behind it, at most 256 or 25 ms of them.
 
         Their outcomes go to the post once what they wrote is committed, which may be after this
-        returns.
+        returns. ``waiting`` is how many there are now: of all that are under way half make a batch,
+        so that their callers can go on while the other half is worked on.
         """
+        self._half = (waiting + self._last) // 2
         jobs, taken = chain((first,), more), list[Job]()
         if not self._attempt(jobs, taken):
             self._attempt(chain(tuple(taken), jobs), [])
@@ -133,7 +138,7 @@ class Batches:
                 outcome = self._one(job, batch)
                 batch.outcomes.append(outcome)
                 kept |= job.keep and outcome.error is None
-                if len(taken) >= BATCH or monotonic() >= enough:
+                if self._is_full(len(taken)) or monotonic() >= enough:
                     break
             if kept:
                 self._seal(batch)
@@ -151,12 +156,18 @@ class Batches:
             self._kept.clear()
             self._committer.tell(partial(self._lose, taken, error))
             return True
+        self._last = len(taken)
         packed = self._post.pack(batch.outcomes, batch.commit())
         if batch.turn.begun:
             self._committer.commit(partial(self._post.send, packed), partial(self._lose, taken))
         else:
             self._committer.tell(partial(self._post.send, packed, None))
         return True
+
+    def _is_full(self, taken: int) -> bool:
+        return taken >= BATCH or (
+            taken >= _LEAST and taken >= self._half and self._committer.is_free
+        )
 
     def _lose(self, jobs: list[Job], error: Exception) -> None:
         lost = StoreUnavailableError(f"the database refused: {error}")

@@ -76,7 +76,8 @@ class Clerk:
         """Run commands in batches; ``noted`` is told of each COMMIT."""
         self._noted = noted
         while (first := self._next()) is not None:
-            self.batches.run(first, self._more())
+            self._read(wait=False)
+            self.batches.run(first, self._more(), 1 + len(self._waiting))
             if self._long_log.is_set():
                 self._long_log.clear()
                 self.batches.settle()

@@ -42,6 +42,11 @@ class Committer:
         """Let a word out after all that were before it."""
         self._asked.put(word)
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a COMMIT could begin at once."""
+        return not self._under_way or not self._worked.empty()
+
     def ended(self) -> bool:
         """Wait for the COMMIT under way, if any; False when it failed and was rolled back."""
         if not self._under_way:

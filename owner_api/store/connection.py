@@ -1,6 +1,6 @@
 """Connections of ours, and the turn that a batch has on the one that writes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import sqlite3
 from typing import Any, Protocol
 
@@ -24,6 +24,10 @@ class Executes(Protocol):
     def execute(self) -> Callable[..., sqlite3.Cursor]:
         """Run a statement with parameters."""
 
+    @property
+    def executemany(self) -> Callable[..., sqlite3.Cursor]:
+        """Run a statement for each row of parameters."""
+
 
 class OverturnedError(BaseException):
     """The COMMIT before failed: what was done meanwhile rests on what is not there.
@@ -39,13 +43,22 @@ class Turn:
     worked.
     """
 
-    __slots__ = ("_connection", "_ended", "begun", "columns", "execute", "overturned")
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "begun",
+        "columns",
+        "execute",
+        "executemany",
+        "overturned",
+    )
 
     def __init__(self, connection: sqlite3.Connection, ended: Callable[[], bool]) -> None:
         self._connection = connection
         self._ended = ended
         self.columns = connection.columns if isinstance(connection, Connection) else {}
         self.execute: Callable[..., sqlite3.Cursor] = self._first
+        self.executemany: Callable[..., sqlite3.Cursor] = self._first_of_many
         self.begun = False
         self.overturned = False
 
@@ -69,7 +82,12 @@ class Turn:
         self._connection.execute("BEGIN IMMEDIATE")
         self.begun = True
         self.execute = self._connection.execute
+        self.executemany = self._connection.executemany
 
     def _first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         self.begin()
         return self._connection.execute(sql, parameters)
+
+    def _first_of_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+        self.begin()
+        return self._connection.executemany(sql, rows)

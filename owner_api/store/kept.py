@@ -20,7 +20,13 @@ KEYS: Final = {
 }
 # The tables of whose rows something may be remembered, each with the column that says whose they
 # are: all rows of one value stand behind one thing.
-GROUPS: Final = {"commitment": "vehicle_id", "vehicle_price": "vehicle_id"}
+GROUPS: Final = {
+    "commitment": "vehicle_id",
+    "member": "vehicle_id",
+    "vehicle_price": "vehicle_id",
+}
+# Tables that are read together with a group's: when one changes, what was made is forgotten.
+BESIDE: Final = {"agreement": "member"}
 REMEMBERED: Final = {**KEYS, **GROUPS}
 MOST_ROWS: Final = 8_192  # of a table
 MOST_GROUPS: Final = 1_024  # of a table
@@ -60,7 +66,8 @@ class Kept:
 
     def forget_changed(self, table: str, named: Mapping[str, object]) -> None:
         """Forget what is remembered of rows that change; ``named`` is what is known of them."""
-        if (column := REMEMBERED[table]) in named:
+        column = REMEMBERED.get(table)
+        if column is not None and column in named:
             self.forget([(table, str(named[column]))])
         else:
             self.forget_tables([table])
@@ -68,7 +75,7 @@ class Kept:
     def forget_tables(self, tables: Iterable[str]) -> None:
         """Forget everything of these tables."""
         for table in tables:
-            self._tables[table].clear()
+            self._tables[BESIDE.get(table, table)].clear()
 
     def clear(self) -> None:
         """Forget every row and what else holds only while nothing is undone."""

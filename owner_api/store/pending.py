@@ -1,17 +1,13 @@
 """What waits for the end of its batch, where many rows are written for the price of a few."""
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from .connection import Executes
 from .errors import StoreError
-from .kept import Place
-from .statements import LATER, insert_sql, update_rows_sql
+from .kept import KEYS, Place
+from .statements import LATER, insert_sql, update_sql
 
-# Rows of one statement. Each statement's end is a moment at which other threads may run, so few
-# statements of many rows; few sizes, so that SQLite has them compiled.
-_CHUNKS: Final = (64, 16, 4, 1)
 _EVENT_COLUMNS: Final = ("stream", "party_id", "seq", "type", "at", "data")
 _HEADS: Final = (
     "SELECT party_id, stream, seq FROM stream_head"
@@ -93,38 +89,15 @@ class Pending:
     def flush(self, connection: Executes) -> None:
         """Write everything that waits."""
         for (table, columns), rows in self.rows.items():
-            _insert(connection, table, columns, rows)
+            connection.executemany(insert_sql(table, columns), rows)
         alike: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
         for (table, key), values in self.changes.items():
-            alike.setdefault((table, tuple(values)), []).append((key, *values.values()))
+            alike.setdefault((table, tuple(values)), []).append((*values.values(), key))
         for (table, columns), rows in alike.items():
-            _write(connection, rows, lambda count: update_rows_sql(table, columns, count))  # noqa: B023 - used at once
+            connection.executemany(update_sql(table, (KEYS[table],), columns), rows)
         if self.events:
             self.numbered += _append(connection, self.events)
         self.clear()
-
-
-def _insert(
-    connection: Executes,
-    table: str,
-    columns: tuple[str, ...],
-    rows: Sequence[Sequence[Any]],
-) -> None:
-    _write(connection, rows, lambda count: insert_sql(table, columns, count))
-
-
-def _write(
-    connection: Executes,
-    rows: Sequence[Iterable[Any]],
-    statement: Callable[[int], str],
-) -> None:
-    """Run the statement for all rows, as many at once as it is kept for."""
-    done = 0
-    for size in _CHUNKS:
-        while len(rows) - done >= size:
-            chunk = rows[done : done + size]
-            connection.execute(statement(size), [value for row in chunk for value in row])
-            done += size
 
 
 def _append(connection: Executes, events: list[Event]) -> list[Event]:
@@ -142,5 +115,5 @@ def _append(connection: Executes, events: list[Event]) -> list[Event]:
         rows.append((stream, party_id, seq, kind, at, data))
     moved = "[" + ",".join(f"[{stream},{seq}]" for stream, seq in heads.values()) + "]"
     connection.execute(_MOVE_HEADS, (moved,))
-    _insert(connection, "outbox", _EVENT_COLUMNS, rows)
+    connection.executemany(insert_sql("outbox", _EVENT_COLUMNS), rows)
     return numbered

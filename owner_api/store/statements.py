@@ -4,11 +4,12 @@ from functools import cache
 import re
 from typing import Final, NamedTuple
 
-from .kept import KEYS, REMEMBERED
+from .kept import BESIDE, KEYS, REMEMBERED
 
 # A statement that names one of these tables is preceded by the rows that wait for it.
 LATER: Final = frozenset(
     {
+        "commitment",
         "decision",
         "idempotency",
         "ledger_leaf",
@@ -51,17 +52,18 @@ def traits(sql: str) -> Traits:
     return Traits(
         waiting=LATER.intersection(_TABLES.findall(sql)),
         writes=writes,
-        kept=frozenset(REMEMBERED).intersection(changed),
+        kept=frozenset(REMEMBERED | BESIDE).intersection(changed),
         doors=_DOORS.search(sql) is not None,
     )
 
 
 @cache
-def insert_sql(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
-    """Return the statement that inserts so many rows; raises ValueError for what is no name."""
+def insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    """Return the statement that inserts a row; raises ValueError for what is no name."""
     _check_names(table, *columns)
     names = ", ".join(f'"{name}"' for name in columns)
-    return f'INSERT INTO "{table}" ({names}) VALUES {_marks(len(columns), rows)}'  # noqa: S608 - names are checked
+    marks = ", ".join("?" * len(columns))
+    return f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - names are checked
 
 
 @cache
@@ -76,26 +78,9 @@ def update_sql(table: str, where: tuple[str, ...], columns: tuple[str, ...]) -> 
 
 
 @cache
-def update_rows_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
-    """Return the statement that sets columns of so many rows; a row's values begin with its key."""
-    _check_names(table, *columns)
-    values = ", ".join(
-        f'"{name}" = given."column{number}"' for number, name in enumerate(columns, start=2)
-    )
-    return (
-        f'UPDATE "{table}" SET {values} FROM (VALUES {_marks(len(columns) + 1, rows)}) AS given'  # noqa: S608 - names are checked
-        f' WHERE "{table}"."{KEYS[table]}" = given."column1"'
-    )
-
-
-@cache
 def by_key_sql(table: str) -> str:
     """Return the statement that reads one row of a table in ``KEYS``; raises KeyError."""
     return f'SELECT * FROM "{table}" WHERE "{KEYS[table]}" = ?'  # noqa: S608 - a name of ours
-
-
-def _marks(columns: int, rows: int) -> str:
-    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 def _check_names(*names: str) -> None:

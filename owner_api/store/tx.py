@@ -8,7 +8,7 @@ from typing import Any
 
 from . import documents, times
 from .connection import Connection, Executes, Turn
-from .kept import GROUPS, KEYS, REMEMBERED, Kept, Place, Row
+from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
 from .pending import Event, Pending
 from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
@@ -134,8 +134,7 @@ class Tx:
         sql = insert_sql(table, tuple(values))
         self._settle_for(traits(sql))
         self._save()
-        if self._kept is not None and table in GROUPS:
-            self._kept.forget_changed(table, values)
+        self._forget_group(table, values)
         self._connection.execute(sql, tuple(values.values()))
 
     def later(self, table: str, **values: object) -> None:
@@ -143,6 +142,7 @@ class Tx:
         if self._batch is None:
             self.insert(table, **values)
         else:
+            self._forget_group(table, values)
             self._mine.add(table, tuple(values), tuple(values.values()))
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
@@ -152,7 +152,7 @@ class Tx:
         self._settle_for(about)
         self._save()
         self.doors |= about.doors
-        if self._kept is not None and table in REMEMBERED:
+        if self._kept is not None and (table in REMEMBERED or table in BESIDE):
             # Rows that are given to somebody else change two groups.
             self._kept.forget_changed(table, {} if GROUPS.get(table) in values else where)
         return self._connection.execute(sql, (*values.values(), *where.values())).rowcount
@@ -266,6 +266,10 @@ class Tx:
         if self._kept is not None:
             self._kept.forget(self._changed)
             self._kept.lasting.clear()
+
+    def _forget_group(self, table: str, values: Mapping[str, object]) -> None:
+        if self._kept is not None and (table in GROUPS or table in BESIDE):
+            self._kept.forget_changed(table, values)
 
     def _names(self, sql: str, cursor: sqlite3.Cursor) -> tuple[str, ...]:
         names = self._columns.get(sql)

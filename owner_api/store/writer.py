@@ -73,7 +73,7 @@ class Writer:
 
     def _serve(self) -> None:
         while not self._last_taken and (first := self._jobs.get()) is not None:
-            self._batches.run(first, self._more())
+            self._batches.run(first, self._more(), 1 + self._jobs.qsize())
             if self._long_log.is_set():
                 self._long_log.clear()
                 self._batches.settle()

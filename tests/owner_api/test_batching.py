@@ -112,7 +112,7 @@ def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
 
     for batch in batches:
         first, *more = jobs(batch)
-        writer.run(first, iter(more))
+        writer.run(first, iter(more), len(batch.words))
         connection.next_has_run.clear()
     connection.next_has_run.set()
     writer.close()
