@@ -27,6 +27,8 @@ BATCH: Final = 256
 BATCH_S: Final = 0.025
 # Fewer than these are not worth a COMMIT of their own while others wait.
 _LEAST: Final = 8
+# So few with nobody behind them are better committed at once than by a thread that must wake up.
+_FEW: Final = 3
 _LOG: Final = logging.getLogger("owner_api.store")
 
 
@@ -130,7 +132,7 @@ class Batches:
 
     def _attempt(self, jobs: Iterator[Job], taken: list[Job]) -> bool:
         """Run jobs and commit; False when all must be done again, and nothing is under way."""
-        batch, kept = _Batch(Turn(self._connection, self._ended)), False
+        batch, kept, full = _Batch(Turn(self._connection, self._ended)), False, False
         enough = monotonic() + BATCH_S
         try:
             for job in jobs:
@@ -138,7 +140,8 @@ class Batches:
                 outcome = self._one(job, batch)
                 batch.outcomes.append(outcome)
                 kept |= job.keep and outcome.error is None
-                if self._is_full(len(taken)) or monotonic() >= enough:
+                full = self._is_full(len(taken)) or monotonic() >= enough
+                if full:
                     break
             if kept:
                 self._seal(batch)
@@ -156,13 +159,19 @@ class Batches:
             self._kept.clear()
             self._committer.tell(partial(self._lose, taken, error))
             return True
+        self._leave(batch, taken, few=len(taken) < _FEW and not full)
+        return True
+
+    def _leave(self, batch: _Batch, taken: list[Job], *, few: bool) -> None:
+        """Commit and let the outcomes out; ``few``: nobody is behind these."""
         self._last = len(taken)
         packed = self._post.pack(batch.outcomes, batch.commit())
-        if batch.turn.begun:
-            self._committer.commit(partial(self._post.send, packed), partial(self._lose, taken))
-        else:
+        if not batch.turn.begun:
             self._committer.tell(partial(self._post.send, packed, None))
-        return True
+            return
+        words = partial(self._post.send, packed), partial(self._lose, taken)
+        if not (few and self._committer.commit_now(*words)):
+            self._committer.commit(*words)
 
     def _is_full(self, taken: int) -> bool:
         return taken >= BATCH or (

@@ -28,6 +28,8 @@ class Committer:
         self._asked: SimpleQueue[_Commit | Callable[[], None] | None] = SimpleQueue()
         self._worked: SimpleQueue[bool] = SimpleQueue()
         self._under_way = False
+        # Counted by the writer and by the thread: alike, everything that was asked has left.
+        self._given = self._left = 0
         self._thread = threading.Thread(target=self._serve, name="store-commit", daemon=True)
         self._thread.start()
 
@@ -36,10 +38,25 @@ class Committer:
     ) -> None:
         """Begin a COMMIT; the thread tells one of the two, with the time it took (s) or why not."""
         self._under_way = True
+        self._given += 1
         self._asked.put(_Commit(committed, failed))
+
+    def commit_now(
+        self, committed: Callable[[float], None], failed: Callable[[Exception], None]
+    ) -> bool:
+        """Do here what ``commit`` lets the thread do, if it has nothing left; False otherwise.
+
+        Waking a thread takes longer than a small COMMIT.
+        """
+        if self._given != self._left:
+            return False
+        self._under_way = True
+        self._commit(_Commit(committed, failed))
+        return True
 
     def tell(self, word: Callable[[], None]) -> None:
         """Let a word out after all that were before it."""
+        self._given += 1
         self._asked.put(word)
 
     @property
@@ -65,6 +82,7 @@ class Committer:
                 self._commit(asked)
             else:
                 asked()
+            self._left += 1
 
     def _commit(self, asked: _Commit) -> None:
         began = monotonic()
