@@ -1,6 +1,6 @@
 """Seals the log: once per commit batch the tree grows by the new leaves and its head is signed.
 
-The notary runs on the writer's thread inside the batch's transaction, so no leaf is kept without
+The notary runs where commands run, inside the batch's transaction, so no leaf is kept without
 the signature over it, and a batch costs one signature however many commands it holds. Only while
 the log is not the one that was signed does it sign nothing: a stop must still take effect.
 """

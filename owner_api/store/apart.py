@@ -93,7 +93,7 @@ class Apart(asyncio.Protocol):
         self._closing = True
         self._send()
         if self._waiting:
-            await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+            await asyncio.wait(self._waiting.values(), timeout=_END_S)
         if self._transport is not None:
             self._transport.close()
         assert self._process is not None

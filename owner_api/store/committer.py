@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+import logging
 from queue import SimpleQueue
 import sqlite3
 import threading
 from time import monotonic
+from typing import Final
+
+_LOG: Final = logging.getLogger("owner_api.store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,14 @@ class Committer:
 
     def _serve(self) -> None:
         while (asked := self._asked.get()) is not None:
-            if isinstance(asked, _Commit):
-                self._commit(asked)
-            else:
-                asked()
+            try:
+                if isinstance(asked, _Commit):
+                    self._commit(asked)
+                else:
+                    asked()
+            except Exception:
+                # Who waits has gone, as when the event loop was closed first: others go on.
+                _LOG.exception("a word about a batch could not leave")
             self._left += 1
 
     def _commit(self, asked: _Commit) -> None:
