@@ -87,7 +87,7 @@ class Committer:
                     self._commit(asked)
                 else:
                     asked()
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged with its trace; the thread must live
                 # Who waits has gone, as when the event loop was closed first: others go on.
                 _LOG.exception("a word about a batch could not leave")
             self._left += 1
