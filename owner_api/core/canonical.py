@@ -19,11 +19,16 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {}
 _PLAIN: Final = frozenset((str, int, bool, type(None)))
 
 
+def _iso(utc: datetime) -> str:
+    return utc.isoformat().removesuffix("+00:00") + "Z"
+
+
 @lru_cache(maxsize=512)
 def instant_text(at: datetime) -> str:
     """Return an RFC 3339 UTC instant with Z; sub-second digits only when there are any."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return orjson.dumps(utc, option=orjson.OPT_UTC_Z)[1:-1].decode()  # far quicker than isoformat
+    # Far quicker than isoformat, which is for subclasses: orjson knows the class itself only.
+    return orjson.dumps(utc, _iso, orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind of value

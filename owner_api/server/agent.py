@@ -134,15 +134,19 @@ async def build_agent(
     run_timers: bool = True,
     synchronous: str = "FULL",
     apart: bool = False,
+    packages: tuple[str, ...] = (),
 ) -> Agent:
     """Open (or make) a database and its keys and wire a server on it, not yet listening.
 
-    With ``apart`` the writer is a process of its own.
+    With ``apart`` the writer is a process of its own, and commands may be functions of this package
+    and of ``packages``.
     ``synchronous`` other than FULL breaks promise 5 and is for throw-away simulations only.
     Raises StoreError, KeyFileError or ConfigError.
     """
-    opened = Store.open_apart if apart else Store.open
-    store = await opened(database, synchronous=synchronous)
+    if apart:
+        store = await Store.open_apart(database, synchronous=synchronous, packages=packages)
+    else:
+        store = await Store.open(database, synchronous=synchronous)
     try:
         access = await open_access(store, database, clock.now())
         desk = await open_desk(store, database, access, config, clock.now())

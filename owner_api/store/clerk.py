@@ -35,13 +35,15 @@ _LOG: Final = logging.getLogger("owner_api.store")
 class Opening:
     """What a server asks its clerk to open, and how long (s) to wait for whoever holds it.
 
-    A server that was killed leaves a clerk that ends by itself.
+    A server that was killed leaves a clerk that ends by itself. ``packages`` are those whose
+    functions may be commands, besides this one's.
     """
 
     path: Path
     create: bool
     synchronous: str
     patience_s: float
+    packages: tuple[str, ...]
 
 
 # A command on its way: the number that its outcome comes back under, the command, whether what it
@@ -161,6 +163,7 @@ def main() -> None:
         pair.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         frames = wire.Frames()
         asked: Opening = wire.opened(next(frames.take(pair.recv(_READ))))
+        wire.trust(asked.packages)
         lock = FileLock(asked.path)
         try:
             lock.acquire(patience_s=asked.patience_s)

@@ -78,10 +78,12 @@ class Store:
         create: bool = True,
         synchronous: str = "FULL",
         patience_s: float = 5,
+        packages: tuple[str, ...] = (),
     ) -> Self:
         """Do what ``open`` does with a writer in a process of its own, which holds the lock.
 
-        It waits up to ``patience_s`` for the writer that a killed server has left behind.
+        It waits up to ``patience_s`` for the writer that a killed server has left behind. Commands
+        may be functions of this package and of ``packages``.
         Commands must be able to cross (see ``Apart``). Where the linked SQLite allows only one
         connection, a thread of this process writes after all.
         """
@@ -89,7 +91,11 @@ class Store:
             return await cls.open(path, create=create, synchronous=synchronous)
         self = cls(await asyncio.to_thread(find, path, create=create))
         opening = Opening(
-            path=self.path, create=create, synchronous=synchronous, patience_s=patience_s
+            path=self.path,
+            create=create,
+            synchronous=synchronous,
+            patience_s=patience_s,
+            packages=packages,
         )
         self._writer = await Apart.start(opening, self._heard)
         self._reader = Reader(self.path)

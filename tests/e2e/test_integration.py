@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from owner_api.commands import owners, pairing
 from owner_api.config import Config
-from owner_api.ids import new_id
+from owner_api.server.desk import Operate
 from owner_api.server.running import Running, running_server
 
 from .hass import RunningHomeAssistant, Setup, running_home_assistant
@@ -52,22 +51,11 @@ async def show_car(home: RunningHomeAssistant, soc: float, plug: str = "on") -> 
 async def pairing_code(server: Running) -> str:
     """Add an owner and mint a code."""
     agent, now = server.agent, datetime.now(UTC)
-    row = await agent.store.write(
-        lambda tx: owners.add_owner(
-            tx, now=now, new_id=new_id, display_name="Li Wei", time_zone="Asia/Shanghai"
-        )
-    )
-    minted = await agent.store.write(
-        lambda tx: pairing.mint(
-            tx,
-            access=agent.access,
-            config=agent.config,
-            now=now,
-            new_id=new_id,
-            owner_id=row["owner_id"],
-        )
-    )
-    return str(minted.code)
+    wanted = {"display_name": "Li Wei", "time_zone": "Asia/Shanghai"}
+    row = await agent.store.write(Operate(agent.desk, "owner add", wanted, now))
+    whose = {"owner_id": row["owner_id"]}
+    minted = await agent.store.write(Operate(agent.desk, "pair", whose, now))
+    return str(minted["code"])
 
 
 async def test_a_newcomer_pairs_maps_a_car_and_finds_it_again_after_a_restart(

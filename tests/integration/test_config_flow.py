@@ -23,9 +23,8 @@ from custom_components.v2g_owner.const import (
     DOMAIN,
 )
 from custom_components.v2g_owner.decode import BadAnswerError
-from owner_api.commands import owners, pairing
 from owner_api.config import Config
-from owner_api.ids import new_id
+from owner_api.server.desk import Operate
 from owner_api.server.running import Running, running_server
 
 from .conftest import Home, until
@@ -331,20 +330,11 @@ async def house(socket_enabled: None, tmp_path: Path) -> AsyncIterator[Running]:
 async def _scan(house: Running) -> str:
     """Return the text of a pairing QR code of the house's server."""
     agent, now = house.agent, ServerClock().now()
-    row = await agent.store.write(
-        lambda tx: owners.add_owner(tx, now=now, new_id=new_id, display_name="Ann", time_zone="UTC")
-    )
-    minted = await agent.store.write(
-        lambda tx: pairing.mint(
-            tx,
-            access=agent.access,
-            config=agent.config,
-            now=now,
-            new_id=new_id,
-            owner_id=row["owner_id"],
-        )
-    )
-    return str(minted.uri)
+    wanted = {"display_name": "Ann", "time_zone": "UTC"}
+    row = await agent.store.write(Operate(agent.desk, "owner add", wanted, now))
+    whose = {"owner_id": row["owner_id"]}
+    minted = await agent.store.write(Operate(agent.desk, "pair", whose, now))
+    return str(minted["uri"])
 
 
 async def test_a_house_with_its_own_certificate_is_pinned_and_followed(

@@ -321,7 +321,9 @@ async def open_world(
     """Run the server on a free loopback port for the time of a test."""
     clock = MovableClock()
     config = config or Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
-    agent = await build_agent(folder / "owner.db", clock, config, run_timers=False, apart=apart)
+    agent = await build_agent(
+        folder / "owner.db", clock, config, run_timers=False, apart=apart, packages=("tests",)
+    )
     port = await agent.start("127.0.0.1", 0)
     async with aiohttp.ClientSession() as http:
         yield World(

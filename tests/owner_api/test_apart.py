@@ -6,6 +6,7 @@ from functools import partial
 import json
 import os
 from pathlib import Path
+import pickle
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from owner_api.store import (
     StoreUnavailableError,
     StoreVersionError,
     Tx,
+    wire,
 )
 
 from .conftest import StillClock
@@ -35,6 +37,8 @@ from .deal_world import NOON, World, open_world, presented
 from .trust.test_journal import settled
 
 ROOT = Path(__file__).parents[2]
+OURS = ("tests",)
+open_apart = partial(Store.open_apart, packages=OURS)
 
 
 def note(tx: Tx, key: str, value: str) -> int:
@@ -65,7 +69,7 @@ def process_id(_tx: Tx) -> int:
 async def test_values_errors_and_events_cross_and_a_failed_command_leaves_nothing(
     tmp_path: Path,
 ) -> None:
-    store = await Store.open_apart(tmp_path / "owner.db")
+    store = await open_apart(tmp_path / "owner.db")
     heard: list[Commit] = []
     store.subscribe(heard.append)
     notes = [store.write(partial(note, key=f"note {n}", value="x")) for n in range(3)]
@@ -90,7 +94,7 @@ async def test_values_errors_and_events_cross_and_a_failed_command_leaves_nothin
 
 
 async def test_what_cannot_cross_is_an_error_of_its_caller_alone(tmp_path: Path) -> None:
-    store = await Store.open_apart(tmp_path / "owner.db")
+    store = await open_apart(tmp_path / "owner.db")
     with pytest.raises(Exception, match="pickle"):
         await store.write(lambda tx: tx.all("SELECT 1"))
     there, back = await asyncio.gather(
@@ -104,21 +108,35 @@ async def test_what_cannot_cross_is_an_error_of_its_caller_alone(tmp_path: Path)
     await store.close()
 
 
+@pytest.mark.parametrize("name", [os.system, eval, print, subprocess.run, pickle.loads])
+async def test_no_name_of_anybody_elses_crosses(
+    tmp_path: Path, name: Callable[..., object]
+) -> None:
+    assert wire.opened(wire.pickled([NOON, Problem])) == [NOON, Problem]
+    with pytest.raises(pickle.UnpicklingError, match="does not cross"):
+        wire.opened(wire.pickled(partial(name, "x")))
+    store = await open_apart(tmp_path / "owner.db")
+    waiting = asyncio.ensure_future(store.write(partial(name, "x")))  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailableError):
+        await waiting
+    await store.close()
+
+
 async def test_whoever_opens_hears_why_the_writers_process_could_not(tmp_path: Path) -> None:
     path = tmp_path / "owner.db"
     with pytest.raises(StoreError, match="no such database"):
-        await Store.open_apart(path, create=False)
+        await open_apart(path, create=False)
     path.write_bytes(b"no database at all, but some text" * 200)
     with pytest.raises(StoreError, match="not a database"):
-        await Store.open_apart(path)
+        await open_apart(path)
 
 
 async def test_one_database_has_one_writer_whichever_process_it_is(tmp_path: Path) -> None:
     path = tmp_path / "owner.db"
-    store = await Store.open_apart(path)
+    store = await open_apart(path)
     writer = await store.write(process_id)
     with pytest.raises(StoreLockedError, match=f"process {writer}"):
-        await Store.open_apart(path, patience_s=0.1)
+        await open_apart(path, patience_s=0.1)
     with pytest.raises(StoreLockedError, match=f"process {writer}"):
         await Store.open(path)
     await store.close()
@@ -128,7 +146,7 @@ async def test_one_database_has_one_writer_whichever_process_it_is(tmp_path: Pat
 async def test_when_the_writers_process_dies_callers_hear_it_and_nothing_is_doubled(
     tmp_path: Path,
 ) -> None:
-    store = await Store.open_apart(tmp_path / "owner.db")
+    store = await open_apart(tmp_path / "owner.db")
     assert store.apart is not None
     await store.write(partial(note, key="note 1", value="x"))
     writer = await store.write(process_id)
@@ -142,7 +160,7 @@ async def test_when_the_writers_process_dies_callers_hear_it_and_nothing_is_doub
     with pytest.raises(StoreUnavailableError, match="has ended"):
         await store.write(partial(note, key="note 3", value="x"))
     await store.close()
-    again = await Store.open_apart(tmp_path / "owner.db")
+    again = await open_apart(tmp_path / "owner.db")
     assert await again.write(partial(note, key="note 4", value="x")) == 2
     await again.close()
 
@@ -188,7 +206,7 @@ async def test_without_its_writer_a_server_answers_503_and_still_reads(
 
 
 async def test_the_readiness_probe_crosses_too(tmp_path: Path, clock: StillClock) -> None:
-    agent = await build_agent(tmp_path / "owner.db", clock, Config(), apart=True)
+    agent = await build_agent(tmp_path / "owner.db", clock, Config(), apart=True, packages=OURS)
     port = await agent.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -261,7 +279,9 @@ def test_a_signal_to_all_processes_of_the_server_ends_both_in_order(tmp_path: Pa
 
 
 async def test_many_at_once_share_a_commit(tmp_path: Path) -> None:
-    agent = await build_agent(tmp_path / "owner.db", SystemClock(), Config(), apart=True)
+    agent = await build_agent(
+        tmp_path / "owner.db", SystemClock(), Config(), apart=True, packages=OURS
+    )
     taken: list[float] = []
     agent.store.time_commits(taken.append)
     began, before = monotonic(), agent.store.age

@@ -38,7 +38,9 @@ CONFIG = Config(
 
 async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int = 1) -> None:
     """Serve until standard input ends; each owner gets ``devices`` pairing codes in a row."""
-    async with await build_agent(folder / "owner.db", SystemClock(), config, apart=True) as agent:
+    async with await build_agent(
+        folder / "owner.db", SystemClock(), config, apart=True, packages=("script",)
+    ) as agent:
         port = await agent.start("127.0.0.1", 0)
         settle_process()
         park = await _operate(agent, "park add", {"display_name": "Bench park"})
