@@ -7,6 +7,7 @@ function of a module, a ``partial`` of one, or an object that says how it is mad
 import asyncio
 from collections.abc import Callable
 from itertools import count
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any, Final, Self
 
 from . import wire
 from .batching import Commit
-from .clerk import BUFFER, Answered, Asked, Opening, Packed
+from .clerk import BUFFER, SIGNALS, Answered, Asked, Opening, Packed
 from .errors import StoreClosedError, StoreUnavailableError
 from .pending import Event
 from .tx import Tx
@@ -49,19 +50,20 @@ class Apart(asyncio.Protocol):
         """Start a clerk that has opened the database; raises what opening it raised there."""
         self, loop = cls(hearing), asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        with theirs:
-            theirs.set_inheritable(True)
-            self._process = await asyncio.to_thread(_start, theirs.fileno())
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            ours.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        ours.settimeout(0)
         try:
+            with theirs:
+                self._process = await asyncio.to_thread(_start, theirs.fileno())
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                ours.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            ours.settimeout(0)
             await loop.sock_sendall(ours, wire.frame(opening))
             await _ready(loop, ours)
             await loop.create_connection(lambda: self, sock=ours)
         except BaseException:
+            # Without the other end of its pair a clerk ends by itself.
             ours.close()
-            await asyncio.to_thread(self._process.wait)
+            if self._process is not None:
+                await asyncio.to_thread(self._process.wait)
             raise
         return self
 
@@ -72,7 +74,7 @@ class Apart(asyncio.Protocol):
         if self.lost.done():
             raise StoreUnavailableError("the process that writes has ended")
         number, loop = next(self._numbers), asyncio.get_running_loop()
-        asked: Asked = (number, command, keep)
+        asked: Asked = (number, wire.pickled(command), keep)
         crossing = wire.frame(asked)
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[number] = future
@@ -138,7 +140,12 @@ class Apart(asyncio.Protocol):
 def _start(descriptor: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", _PROGRAM.format(sys.path), str(descriptor)]
     nothing = subprocess.DEVNULL
-    return subprocess.Popen(command, pass_fds=[descriptor], stdin=nothing, stdout=nothing)  # noqa: S603 - our own program
+    # Inherited: a signal to all processes of the server must not end a clerk that is not ready.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        return subprocess.Popen(command, pass_fds=[descriptor], stdin=nothing, stdout=nothing)  # noqa: S603 - our own program
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def _ready(loop: asyncio.AbstractEventLoop, pair: socket.socket) -> None:

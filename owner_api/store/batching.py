@@ -5,7 +5,7 @@ need nothing but what is remembered. Nobody is told of either before it is durab
 COMMIT fails, what was done meanwhile is thrown away and done again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -111,8 +111,14 @@ class Batches:
         """
         self._half = (waiting + self._last) // 2
         jobs, taken = chain((first,), more), list[Job]()
-        if not self._attempt(jobs, taken):
-            self._attempt(chain(tuple(taken), jobs), [])
+        if self._attempt(jobs, taken, least=1):
+            return
+        # All that were taken up are taken up again: nobody else would.
+        again, retaken = tuple(taken), list[Job]()
+        self._attempt(chain(again, jobs), retaken, least=len(again))
+        if rest := again[len(retaken) :]:
+            lost = sqlite3.OperationalError("the batch was lost twice")
+            self._committer.tell(partial(self._lose, rest, lost))
 
     def settle(self) -> None:
         """Wait until the last COMMIT has ended: from then on the connection is free."""
@@ -130,7 +136,7 @@ class Batches:
         self._kept.clear()
         return False
 
-    def _attempt(self, jobs: Iterator[Job], taken: list[Job]) -> bool:
+    def _attempt(self, jobs: Iterator[Job], taken: list[Job], *, least: int) -> bool:
         """Run jobs and commit; False when all must be done again, and nothing is under way."""
         batch, kept, full = _Batch(Turn(self._connection, self._ended)), False, False
         enough = monotonic() + BATCH_S
@@ -140,7 +146,8 @@ class Batches:
                 outcome = self._one(job, batch)
                 batch.outcomes.append(outcome)
                 kept |= job.keep and outcome.error is None
-                full = self._is_full(len(taken)) or monotonic() >= enough
+                late = monotonic() >= enough
+                full = len(taken) >= least and (late or self._is_full(len(taken)))
                 if full:
                     break
             if kept:
@@ -174,11 +181,10 @@ class Batches:
             self._committer.commit(*words)
 
     def _is_full(self, taken: int) -> bool:
-        return taken >= BATCH or (
-            taken >= _LEAST and taken >= self._half and self._committer.is_free
-        )
+        most = max(_LEAST, self._half)
+        return taken >= BATCH or (taken >= most and self._committer.is_free)
 
-    def _lose(self, jobs: list[Job], error: Exception) -> None:
+    def _lose(self, jobs: Iterable[Job], error: Exception) -> None:
         lost = StoreUnavailableError(f"the database refused: {error}")
         outcomes = [Outcome(job.to, None, lost) for job in jobs]
         self._post.send(self._post.pack(outcomes, NOTHING), None)

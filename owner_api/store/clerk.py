@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 import logging
 from pathlib import Path
 import signal
@@ -28,6 +29,8 @@ from .tx import Tx
 _READ: Final = 1 << 18
 # A batch's answers leave in one piece; the writer must not wait until the server has read them.
 BUFFER: Final = 1 << 22
+# Held back while the clerk starts, and of no meaning to it from then on.
+SIGNALS: Final = frozenset((signal.SIGINT, signal.SIGTERM))
 _LOG: Final = logging.getLogger("owner_api.store")
 
 
@@ -35,7 +38,8 @@ _LOG: Final = logging.getLogger("owner_api.store")
 class Opening:
     """What a server asks its clerk to open, and how long (s) to wait for whoever holds it.
 
-    A server that was killed leaves a clerk that ends by itself. ``packages`` are those whose
+    A server that was killed leaves a clerk that ends by itself. ``server`` is the process that
+    whoever finds the database locked is told of. ``packages`` are those whose
     functions may be commands, besides this one's.
     """
 
@@ -43,14 +47,16 @@ class Opening:
     create: bool
     synchronous: str
     patience_s: float
+    server: int
     packages: tuple[str, ...]
 
 
-# A command on its way: the number that its outcome comes back under, the command, whether what it
-# writes is kept. On the way back: what was pickled before COMMIT (outcomes, events, whether access
-# may have ended, and the word that the server is to hear), and how long COMMIT took (s). All as
-# plain tuples: naming a class costs more than what it holds.
-type Asked = tuple[int, Callable[[Tx], Any], bool]
+# A command on its way: the number that its outcome comes back under, the command pickled by itself
+# (so that one that cannot be opened is its caller's affair alone), whether what it writes is kept.
+# On the way back: what was pickled before COMMIT (outcomes, events, whether access may have ended,
+# and the word that the server is to hear), and how long COMMIT took (s). All as plain tuples:
+# naming a class costs more than what it holds.
+type Asked = tuple[int, bytes, bool]
 type Answered = tuple[bytes, float | None]
 type Packed = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, Any]
 
@@ -88,6 +94,7 @@ class Clerk:
 
     def pack(self, outcomes: list[Outcome], commit: Commit) -> bytes:
         """Pickle a batch's outcomes, those that cannot be as errors."""
+        outcomes = [each if each.error is None else _crossing(each) for each in outcomes]
         events = [tuple(event) for event in commit.events]
         rest = (events, commit.doors, self.word())
         try:
@@ -123,20 +130,32 @@ class Clerk:
         except OSError:
             data = b""
         if not data:
+            # The server is gone: nobody waits for what was not begun.
             self._ended = True
+            self._waiting.clear()
             return False
         self._waiting.extend(self._frames.take(data))
         return True
 
 
 def _job(pickled: bytes) -> Job:
-    number, command, keep = wire.opened(pickled)
+    asked: Asked = wire.opened(pickled)
+    number, made, keep = asked
+    try:
+        command = wire.opened(made)
+    except Exception as error:  # noqa: BLE001 - whatever opening raises is its caller's to hear
+        return Job(partial(_refuse, str(error)), number, keep)
     return Job(command, number, keep)
+
+
+def _refuse(why: str, _tx: Tx) -> None:
+    raise StoreError(f"a command cannot be opened where it would run: {why}")
 
 
 def _crossing(outcome: Outcome) -> Outcome:
     try:
-        wire.pickled(tuple(outcome))
+        # An error may be pickled and not be opened: it knows its text, not what it was made of.
+        wire.opened(wire.pickled(tuple(outcome)))
     except Exception as error:  # noqa: BLE001 - as above
         _LOG.exception("an outcome cannot leave the writer's process")
         told = StoreError(f"{error}: {outcome.error or type(outcome.value).__name__}")
@@ -154,19 +173,30 @@ def here() -> Clerk:
     return _HERE[0]
 
 
+def _opening(pair: socket.socket) -> Opening | None:
+    """Return what the server asks for first, None when it has gone before."""
+    frames = wire.Frames()
+    while data := pair.recv(_READ):
+        for pickled in frames.take(data):
+            asked: Opening = wire.opened(pickled)
+            return asked
+    return None
+
+
 def main() -> None:
     """Open what the server names, say so, and serve; the pair's descriptor is the argument."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         # Meant for the server, which ends this process when the last command is done.
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with socket.socket(fileno=int(sys.argv[1])) as pair:
         pair.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        frames = wire.Frames()
-        asked: Opening = wire.opened(next(frames.take(pair.recv(_READ))))
+        if (asked := _opening(pair)) is None:
+            return
         wire.trust(asked.packages)
         lock = FileLock(asked.path)
         try:
-            lock.acquire(patience_s=asked.patience_s)
+            lock.acquire(patience_s=asked.patience_s, holder=asked.server)
             connection = prepare(
                 asked.path, create=asked.create, synchronous=asked.synchronous, single=False
             )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 import logging
 from queue import SimpleQueue
 import sqlite3
@@ -82,27 +83,30 @@ class Committer:
 
     def _serve(self) -> None:
         while (asked := self._asked.get()) is not None:
-            try:
-                if isinstance(asked, _Commit):
-                    self._commit(asked)
-                else:
-                    asked()
-            except Exception:  # noqa: BLE001 - logged with its trace; the thread must live
-                # Who waits has gone, as when the event loop was closed first: others go on.
-                _LOG.exception("a word about a batch could not leave")
+            if isinstance(asked, _Commit):
+                self._commit(asked)
+            else:
+                self._say(asked)
             self._left += 1
 
     def _commit(self, asked: _Commit) -> None:
         began = monotonic()
         try:
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
+        except Exception as error:  # noqa: BLE001 - MemoryError is one: whatever it is, it is lost
+            with suppress(Exception):
                 self._connection.execute("ROLLBACK")
             self._worked.put(item=False)
-            asked.failed(error)
+            self._say(partial(asked.failed, error))
             return
         took_s = monotonic() - began
         # The writer goes on with the connection while the word goes out.
         self._worked.put(item=True)
-        asked.committed(took_s)
+        self._say(partial(asked.committed, took_s))
+
+    def _say(self, word: Callable[[], None]) -> None:
+        try:
+            word()
+        except Exception:  # noqa: BLE001 - logged with its trace; the writer must live
+            # Who waits has gone, as when the event loop was closed first: others go on.
+            _LOG.exception("a word about a batch could not leave")

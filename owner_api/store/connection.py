@@ -76,7 +76,8 @@ class Turn:
         """Begin, if no statement has; raises OverturnedError when the COMMIT before failed."""
         if self.begun:
             return
-        if not self._ended():
+        # Asked again, the COMMIT before would seem to have worked.
+        if self.overturned or not self._ended():
             self.overturned = True
             raise OverturnedError
         self._connection.execute("BEGIN IMMEDIATE")

@@ -20,9 +20,10 @@ class FileLock:
         self._path = self._database.with_name(f"{self._database.name}.lock")
         self._descriptor: int | None = None
 
-    def acquire(self, *, patience_s: float = 0) -> None:
+    def acquire(self, *, patience_s: float = 0, holder: int | None = None) -> None:
         """Take the lock or, after so long, raise StoreLockedError naming who holds it; blocks.
 
+        ``holder`` is the process that others are told to stop, by default this one.
         Raises StoreError for a file that has several names, each of which would be lockable.
         """
         if self._database.exists() and (names := self._database.stat().st_nlink) > 1:
@@ -34,15 +35,15 @@ class FileLock:
         until = monotonic() + patience_s
         while not _is_free(descriptor):
             if monotonic() >= until:
-                holder = os.read(descriptor, 32).decode(errors="replace").strip()
+                told = os.read(descriptor, 32).decode(errors="replace").strip()
                 os.close(descriptor)
-                named = f" (process {holder})" if holder else ""
+                named = f" (process {told})" if told else ""
                 raise StoreLockedError(
                     f"{self._path}: another process{named} serves this database; stop it first"
                 )
             sleep(_LOOK_AGAIN_S)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{holder or os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+import os
 from pathlib import Path
 import sqlite3
 from typing import Self
@@ -95,6 +96,7 @@ class Store:
             create=create,
             synchronous=synchronous,
             patience_s=patience_s,
+            server=os.getpid(),
             packages=packages,
         )
         self._writer = await Apart.start(opening, self._heard)

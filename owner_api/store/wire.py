@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 import pickle
 from struct import Struct
+import sys
 from typing import Any, Final
 
 _LENGTH: Final = Struct(">I")
@@ -68,12 +69,20 @@ class _Reader(pickle.Unpickler):
     """Opens names of ours and of a few harmless kinds, whatever it is given."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - pickle's own
-        found = super().find_class(module, name)
-        ours = module.partition(".")[0] in _PACKAGES
-        error = isinstance(found, type) and issubclass(found, BaseException)
-        if ours or error or (module, name) in _HARMLESS:
-            return found
+        if (module, name) in _HARMLESS:
+            return super().find_class(module, name)
+        # What is not ours is not imported for this.
+        if _is_ours(module) or module in sys.modules:
+            found = super().find_class(module, name)
+            error = isinstance(found, type) and issubclass(found, BaseException)
+            # A module of ours names others' things too: what counts is where a thing was made.
+            if error or _is_ours(getattr(found, "__module__", "")):
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} does not cross")
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in _PACKAGES
 
 
 def trust(packages: Iterable[str]) -> None:

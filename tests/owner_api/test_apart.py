@@ -19,6 +19,7 @@ from owner_api.cli import main
 from owner_api.clock import SystemClock
 from owner_api.config import Config
 from owner_api.problems import Problem, ProblemCode
+from owner_api.schemas.fields import LimitError
 from owner_api.server.agent import build_agent
 from owner_api.store import (
     Commit,
@@ -116,10 +117,48 @@ async def test_no_name_of_anybody_elses_crosses(
     with pytest.raises(pickle.UnpicklingError, match="does not cross"):
         wire.opened(wire.pickled(partial(name, "x")))
     store = await open_apart(tmp_path / "owner.db")
-    waiting = asyncio.ensure_future(store.write(partial(name, "x")))  # type: ignore[arg-type]
-    with pytest.raises(StoreUnavailableError):
-        await waiting
+    first, refused, last = await asyncio.gather(
+        store.write(partial(note, key="note 1", value="x")),
+        store.write(partial(name, "x")),  # type: ignore[arg-type]
+        store.write(partial(note, key="note 2", value="x")),
+        return_exceptions=True,
+    )
+    assert (first, last) == (1, 2)
+    assert isinstance(refused, StoreError)
+    assert "does not cross" in str(refused)
     await store.close()
+
+
+def raise_what_cannot_be_made_again(_tx: Tx) -> None:
+    """Raise an error that pickles and does not open."""
+    raise LimitError("range", "1 to 2")
+
+
+async def test_an_error_that_cannot_be_made_again_is_told_as_another(tmp_path: Path) -> None:
+    store = await open_apart(tmp_path / "owner.db")
+    first, refused, last = await asyncio.gather(
+        store.write(partial(note, key="note 1", value="x")),
+        store.write(raise_what_cannot_be_made_again),
+        store.write(partial(note, key="note 2", value="x")),
+        return_exceptions=True,
+    )
+    assert (first, last) == (1, 2)
+    assert isinstance(refused, StoreError)
+    assert "1 to 2" in str(refused)
+    await store.close()
+
+
+def test_a_name_of_anybody_elses_does_not_cross_by_way_of_a_module_of_ours() -> None:
+    for module, name in (
+        ("owner_api.store.apart", "subprocess.Popen"),
+        ("owner_api.store.locking", "os.system"),
+        ("owner_api.store.wire", "pickle.loads"),
+    ):
+        made = b"\x80\x04" + b"".join(
+            b"\x8c" + bytes([len(each)]) + each.encode() for each in (module, name)
+        )
+        with pytest.raises(pickle.UnpicklingError, match="does not cross"):
+            wire.opened(made + b"\x93.")
 
 
 async def test_whoever_opens_hears_why_the_writers_process_could_not(tmp_path: Path) -> None:
@@ -134,10 +173,11 @@ async def test_whoever_opens_hears_why_the_writers_process_could_not(tmp_path: P
 async def test_one_database_has_one_writer_whichever_process_it_is(tmp_path: Path) -> None:
     path = tmp_path / "owner.db"
     store = await open_apart(path)
-    writer = await store.write(process_id)
-    with pytest.raises(StoreLockedError, match=f"process {writer}"):
+    # Not the writer, which obeys no signal: its server.
+    server = os.getpid()
+    with pytest.raises(StoreLockedError, match=f"process {server}"):
         await open_apart(path, patience_s=0.1)
-    with pytest.raises(StoreLockedError, match=f"process {writer}"):
+    with pytest.raises(StoreLockedError, match=f"process {server}"):
         await Store.open(path)
     await store.close()
     await (await Store.open(path)).close()

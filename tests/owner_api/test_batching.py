@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 import sqlite3
 import tempfile
@@ -17,20 +18,24 @@ from owner_api.store.connection import Connection
 from .test_kept_rows import fill
 
 # So long (s) a COMMIT waits for the next batch to begin; longer than that takes.
-PATIENCE_S = 0.2
+PATIENCE_S = 0.1
+LONG = 8
 
 
 class Slow(Connection):
-    """A connection whose COMMIT begins only when the next batch's first command has run."""
+    """A connection whose COMMITs each wait until a command of the batch after has run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.next_has_run = threading.Event()
-        self.met = 0
+        # By the number of its batch: a command of it has run.
+        self.has_run: list[threading.Event] = []
+        self.commits = self.met = 0
 
     def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
         if sql == "COMMIT":
-            self.met += self.next_has_run.wait(PATIENCE_S)
+            self.commits += 1
+            if self.commits < len(self.has_run):
+                self.met += self.has_run[self.commits].wait(PATIENCE_S)
         return super().execute(sql, *args)
 
 
@@ -59,7 +64,7 @@ class Batch:
 BATCHES = st.lists(
     st.builds(
         Batch,
-        words=st.lists(st.sampled_from("abcd"), min_size=1, max_size=3).map(tuple),
+        words=st.lists(st.sampled_from("abcd"), min_size=1, max_size=5).map(tuple),
         lost=st.booleans(),
         asks=st.booleans(),
     ),
@@ -85,13 +90,14 @@ def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
     """Run the batches one after another; return what left, and how often a command was run."""
     letters, runs = Letters(), 0
     writer = Batches(connection, letters)
+    connection.has_run = [threading.Event() for _ in batches]
 
-    def jobs(batch: Batch) -> list[Job]:
-        def work(tx: Tx, word: str, *, first: bool) -> str:
+    def jobs(number: int, batch: Batch) -> list[Job]:
+        def work(tx: Tx, word: str, *, first: bool, meets: bool) -> str:
             nonlocal runs
             runs += 1
-            if first:
-                connection.next_has_run.set()
+            if meets:
+                connection.has_run[number].set()
             row = tx.by_key("offer", "off_1")
             assert row is not None
             if batch.asks:
@@ -105,16 +111,18 @@ def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
                 tx.run("UPDATE offer SET session_id = 'nowhere' WHERE offer_id = 'off_3'")
             return str((tx.by_key("offer", "off_1") or {})["state_reason"])
 
+        # A long batch is all taken up before the COMMIT before has ended.
+        meeting = len(batch.words) - 1 if len(batch.words) > LONG else 0
         return [
-            Job(lambda tx, word=word, first=not at: work(tx, word, first=first), word, keep=True)
+            Job(partial(work, word=word, first=not at, meets=at == meeting), word, keep=True)
             for at, word in enumerate(batch.words)
         ]
 
-    for batch in batches:
-        first, *more = jobs(batch)
-        writer.run(first, iter(more), len(batch.words))
-        connection.next_has_run.clear()
-    connection.next_has_run.set()
+    for number, batch in enumerate(batches):
+        # As a queue: what a batch does not take up waits for the next.
+        waiting, left = iter(jobs(number, batch)), len(batch.words)
+        while (first := next(waiting, None)) is not None:
+            writer.run(first, waiting, left)
     writer.close()
     return letters, runs
 
@@ -127,17 +135,17 @@ def hold(folder: str, batches: list[Batch]) -> tuple[int, int]:
     connection.execute("PRAGMA foreign_keys=ON")
     letters, runs = play(connection, batches)
     text = ""
-    assert len(letters.left) == len(batches)
-    for batch, (outcomes, took_s) in zip(batches, letters.left, strict=True):
-        assert [outcome.to for outcome in outcomes] == list(batch.words)
+    asked = [(batch, word) for batch in batches for word in batch.words]
+    told = [(each, took_s) for outcomes, took_s in letters.left for each in outcomes]
+    for (batch, word), (outcome, took_s) in zip(asked, told, strict=True):
+        assert outcome.to == word
         if batch.lost:
-            assert all(isinstance(each.error, StoreUnavailableError) for each in outcomes)
+            assert isinstance(outcome.error, StoreUnavailableError)
             assert took_s is None
             continue
         assert took_s is not None
-        for word, outcome in zip(batch.words, outcomes, strict=True):
-            text += word
-            assert (outcome.value, outcome.error) == (text, None)
+        text += word
+        assert (outcome.value, outcome.error) == (text, None)
     row = connection.execute("SELECT state_reason FROM offer WHERE offer_id = 'off_1'").fetchone()
     assert (row[0] or "") == text
     connection.close()
@@ -152,10 +160,20 @@ def test_what_leaves_rests_on_nothing_that_was_lost(batches: list[Batch]) -> Non
 
 
 def test_a_batch_runs_during_the_commit_before_and_again_when_that_fails(tmp_path: Path) -> None:
-    good, lost = (Batch(("a", "b"), lost=lost, asks=False) for lost in (False, True))
-    # Nothing is remembered at first, so the first batch asks; the second begins meanwhile.
-    runs, met = hold(str(tmp_path), [good, good])
-    assert (runs, met) == (4, 2)
+    good, lost = (Batch(("a", "b", "c"), lost=lost, asks=False) for lost in (False, True))
+    assert hold(str(tmp_path), [good, good, good]) == (9, 2)
     (tmp_path / "owner.db").unlink()
-    runs, _ = hold(str(tmp_path), [good, lost, good])
-    assert runs == 2 + 2 + 2 * 2
+    assert hold(str(tmp_path), [good, lost, good]) == (3 + 3 + 2 * 3, 2)
+
+
+def test_a_batch_that_asks_the_database_waits_for_the_commit_before(tmp_path: Path) -> None:
+    good, asking = (Batch(("a", "b", "c"), lost=False, asks=asks) for asks in (False, True))
+    # Its first command has run, up to its question, when the COMMIT before is let go.
+    assert hold(str(tmp_path), [good, asking]) == (6, 1)
+
+
+def test_everybody_of_a_batch_that_runs_again_is_told(tmp_path: Path) -> None:
+    """Also where the disk is free by then, so that a batch of half of them would do."""
+    lost = Batch(("a", "b", "c"), lost=True, asks=False)
+    runs, met = hold(str(tmp_path), [lost, Batch(("d",) * 30, lost=False, asks=False)])
+    assert (runs, met) == (3 + 2 * 30, 1)
