@@ -21,6 +21,19 @@ from .idempotency import Ticket
 from .routing import Route
 
 
+def once(tx: Tx, route: Route, call: Call, ticket: Ticket | None) -> Rendered | Problem:
+    """Do what a route does for a call, or return what its key was answered before."""
+    if ticket is not None and (stored := ticket.recall(tx)) is not None:
+        return stored
+    answer = route.handler(tx, call)
+    if isinstance(answer, Problem):
+        return answer
+    rendered = render(answer)
+    if ticket is not None:
+        ticket.keep(tx, rendered, call.now)
+    return rendered
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What a route does for one call, once per key, and only while the caller is in force."""
@@ -31,17 +44,8 @@ class Errand:
 
     def __call__(self, tx: Tx) -> Rendered | Problem:
         """Do it in a transaction; raises Problem to undo it."""
-        call, ticket = self.call, self.ticket
-        require_live(tx, call.principal)
-        if ticket is not None and (stored := ticket.recall(tx)) is not None:
-            return stored
-        answer = self.route.handler(tx, call)
-        if isinstance(answer, Problem):
-            return answer
-        rendered = render(answer)
-        if ticket is not None:
-            ticket.keep(tx, rendered, call.now)
-        return rendered
+        require_live(tx, self.call.principal)
+        return once(tx, self.route, self.call, self.ticket)
 
     def __reduce__(self) -> tuple[Callable[..., _Afar], tuple[Any, ...]]:
         """Say how the errand is made again at the desk of another process."""

@@ -24,11 +24,11 @@ from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem
 from owner_api.server import owner, park
-from owner_api.server.answers import Rendered, render
+from owner_api.server.errand import once
 from owner_api.server.idempotency import Ticket
 from owner_api.server.routing import Route
 from owner_api.server.timers import Timers
-from owner_api.store import Store, Tx
+from owner_api.store import Store
 
 from .things import Party
 
@@ -123,19 +123,8 @@ class Desk:
                 sealed=route.secret_answer,
             )
 
-        def work(tx: Tx) -> Rendered | Problem:
-            if ticket is not None and (stored := ticket.recall(tx)) is not None:
-                return stored
-            answer = route.handler(tx, call)
-            if isinstance(answer, Problem):
-                return answer
-            rendered = render(answer)
-            if ticket is not None:
-                ticket.keep(tx, rendered, call.now)
-            return rendered
-
         try:
-            result = await self.store.write(work)
+            result = await self.store.write(lambda tx: once(tx, route, call, ticket))
         except Problem as problem:
             return Answer(problem.code.status, problem.code.value, b"")
         if isinstance(result, Problem):

@@ -20,7 +20,8 @@ from owner_api.calls import Call, Principal
 from owner_api.commands.notary import attach
 from owner_api.ids import new_id
 from owner_api.server import owner
-from owner_api.server.answers import Rendered, render
+from owner_api.server.answers import Rendered
+from owner_api.server.errand import once
 from owner_api.server.idempotency import Ticket
 from owner_api.server.routing import Route
 from owner_api.store import Store, Tx
@@ -104,8 +105,6 @@ class _Command:
             raw=orjson.dumps(self.body),
             sealed=False,
         )
-        if (stored := ticket.recall(tx)) is not None:
-            return stored
         principal = Principal(kind="owner", party_id=self.person.owner_id, device_id=device)
         call = Call(
             principal=principal,
@@ -114,8 +113,6 @@ class _Command:
             new_id=new_id,
             body=_SCHEMAS[self.route.path](dict(self.body)),
         )
-        reply = self.route.handler(tx, call)
-        assert not isinstance(reply, Exception), reply
-        rendered = render(reply)
-        ticket.keep(tx, rendered, NOON)
+        rendered = once(tx, self.route, call, ticket)
+        assert isinstance(rendered, Rendered), rendered
         return rendered
