@@ -93,9 +93,12 @@ class _Batch:
 class Batches:
     """Runs jobs on the one connection that writes: undoes what fails alone, and commits once."""
 
-    def __init__(self, connection: sqlite3.Connection, post: Post) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, post: Post, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._connection = connection
         self._post = post
+        self._clock = clock
         self._kept = Kept()
         self._committer = Committer(connection)
         # Runs once per batch, in its transaction, after the last command and before COMMIT.
@@ -139,14 +142,14 @@ class Batches:
     def _attempt(self, jobs: Iterator[Job], taken: list[Job], *, least: int) -> bool:
         """Run jobs and commit; False when all must be done again, and nothing is under way."""
         batch, kept, full = _Batch(Turn(self._connection, self._ended)), False, False
-        enough = monotonic() + BATCH_S
+        enough = self._clock() + BATCH_S
         try:
             for job in jobs:
                 taken.append(job)
                 outcome = self._one(job, batch)
                 batch.outcomes.append(outcome)
                 kept |= job.keep and outcome.error is None
-                late = monotonic() >= enough
+                late = self._clock() >= enough
                 full = len(taken) >= least and (late or self._is_full(len(taken)))
                 if full:
                     break

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 import sqlite3
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 
 from owner_api.store import Store, StoreUnavailableError, Tx
-from owner_api.store.batching import Batches, Commit, Job, Outcome
+from owner_api.store.batching import BATCH_S, Batches, Commit, Job, Outcome
 from owner_api.store.connection import Connection
 
 from .test_kept_rows import fill
@@ -89,7 +90,8 @@ def made(folder: str) -> Path:
 def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
     """Run the batches one after another; return what left, and how often a command was run."""
     letters, runs = Letters(), 0
-    writer = Batches(connection, letters)
+    # Here no command is slow, however slow the machine is: what shares a batch stays together.
+    writer = Batches(connection, letters, clock=lambda: 0.0)
     connection.has_run = [threading.Event() for _ in batches]
 
     def jobs(number: int, batch: Batch) -> list[Job]:
@@ -177,3 +179,21 @@ def test_everybody_of_a_batch_that_runs_again_is_told(tmp_path: Path) -> None:
     lost = Batch(("a", "b", "c"), lost=True, asks=False)
     runs, met = hold(str(tmp_path), [lost, Batch(("d",) * 30, lost=False, asks=False)])
     assert (runs, met) == (3 + 2 * 30, 1)
+
+
+def test_slow_commands_do_not_let_the_first_of_a_batch_wait_for_all(tmp_path: Path) -> None:
+    connection = sqlite3.connect(
+        made(str(tmp_path)), isolation_level=None, check_same_thread=False, factory=Connection
+    )
+    letters, quarters = Letters(), count()
+    writer = Batches(connection, letters, clock=lambda: next(quarters) * BATCH_S / 4)
+    jobs = iter([Job(lambda tx: tx.by_key("offer", "off_1"), at, keep=True) for at in range(9)])
+    while (first := next(jobs, None)) is not None:
+        writer.run(first, jobs, 9)
+    writer.close()
+    connection.close()
+    assert [[each.to for each in outcomes] for outcomes, _ in letters.left] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8],
+    ]
