@@ -7,7 +7,6 @@ the other may know. What the books gained stands in entries of nobody's: they ou
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-import secrets
 from typing import Any, Final
 
 from owner_api.core import receipt as receipts
@@ -19,6 +18,7 @@ from owner_api.core.canonical import (
     instant_text,
     plain,
 )
+from owner_api.core.drawn import random_bytes
 from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
 from owner_api.core.model import Decision
@@ -45,7 +45,6 @@ HOW_TO_WITHDRAW: Final = (
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.instructed", "commitment.settled"})
 # What stands in an entry as it is; a fragment holds canonical bytes already.
 _PLAIN: Final = frozenset((str, int, bool, type(None), Fragment))
-_SALTS: Final = 64
 # One past everything that ever had a position, also in a log from which somebody cut leaves: what
 # an owner says there must still be recorded.
 _NEXT: Final = (
@@ -116,7 +115,7 @@ def append(
         subject_id=subject_id,
         body=exact(dict(body)),
     )
-    position, salt = _next_position(tx), _salt(tx)
+    position, salt = _next_position(tx), random_bytes(receipts.SALT_BYTES)
     content = entry.content
     digest = receipts.content_digest(salt, content)
     leaf = leaf_hash(receipts.leaf_bytes(kind, entry.at, digest))
@@ -138,13 +137,6 @@ def append(
             subject_id=subject_id,
         )
     return position
-
-
-def _salt(tx: Tx) -> bytes:
-    """Return a fresh salt; many are drawn at once, because drawing lets other threads run."""
-    drawn: bytes = tx.lasting.get("salts") or secrets.token_bytes(_SALTS * receipts.SALT_BYTES)
-    tx.lasting["salts"] = drawn[receipts.SALT_BYTES :]
-    return drawn[: receipts.SALT_BYTES]
 
 
 def _next_position(tx: Tx) -> int:

@@ -16,7 +16,7 @@ from owner_api.core.machine import (
 )
 from owner_api.core.model import Terms
 from owner_api.problems import Problem, ProblemCode
-from owner_api.store.documents import dump
+from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
 from . import announce, decisions, evaluations, rule_consent
@@ -53,7 +53,7 @@ def create(tx: Tx, call: Call) -> Reply:
         purpose=body["purpose"],
         issued_at=call.now,
         respond_by=body["respond_by"],
-        terms=dump(terms),
+        terms=dump_known(terms),
         terms_sha256=digest,
         updated_at=call.now,
     )
@@ -84,7 +84,7 @@ def revise(tx: Tx, call: Call) -> Reply:
         decision=None,
         evaluation=None,
         respond_by=call.body["respond_by"],
-        terms=dump(terms),
+        terms=dump_known(terms),
         terms_sha256=sha256(terms),
         updated_at=call.now,
     )
@@ -102,7 +102,7 @@ def _keep_revision(
         "offer_revision",
         offer_id=offer_id,
         revision=revision,
-        terms=dump(terms),
+        terms=dump_known(terms),
         terms_sha256=sha256(terms),
         respond_by=respond_by,
         issued_at=call.now,

@@ -7,7 +7,7 @@ looking: whoever asks again holds the same object, because rows and documents ar
 from collections.abc import Callable
 from typing import Final
 
-_MOST: Final = 4_096
+_MOST: Final = 16_384
 
 
 def of_the_same[K, A](function: Callable[[K], A]) -> Callable[[K], A]:

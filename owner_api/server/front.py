@@ -1,11 +1,11 @@
 """Every request's first and last stop: its operation, its answer or problem, its log line."""
 
 from time import monotonic
-import uuid
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from owner_api.ids import uuid7_hex
 from owner_api.problems import ProblemCode
 
 from .logs import log_request
@@ -29,7 +29,7 @@ class Front:
         except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass unshaped
             problem = from_exception(error)
             refused = problem.code
-            request_id = uuid.uuid7().hex
+            request_id = uuid7_hex()
             response = answer(problem, request_id)
             if isinstance(error, web.HTTPMethodNotAllowed):
                 response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))

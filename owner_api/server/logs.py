@@ -6,10 +6,10 @@ What is written, by whom it may be read and for how long: ``docs/security/README
 from datetime import UTC, datetime
 import logging
 from typing import Any, Final, TextIO, override
-import uuid
 
 from aiohttp import web
 
+from owner_api.ids import uuid7_hex
 from owner_api.problems import ProblemCode
 from owner_api.store.documents import to_json
 
@@ -84,7 +84,7 @@ def log_request(
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else "unknown"
     fields = {
-        "request_id": request_id or uuid.uuid7().hex,
+        "request_id": request_id or uuid7_hex(),
         "method": request.method,
         "route": path,
         "status": status,

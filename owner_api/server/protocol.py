@@ -4,10 +4,10 @@ import asyncio
 from http import HTTPStatus
 import logging
 from typing import Any, Final
-import uuid
 
 from aiohttp import web
 
+from owner_api.ids import uuid7_hex
 from owner_api.problems import Problem, ProblemCode
 
 from .crowd import Crowd
@@ -70,7 +70,7 @@ class ProblemHandler(web.RequestHandler):
         else:
             _LOG.debug("not HTTP from %s: %s", request.remote, message)
             problem = Problem(ProblemCode.BAD_REQUEST, "This is not a well-formed HTTP request.")
-        response = answer(problem, uuid.uuid7().hex)
+        response = answer(problem, uuid7_hex())
         response.headers.update(ALWAYS)
         if request.secure:
             response.headers.update(HSTS)

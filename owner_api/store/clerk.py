@@ -29,6 +29,9 @@ from .tx import Tx
 _READ: Final = 1 << 18
 # A batch's answers leave in one piece; the writer must not wait until the server has read them.
 BUFFER: Final = 1 << 22
+# So long (s) one thread keeps another from Python. A COMMIT that is asked for must begin while the
+# next batch is worked on, not only when that is done.
+_TURN_S: Final = 0.000_5
 # Held back while the clerk starts, and of no meaning to it from then on.
 SIGNALS: Final = frozenset((signal.SIGINT, signal.SIGTERM))
 _LOG: Final = logging.getLogger("owner_api.store")
@@ -188,6 +191,7 @@ def main() -> None:
     for number in SIGNALS:
         # Meant for the server, which ends this process when the last command is done.
         signal.signal(number, signal.SIG_IGN)
+    sys.setswitchinterval(_TURN_S)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with socket.socket(fileno=int(sys.argv[1])) as pair:
         pair.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)

@@ -52,7 +52,7 @@ def embed(text: str | bytes) -> Fragment:
 
 # Documents are frozen, so one object may stand for every row that says the same.
 _OPENED: Final[dict[tuple[type[Any], str | bytes], Any]] = {}
-_MOST_OPENED: Final = 4_096
+_MOST_OPENED: Final = 16_384
 
 
 def load[T](cls: type[T], text: str | bytes) -> T:
