@@ -7,7 +7,7 @@ the other may know. What the books gained stands in entries of nobody's: they ou
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from owner_api.core import receipt as receipts
 from owner_api.core.canonical import (
@@ -45,6 +45,8 @@ HOW_TO_WITHDRAW: Final = (
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.instructed", "commitment.settled"})
 # What stands in an entry as it is; a fragment holds canonical bytes already.
 _PLAIN: Final = frozenset((str, int, bool, type(None), Fragment))
+# In the batch's memory: what it has appended.
+_FRESH: Final = "fresh leaves"
 # One past everything that ever had a position, also in a log from which somebody cut leaves: what
 # an owner says there must still be recorded.
 _NEXT: Final = (
@@ -98,6 +100,18 @@ def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form,
     return plain(value)
 
 
+class Fresh(NamedTuple):
+    """A leaf that is under no checkpoint yet, and the receipt that its party has a right to."""
+
+    position: int
+    kind: str
+    at: str
+    hash: bytes
+    receipt_id: str | None
+    party_id: str | None
+    subject_id: str | None
+
+
 def append(
     tx: Tx,
     kind: str,
@@ -127,16 +141,39 @@ def append(
         salt=salt.hex(),
         content=content.decode(),
     )
+    receipt_id = None
     if party_id is not None:
+        receipt_id = receipts.receipt_id(position)
         tx.later(
             "receipt",
-            receipt_id=receipts.receipt_id(position),
+            receipt_id=receipt_id,
             position=position,
             party_id=party_id,
             kind=kind,
             subject_id=subject_id,
         )
+    fresh = Fresh(position, kind, entry.at, leaf, receipt_id, party_id, subject_id)
+    tx.known.setdefault(_FRESH, []).append(fresh)
     return position
+
+
+def fresh_from(tx: Tx, size: int) -> list[Fresh]:
+    """Return every leaf from position ``size`` on, in order.
+
+    The batch remembers what it appended; asked is only where that may not be all.
+    """
+    known: list[Fresh] = tx.known.get(_FRESH, [])
+    first = known[0].position if known else size
+    if first == size and tx.lasting.get("position") == size + len(known):
+        return known
+    rows = tx.all(
+        "SELECT leaf.position, leaf.kind, leaf.at, leaf.hash,"
+        " receipt.receipt_id, receipt.party_id, receipt.subject_id"
+        " FROM ledger_leaf AS leaf LEFT JOIN receipt USING (position)"
+        " WHERE leaf.position >= ? ORDER BY leaf.position",
+        size,
+    )
+    return [Fresh(**row) for row in rows]
 
 
 def _next_position(tx: Tx) -> int:

@@ -31,8 +31,17 @@ BENT: Final = (
 )
 
 
+# In the writer's lasting memory: the newest checkpoint.
+_HEAD: Final = "head"
+
+
 def _head(tx: Tx) -> Row | None:
-    return tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+    """Return the newest checkpoint; asked once, because only the notary makes any."""
+    head: Row | None = tx.lasting.get(_HEAD)
+    if head is None:
+        head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
+        tx.lasting[_HEAD] = head
+    return head
 
 
 class Notary:
@@ -95,42 +104,39 @@ class Notary:
         """Grow the tree by the leaves that are not under a checkpoint yet, and sign its head."""
         head = _head(tx)
         size = head["size"] if head else 0
-        leaves = tx.all(
-            "SELECT position, kind, at, hash FROM ledger_leaf WHERE position >= ?"
-            " ORDER BY position",
-            size,
-        )
+        leaves = journal.fresh_from(tx, size)
         if not leaves:
             return
         # A log must not sign what is inconsistent with anything it signed before.
         if self.refusing is not None or not self._holds(tx, head):
             return
-        if [leaf["position"] for leaf in leaves] != list(range(size, size + len(leaves))):
+        if [leaf.position for leaf in leaves] != list(range(size, size + len(leaves))):
             self.refusing = BENT
             return
         frontier = self._frontier
         for leaf in leaves:
-            frontier, made = frontier.append(leaf["hash"])
+            frontier, made = frontier.append(leaf.hash)
             for node in made[1:]:
                 tx.later("ledger_node", level=node.level, number=node.number, hash=node.hash)
         epoch = head["epoch"] if head else epochs.FIRST
-        if any(leaf["kind"] == epochs.KIND for leaf in leaves):
+        if any(leaf.kind == epochs.KIND for leaf in leaves):
             epoch = epochs.newest(tx)
         checkpoint = Checkpoint(
             origin=origin(self.server_id, epoch), size=frontier.size, root=frontier.root()
         )
         note = checkpoint.sign(self.private)
-        tx.insert(
-            "ledger_checkpoint",
-            number=head["number"] + 1 if head else 0,
-            epoch=epoch,
-            size=checkpoint.size,
-            root=checkpoint.root,
-            key_id=self.key_id,
-            note=note,
-        )
+        signed = {
+            "number": head["number"] + 1 if head else 0,
+            "epoch": epoch,
+            "size": checkpoint.size,
+            "root": checkpoint.root,
+            "key_id": self.key_id,
+            "note": note,
+        }
+        tx.later("ledger_checkpoint", **signed)
+        tx.lasting[_HEAD] = signed
         self._frontier = frontier
-        self._announce(tx, size, note, datetime.fromisoformat(leaves[-1]["at"]))
+        self._announce(tx, leaves, note)
 
     def _holds(self, tx: Tx, head: Row | None) -> bool:
         """Bring the frontier to the last checkpoint; what is remembered may be of a lost batch.
@@ -149,15 +155,15 @@ class Notary:
         return self.refusing is None
 
     @staticmethod
-    def _announce(tx: Tx, size: int, note: str, at: datetime) -> None:
+    def _announce(tx: Tx, leaves: list[journal.Fresh], note: str) -> None:
         """Hand the new head, and the names of their new receipts, to those it concerns."""
         told: dict[str, list[dict[str, Any]]] = {}
-        for row in tx.all(
-            "SELECT receipt_id, party_id, kind, subject_id FROM receipt WHERE position >= ?"
-            " ORDER BY position",
-            size,
-        ):
-            told.setdefault(row.pop("party_id"), []).append(row)
+        for leaf in leaves:
+            if leaf.party_id is not None:
+                shown = {"receipt_id": leaf.receipt_id, "kind": leaf.kind}
+                shown["subject_id"] = leaf.subject_id
+                told.setdefault(leaf.party_id, []).append(shown)
+        at = datetime.fromisoformat(leaves[-1].at)
         for party_id, receipts in told.items():
             tx.emit(party_id, "checkpoint.new", at, {"checkpoint": note, "receipts": receipts})
 

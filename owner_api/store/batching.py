@@ -19,7 +19,7 @@ from .committer import Committer
 from .connection import OverturnedError, Turn
 from .errors import StoreUnavailableError, as_refusal
 from .kept import Kept
-from .pending import Event, Pending
+from .pending import HEADS, Event, Pending
 from .tx import Tx
 
 BATCH: Final = 256
@@ -193,12 +193,12 @@ class Batches:
         self._post.send(self._post.pack(outcomes, NOTHING), None)
 
     def _seal(self, batch: _Batch) -> None:
-        batch.turn.begin()
         if self.before_commit is not None:
             tx = Tx(batch.turn, batch.pending, self._kept)
             self.before_commit(tx)
             batch.keep(tx)
-        batch.pending.flush(batch.turn)
+        batch.turn.begin()
+        batch.pending.flush(batch.turn, self._kept.lasting.setdefault(HEADS, {}))
 
     def _one(self, job: Job, batch: _Batch) -> Outcome:
         tx = Tx(batch.turn, batch.pending, self._kept)

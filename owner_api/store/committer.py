@@ -30,6 +30,8 @@ class Committer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        # Higher once another connection has written.
+        self._version = self._others_wrote()
         self._asked: SimpleQueue[_Commit | Callable[[], None] | None] = SimpleQueue()
         self._worked: SimpleQueue[bool] = SimpleQueue()
         self._under_way = False
@@ -90,19 +92,30 @@ class Committer:
             self._left += 1
 
     def _commit(self, asked: _Commit) -> None:
-        began = monotonic()
         try:
-            self._connection.execute("COMMIT")
+            took_s = self._end()
         except Exception as error:  # noqa: BLE001 - MemoryError is one: whatever it is, it is lost
             with suppress(Exception):
                 self._connection.execute("ROLLBACK")
             self._worked.put(item=False)
             self._say(partial(asked.failed, error))
             return
-        took_s = monotonic() - began
         # The writer goes on with the connection while the word goes out.
         self._worked.put(item=True)
         self._say(partial(asked.committed, took_s))
+
+    def _end(self) -> float:
+        if (version := self._others_wrote()) != self._version:
+            # What is remembered may be wrong, and what was done rests on it.
+            self._version = version
+            raise sqlite3.OperationalError("somebody else has written to the database")
+        began = monotonic()
+        self._connection.execute("COMMIT")
+        return monotonic() - began
+
+    def _others_wrote(self) -> int:
+        """Return a number that changes only by what other connections commit."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _say(self, word: Callable[[], None]) -> None:
         try:

@@ -17,6 +17,11 @@ _OPEN: Final = "INSERT INTO stream_head (party_id, seq) VALUES (?, 0)"
 _MOVE_HEADS: Final = (
     "UPDATE stream_head SET seq = value ->> 1 FROM json_each(?) WHERE stream = value ->> 0"
 )
+# Of each party that is known: the number of its stream, and of the newest event in it.
+type Heads = dict[str, tuple[int, int]]
+_MOST_HEADS: Final = 8_192
+# Where the writer's lasting memory holds them.
+HEADS: Final = "heads"
 
 
 class Event(NamedTuple):
@@ -86,8 +91,8 @@ class Pending:
         self.tables.clear()
         self.events.clear()
 
-    def flush(self, connection: Executes) -> None:
-        """Write everything that waits."""
+    def flush(self, connection: Executes, heads: Heads) -> None:
+        """Write everything that waits; ``heads`` are those that are remembered."""
         for (table, columns), rows in self.rows.items():
             connection.executemany(insert_sql(table, columns), rows)
         alike: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
@@ -96,24 +101,31 @@ class Pending:
         for (table, columns), rows in alike.items():
             connection.executemany(update_sql(table, (KEYS[table],), columns), rows)
         if self.events:
-            self.numbered += _append(connection, self.events)
+            self.numbered += _append(connection, self.events, heads)
         self.clear()
 
 
-def _append(connection: Executes, events: list[Event]) -> list[Event]:
+def _append(connection: Executes, events: list[Event], heads: Heads) -> list[Event]:
     """Give each event the next number of its party's stream, without a gap; return them so."""
-    parties = sorted({event.party_id for event in events})
-    text = "[" + ",".join(f'"{party}"' for party in parties) + "]"
-    heads = {party: (stream, seq) for party, stream, seq in connection.execute(_HEADS, (text,))}
+    parties = {event.party_id for event in events}
+    if unknown := parties.difference(heads):
+        if len(heads) + len(unknown) > _MOST_HEADS:
+            heads.clear()
+            unknown = parties
+        text = "[" + ",".join(f'"{party}"' for party in sorted(unknown)) + "]"
+        for party, stream, seq in connection.execute(_HEADS, (text,)):
+            heads[party] = stream, seq
     numbered, rows = [], []
     for party_id, _, kind, at, data in events:
         if (head := heads.get(party_id)) is None:
-            head = connection.execute(_OPEN, (party_id,)).lastrowid, 0
+            stream = connection.execute(_OPEN, (party_id,)).lastrowid
+            assert stream is not None
+            head = stream, 0
         stream, seq = head[0], head[1] + 1
         heads[party_id] = stream, seq
         numbered.append(Event(party_id, seq, kind, at, data))
         rows.append((stream, party_id, seq, kind, at, data))
-    moved = "[" + ",".join(f"[{stream},{seq}]" for stream, seq in heads.values()) + "]"
-    connection.execute(_MOVE_HEADS, (moved,))
+    moved = ",".join(f"[{stream},{seq}]" for stream, seq in map(heads.__getitem__, parties))
+    connection.execute(_MOVE_HEADS, (f"[{moved}]",))
     connection.executemany(insert_sql("outbox", _EVENT_COLUMNS), rows)
     return numbered

@@ -12,6 +12,7 @@ LATER: Final = frozenset(
         "commitment",
         "decision",
         "idempotency",
+        "ledger_checkpoint",
         "ledger_leaf",
         "ledger_entry",
         "ledger_key",

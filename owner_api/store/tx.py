@@ -9,7 +9,7 @@ from typing import Any
 from . import documents, times
 from .connection import Connection, Executes, Turn
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
-from .pending import Event, Pending
+from .pending import HEADS, Event, Heads, Pending
 from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
@@ -219,9 +219,9 @@ class Tx:
         self._settled.take_waiting(self._batch)
         self._batch.clear()
         self._batch.take_waiting(self._settled)
-        self._batch.flush(self._connection)
         self._batch.known.clear()
         self._forget()
+        self._batch.flush(self._connection, self._heads)
 
     def _prepare(self, sql: str) -> None:
         """See to what a statement asks for or changes."""
@@ -247,10 +247,15 @@ class Tx:
         if self._batch is not None and self._batch.tables:
             self._save()
             self._settled.take_waiting(self._batch)
-            self._batch.flush(self._connection)
+            self._batch.flush(self._connection, self._heads)
         if self._mine.tables:
             self._save()
-            self._mine.flush(self._connection)
+            self._mine.flush(self._connection, self._heads)
+
+    @property
+    def _heads(self) -> Heads:
+        heads: Heads = self.lasting.setdefault(HEADS, {})
+        return heads
 
     def _save(self) -> None:
         if self._batch is not None and not self._saved:

@@ -260,6 +260,34 @@ async def test_closing_finishes_what_is_queued_and_takes_no_more(tmp_path: Path)
     await again.close()
 
 
+async def test_nothing_rests_on_what_somebody_else_has_changed_in_the_file(store: Store) -> None:
+    def party(tx: Tx) -> str:
+        row = tx.by_key("park", "prk_a")
+        assert row is not None
+        return str(row["display_name"])
+
+    def name(tx: Tx) -> None:
+        tx.run(
+            "INSERT INTO park (park_id, display_name, secret_sha256, token_epoch, terms_version,"
+            " terms_text, terms_sha256, created_at) VALUES ('prk_a', 'Ours', '', 0, 0, '', '', '')"
+        )
+
+    await store.write(name)
+    assert await store.write(party) == "Ours"
+    await store.write(put("n1"))
+    with sqlite3.connect(store.path) as stranger:
+        stranger.execute("UPDATE park SET display_name = 'Theirs'")
+        stranger.execute("UPDATE stream_head SET seq = 7")
+    stranger.close()
+    with pytest.raises(StoreUnavailableError, match="somebody else has written"):
+        await store.write(put("n2"))
+    # From then on the file is asked again, and nothing of the lost command is there.
+    assert await store.write(party) == "Theirs"
+    await store.write(put("n3"))
+    assert await store.read(notes) == {"n1", "n3"}
+    assert await store.read(lambda tx: outbox.span(tx, "own_a").head) == 8
+
+
 async def test_a_second_store_on_the_same_file_is_refused(store: Store) -> None:
     with pytest.raises(StoreLockedError, match="another process"):
         await Store.open(store.path)

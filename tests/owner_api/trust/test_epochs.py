@@ -285,6 +285,29 @@ async def test_a_batch_that_cannot_be_sealed_is_not_kept(tmp_path: Path) -> None
         assert [item["kind"] for item in shown] == ["stop"]
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["a thread writes", "a process writes"])
+async def test_promise_6_a_log_that_is_bent_while_the_server_runs_is_seen_at_the_next_write(
+    tmp_path: Path, *, apart: bool
+) -> None:
+    async with open_world(tmp_path, apart=apart) as world:
+        owner = await world.add_owner()
+        await owner.post("/v1/stops", {}, status=201)
+        with sqlite3.connect(tmp_path / "owner.db") as stranger:
+            stranger.execute("UPDATE ledger_checkpoint SET root = zeroblob(32)")
+        stranger.close()
+        before = await owner.get("/v1/ledger/checkpoint")
+        # What rested on the log as it was is not kept, and is told so to its caller.
+        refused = await owner.call("POST", "/v1/stops", {}, key="once")
+        assert refused.status == 503
+        # Promise 4: stop works, whatever the log says.
+        again = await owner.call("POST", "/v1/stops", {}, key="once")
+        assert again.status == 201
+        assert await owner.get("/v1/ledger/checkpoint") == before
+        refused = await owner.call("GET", "/v1/snapshot")
+        assert refused.status == 503
+        assert "ledger verify" in refused.body["detail"]
+
+
 @pytest.mark.parametrize(
     "bend",
     [
