@@ -1,17 +1,16 @@
 """A request's work on the store, in whichever process and thread that is done."""
 
-from collections.abc import Callable
-import copyreg
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 from traceback import format_exception
 from typing import Any
 
 from owner_api.calls import Call, Principal
 from owner_api.ids import new_id
 from owner_api.problems import Problem
-from owner_api.store import Tx
+from owner_api.store import Tx, wire
 from owner_api.store.documents import from_json, to_json
 
 from . import desk
@@ -35,7 +34,7 @@ def once(tx: Tx, route: Route, call: Call, ticket: Ticket | None) -> Rendered | 
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(wire.Worded):
     """What a route does for one call, once per key, and only while the caller is in force."""
 
     route: Route
@@ -47,20 +46,21 @@ class Errand:
         require_live(tx, self.call.principal)
         return once(tx, self.route, self.call, self.ticket)
 
-    def __reduce__(self) -> tuple[Callable[..., _Afar], tuple[Any, ...]]:
+    def words(self) -> wire.Words:
         """Say how the errand is made again at the desk of another process."""
         call, ticket, who = self.call, self.ticket, self.call.principal
         keyed = None
         if ticket is not None:
-            keyed = (ticket.client, ticket.route, ticket.key, ticket.asked, ticket.sealed)
-        return _afar, (
+            keyed = (ticket.client, ticket.route, ticket.key_sha256, ticket.asked_sha256)
+        return (
             self.route.name,
             (who.kind, who.party_id, who.device_id, who.token_epoch, who.expires_at),
-            # As text: a datetime takes as long to pickle as all the rest.
+            # As text: a datetime is no JSON, and takes as long to pickle as all the rest.
             call.now.isoformat(),
             (call.params, call.query, call.body, call.if_match),
             (call.authorization, call.remote, call.accept),
             keyed,
+            None if ticket is None else ticket.secret,
         )
 
 
@@ -99,23 +99,17 @@ def _principal(who: tuple[Any, ...]) -> Principal:
         party_id=party_id,
         device_id=device_id,
         token_epoch=token_epoch,
-        expires_at=expires_at,
+        # JSON has no word for what never ends.
+        expires_at=inf if expires_at is None else expires_at,
     )
 
 
-def _afar(
-    name: str,
-    who: tuple[Any, ...],
-    now: str,
-    said: tuple[Any, ...],
-    more: tuple[Any, ...],
-    keyed: tuple[Any, ...] | None,
-) -> _Afar:
-    params, query, body, if_match = said
+def _afar(words: wire.Words) -> _Afar:
+    name, who, now, (params, query, body, if_match), more, keyed, secret = words
     authorization, remote, accept = more
     at = desk.here()
     call = Call(
-        principal=_principal(who),
+        principal=_principal(tuple(who)),
         now=datetime.fromisoformat(now),
         config=at.config,
         new_id=new_id,
@@ -129,10 +123,15 @@ def _afar(
     )
     ticket = None
     if keyed is not None:
-        client, route, key, asked, sealed = keyed
-        ticket = Ticket(client=client, route=route, key=key, asked=asked, sealed=sealed)
+        client, route, key_sha256, asked_sha256 = keyed
+        ticket = Ticket(
+            client=client,
+            route=route,
+            key_sha256=key_sha256,
+            asked_sha256=asked_sha256,
+            secret=secret,
+        )
     return _Afar(Errand(at.routes[name], call, ticket))
 
 
-# Named by a number of the range that copyreg leaves to applications, which is found at once.
-copyreg.add_extension(_afar.__module__, _afar.__qualname__, 0xF0)
+wire.understand(_afar)

@@ -13,7 +13,7 @@ from owner_api.commands.notary import attach, open_notary
 from owner_api.config import Config
 from owner_api.store import Store, Tx, clerk
 
-# Errands arrive under a number that this import makes known.
+# Errands arrive in words that this import makes understood.
 from . import desk, errand as _errand, logs  # noqa: F401
 from .desk import Desk
 from .process import settle_process

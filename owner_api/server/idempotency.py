@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import lru_cache
 import hashlib
 import re
 import secrets
@@ -22,21 +22,28 @@ from .answers import Rendered
 HEADER: Final = "Idempotency-Key"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _NONCE: Final = 12
+# Whose key it is, which operation's, and the key's digest.
+type Place = tuple[str, str, str]
+
 _TABLE: Final = "idempotency"
 _KEY: Final = "key_sha256"
 # In the batch's memory: the places whose answers may still wait to be inserted.
 _KEPT: Final = "answers kept"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One keyed request: whose, which operation, which key, and what exactly was asked."""
+    """One keyed request: whose, which operation, which key, and what exactly was asked.
+
+    The key and what was asked are known by their SHA-256 in hex. ``secret`` is what a stored answer
+    is sealed with, None where answers may lie open.
+    """
 
     client: str
     route: str
-    key: str
-    asked: bytes
-    sealed: bool
+    key_sha256: str
+    asked_sha256: str
+    secret: bytes | None = None
 
     @classmethod
     def issue(
@@ -55,28 +62,27 @@ class Ticket:
                 f"The Idempotency-Key header needs {limit}.",
                 errors=(FieldError(pointer=HEADER, code="format", limit=limit),),
             )
-        asked = f"{target}\n".encode() + raw
-        return cls(client=client, route=route, key=header, asked=asked, sealed=sealed)
+        key, asked = header.encode(), f"{target}\n".encode() + raw
+        # An answer with a token or code must not lie readable in the database. Its key is derived
+        # from the Idempotency-Key and the body, which are not stored: only a repeat can open it.
+        secret = key + hashlib.sha256(key + b"\0" + asked).digest() if sealed else None
+        return cls(
+            client=client,
+            route=route,
+            key_sha256=hashlib.sha256(key).hexdigest(),
+            asked_sha256=hashlib.sha256(asked).hexdigest(),
+            secret=secret,
+        )
 
-    @cached_property
-    def digest(self) -> bytes:
-        """The SHA-256 of the key, which itself is not stored."""
-        return hashlib.sha256(self.key.encode()).digest()
-
-    @cached_property
-    def place(self) -> tuple[str, str, str]:
+    @property
+    def place(self) -> Place:
         """Where the answer is kept."""
-        return self.client, self.route, self.digest.hex()
-
-    @cached_property
-    def asked_sha256(self) -> str:
-        """What must be equal for a repeat to be the same request."""
-        return hashlib.sha256(self.asked).hexdigest()
+        return self.client, self.route, self.key_sha256
 
     def recall(self, tx: Tx) -> Rendered | None:
         """Return the stored answer; raises idempotency_key_reused when something else was asked."""
         seen = tx.seen(_TABLE, _KEY)
-        if seen is not None and not seen.may_hold(self.digest):
+        if seen is not None and not seen.may_hold(bytes.fromhex(self.key_sha256)):
             return None
         look = tx.one if self.place in tx.known.get(_KEPT, ()) else tx.earlier
         row = look(
@@ -96,46 +102,50 @@ class Ticket:
 
     def keep(self, tx: Tx, rendered: Rendered, now: datetime) -> None:
         """Store the answer in the transaction that has the effect."""
-        client, route, key_sha256 = self.place
         tx.known.setdefault(_KEPT, set()).add(self.place)
         if (seen := tx.seen(_TABLE, _KEY)) is not None:
-            seen.add(self.digest)
+            seen.add(bytes.fromhex(self.key_sha256))
         tx.later(
             _TABLE,
-            client=client,
-            route=route,
-            key_sha256=key_sha256,
+            client=self.client,
+            route=self.route,
+            key_sha256=self.key_sha256,
             body_sha256=self.asked_sha256,
             status=rendered.status,
-            headers=to_json(rendered.headers).decode(),
-            body=self._seal(rendered.body) if self.sealed else rendered.body,
-            sealed=int(self.sealed),
+            headers=_headers(tuple(rendered.headers.items())),
+            body=rendered.body if self.secret is None else self._seal(self.secret, rendered.body),
+            sealed=int(self.secret is not None),
             created_at=now,
         )
 
-    # An answer with a token or code must not lie readable in the database. Its key is derived
-    # from the Idempotency-Key and the body, which are not stored: only a repeat can open it.
-    def _cipher(self) -> AESGCM:
-        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"v2g-owner/idempotency")
-        secret = hashlib.sha256(self.key.encode() + b"\0" + self.asked).digest()
-        return AESGCM(derived.derive(self.key.encode() + secret))
-
-    def _seal(self, body: bytes) -> bytes:
+    def _seal(self, secret: bytes, body: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._cipher().encrypt(nonce, body, self.route.encode())
+        return nonce + _cipher(secret).encrypt(nonce, body, self.route.encode())
 
     def _open(self, sealed: bytes) -> bytes:
         try:
-            return self._cipher().decrypt(sealed[:_NONCE], sealed[_NONCE:], self.route.encode())
+            cipher = _cipher(self.secret or b"")
+            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], self.route.encode())
         except InvalidTag as error:
             raise Problem(ProblemCode.CONFLICT, "The stored answer cannot be opened.") from error
+
+
+def _cipher(secret: bytes) -> AESGCM:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"v2g-owner/idempotency")
+    return AESGCM(derived.derive(secret))
+
+
+@lru_cache(maxsize=512)
+def _headers(items: tuple[tuple[str, str], ...]) -> str:
+    """Return headers as they are stored; most answers have the same."""
+    return to_json(dict(items)).decode()
 
 
 class InFlight:
     """Which keyed requests are being worked on in this process."""
 
     def __init__(self) -> None:
-        self._places: set[tuple[str, str, str]] = set()
+        self._places: set[Place] = set()
 
     def enter(self, ticket: Ticket) -> None:
         """Mark a request as running or raise idempotency_in_flight."""

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from . import wire
 from .batching import Commit
-from .clerk import BUFFER, SIGNALS, Answered, Asked, Opening, Packed
+from .clerk import BUFFER, SIGNALS, Answered, Opening, Packed
 from .errors import StoreClosedError, StoreUnavailableError
 from .pending import Event
 from .tx import Tx
@@ -74,8 +74,7 @@ class Apart(asyncio.Protocol):
         if self.lost.done():
             raise StoreUnavailableError("the process that writes has ended")
         number, loop = next(self._numbers), asyncio.get_running_loop()
-        asked: Asked = (number, wire.pickled(command), keep)
-        crossing = wire.frame(asked)
+        crossing = wire.ask(number, command, keep=keep)
         future: asyncio.Future[T] = loop.create_future()
         self._waiting[number] = future
         if not self._unsent:

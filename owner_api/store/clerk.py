@@ -54,12 +54,9 @@ class Opening:
     packages: tuple[str, ...]
 
 
-# A command on its way: the number that its outcome comes back under, the command pickled by itself
-# (so that one that cannot be opened is its caller's affair alone), whether what it writes is kept.
-# On the way back: what was pickled before COMMIT (outcomes, events, whether access may have ended,
-# and the word that the server is to hear), and how long COMMIT took (s). All as plain tuples:
-# naming a class costs more than what it holds.
-type Asked = tuple[int, bytes, bool]
+# On the way back to the server: what was pickled before COMMIT (outcomes, events, whether access
+# may have ended, and the word that the server is to hear), and how long COMMIT took (s). All as
+# plain tuples: naming a class costs more than what it holds.
 type Answered = tuple[bytes, float | None]
 type Packed = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, Any]
 
@@ -141,14 +138,13 @@ class Clerk:
         return True
 
 
-def _job(pickled: bytes) -> Job:
-    asked: Asked = wire.opened(pickled)
-    number, made, keep = asked
+def _job(frame: bytes) -> Job:
+    asked = wire.read_asked(frame)
     try:
-        command = wire.opened(made)
+        command = asked.opened()
     except Exception as error:  # noqa: BLE001 - whatever opening raises is its caller's to hear
-        return Job(partial(_refuse, str(error)), number, keep)
-    return Job(command, number, keep)
+        command = partial(_refuse, str(error))
+    return Job(command, asked.number, asked.keep)
 
 
 def _refuse(why: str, _tx: Tx) -> None:

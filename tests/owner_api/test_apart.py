@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 import json
 import os
@@ -11,8 +12,10 @@ import signal
 import subprocess
 import sys
 from time import monotonic
+from typing import Any
 
 from click.testing import CliRunner
+from hypothesis import given, strategies as st
 import pytest
 
 from owner_api.cli import main
@@ -331,3 +334,60 @@ async def test_many_at_once_share_a_commit(tmp_path: Path) -> None:
     assert agent.store.age - before < 64
     assert 0 < sum(taken) < monotonic() - began + 1
     await agent.stop()
+
+
+class Said(wire.Worded):
+    """A command that only knows what it was made of."""
+
+    def __init__(self, *words: Any) -> None:
+        self.made_of = words
+
+    def __call__(self, _tx: Tx) -> tuple[Any, ...]:
+        return self.made_of
+
+    def words(self) -> tuple[Any, ...]:
+        return self.made_of
+
+
+def listed(value: Any) -> Any:
+    """Return a value with its tuples as lists."""
+    if isinstance(value, list | tuple):
+        return [listed(each) for each in value]
+    return {name: listed(each) for name, each in value.items()} if type(value) is dict else value
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.lists(inner, max_size=3).map(tuple)
+    | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+FOREIGN = st.sampled_from(
+    [NOON, NOON.date(), Decimal("1.20"), b"raw", 2**70, {1: "one"}, StoreVersionError, {1}]
+)
+
+
+@given(
+    plain=st.lists(PLAIN, max_size=4),
+    foreign=st.none() | FOREIGN,
+    number=st.integers(0, 2**64 - 1),
+    keep=st.booleans(),
+)
+def test_words_arrive_as_they_were_said_whatever_json_has_no_word_for(
+    *, plain: list[Any], foreign: Any, number: int, keep: bool
+) -> None:
+    words = plain if foreign is None else [*plain, {"told": foreign}]
+    # This process may have a server too.
+    before = list(wire._MAKERS)
+    wire.understand(lambda said: Said(*said))
+    try:
+        (frame,) = wire.Frames().take(wire.ask(number, Said(*words), keep=keep))
+        asked = wire.read_asked(frame)
+        made = asked.opened()
+    finally:
+        wire._MAKERS[:] = before
+    assert (asked.number, asked.keep, asked.in_words) == (number, keep, foreign is None)
+    assert listed(made.words()) == listed(words)
+    assert list(map(type, listed(made.words()))) == list(map(type, listed(words)))
