@@ -24,6 +24,12 @@ _MOST_HEADS: Final = 8_192
 HEADS: Final = "heads"
 
 
+# What was left waiting: a row of a statement, a change with the one before it, or (None) an event.
+type Statement = tuple[str, tuple[str, ...]]
+type Left = Statement | tuple[Place, dict[str, Any] | None, dict[str, Any]] | None
+_OF_EVENTS: Final = ("outbox", "stream_head")
+
+
 class Event(NamedTuple):
     """One event of a party's stream; ``seq`` is 0 until it has its number.
 
@@ -46,37 +52,68 @@ class Pending:
     something must forget it.
     """
 
-    rows: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = field(default_factory=dict)
+    rows: dict[Statement, list[tuple[Any, ...]]] = field(default_factory=dict)
     changes: dict[Place, dict[str, Any]] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     numbered: list[Event] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> None:
+    def add(self, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> Left:
         """Keep a row for the end of the batch; raises StoreError for a table that cannot wait."""
-        if table not in LATER:
-            raise StoreError(f"{table}: rows of this table cannot wait")
+        statement = table, columns
+        if (rows := self.rows.get(statement)) is None:
+            if table not in LATER:
+                raise StoreError(f"{table}: rows of this table cannot wait")
+            rows = self.rows[statement] = []
         self.tables.add(table)
-        self.rows.setdefault((table, columns), []).append(row)
+        rows.append(row)
+        return statement
 
-    def change(self, place: Place, values: dict[str, Any]) -> None:
+    def change(self, place: Place, values: dict[str, Any]) -> Left:
         """Keep a change of one row for the end of the batch; the last word on a column stays."""
         self.tables.add(place[0])
-        self.changes[place] = self.changes.get(place, {}) | values
+        before = self.changes.get(place)
+        self.changes[place] = values if before is None else before | values
+        return place, before, values
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event) -> Left:
         """Keep an event for the end of the batch."""
-        self.tables.update(("outbox", "stream_head"))
+        self.tables.update(_OF_EVENTS)
         self.events.append(event)
+        return None
+
+    def take_back(self, left: list[Left]) -> Pending:
+        """Take out, and return, what one command has left; ``left`` is emptied.
+
+        It must be the newest here. ``tables`` may then name more than have something waiting.
+        """
+        taken = Pending()
+        # Tables in the order in which they were first written to, for what refers to another.
+        taken.rows = {each: [] for each in left if each is not None and len(each) == 2}
+        for each in reversed(left):
+            if each is None:
+                taken.events.append(self.events.pop())
+            elif len(each) == 2:
+                taken.rows[each].append(self.rows[each].pop())
+            else:
+                place, before, values = each
+                taken.changes[place] = values | taken.changes.get(place, {})
+                if before is None:
+                    del self.changes[place]
+                else:
+                    self.changes[place] = before
+        taken.events.reverse()
+        for rows in taken.rows.values():
+            rows.reverse()
+        taken.tables.update(table for table, _ in (*taken.rows, *taken.changes))
+        if taken.events:
+            taken.tables.update(_OF_EVENTS)
+        left.clear()
+        return taken
 
     def take(self, other: Pending) -> None:
-        """Go on with what a command of the batch left waiting, and with what it has numbered."""
-        self.numbered += other.numbered
-        self.take_waiting(other)
-
-    def take_waiting(self, other: Pending) -> None:
-        """Go on with what waits elsewhere."""
+        """Let wait here too what waits elsewhere."""
         for statement, rows in other.rows.items():
             self.rows.setdefault(statement, []).extend(rows)
         for place, values in other.changes.items():
@@ -95,7 +132,7 @@ class Pending:
         """Write everything that waits; ``heads`` are those that are remembered."""
         for (table, columns), rows in self.rows.items():
             connection.executemany(insert_sql(table, columns), rows)
-        alike: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
+        alike: dict[Statement, list[tuple[Any, ...]]] = {}
         for (table, key), values in self.changes.items():
             alike.setdefault((table, tuple(values)), []).append((*values.values(), key))
         for (table, columns), rows in alike.items():

@@ -9,7 +9,7 @@ from typing import Any
 from . import documents, times
 from .connection import Connection, Executes, Turn
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
-from .pending import HEADS, Event, Heads, Pending
+from .pending import HEADS, Event, Heads, Left, Pending
 from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
@@ -30,13 +30,14 @@ class Tx:
     """
 
     __slots__ = (
+        "_alone",
         "_batch",
         "_changed",
         "_columns",
         "_connection",
         "_kept",
+        "_left",
         "_mark",
-        "_mine",
         "_saved",
         "_settled",
         "doors",
@@ -51,12 +52,16 @@ class Tx:
         self._connection = connection
         self._kept = kept
         self._columns = connection.columns if isinstance(connection, Turn | Connection) else {}
-        self._batch = batch
-        self._mine = Pending()
-        self._settled = Pending()
-        self._mark = 0 if batch is None else len(batch.numbered)
+        # Without a batch nothing waits.
+        self._alone = batch is None
+        self._batch = Pending() if batch is None else batch
+        # What this command has left waiting, so that it can be taken back.
+        self._left: list[Left] = []
+        # What others had left waiting until this command had to have it written.
+        self._settled: Pending | None = None
+        self._mark = len(self._batch.numbered)
         # Rows whose memory must go with this command when it is undone.
-        self._changed: set[Place] = set()
+        self._changed: list[Place] = []
         self._saved = False
         # Whether somebody's access may have ended here.
         self.doors = False
@@ -64,12 +69,12 @@ class Tx:
     @property
     def known(self) -> dict[str, Any]:
         """The batch's memory; forgotten whenever something of the batch is undone."""
-        return self._mine.known if self._batch is None else self._batch.known
+        return self._batch.known
 
     @property
     def lasting(self) -> dict[str, Any]:
         """The writer's memory of what only it changes; forgotten when anything is undone."""
-        return self._mine.known if self._kept is None else self._kept.lasting
+        return self._batch.known if self._kept is None else self._kept.lasting
 
     def seen(self, table: str, column: str) -> Seen | None:
         """Return which SHA-256 digests, as hex in this column, the table may hold.
@@ -139,11 +144,11 @@ class Tx:
 
     def later(self, table: str, **values: object) -> None:
         """Insert one row at the end of the batch, for which it must break no constraint."""
-        if self._batch is None:
+        if self._alone:
             self.insert(table, **values)
         else:
             self._forget_group(table, values)
-            self._mine.add(table, tuple(values), tuple(values.values()))
+            self._left.append(self._batch.add(table, tuple(values), tuple(values.values())))
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
         """Set values on every row where each named column equals; return how many changed."""
@@ -166,11 +171,11 @@ class Tx:
         if (row := self.by_key(table, key)) is None:
             raise LookupError(f"{table}: there is no such row to change")
         stored = {name: _stored(value) for name, value in values.items()}
-        if self._batch is None or table not in LATER:
+        if self._alone or table not in LATER:
             self.update(table, {KEYS[table]: key}, **stored)
             return {**row, **stored}
         changed = {**row, **stored}
-        self._mine.change((table, key), stored)
+        self._left.append(self._batch.change((table, key), stored))
         self._keep(table, key, changed)
         return changed
 
@@ -179,7 +184,7 @@ class Tx:
         """Undo only what the block wrote when it raises; the exception goes on to the caller."""
         self._settle()
         self._save()
-        mark = len(self._mine.numbered)
+        mark = len(self._batch.numbered)
         self._connection.execute("SAVEPOINT nested")
         try:
             yield
@@ -187,8 +192,8 @@ class Tx:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO nested")
                 self._connection.execute("RELEASE nested")
-            self._mine.clear()
-            del self._mine.numbered[mark:]
+            self._batch.take_back(self._left)
+            del self._batch.numbered[mark:]
             self.known.clear()
             self._forget()
             raise
@@ -197,31 +202,27 @@ class Tx:
     def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
         """Append an event to a party's stream, under the next number without a gap."""
         shown = documents.to_json(data).decode()
-        self._mine.emit(Event(party_id, 0, type, times.encode(at), shown))
-        if self._batch is None:
+        self._left.append(self._batch.emit(Event(party_id, 0, type, times.encode(at), shown)))
+        if self._alone:
             self._settle()
 
     def done(self) -> None:
         """Leave what still waits to the batch: the command was kept."""
         if self._saved:
             self._connection.execute("RELEASE command")
-        if self._batch is not None:
-            self._batch.take(self._mine)
 
     def undone(self) -> None:
         """Undo the command, and give the batch back what was written for it on the way."""
         if self._saved:
             self._connection.execute("ROLLBACK TO command")
             self._connection.execute("RELEASE command")
-        if self._batch is None:
-            return
+        self._batch.take_back(self._left)
         del self._batch.numbered[self._mark :]
-        self._settled.take_waiting(self._batch)
-        self._batch.clear()
-        self._batch.take_waiting(self._settled)
         self._batch.known.clear()
         self._forget()
-        self._batch.flush(self._connection, self._heads)
+        if self._settled is not None:
+            self._settled.flush(self._connection, self._heads)
+            self._batch.numbered += self._settled.numbered
 
     def _prepare(self, sql: str) -> None:
         """See to what a statement asks for or changes."""
@@ -236,21 +237,22 @@ class Tx:
 
     def _settle_for(self, about: Traits) -> None:
         """Write what waits, if the statement asks for it."""
-        names = about.waiting
-        if names and not (
-            names.isdisjoint(self._mine.tables)
-            and (self._batch is None or names.isdisjoint(self._batch.tables))
-        ):
+        if not about.waiting.isdisjoint(self._batch.tables):
             self._settle()
 
     def _settle(self) -> None:
-        if self._batch is not None and self._batch.tables:
-            self._save()
-            self._settled.take_waiting(self._batch)
-            self._batch.flush(self._connection, self._heads)
-        if self._mine.tables:
-            self._save()
-            self._mine.flush(self._connection, self._heads)
+        """Write what waits: what others left first, to be written again if this is undone."""
+        if not self._batch.tables:
+            return
+        self._save()
+        mine = self._batch.take_back(self._left)
+        if not self._alone:
+            self._settled = self._settled or Pending()
+            self._settled.take(self._batch)
+        self._batch.flush(self._connection, self._heads)
+        if mine.tables:
+            mine.flush(self._connection, self._heads)
+            self._batch.numbered += mine.numbered
 
     @property
     def _heads(self) -> Heads:
@@ -258,14 +260,14 @@ class Tx:
         return heads
 
     def _save(self) -> None:
-        if self._batch is not None and not self._saved:
+        if not (self._saved or self._alone):
             self._saved = True
             self._connection.execute("SAVEPOINT command")
 
     def _keep(self, table: str, key: str, row: object) -> None:
         if self._kept is not None:
             self._kept.keep(table, key, row)
-            self._changed.add((table, key))
+            self._changed.append((table, key))
 
     def _forget(self) -> None:
         if self._kept is not None:
