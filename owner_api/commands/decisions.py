@@ -75,17 +75,6 @@ def record(
         actor={} if rule else dict(call.body.get("actor", {})),
         reason=None if rule else call.body.get("reason"),
     )
-    tx.later(
-        "decision",
-        decision_id=made.decision_id,
-        offer_id=offer.offer_id,
-        owner_id=vehicle.owner_id,
-        revision=offer.revision,
-        decision=kind,
-        method=method,
-        decided_at=call.now,
-        body=(text := dump_known(made)),
-    )
     # The answer names the receipt, and asking the table for it would end the batch's waiting.
     seen = offer.evaluation if judged is None else judged
     tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen or {})
@@ -93,7 +82,7 @@ def record(
         tx,
         state=states[kind].value,
         state_reason="rule" if rule else None,
-        decision=text,
+        decision=dump_known(made),
         updated_at=call.now,
         **(more or {}),
     )

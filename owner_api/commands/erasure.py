@@ -126,14 +126,6 @@ def _forget_deals(tx: Tx, owner_id: str) -> None:
     )
     tx.update("settlement", {"owner_id": owner_id}, dispute=None)
     tx.update("session", {"owner_id": owner_id}, identifier_digest=None)
-    made = tx.all(
-        "SELECT decision_id, body FROM decision"
-        " WHERE offer_id IN (SELECT offer_id FROM offer WHERE owner_id = ?)",
-        owner_id,
-    )
-    for row in made:
-        body = from_json(row["body"]) | _NO_WORDS
-        tx.update("decision", {"decision_id": row["decision_id"]}, body=to_json(body).decode())
     for row in tx.all("SELECT offer_id, decision FROM offer WHERE owner_id = ?", owner_id):
         if row["decision"] is not None:
             body = from_json(row["decision"]) | _NO_WORDS

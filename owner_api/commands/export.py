@@ -25,7 +25,6 @@ EXPORTED: Final[dict[str, str]] = {
     "member": "owner_id = :owner",
     "session": "owner_id = :owner",
     "offer": "owner_id = :owner",
-    "decision": "offer_id IN (SELECT offer_id FROM offer WHERE owner_id = :owner)",
     "commitment": "owner_id = :owner",
     "settlement": "owner_id = :owner",
     "reward": "owner_id = :owner",

@@ -348,4 +348,6 @@ def erase(tx: Tx, party_id: str, now: datetime) -> Json:
             party_id,
         )
         tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
+        # What this batch remembers of the party's leaves names receipts that are gone.
+        tx.known.pop(_FRESH)
     return {"entries_erased": len(positions), "kept": "kind, instant and a digest of each; books"}

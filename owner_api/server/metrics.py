@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from owner_api.clock import Clock
 from owner_api.commands.notary import Notary
 from owner_api.relay import Hub
-from owner_api.store import Store, times
+from owner_api.store import Store, outbox
 
 from .timers import Timers
 
@@ -116,9 +116,8 @@ class Metrics:
             self._runner = None
 
     async def _scrape(self, _request: web.Request) -> web.Response:
-        row = await self._store.read(lambda tx: tx.one("SELECT MIN(at) AS at FROM outbox"))
-        oldest = row["at"] if row else None
-        age = (self._clock.now() - times.decode(oldest)).total_seconds() if oldest else 0.0
+        oldest = await self._store.read(outbox.oldest_at)
+        age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
         self._outbox_age.set(age)
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

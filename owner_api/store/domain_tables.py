@@ -163,20 +163,6 @@ offer_revision = Table(
     Column("ended_as", Text),
     **STRICT,
 )
-decision = Table(
-    "decision",
-    metadata,
-    Column("decision_id", Text, primary_key=True),
-    Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False, index=True),
-    # The offer's owner, by whose offers an owner's decisions are found.
-    Column("owner_id", Text, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("decision", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("decided_at", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    **STRICT,
-)
 commitment = Table(
     "commitment",
     metadata,

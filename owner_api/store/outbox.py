@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from .pending import Event
+from .times import decode
 from .tx import Tx
 
 PRUNE_AT_ONCE: Final = 5_000
@@ -46,25 +47,34 @@ def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[Event]:
     return [Event(party_id, row["seq"], row["type"], row["at"], row["data"]) for row in rows]
 
 
+def oldest_at(tx: Tx) -> datetime | None:
+    """Return when the event that was written first was, None without any."""
+    row = tx.one("SELECT at FROM outbox ORDER BY rowid LIMIT 1")
+    return None if row is None else decode(row["at"])
+
+
 def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mapping[str, int]:
     """Drop old events and stored answers; returns how many of each.
 
-    Only the oldest end of a stream is dropped: a clock that stepped back must not leave a gap.
+    Looked at are those that were written first, without an index of their ages: what a clock wrote
+    that was ahead keeps what follows until its own time has come. Only the oldest end of a stream
+    is dropped: a clock that stepped back must not leave a gap.
     """
     events = tx.run(
-        "DELETE FROM outbox WHERE (stream, seq) IN ("
-        " SELECT stream, seq FROM outbox AS old WHERE at < ? AND NOT EXISTS ("
+        "DELETE FROM outbox WHERE rowid IN (SELECT old.number FROM"
+        " (SELECT rowid AS number, stream, seq, at FROM outbox ORDER BY rowid LIMIT ?) AS old"
+        " WHERE old.at < ? AND NOT EXISTS ("
         "  SELECT 1 FROM outbox AS kept WHERE kept.stream = old.stream"
-        "  AND kept.seq < old.seq AND kept.at >= ?)"
-        " ORDER BY seq LIMIT ?)",
-        events_before,
-        events_before,
+        "  AND kept.seq < old.seq AND kept.at >= ?))",
         PRUNE_AT_ONCE,
+        events_before,
+        events_before,
     )
     repeats = tx.run(
-        "DELETE FROM idempotency WHERE (client, route, key_sha256) IN ("
-        " SELECT client, route, key_sha256 FROM idempotency WHERE created_at < ? LIMIT ?)",
-        repeats_before,
+        "DELETE FROM idempotency WHERE rowid IN (SELECT old.number FROM"
+        " (SELECT rowid AS number, created_at FROM idempotency ORDER BY rowid LIMIT ?) AS old"
+        " WHERE old.created_at < ?)",
         PRUNE_AT_ONCE,
+        repeats_before,
     )
     return {"outbox": events, "idempotency": repeats}

@@ -10,7 +10,6 @@ from .kept import BESIDE, KEYS, REMEMBERED
 LATER: Final = frozenset(
     {
         "commitment",
-        "decision",
         "idempotency",
         "ledger_checkpoint",
         "ledger_leaf",

@@ -91,7 +91,7 @@ async def test_an_export_holds_the_owners_whole_story_and_nobody_elses(tmp_path:
     assert [row["display_name"] for row in tables["owner"]] == ["Li Wei"]
     assert [row["vehicle_id"] for row in tables["vehicle"]] == [deal.vehicle_id]
     assert tables["offer"][0]["terms"]["requested_energy_wh"] > 0
-    for name in ("decision", "commitment", "instruction", "reading", "settlement", "reward"):
+    for name in ("ledger_entry", "commitment", "instruction", "reading", "settlement", "reward"):
         assert tables[name], name
     assert sum(row["amount_minor"] for row in tables["posting"]) == 0
     assert list(document["park_names"].values()) == ["East Gate Park"]

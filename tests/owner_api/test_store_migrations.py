@@ -1,7 +1,9 @@
 """The schema: what the migrations make is what the tables say, and an upgrade keeps a copy."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+import json
 from pathlib import Path
 import re
 import sqlite3
@@ -10,6 +12,7 @@ import sys
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 import pytest
 from sqlalchemy import create_engine, inspect
@@ -29,12 +32,21 @@ from owner_api.store.metadata import metadata
 
 def upgrade_to(path: Path, revision: str) -> None:
     """Make a database as an earlier program had it."""
+    _move(command.upgrade, path, revision)
+
+
+def downgrade_to(path: Path, revision: str) -> None:
+    """Make a database fit for an earlier program again."""
+    _move(command.downgrade, path, revision)
+
+
+def _move(how: Callable[[Config, str], None], path: Path, revision: str) -> None:
     upgrading.import_tables()
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
     with engine.begin() as connection:
         configured = migrating.config()
         configured.attributes["connection"] = connection
-        command.upgrade(configured, revision)
+        how(configured, revision)
     engine.dispose()
 
 
@@ -138,6 +150,46 @@ def test_a_stream_from_before_it_had_a_number_is_kept_and_goes_on(tmp_path: Path
     heads = {party: outbox.span(tx, party).head for party in ("own_a", "own_b", "own_c")}
     assert heads == {"own_a": 5, "own_b": 10, "own_c": 1}
     new.close()
+
+
+def test_a_decision_is_read_from_the_log_where_an_older_program_wants_its_row(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "owner.db"
+    upgrade_to(path, "0007")
+    body = {"decision_id": "dec_1", "offer_id": "off_1", "revision": 2, "terms_sha256": "ab"}
+    body |= {"decision": "accept", "method": "tap", "decided_at": "2026-12-01T00:00:00Z"}
+    body |= {"preferences_revision": 3, "consented_energy_wh": 1500, "counter_terms": None}
+    body |= {"rule_id": None, "device_id": "dev_1", "actor": {"user": "Li"}, "reason": None}
+    logged = {"body": body | {"purpose": "peak_price"}, "party_id": "own_1"}
+    old = sqlite3.connect(path)
+    names = ("park_id", "session_id", "state", "purpose", "issued_at", "respond_by", "terms")
+    columns = ", ".join((*names, "terms_sha256", "updated_at"))
+    marks = ", ".join("?" * 11)
+    old.execute(
+        f"INSERT INTO offer (offer_id, revision, {columns}) VALUES ({marks})",  # noqa: S608
+        ("off_1", 2, *"x" * 9),
+    )
+    old.executescript(
+        "INSERT INTO ledger_leaf VALUES (0, 'decision', '', x'00', x'00');"
+        "INSERT INTO ledger_leaf VALUES (1, 'stop', '', x'00', x'00');"
+        "INSERT INTO ledger_leaf VALUES (2, 'decision', '', x'00', x'00');"
+        "INSERT INTO ledger_entry (position) VALUES (1), (2)"
+    )
+    old.execute(
+        "INSERT INTO ledger_entry (position, party_id, content) VALUES (0, 'own_1', ?)",
+        (json.dumps(logged),),
+    )
+    row = ("dec_1", "off_1", "own_1", 2, "accept", "tap", "2026-12-01T00:00:00Z", json.dumps(body))
+    old.execute("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    old.commit()
+    old.close()
+    upgrade_to(path, "0008")
+    downgrade_to(path, "0007")
+    again = sqlite3.connect(path)
+    ((*columns_again, text),) = again.execute("SELECT * FROM decision").fetchall()
+    again.close()
+    assert (tuple(columns_again), json.loads(text)) == (row[:-1], body)
 
 
 async def test_a_database_in_use_is_not_upgraded(store: Store) -> None:

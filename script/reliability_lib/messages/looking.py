@@ -18,7 +18,7 @@ _ROWS: Final = {
     "agreement": "SELECT COUNT(*) FROM agreement",
     "session": "SELECT COUNT(*) FROM session",
     "offer": "SELECT COUNT(*) FROM offer",
-    "decision": "SELECT COUNT(*) FROM decision",
+    "decision": "SELECT COUNT(*) FROM ledger_leaf WHERE kind = 'decision'",
     "award": "SELECT COUNT(*) / 2 FROM ledger_leaf WHERE kind = 'commitment.scheduled'",
     "instruction": "SELECT COUNT(*) FROM instruction",
     "reading": "SELECT COUNT(*) FROM reading",

@@ -77,7 +77,10 @@ def examine(path: Path, books: Books, *, whole: bool, file: bool = True) -> Verd
 
 
 def _effects(connection: sqlite3.Connection, books: Books) -> tuple[list[str], list[str]]:
-    counted = "SELECT offer_id, COUNT(*) FROM decision GROUP BY offer_id"
+    counted = (
+        "SELECT content ->> '$.body.offer_id', COUNT(*) FROM ledger_entry"
+        " JOIN ledger_leaf USING (position) WHERE kind = 'decision' GROUP BY 1"
+    )
     decided: dict[str, int] = dict(connection.execute(counted))
     stops: dict[str, int] = dict(
         connection.execute(
