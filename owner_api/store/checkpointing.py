@@ -14,18 +14,25 @@ from typing import Final
 from .connect import open_checkpointer
 
 # Long enough that many commits share one pass, short enough that the log stays small.
-PAUSE_S: Final = 0.5
+PAUSE_S: Final = 1.0
 # From this many pages (16 MiB) on, the writer is asked for the rest: only a pass while it writes
 # nothing lets SQLite begin the log anew.
 LONG_LOG: Final = 4_096
+# Such a pass takes the time of many commands: it waits for a moment (s) without any, but not beyond
+# so many pages (256 MiB).
+QUIET_S: Final = 0.02
+TOO_LONG: Final = 65_536
 _LOG: Final = logging.getLogger("owner_api.store")
 
 
 class Checkpointer:
     """A thread with a connection of its own; it sleeps until something was committed."""
 
-    def __init__(self, path: Path, synchronous: str, finish: Callable[[], None]) -> None:
-        """``finish`` asks the writer for a pass of its own; called on this thread."""
+    def __init__(self, path: Path, synchronous: str, finish: Callable[[int], None]) -> None:
+        """``finish`` asks the writer for a pass of its own and tells it the log's length in pages.
+
+        It is called on this thread.
+        """
         self._path = path
         self._synchronous = synchronous
         self._finish = finish
@@ -57,8 +64,8 @@ class Checkpointer:
 
     def _pass(self, connection: sqlite3.Connection) -> None:
         try:
-            if checkpoint(connection) >= LONG_LOG:
-                self._finish()
+            if (pages := checkpoint(connection)) >= LONG_LOG:
+                self._finish(pages)
         except sqlite3.Error as error:
             # Nothing is lost: it is all in the log, and the next pass takes it.
             _LOG.warning("the log was not moved into the database: %s", error)
@@ -70,9 +77,31 @@ def checkpoint(connection: sqlite3.Connection) -> int:
     return int(length)
 
 
-def shorten(connection: sqlite3.Connection) -> None:
-    """Move what is left of a long log, on the writer's connection and between two batches."""
-    try:
-        checkpoint(connection)
-    except sqlite3.Error as error:
-        _LOG.warning("the log was not moved into the database: %s", error)
+class LongLog:
+    """What the writer is asked to move of a long log, on its own connection between two batches."""
+
+    def __init__(self, connection: sqlite3.Connection, settle: Callable[[], None]) -> None:
+        """``settle`` waits until the connection is free."""
+        self._connection = connection
+        self._settle = settle
+        self._pages = 0
+
+    def ask(self, pages: int) -> None:
+        """Say how long the log is; any thread's."""
+        self._pages = pages
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long (s) to wait for a command before ``shorten``; None while the log is short."""
+        return QUIET_S if self._pages else None
+
+    def shorten(self, *, quiet: bool) -> None:
+        """Move what is left, if it was asked for and it is quiet or cannot wait any more."""
+        if not self._pages or (not quiet and self._pages < TOO_LONG):
+            return
+        self._pages = 0
+        self._settle()
+        try:
+            checkpoint(self._connection)
+        except sqlite3.Error as error:
+            _LOG.warning("the log was not moved into the database: %s", error)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 import logging
 from pathlib import Path
+from select import select
 import signal
 import socket
 import sqlite3
 import sys
-import threading
 from typing import Any, Final
 
 from . import wire
 from .batching import Batches, Commit, Job, Outcome
-from .checkpointing import Checkpointer, shorten
+from .checkpointing import Checkpointer, LongLog
 from .errors import StoreError
 from .locking import FileLock
 from .opening import prepare
@@ -68,28 +68,21 @@ class Clerk:
         self.batches = Batches(connection, self)
         # Asked for what the server is told with each batch; a command may set it.
         self.word: Callable[[], Any] = lambda: None
+        self.long_log = LongLog(connection, self.batches.settle)
         self._pair = pair
-        self._connection = connection
         self._frames = wire.Frames()
         self._waiting: deque[bytes] = deque()
         self._ended = False
-        self._long_log = threading.Event()
         self._noted: Callable[[], None] = lambda: None
-
-    def ask_for_checkpoint(self) -> None:
-        """Let the clerk, between two batches, move what is left of a long log; any thread's."""
-        self._long_log.set()
 
     def serve(self, noted: Callable[[], None]) -> None:
         """Run commands in batches; ``noted`` is told of each COMMIT."""
         self._noted = noted
-        while (first := self._next()) is not None:
-            self._read(wait=False)
-            self.batches.run(first, self._more(), 1 + len(self._waiting))
-            if self._long_log.is_set():
-                self._long_log.clear()
-                self.batches.settle()
-                shorten(self._connection)
+        while not self._ended:
+            if (first := self._next()) is not None:
+                self._read(wait=False)
+                self.batches.run(first, self._more(), 1 + len(self._waiting))
+            self.long_log.shorten(quiet=first is None)
         self.batches.close()
 
     def pack(self, outcomes: list[Outcome], commit: Commit) -> bytes:
@@ -109,9 +102,13 @@ class Clerk:
         self._noted()
 
     def _next(self) -> Job | None:
-        """Wait for a command."""
+        """Wait for a command; None when there is none for a while, or none any more."""
         while not self._waiting:
-            if self._ended or not self._read(wait=True):
+            if (patience_s := self.long_log.patience_s) is not None:
+                arrived, _, _ = select([self._pair], (), (), patience_s)
+                if not arrived:
+                    return None
+            if not self._read(wait=True):
                 return None
         return _job(self._waiting.popleft())
 
@@ -205,7 +202,7 @@ def main() -> None:
             return
         clerk = Clerk(pair, connection)
         _HERE.append(clerk)
-        checkpointer = Checkpointer(asked.path, asked.synchronous, clerk.ask_for_checkpoint)
+        checkpointer = Checkpointer(asked.path, asked.synchronous, clerk.long_log.ask)
         pair.sendall(wire.frame(None))
         try:
             clerk.serve(checkpointer.note)

@@ -63,8 +63,8 @@ class Store:
             self._writer = writer = Writer(connection, self._heard)
             if not single:
                 self._reader = Reader(self.path)
-                finish = writer.ask_for_checkpoint
-                self._checkpointer = Checkpointer(self.path, synchronous, finish)
+                ask = writer.long_log.ask
+                self._checkpointer = Checkpointer(self.path, synchronous, ask)
                 writer.noted = self._checkpointer.note
         except BaseException:
             self._lock.release()

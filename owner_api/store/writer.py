@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import logging
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 import sqlite3
 import threading
 from typing import Any, Final, Protocol
 
 from .batching import Batches, Commit, Job, Outcome
-from .checkpointing import shorten
+from .checkpointing import LongLog
 from .errors import StoreClosedError
 from .tx import Tx
 
@@ -36,7 +36,7 @@ class Writer:
         self._hearing = hearing
         # Told of each COMMIT, on this thread.
         self.noted: Callable[[], None] | None = None
-        self._long_log = threading.Event()
+        self.long_log = LongLog(connection, self._batches.settle)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = False
         self._last_taken = False
@@ -55,10 +55,6 @@ class Writer:
         self._jobs.put(Job(command, future, keep))
         return future
 
-    def ask_for_checkpoint(self) -> None:
-        """Let the writer, between two batches, move what is left of a long log; any thread's."""
-        self._long_log.set()
-
     def refuse(self) -> None:
         """Take no more commands; call it on the event loop, where commands are submitted."""
         self._closing = True
@@ -72,12 +68,19 @@ class Writer:
         self._connection.close()
 
     def _serve(self) -> None:
-        while not self._last_taken and (first := self._jobs.get()) is not None:
-            self._batches.run(first, self._more(), 1 + self._jobs.qsize())
-            if self._long_log.is_set():
-                self._long_log.clear()
-                self._batches.settle()
-                shorten(self._connection)
+        while not self._last_taken:
+            if (first := self._next()) is not None:
+                self._batches.run(first, self._more(), 1 + self._jobs.qsize())
+            self.long_log.shorten(quiet=first is None)
+
+    def _next(self) -> Job | None:
+        """Wait for a command; None when there is none for a while, or none any more."""
+        try:
+            job = self._jobs.get(timeout=self.long_log.patience_s)
+        except Empty:
+            return None
+        self._last_taken = job is None
+        return job
 
     def _more(self) -> Iterator[Job]:
         while not self._jobs.empty():

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 import errno
+from functools import partial
 import os
 from pathlib import Path
 import sqlite3
@@ -183,6 +184,7 @@ async def test_the_log_of_a_busy_store_begins_anew(
     """What is committed moves on into the database while more is written."""
     monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
     monkeypatch.setattr(checkpointing, "LONG_LOG", 64)
+    monkeypatch.setattr(checkpointing, "TOO_LONG", 64)
     store = await Store.open(tmp_path / "owner.db", synchronous="OFF", single_connection=False)
     log, written = tmp_path / "owner.db-wal", 0
     async with asyncio.timeout(60):
@@ -192,6 +194,35 @@ async def test_the_log_of_a_busy_store_begins_anew(
             written += 50_000
     await store.close()
     assert not log.exists()
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["a thread writes", "a process writes"])
+async def test_a_long_log_waits_for_a_quiet_moment_and_then_begins_anew(
+    tmp_path: Path, *, apart: bool
+) -> None:
+    path, log = tmp_path / "owner.db", tmp_path / "owner.db-wal"
+    long = 4_096 * (checkpointing.LONG_LOG + 512)
+    if apart:
+        store = await Store.open_apart(path, synchronous="OFF", packages=("tests",))
+    else:
+        store = await Store.open(path, synchronous="OFF", single_connection=False)
+    for at in range(10):
+        await store.write(partial(put_much, key=f"n{at}"))
+    assert log.stat().st_size > long
+    # Written from its beginning, the log grows no further.
+    async with asyncio.timeout(30):
+        grown, at = 0, 10
+        while grown < log.stat().st_size:
+            await asyncio.sleep(2 * checkpointing.PAUSE_S)
+            grown = log.stat().st_size
+            await store.write(partial(put_much, key=f"n{at}"))
+            at += 1
+    await store.close()
+
+
+def put_much(tx: Tx, key: str) -> None:
+    """Write two MiB."""
+    tx.insert("meta", key=key, value="x" * (2 << 20))
 
 
 async def test_a_read_cannot_write(store: Store) -> None:
