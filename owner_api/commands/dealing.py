@@ -58,6 +58,7 @@ def agree(
     owner were told of the offer.
     """
     commitment_id = call.new_id("com")
+    kept = evaluations.columns(shown, vehicle)
     accepted = decisions.record(
         tx,
         call,
@@ -67,8 +68,8 @@ def agree(
         method=method,
         energy_wh=energy_wh,
         rule=rule,
-        judged=shown,
-        more={"commitment_id": commitment_id, **evaluations.columns(shown, vehicle)},
+        evaluation=kept["evaluation"],
+        more={"commitment_id": commitment_id, **kept},
     )
     # Asked for anew: a leave time named with the yes may have ended deals that were judged with it.
     others = live_deals(tx, vehicle.vehicle_id)

@@ -46,13 +46,13 @@ def record(
     energy_wh: int | None = None,
     counter: CounterTerms | None = None,
     rule: Rule | None = None,
-    judged: Json | None = None,
+    evaluation: str | None = None,
     more: Mapping[str, object] | None = None,
 ) -> OfferRecord:
     """Write the decision and move the offer; from here on it cannot be unsaid, only revoked.
 
-    ``judged`` is what its owner sees of a judgement that was made with the decision, ``more`` are
-    columns of the offer that change with it.
+    ``evaluation`` is what its owner sees of a judgement that was made with the decision, ``more``
+    are columns of the offer that change with it.
     """
     states = {
         "accept": OfferState.ACCEPTED,
@@ -76,8 +76,8 @@ def record(
         reason=None if rule else call.body.get("reason"),
     )
     # The answer names the receipt, and asking the table for it would end the batch's waiting.
-    seen = offer.evaluation if judged is None else judged
-    tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen or {})
+    seen = evaluation or offer.evaluation_json
+    tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen)
     return offer.changed(
         tx,
         state=states[kind].value,

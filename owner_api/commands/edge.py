@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from mashumaro.codecs.basic import BasicDecoder
 
 from owner_api.core.canonical import decimal_text, field_names, instant_text
-from owner_api.core.same import of_the_same
+from owner_api.core.same import OfTheSame
 from owner_api.store.documents import Fragment, embed, to_json
 from owner_api.store.times import decode
 
@@ -56,7 +56,7 @@ def view(document: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of co
     return shown
 
 
-@of_the_same
+@OfTheSame
 def view_json(document: object) -> Fragment:
     """Return the view of a frozen dataclass that is shown again and again, ready for JSON."""
     return embed(to_json(view(document)))

@@ -8,7 +8,7 @@ from owner_api.core.machine import (
 from owner_api.store.documents import to_json
 from owner_api.store.tx import Tx
 
-from . import announce
+from . import announce, journal
 from .edge import Json
 from .evaluate import evaluation_view, judge
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -26,10 +26,13 @@ def facts(offer: OfferRecord) -> OfferFacts:
 
 def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, str]:
     """Return what is kept beside an offer of what its owner sees of a judgement."""
+    text = to_json(evaluation).decode()
+    # An answer to the offer is logged with it, and must not take longer for that.
+    journal.judged.know(text, journal.judged_as(evaluation))
     return {
         "owner_id": vehicle.owner_id,
         "vehicle_id": vehicle.vehicle_id,
-        "evaluation": to_json(evaluation).decode(),
+        "evaluation": text,
     }
 
 

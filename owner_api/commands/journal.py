@@ -23,7 +23,7 @@ from owner_api.core.ledger import Posting
 from owner_api.core.merkle import leaf_hash
 from owner_api.core.model import Decision
 from owner_api.core.receipt import Entry
-from owner_api.core.same import of_the_same
+from owner_api.core.same import OfTheSame
 from owner_api.store.documents import Fragment, embed, from_json
 from owner_api.store.tx import Tx
 
@@ -187,11 +187,11 @@ def _next_position(tx: Tx) -> int:
 
 
 def decision(
-    tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord, judged: Json
+    tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord, evaluation: str | None
 ) -> int:
     """Log what the owner said, to which exact terms, within which limits, and how to take it back.
 
-    ``judged`` is what the owner saw of the judgement. Returns the entry's position.
+    ``evaluation`` is what the owner saw of the judgement. Returns the entry's position.
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
     body = {
@@ -202,7 +202,7 @@ def decision(
         "purpose": offer.purpose,
         "terms": embed(canonical_document(offer.terms)),
         "limits": _limits(vehicle),
-        "judged": {name: judged.get(name) for name in _JUDGED},
+        "judged": _UNJUDGED if evaluation is None else judged(evaluation),
         "how_to_withdraw": HOW_TO_STOP,
     }
     return append(
@@ -215,7 +215,21 @@ def decision(
     )
 
 
-@of_the_same
+def judged_as(evaluation: Json) -> Fragment:
+    """Return what an entry holds of a judgement that its owner sees."""
+    return embed(encoded(exact({name: evaluation.get(name) for name in _JUDGED})))
+
+
+@OfTheSame
+def judged(evaluation: str) -> Fragment:
+    """Return what an entry holds of a judgement that is kept beside its offer."""
+    return judged_as(from_json(evaluation))
+
+
+_UNJUDGED: Final = judged_as({})
+
+
+@OfTheSame
 def _limits(vehicle: VehicleRecord) -> Fragment:
     """Return the owner's limits as they stand in an entry; they rarely change."""
     limits = {name: getattr(vehicle.preferences, name) for name in _LIMITS}

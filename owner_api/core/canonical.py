@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import orjson
 
-from .same import of_the_same
+from .same import OfTheSame
 
 type Plain = dict[str, Plain] | list[Plain] | str | int | bool | None
 
@@ -74,7 +74,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any value with a canonical
     return encoded(plain(value))
 
 
-@of_the_same
+@OfTheSame
 def canonical_document(document: object) -> bytes:
     """Return the canonical bytes of a frozen dataclass that is logged again and again."""
     return canonical(document)

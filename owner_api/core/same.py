@@ -10,20 +10,31 @@ from typing import Final
 _MOST: Final = 16_384
 
 
-def of_the_same[K, A](function: Callable[[K], A]) -> Callable[[K], A]:
-    """Return ``function`` with a memory of its answers, by identity; for what never changes."""
-    known: dict[int, tuple[K, A]] = {}
+class OfTheSame[K, A]:
+    """A function with a memory of its answers, by the identity of what it was asked of.
 
-    def asked(document: K) -> A:
-        found = known.get(id(document))
+    Only for what never changes. Several threads may ask: whoever finds too many begins anew, which
+    none of them can miss.
+    """
+
+    __slots__ = ("_function", "_known")
+
+    def __init__(self, function: Callable[[K], A]) -> None:
+        self._function = function
+        self._known: dict[int, tuple[K, A]] = {}
+
+    def __call__(self, document: K) -> A:
+        """Return the function's answer."""
+        found = self._known.get(id(document))
         # Its number may be another's now only if it is gone, and what is remembered is not.
         if found is not None:
             return found[1]
-        # Several threads do this: whoever finds too many begins anew, which none of them can miss.
-        if len(known) >= _MOST:
-            known.clear()
-        answer = function(document)
-        known[id(document)] = document, answer
+        answer = self._function(document)
+        self.know(document, answer)
         return answer
 
-    return asked
+    def know(self, document: K, answer: A) -> None:
+        """Remember what the function would answer, from somebody who has it at hand."""
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[id(document)] = document, answer
