@@ -14,9 +14,9 @@ from owner_api.core.canonical import (
     canonical_document,
     decimal_text,
     encoded,
-    field_names,
     instant_text,
     plain,
+    plain_fields,
 )
 from owner_api.core.drawn import random_bytes
 from owner_api.core.ledger import Posting
@@ -77,11 +77,6 @@ _JUDGED: Final = (
     "soc_at_departure_pct",
     "departure_at",
 )
-
-
-def shallow(document: Any) -> Json:  # noqa: ANN401 - any dataclass
-    """Return a dataclass's fields as they are, for ``exact`` to go through once."""
-    return {name: getattr(document, name) for name in field_names(document)}
 
 
 def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form, or a float
@@ -195,7 +190,7 @@ def decision(
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
     body = {
-        **shallow(made),
+        **plain_fields(made),
         "park_id": offer.park_id,
         "vehicle_id": vehicle.vehicle_id,
         "session_id": offer.session_id,

@@ -49,9 +49,18 @@ def plain(value: Any) -> Plain:  # noqa: ANN401, PLR0911 - one return per kind o
         case StrEnum() | str():
             return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(getattr(value, name)) for name in field_names(value)}
+        return plain_fields(value)
     msg = f"{type(value).__name__} has no canonical form"
     raise TypeError(msg)
+
+
+def plain_fields(document: Any) -> dict[str, Plain]:  # noqa: ANN401 - any dataclass instance
+    """Return a dataclass's fields by name, as ``plain`` does."""
+    fields: dict[str, Plain] = {}
+    for name in field_names(document):
+        value = getattr(document, name)
+        fields[name] = value if type(value) in _PLAIN else plain(value)
+    return fields
 
 
 def field_names(document: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass instance

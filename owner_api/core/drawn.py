@@ -17,21 +17,23 @@ class _Drawn:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._left = b""
+        self._drawn = b""
+        self._at = 0
         # A fork must not give what its parent gives.
         os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self, count: int) -> bytes:
         """Return ``count`` fresh random bytes (at most 4,096)."""
         with self._lock:
-            if len(self._left) < count:
-                self._left = secrets.token_bytes(_AT_ONCE)
-            taken, self._left = self._left[:count], self._left[count:]
-            return taken
+            begin = self._at
+            if len(self._drawn) - begin < count:
+                self._drawn, begin = secrets.token_bytes(_AT_ONCE), 0
+            self._at = begin + count
+            return self._drawn[begin : self._at]
 
     def _forget(self) -> None:
         self._lock = Lock()
-        self._left = b""
+        self._drawn, self._at = b"", 0
 
 
 random_bytes: Final = _Drawn()

@@ -8,7 +8,7 @@ appending costs O(log n) and a proof for any past size O(log² n) lookups.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import hashlib
-from typing import Final
+from typing import Final, NamedTuple
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
@@ -20,8 +20,7 @@ class ProofError(ValueError):
     """A proof that does not lead where it should, or that cannot exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """The hash of one complete subtree; level 0 is a leaf."""
 
     level: int

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store import Tx
 from owner_api.store.documents import from_json, to_json
+from owner_api.store.times import encode
 
 from .answers import Rendered
 
@@ -115,7 +116,7 @@ class Ticket:
             headers=_headers(tuple(rendered.headers.items())),
             body=rendered.body if self.secret is None else self._seal(self.secret, rendered.body),
             sealed=int(self.secret is not None),
-            created_at=now,
+            created_at=encode(now),
         )
 
     def _seal(self, secret: bytes, body: bytes) -> bytes:

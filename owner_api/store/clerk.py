@@ -136,12 +136,12 @@ class Clerk:
 
 
 def _job(frame: bytes) -> Job:
-    asked = wire.read_asked(frame)
+    number, keep, in_words, said = wire.read_asked(frame)
     try:
-        command = asked.opened()
+        command = wire.command(in_words=in_words, said=said)
     except Exception as error:  # noqa: BLE001 - whatever opening raises is its caller's to hear
         command = partial(_refuse, str(error))
-    return Job(command, asked.number, asked.keep)
+    return Job(command, number, keep)
 
 
 def _refuse(why: str, _tx: Tx) -> None:

@@ -79,7 +79,8 @@ class Pending:
 
     def emit(self, event: Event) -> Left:
         """Keep an event for the end of the batch."""
-        self.tables.update(_OF_EVENTS)
+        if not self.events:
+            self.tables.update(_OF_EVENTS)
         self.events.append(event)
         return None
 

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-# The characters of an instant before its zone.
-_UNZONED: Final = 26
+import orjson
+
+# The characters of an instant with microseconds.
+_EXACT: Final = 27
 
 
 # One command writes its instant into many rows.
@@ -18,7 +20,9 @@ def encode(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise ValueError("a stored instant needs a time zone")
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return f"{utc.isoformat(timespec='microseconds')[:_UNZONED]}Z"
+    # Several times quicker than isoformat, but without a fraction that is zero.
+    text = orjson.dumps(utc, None, orjson.OPT_UTC_Z)[1:-1].decode()
+    return text if len(text) == _EXACT else f"{text[:-1]}.000000Z"
 
 
 def decode(text: str) -> datetime:

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
-from .connection import Connection, Executes, Turn
+from .connection import Executes
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
 from .pending import HEADS, Event, Heads, Left, Pending
 from .seen import Seen
@@ -51,7 +51,8 @@ class Tx:
     ) -> None:
         self._connection = connection
         self._kept = kept
-        self._columns = connection.columns if isinstance(connection, Turn | Connection) else {}
+        # A plain connection, as a migration's, remembers no names.
+        self._columns: dict[str, tuple[str, ...]] = getattr(connection, "columns", {})
         # Without a batch nothing waits.
         self._alone = batch is None
         self._batch = Pending() if batch is None else batch

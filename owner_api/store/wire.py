@@ -12,7 +12,7 @@ from io import BytesIO
 import pickle
 from struct import Struct
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
@@ -96,26 +96,10 @@ def _made(words: Words) -> Any:  # noqa: ANN401 - whatever the maker makes
     return _MAKERS[0](words)
 
 
-class Asked(NamedTuple):
-    """A command that arrived: the number that its outcome goes back under, and whether it is kept.
-
-    It is opened by itself, so that one that cannot be opened is its caller's affair alone.
-    """
-
-    number: int
-    keep: bool
-    in_words: bool
-    said: bytes
-
-    def opened(self) -> Any:  # noqa: ANN401 - any command
-        """Return the command; raises what opening it raises."""
-        return _made(orjson.loads(self.said)) if self.in_words else opened(self.said)
-
-
-def ask(number: int, command: Callable[..., Any], *, keep: bool) -> bytes:
+def ask(number: int, asked: Callable[..., Any], *, keep: bool) -> bytes:
     """Return a command as it crosses; raises what pickle does for what cannot."""
-    told = _in_json(command.words()) if isinstance(command, Worded) else None
-    said = pickled(command) if told is None else told
+    told = _in_json(asked.words()) if isinstance(asked, Worded) else None
+    said = pickled(asked) if told is None else told
     begin = _LENGTH.pack(_ASKED.size + len(said)) + _ASKED.pack(number, keep, told is not None)
     return begin + said
 
@@ -127,10 +111,17 @@ def _in_json(words: Words) -> bytes | None:
     return None
 
 
-def read_asked(frame: bytes) -> Asked:
-    """Return what ``ask`` made."""
-    number, keep, in_words = _ASKED.unpack_from(frame)
-    return Asked(number, keep, in_words, frame[_ASKED.size :])
+def read_asked(frame: bytes) -> tuple[int, bool, bool, bytes]:
+    """Return what ``ask`` made: number, whether it is kept, and what ``command`` opens."""
+    return *_ASKED.unpack_from(frame), frame[_ASKED.size :]
+
+
+def command(*, in_words: bool, said: bytes) -> Any:  # noqa: ANN401 - any command
+    """Return a command that was asked for; raises what opening it raises.
+
+    It is opened by itself, so that one that cannot be opened is its caller's affair alone.
+    """
+    return _made(orjson.loads(said)) if in_words else opened(said)
 
 
 class Frames:
