@@ -5,9 +5,10 @@ the other may know. What the books gained stands in entries of nobody's: they ou
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from owner_api.core import receipt as receipts
 from owner_api.core.canonical import (
@@ -25,6 +26,7 @@ from owner_api.core.model import Decision
 from owner_api.core.receipt import Entry
 from owner_api.core.same import OfTheSame
 from owner_api.store.documents import Fragment, embed, from_json
+from owner_api.store.pending import Maker, Rows, Statement
 from owner_api.store.tx import Tx
 
 from . import park_views
@@ -95,16 +97,22 @@ def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form,
     return plain(value)
 
 
-class Fresh(NamedTuple):
-    """A leaf that is under no checkpoint yet, and the receipt that its party has a right to."""
+@dataclass(slots=True)
+class Leaf:
+    """A leaf that is under no checkpoint yet; its ``body`` and ``hash`` are not known at once."""
 
     position: int
     kind: str
     at: str
-    hash: bytes
-    receipt_id: str | None
     party_id: str | None
     subject_id: str | None
+    body: Json | None = None
+    hash: bytes = b""
+
+    @property
+    def receipt_id(self) -> str | None:
+        """The receipt that the leaf's party has a right to."""
+        return None if self.party_id is None else receipts.receipt_id(self.position)
 
 
 def append(
@@ -117,58 +125,68 @@ def append(
     subject_id: str | None = None,
 ) -> int:
     """Write one entry, its leaf and, for a party, the right to a receipt; return its position."""
-    entry = Entry(
-        kind=kind,
-        at=instant_text(now),
-        party_id=party_id,
-        subject_id=subject_id,
-        body=exact(dict(body)),
-    )
-    position, salt = _next_position(tx), random_bytes(receipts.SALT_BYTES)
-    content = entry.content
-    digest = receipts.content_digest(salt, content)
-    leaf = leaf_hash(receipts.leaf_bytes(kind, entry.at, digest))
-    tx.later("ledger_leaf", position=position, kind=kind, at=entry.at, digest=digest, hash=leaf)
-    tx.later(
-        "ledger_entry",
-        position=position,
-        party_id=party_id,
-        salt=salt.hex(),
-        content=content.decode(),
-    )
-    receipt_id = None
-    if party_id is not None:
-        receipt_id = receipts.receipt_id(position)
-        tx.later(
-            "receipt",
-            receipt_id=receipt_id,
-            position=position,
-            party_id=party_id,
-            kind=kind,
-            subject_id=subject_id,
+    at, told = instant_text(now), exact(dict(body))
+    leaf = Leaf(_next_position(tx), kind, at, party_id, subject_id, told)
+    tx.later_made(_ROWS, leaf)
+    tx.known.setdefault(_FRESH, []).append(leaf)
+    return leaf.position
+
+
+def _rows(leaves: list[Leaf]) -> Iterable[tuple[Statement, Rows]]:
+    """Hash leaves, and return their rows, their entries' and their receipts'."""
+    hashed: Rows = []
+    entries: Rows = []
+    rights: Rows = []
+    for leaf in leaves:
+        assert leaf.body is not None
+        position, kind, party_id, subject_id = (
+            leaf.position,
+            leaf.kind,
+            leaf.party_id,
+            leaf.subject_id,
         )
-    fresh = Fresh(position, kind, entry.at, leaf, receipt_id, party_id, subject_id)
-    tx.known.setdefault(_FRESH, []).append(fresh)
-    return position
+        entry = Entry(
+            kind=kind, at=leaf.at, party_id=party_id, subject_id=subject_id, body=leaf.body
+        )
+        content, salt = entry.content, random_bytes(receipts.SALT_BYTES)
+        digest = receipts.content_digest(salt, content)
+        leaf.hash = leaf_hash(receipts.leaf_bytes(kind, leaf.at, digest))
+        leaf.body = None
+        hashed.append((position, kind, leaf.at, digest, leaf.hash))
+        entries.append((position, party_id, salt.hex(), content.decode()))
+        if party_id is not None:
+            rights.append((leaf.receipt_id, position, party_id, kind, subject_id))
+    yield _LEAF, hashed
+    yield _ENTRY, entries
+    yield _RECEIPT, rights
 
 
-def fresh_from(tx: Tx, size: int) -> list[Fresh]:
-    """Return every leaf from position ``size`` on, in order.
+_LEAF: Final[Statement] = ("ledger_leaf", ("position", "kind", "at", "digest", "hash"))
+_ENTRY: Final[Statement] = ("ledger_entry", ("position", "party_id", "salt", "content"))
+_RECEIPT: Final[Statement] = (
+    "receipt",
+    ("receipt_id", "position", "party_id", "kind", "subject_id"),
+)
+_ROWS: Final = Maker(("ledger_leaf", "ledger_entry", "receipt"), _rows)
+
+
+def fresh_from(tx: Tx, size: int) -> list[Leaf]:
+    """Return every leaf from position ``size`` on, in order and hashed.
 
     The batch remembers what it appended; asked is only where that may not be all.
     """
-    known: list[Fresh] = tx.known.get(_FRESH, [])
+    known: list[Leaf] = tx.known.get(_FRESH, [])
     first = known[0].position if known else size
     if first == size and tx.lasting.get("position") == size + len(known):
+        tx.make()
         return known
     rows = tx.all(
-        "SELECT leaf.position, leaf.kind, leaf.at, leaf.hash,"
-        " receipt.receipt_id, receipt.party_id, receipt.subject_id"
+        "SELECT leaf.position, leaf.kind, leaf.at, leaf.hash, receipt.party_id, receipt.subject_id"
         " FROM ledger_leaf AS leaf LEFT JOIN receipt USING (position)"
         " WHERE leaf.position >= ? ORDER BY leaf.position",
         size,
     )
-    return [Fresh(**row) for row in rows]
+    return [Leaf(**row) for row in rows]
 
 
 def _next_position(tx: Tx) -> int:

@@ -155,7 +155,7 @@ class Notary:
         return self.refusing is None
 
     @staticmethod
-    def _announce(tx: Tx, leaves: list[journal.Fresh], note: str) -> None:
+    def _announce(tx: Tx, leaves: list[journal.Leaf], note: str) -> None:
         """Hand the new head, and the names of their new receipts, to those it concerns."""
         told: dict[str, list[dict[str, Any]]] = {}
         for leaf in leaves:

@@ -71,7 +71,7 @@ class Clerk:
         self.long_log = LongLog(connection, self.batches.settle)
         self._pair = pair
         self._frames = wire.Frames()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Job] = deque()
         self._ended = False
         self._noted: Callable[[], None] = lambda: None
 
@@ -110,13 +110,13 @@ class Clerk:
                     return None
             if not self._read(wait=True):
                 return None
-        return _job(self._waiting.popleft())
+        return self._waiting.popleft()
 
     def _more(self) -> Iterator[Job]:
         """Return commands that have arrived meanwhile."""
         while self._waiting or self._read(wait=False):
             if self._waiting:
-                yield _job(self._waiting.popleft())
+                yield self._waiting.popleft()
 
     def _read(self, *, wait: bool) -> bool:
         """Take what has arrived; False when there is nothing now, or nothing any more."""
@@ -131,7 +131,8 @@ class Clerk:
             self._ended = True
             self._waiting.clear()
             return False
-        self._waiting.extend(self._frames.take(data))
+        # All at once: what is done for many in a row is done in half the time.
+        self._waiting.extend(map(_job, self._frames.take(data)))
         return True
 
 

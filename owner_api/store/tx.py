@@ -9,7 +9,7 @@ from typing import Any
 from . import documents, times
 from .connection import Executes
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
-from .pending import HEADS, Event, Heads, Left, Pending
+from .pending import HEADS, Event, Heads, Left, Maker, Pending
 from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
@@ -150,6 +150,16 @@ class Tx:
         else:
             self._forget_group(table, values)
             self._left.append(self._batch.add(table, tuple(values), tuple(values.values())))
+
+    def later_made(self, maker: Maker, thing: object) -> None:
+        """Have rows of something made at the end of the batch, under the same condition."""
+        self._left.append(self._batch.add_unmade(maker, thing))
+        if self._alone:
+            self._settle()
+
+    def make(self) -> None:
+        """Have what ``later_made`` was given made now; its rows still wait."""
+        self._batch.make()
 
     def update(self, table: str, where: Mapping[str, object], **values: object) -> int:
         """Set values on every row where each named column equals; return how many changed."""

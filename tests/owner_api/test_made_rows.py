@@ -1,0 +1,108 @@
+"""Rows that are made together at the end of a batch are there for whoever asks before."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+import tempfile
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from owner_api.store import Store, StoreError, Tx
+from owner_api.store.pending import Maker, Rows, Statement
+
+LEAVES: Statement = ("ledger_leaf", ("position", "kind", "at", "digest", "hash"))
+ENTRIES: Statement = ("ledger_entry", ("position", "content"))
+
+
+def rows_of(things: list[tuple[int, str]]) -> Iterable[tuple[Statement, Rows]]:
+    """Return a leaf and an entry, which refers to it, for each."""
+    yield LEAVES, [(position, kind, "now", b"", b"") for position, kind in things]
+    yield ENTRIES, [(position, kind) for position, kind in things]
+
+
+MAKER = Maker(("ledger_leaf", "ledger_entry"), rows_of)
+
+
+class RefusedError(Exception):
+    """What a failing command raises."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a command does next: have rows made of a word, ask for all, or fail in a nested part."""
+
+    how: str
+    word: str
+
+
+COMMANDS = st.lists(
+    st.tuples(
+        st.lists(
+            st.builds(
+                Step, how=st.sampled_from(["make", "ask", "nest"]), word=st.sampled_from("abc")
+            ),
+            max_size=4,
+        ),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(COMMANDS)
+def test_whoever_asks_finds_what_was_kept_and_nothing_that_was_undone(
+    commands: list[tuple[list[Step], bool]],
+) -> None:
+    kept: list[str] = []
+
+    def run(tx: Tx, steps: list[Step], *, fails: bool) -> None:
+        mine = list(kept)
+        for step in steps:
+            if step.how == "make":
+                tx.later_made(MAKER, (len(mine), step.word))
+                mine.append(step.word)
+            elif step.how == "ask":
+                rows = tx.all("SELECT content FROM ledger_entry ORDER BY position")
+                assert [row["content"] for row in rows] == mine
+            else:
+                with suppress(RefusedError), tx.nested():
+                    tx.later_made(MAKER, (len(mine), step.word))
+                    raise RefusedError
+        if fails:
+            raise RefusedError
+        kept[:] = mine
+
+    async def play(path: Path) -> list[str]:
+        store = await Store.open(path, synchronous="OFF")
+        answers = await asyncio.gather(
+            *(
+                store.write(lambda tx, s=steps, f=fails: run(tx, s, fails=f))
+                for steps, fails in commands
+            ),
+            return_exceptions=True,
+        )
+        for (_, fails), answer in zip(commands, answers, strict=True):
+            assert isinstance(answer, RefusedError) if fails else answer is None, answer
+        rows = await store.read(
+            lambda tx: tx.all(
+                "SELECT kind, content FROM ledger_leaf JOIN ledger_entry USING (position)"
+                " ORDER BY position"
+            )
+        )
+        await store.close()
+        assert all(row["kind"] == row["content"] for row in rows)
+        return [row["content"] for row in rows]
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert asyncio.run(play(Path(folder) / "owner.db")) == kept
+
+
+async def test_a_table_whose_rows_cannot_wait_is_refused(store: Store) -> None:
+    wrong = Maker(("vehicle",), rows_of)
+    with pytest.raises(StoreError, match="vehicle: rows of this table cannot wait"):
+        await store.write(lambda tx: tx.later_made(wrong, (0, "a")))
