@@ -32,7 +32,7 @@ def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
     """
     for row in _due_offers(tx, now):
         _alone(tx, row["offer_id"], partial(_expire, tx, row, now))
-    for row in _live_deals(tx):
+    for row in deals_due(tx, now, config):
         _alone(tx, row["commitment_id"], partial(_watch_deal, tx, row, now, config))
     for row in _unsettled(tx):
         _alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id))
@@ -70,9 +70,19 @@ def _expire(tx: Tx, row: Row, now: datetime) -> None:
         announce.offer(tx, expired, now)
 
 
-def _live_deals(tx: Tx) -> list[Row]:
+def deals_due(tx: Tx, now: datetime, config: Config) -> list[Row]:
+    """Return the deals of which something may be due: all that run, of others those whose time is.
+
+    Of a thousand that wait for their hour, none is read.
+    """
     return tx.all(
-        "SELECT * FROM commitment WHERE state IN ('pending_award', 'scheduled', 'active')"
+        "SELECT * FROM commitment WHERE rowid IN ("
+        " SELECT rowid FROM commitment WHERE state = 'active'"
+        " UNION ALL SELECT rowid FROM commitment WHERE state = 'pending_award' AND award_by < ?1"
+        " UNION ALL SELECT rowid FROM commitment WHERE state = 'scheduled'"
+        " AND (end_at <= ?1 OR max(start_at, award_by) < ?2)) ORDER BY rowid",
+        now,
+        now - timedelta(seconds=config.start_grace_s),
     )
 
 
@@ -100,7 +110,7 @@ def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
 def _unsettled(tx: Tx) -> list[Row]:
     return tx.all(
         "SELECT * FROM commitment WHERE settlement_id IS NULL AND ended_at IS NOT NULL"
-        " AND started_at IS NOT NULL"
+        " AND started_at IS NOT NULL ORDER BY ended_at"
     )
 
 

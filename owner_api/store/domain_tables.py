@@ -171,7 +171,7 @@ commitment = Table(
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
     Column("vehicle_id", Text, nullable=False, index=True),
     Column("owner_id", Text, nullable=False, index=True),
-    Column("park_id", Text, nullable=False, index=True),
+    Column("park_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
     Column("order_reference", Text),
@@ -202,8 +202,21 @@ commitment = Table(
     Column("last_reading_id", Text),
     Column("stop", Text),
     Column("settlement_id", Text),
-    Index("commitment_live", "state", "vehicle_id"),
-    Index("commitment_unsettled", "settlement_id", "ended_at"),
+    # Of deals that have not ended; each condition finds it, written as one of these is.
+    Index(
+        "commitment_due",
+        "state",
+        "award_by",
+        "start_at",
+        "end_at",
+        sqlite_where=text("state = 'active' OR state = 'pending_award' OR state = 'scheduled'"),
+    ),
+    Index(
+        "commitment_unsettled",
+        "ended_at",
+        sqlite_where=text("settlement_id IS NULL AND ended_at IS NOT NULL"),
+    ),
+    # Finds a park's deals too.
     UniqueConstraint("park_id", "order_reference"),
     **STRICT,
 )

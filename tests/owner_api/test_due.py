@@ -1,0 +1,44 @@
+"""What is due is found by its time: thousands that wait for theirs cost a tick nothing."""
+
+from datetime import timedelta
+from pathlib import Path
+import sqlite3
+
+from owner_api.commands import timers
+from owner_api.config import Config
+from owner_api.ids import new_id
+from owner_api.store import Tx, upgrading
+
+from .deal_world import NOON, open_world, scheduled
+
+
+def test_no_tick_goes_through_a_whole_table(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    upgrading.upgrade(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    said: list[str] = []
+    connection.set_trace_callback(said.append)
+    timers.tick(Tx(connection), NOON, Config(), new_id)
+    connection.set_trace_callback(None)
+    asked = [sql for sql in said if sql.startswith("SELECT")]
+    plans = {sql: connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in asked}
+    connection.close()
+    assert len(plans) == 5
+    for sql, plan in plans.items():
+        assert not [step[3] for step in plan if step[3].startswith("SCAN")], sql
+
+
+async def test_a_deal_that_waits_for_its_hour_is_not_read_by_a_tick(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        config = world.agent.config
+
+        def due(tx: Tx, after: timedelta) -> list[str]:
+            now = world.clock.at + after
+            return [row["commitment_id"] for row in timers.deals_due(tx, now, config)]
+
+        body = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
+        assert body["state"] == "scheduled"
+        assert await world.agent.store.read(lambda tx: due(tx, timedelta(0))) == []
+        later = timedelta(days=1)
+        assert await world.agent.store.read(lambda tx: due(tx, later)) == [deal.commitment_id]
