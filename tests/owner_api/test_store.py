@@ -416,6 +416,19 @@ def test_stored_instants_come_back_and_sort_as_they_happened(instant: datetime) 
     assert datetime.fromisoformat(times.render(instant)) == instant
 
 
+class Frozen(datetime):
+    """An instant as a test that stops the clock makes it."""
+
+
+@pytest.mark.parametrize("microsecond", [0, 5_000, 123_456])
+def test_an_instant_of_a_subclass_is_stored_as_any_other(microsecond: int) -> None:
+    # Equal instants share what is remembered: each is asked for once.
+    stored = f"2026-12-01T05:30:00.{microsecond:06}Z"
+    assert times.encode(Frozen(2026, 12, 1, 5, 30, 0, microsecond, UTC)) == stored
+    times.encode.cache_clear()
+    assert times.encode(datetime(2026, 12, 1, 5, 30, 0, microsecond, UTC)) == stored
+
+
 def test_an_instant_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         times.encode(datetime(2026, 12, 1))  # noqa: DTZ001 - that is the point
