@@ -99,7 +99,7 @@ def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form,
 
 @dataclass(slots=True)
 class Leaf:
-    """A leaf that is under no checkpoint yet; its ``body`` and ``hash`` are not known at once."""
+    """A leaf that is under no checkpoint yet; one that was read has a ``hash`` and no ``body``."""
 
     position: int
     kind: str
@@ -151,7 +151,6 @@ def _rows(leaves: list[Leaf]) -> Iterable[tuple[Statement, Rows]]:
         content, salt = entry.content, random_bytes(receipts.SALT_BYTES)
         digest = receipts.content_digest(salt, content)
         leaf.hash = leaf_hash(receipts.leaf_bytes(kind, leaf.at, digest))
-        leaf.body = None
         hashed.append((position, kind, leaf.at, digest, leaf.hash))
         entries.append((position, party_id, salt.hex(), content.decode()))
         if party_id is not None:

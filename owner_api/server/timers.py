@@ -12,7 +12,7 @@ from owner_api.commands import timers
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.store import Store, StoreClosedError
-from owner_api.store.outbox import PRUNE_AT_ONCE, prune
+from owner_api.store.outbox import prune
 
 _LOG: Final = logging.getLogger("owner_api.timers")
 
@@ -57,10 +57,10 @@ class Timers:
         """Forget a bounded piece of what is old; the rest comes at the next ticks."""
         events_before = now - timedelta(seconds=self._config.outbox_keep_s)
         repeats_before = now - timedelta(seconds=self._config.idempotency_keep_s)
-        dropped = await self._store.write(
+        there_is_more = await self._store.write(
             partial(prune, events_before=events_before, repeats_before=repeats_before)
         )
-        if max(dropped.values()) < PRUNE_AT_ONCE:
+        if not there_is_more:
             self._pruned_at = now
 
     async def _run(self) -> None:

@@ -1,6 +1,5 @@
 """Reading a party's stream back, and forgetting what is old."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,7 +8,9 @@ from .pending import Event
 from .times import decode
 from .tx import Tx
 
+# So many rows of a table are looked at together; when half of them went, there may be more.
 PRUNE_AT_ONCE: Final = 5_000
+_GOES_ON: Final = PRUNE_AT_ONCE // 2
 # How a party's events are found; its id is the parameter.
 OF_PARTY: Final = "stream = (SELECT stream FROM stream_head WHERE party_id = ?)"
 
@@ -53,28 +54,28 @@ def oldest_at(tx: Tx) -> datetime | None:
     return None if row is None else decode(row["at"])
 
 
-def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> Mapping[str, int]:
-    """Drop old events and stored answers; returns how many of each.
+def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> bool:
+    """Drop some old events and stored answers; tell whether there may be more of them.
 
     Looked at are those that were written first, without an index of their ages: what a clock wrote
-    that was ahead keeps what follows until its own time has come. Only the oldest end of a stream
-    is dropped: a clock that stepped back must not leave a gap.
+    that was ahead stays until its own time has come. Only the oldest end of a stream is dropped: a
+    clock that stepped back must not leave a gap.
     """
     events = tx.run(
-        "DELETE FROM outbox WHERE rowid IN (SELECT old.number FROM"
-        " (SELECT rowid AS number, stream, seq, at FROM outbox ORDER BY rowid LIMIT ?) AS old"
-        " WHERE old.at < ? AND NOT EXISTS ("
-        "  SELECT 1 FROM outbox AS kept WHERE kept.stream = old.stream"
-        "  AND kept.seq < old.seq AND kept.at >= ?))",
+        "DELETE FROM outbox WHERE rowid IN ("
+        " WITH first AS MATERIALIZED ("
+        "  SELECT rowid AS number, stream, seq, at FROM outbox ORDER BY rowid LIMIT ?1),"
+        " young AS (SELECT stream, min(seq) AS seq FROM first WHERE at >= ?2 GROUP BY stream)"
+        "  SELECT number FROM first LEFT JOIN young ON young.stream = first.stream"
+        "  WHERE at < ?2 AND (young.seq IS NULL OR first.seq < young.seq))",
         PRUNE_AT_ONCE,
-        events_before,
         events_before,
     )
     repeats = tx.run(
-        "DELETE FROM idempotency WHERE rowid IN (SELECT old.number FROM"
-        " (SELECT rowid AS number, created_at FROM idempotency ORDER BY rowid LIMIT ?) AS old"
-        " WHERE old.created_at < ?)",
+        "DELETE FROM idempotency WHERE rowid IN (SELECT first.number FROM"
+        " (SELECT rowid AS number, created_at FROM idempotency ORDER BY rowid LIMIT ?) AS first"
+        " WHERE first.created_at < ?)",
         PRUNE_AT_ONCE,
         repeats_before,
     )
-    return {"outbox": events, "idempotency": repeats}
+    return max(events, repeats) >= _GOES_ON

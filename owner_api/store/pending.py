@@ -33,7 +33,7 @@ class Maker(NamedTuple):
     """Makes the rows of many things at once, at the end of the batch, which is far quicker.
 
     ``tables`` are all that ``make`` returns rows of. It must not fail: it would take the whole
-    batch with it.
+    batch with it. It may be asked twice, when a command that had the rows made is undone.
     """
 
     tables: tuple[str, ...]

@@ -231,9 +231,12 @@ class Tx:
         del self._batch.numbered[self._mark :]
         self._batch.known.clear()
         self._forget()
-        if self._settled is not None:
-            self._settled.flush(self._connection, self._heads)
-            self._batch.numbered += self._settled.numbered
+        # What others left is written now: nobody remembers any more that it waits.
+        others = self._settled or Pending()
+        others.take(self._batch)
+        self._batch.clear()
+        others.flush(self._connection, self._heads)
+        self._batch.numbered += others.numbered
 
     def _prepare(self, sql: str) -> None:
         """See to what a statement asks for or changes."""

@@ -19,7 +19,8 @@ import orjson
 _LENGTH: Final = Struct(">I")
 # A command's number, whether what it writes is kept, and whether it is told in JSON.
 _ASKED: Final = Struct(">Q??")
-# Whatever JSON would turn into something else is refused by it.
+# What JSON would turn into something else is refused by it, but for enumerations, which become
+# their values.
 _EXACTLY: Final = (
     orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -5,7 +5,9 @@ from collections import Counter
 
 import pytest
 
-from owner_api.store import Store
+from owner_api.server.answers import Rendered
+from owner_api.server.idempotency import Ticket
+from owner_api.store import Store, Tx
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import bench
 
@@ -121,6 +123,30 @@ async def test_a_refused_command_leaves_nothing_and_may_be_tried_again(
         rows = await store.read(lambda tx: tx.all("SELECT * FROM idempotency"))
         events = await store.read(lambda tx: tx.all("SELECT * FROM outbox"))
         assert (rows, events) == ([], [])
+
+
+async def test_a_repeat_in_the_batch_of_its_first_finds_that_also_after_another_has_failed(
+    store: Store, clock: StillClock
+) -> None:
+    ticket = Ticket.issue("key", client="own_a", route="r", target="/x", raw=b"", sealed=False)
+    effects: list[int] = []
+
+    def once(tx: Tx) -> bytes:
+        if (stored := ticket.recall(tx)) is not None:
+            return stored.body
+        effects.append(1)
+        answer = Rendered(status=200, headers={}, body=b"%d" % len(effects))
+        ticket.keep(tx, answer, clock.now())
+        return answer.body
+
+    def fail(tx: Tx) -> None:
+        raise LookupError
+
+    await store.write(lambda tx: tx.seen("idempotency", "key_sha256"))
+    first, _, repeat = await asyncio.gather(
+        store.write(once), store.write(fail), store.write(once), return_exceptions=True
+    )
+    assert (first, repeat, effects) == (b"1", b"1", [1])
 
 
 async def test_a_returned_problem_keeps_what_was_written(store: Store, clock: StillClock) -> None:

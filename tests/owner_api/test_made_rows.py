@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+import json
 from pathlib import Path
 import tempfile
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from owner_api.commands import journal
+from owner_api.core import merkle, receipt
 from owner_api.store import Store, StoreError, Tx
 from owner_api.store.pending import Maker, Rows, Statement
+
+from .deal_world import NOON
 
 LEAVES: Statement = ("ledger_leaf", ("position", "kind", "at", "digest", "hash"))
 ENTRIES: Statement = ("ledger_entry", ("position", "content"))
@@ -100,6 +105,46 @@ def test_whoever_asks_finds_what_was_kept_and_nothing_that_was_undone(
 
     with tempfile.TemporaryDirectory() as folder:
         assert asyncio.run(play(Path(folder) / "owner.db")) == kept
+
+
+def log(tx: Tx, word: str) -> int:
+    """Log something that has no party."""
+    return journal.append(tx, "noted", NOON, {"word": word})
+
+
+@pytest.mark.parametrize("how", ["asks", "nests"])
+async def test_a_command_that_had_entries_of_others_written_and_fails_leaves_them(
+    store: Store, how: str
+) -> None:
+    def fail(tx: Tx) -> None:
+        log(tx, "lost")
+        if how == "asks":
+            assert len(tx.all("SELECT position FROM ledger_leaf")) == 2
+        else:
+            with tx.nested():
+                log(tx, "lost too")
+        raise RefusedError
+
+    first, failed, last = await asyncio.gather(
+        store.write(lambda tx: log(tx, "first")),
+        store.write(fail),
+        store.write(lambda tx: log(tx, "last")),
+        return_exceptions=True,
+    )
+    assert (first, type(failed), last) == (0, RefusedError, 1)
+    rows = await store.read(
+        lambda tx: tx.all(
+            "SELECT position, salt, content, digest, hash, kind, at"
+            " FROM ledger_leaf JOIN ledger_entry USING (position) ORDER BY position"
+        )
+    )
+    assert [row["position"] for row in rows] == [0, 1]
+    assert [json.loads(row["content"])["body"]["word"] for row in rows] == ["first", "last"]
+    for row in rows:
+        content = row["content"].encode()
+        digest = receipt.content_digest(bytes.fromhex(row["salt"]), content)
+        leaf = merkle.leaf_hash(receipt.leaf_bytes(row["kind"], row["at"], digest))
+        assert (row["digest"], row["hash"]) == (digest, leaf)
 
 
 async def test_a_table_whose_rows_cannot_wait_is_refused(store: Store) -> None:

@@ -180,7 +180,8 @@ def test_a_decision_is_read_from_the_log_where_an_older_program_wants_its_row(
         "INSERT INTO ledger_entry (position, party_id, content) VALUES (0, 'own_1', ?)",
         (json.dumps(logged),),
     )
-    row = ("dec_1", "off_1", "own_1", 2, "accept", "tap", "2026-12-01T00:00:00Z", json.dumps(body))
+    at = "2026-12-01T00:00:00.000000Z"
+    row = ("dec_1", "off_1", "own_1", 2, "accept", "tap", at, json.dumps(body))
     old.execute("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     old.commit()
     old.close()

@@ -11,7 +11,7 @@ from aiohttp import ClientError
 import pytest
 
 from owner_api.config import Config
-from owner_api.store import Store, outbox
+from owner_api.store import Store, Tx, outbox
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.deal_world import open_world
 from tests.owner_api.http_bench import Bench, bench, until
@@ -158,6 +158,28 @@ async def test_a_clock_that_stepped_back_leaves_no_hole_in_a_stream(
     await store.write(lambda tx: outbox.prune(tx, events_before=cutoff, repeats_before=cutoff))
     rows = await store.read(lambda tx: outbox.after(tx, "own_a", 0, 10))
     assert [row.seq for row in rows] == [1, 2]
+
+
+async def test_pruning_goes_on_behind_what_a_clock_wrote_that_was_ahead(
+    store: Store, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PRUNE_AT_ONCE", 10)
+    monkeypatch.setattr(outbox, "_GOES_ON", 5)
+    cutoff = clock.now() + timedelta(seconds=60)
+
+    def fill(tx: Tx) -> None:
+        tx.emit("own_b", "ahead", cutoff + timedelta(days=1), {})
+        for _ in range(25):
+            tx.emit("own_a", "old", clock.now(), {})
+
+    def pruned(tx: Tx) -> tuple[bool, int]:
+        more = outbox.prune(tx, events_before=cutoff, repeats_before=cutoff)
+        return more, len(outbox.after(tx, "own_a", 0, 100))
+
+    await store.write(fill)
+    told = [await store.write(pruned) for _ in range(4)]
+    assert told == [(True, 16), (True, 7), (True, 0), (False, 0)]
+    assert len(await store.read(lambda tx: outbox.after(tx, "own_b", 0, 10))) == 1
 
 
 @pytest.mark.parametrize("number", ["99", "-1", "1.5", "x", "1" * 30])

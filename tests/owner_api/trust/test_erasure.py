@@ -167,7 +167,7 @@ async def test_an_erasure_leaves_no_word_of_the_person_and_no_figure_of_the_car(
     columns = {each.partition(":")[0] for each in before}
     assert columns >= {
         "commitment.quote_request", "commitment.soc_floor_pct", "commitment.soc_at_start_pct",
-        "settlement.dispute", "decision.body",
+        "settlement.dispute", "offer.decision",
     }  # fmt: skip
     assert (await deal.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
     # A counter was released to the park: it stays in the park's events until these are pruned.

@@ -57,7 +57,10 @@ def downgrade() -> None:
     op.create_index("ix_decision_offer_id", "decision", ["offer_id"])
     body = ", ".join(f"'{name}', content -> '$.body.{name}'" for name in _BODY)
     columns = ("offer_id", "revision", "decision", "method", "decided_at")
-    told = ", ".join(f"content ->> '$.body.{name}'" for name in columns)
+    told = ", ".join(f"content ->> '$.body.{name}'" for name in columns[:-1])
+    # The log leaves out a fraction of zero, which a column that is sorted as text must have.
+    at = "content ->> '$.body.decided_at'"
+    told += f", CASE length({at}) WHEN 20 THEN substr({at}, 1, 19) || '.000000Z' ELSE {at} END"
     op.execute(
         f"INSERT INTO decision (decision_id, owner_id, {', '.join(columns)}, body)"  # noqa: S608 - names of ours
         f" SELECT content ->> '$.body.decision_id', party_id, {told}, json_object({body})"
