@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 import logging
 from pathlib import Path
-from select import select
+import select
 import signal
 import socket
 import sqlite3
@@ -32,6 +32,7 @@ BUFFER: Final = 1 << 22
 # So long (s) one thread keeps another from Python. A COMMIT that is asked for must begin while the
 # next batch is worked on, not only when that is done.
 _TURN_S: Final = 0.000_5
+_MS: Final = 1e3
 # Held back while the clerk starts, and of no meaning to it from then on.
 SIGNALS: Final = frozenset((signal.SIGINT, signal.SIGTERM))
 _LOG: Final = logging.getLogger("owner_api.store")
@@ -70,6 +71,9 @@ class Clerk:
         self.word: Callable[[], Any] = lambda: None
         self.long_log = LongLog(connection, self.batches.settle)
         self._pair = pair
+        # By poll: a server with a thousand open files has none of a number that select takes.
+        self._arrival = select.poll()
+        self._arrival.register(pair, select.POLLIN)
         self._frames = wire.Frames()
         self._waiting: deque[Job] = deque()
         self._ended = False
@@ -104,10 +108,9 @@ class Clerk:
     def _next(self) -> Job | None:
         """Wait for a command; None when there is none for a while, or none any more."""
         while not self._waiting:
-            if (patience_s := self.long_log.patience_s) is not None:
-                arrived, _, _ = select([self._pair], (), (), patience_s)
-                if not arrived:
-                    return None
+            patience_s = self.long_log.patience_s
+            if patience_s is not None and not self._arrival.poll(patience_s * _MS):
+                return None
             if not self._read(wait=True):
                 return None
         return self._waiting.popleft()
