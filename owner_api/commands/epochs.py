@@ -17,7 +17,7 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
 
-from . import journal
+from . import leaves
 from .nodes import node_lookup
 
 type Json = dict[str, Any]
@@ -53,7 +53,7 @@ def open_pending(tx: Tx, now: datetime) -> None:
         "kept": None if head is None else {"checkpoint": head["note"], "size": head["size"]},
         "lost": None if lost is None else {"checkpoint": lost_note, "size": lost.size},
     }
-    journal.append(tx, KIND, now, body)
+    leaves.append(tx, KIND, now, body)
     write_meta(tx, _PENDING, None)
     write_meta(tx, _SHOWN, None)
     for row in tx.all(

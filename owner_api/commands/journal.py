@@ -1,35 +1,21 @@
-"""The log's one door: every event that matters to a side becomes an entry, in its transaction.
+"""What is logged: every event that matters to a side becomes an entry, in its transaction.
 
 Each side has entries of its own, so that each can be given a receipt and neither reads what only
 the other may know. What the books gained stands in entries of nobody's: they outlive an erasure.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from owner_api.core import receipt as receipts
-from owner_api.core.canonical import (
-    canonical_document,
-    decimal_text,
-    encoded,
-    instant_text,
-    plain,
-    plain_fields,
-)
-from owner_api.core.drawn import random_bytes
+from owner_api.core.canonical import canonical_document, encoded, plain_fields
 from owner_api.core.ledger import Posting
-from owner_api.core.merkle import leaf_hash
 from owner_api.core.model import Decision
-from owner_api.core.receipt import Entry
 from owner_api.core.same import OfTheSame
 from owner_api.store.documents import Fragment, embed, from_json
-from owner_api.store.pending import Maker, Rows, Statement
 from owner_api.store.tx import Tx
 
-from . import park_views
+from . import leaves, park_views
 from .edge import Json
 from .records import CommitmentRecord, OfferRecord, Row, VehicleRecord
 from .reward_views import amounts
@@ -45,18 +31,6 @@ HOW_TO_WITHDRAW: Final = (
 # What a deal does that is no news to a court: how far it is, and that it was settled (which has
 # entries of its own).
 _UNLOGGED: Final = frozenset({"commitment.progress", "commitment.instructed", "commitment.settled"})
-# What stands in an entry as it is; a fragment holds canonical bytes already.
-_PLAIN: Final = frozenset((str, int, bool, type(None), Fragment))
-# In the batch's memory: what it has appended.
-_FRESH: Final = "fresh leaves"
-# One past everything that ever had a position, also in a log from which somebody cut leaves: what
-# an owner says there must still be recorded.
-_NEXT: Final = (
-    "SELECT max("
-    "coalesce((SELECT max(position) + 1 FROM ledger_leaf), 0),"
-    " coalesce((SELECT max(position) + 1 FROM ledger_entry), 0),"
-    " coalesce((SELECT max(size) FROM ledger_checkpoint), 0)) AS next"
-)
 _LIMITS: Final = (
     "soc_floor_pct",
     "soc_ceiling_pct",
@@ -81,123 +55,6 @@ _JUDGED: Final = (
 )
 
 
-def exact(value: Any) -> Any:  # noqa: ANN401 - any value with a canonical form, or a float
-    """Return canonical JSON types; a percentage or efficiency becomes its decimal string."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is dict:
-        return {
-            str(key): item if type(item) in _PLAIN else exact(item) for key, item in value.items()
-        }
-    if kind is list or kind is tuple:
-        return [exact(item) for item in value]
-    if kind is float:
-        return decimal_text(Decimal(repr(value)))
-    return plain(value)
-
-
-@dataclass(slots=True)
-class Leaf:
-    """A leaf that is under no checkpoint yet; one that was read has a ``hash`` and no ``body``."""
-
-    position: int
-    kind: str
-    at: str
-    party_id: str | None
-    subject_id: str | None
-    body: Json | None = None
-    hash: bytes = b""
-
-    @property
-    def receipt_id(self) -> str | None:
-        """The receipt that the leaf's party has a right to."""
-        return None if self.party_id is None else receipts.receipt_id(self.position)
-
-
-def append(
-    tx: Tx,
-    kind: str,
-    now: datetime,
-    body: Mapping[str, Any],
-    *,
-    party_id: str | None = None,
-    subject_id: str | None = None,
-) -> int:
-    """Write one entry, its leaf and, for a party, the right to a receipt; return its position."""
-    at, told = instant_text(now), exact(dict(body))
-    leaf = Leaf(_next_position(tx), kind, at, party_id, subject_id, told)
-    tx.later_made(_ROWS, leaf)
-    tx.known.setdefault(_FRESH, []).append(leaf)
-    return leaf.position
-
-
-def _rows(leaves: list[Leaf]) -> Iterable[tuple[Statement, Rows]]:
-    """Hash leaves, and return their rows, their entries' and their receipts'."""
-    hashed: Rows = []
-    entries: Rows = []
-    rights: Rows = []
-    for leaf in leaves:
-        assert leaf.body is not None
-        position, kind, party_id, subject_id = (
-            leaf.position,
-            leaf.kind,
-            leaf.party_id,
-            leaf.subject_id,
-        )
-        entry = Entry(
-            kind=kind, at=leaf.at, party_id=party_id, subject_id=subject_id, body=leaf.body
-        )
-        content, salt = entry.content, random_bytes(receipts.SALT_BYTES)
-        digest = receipts.content_digest(salt, content)
-        leaf.hash = leaf_hash(receipts.leaf_bytes(kind, leaf.at, digest))
-        hashed.append((position, kind, leaf.at, digest, leaf.hash))
-        entries.append((position, party_id, salt.hex(), content.decode()))
-        if party_id is not None:
-            rights.append((leaf.receipt_id, position, party_id, kind, subject_id))
-    yield _LEAF, hashed
-    yield _ENTRY, entries
-    yield _RECEIPT, rights
-
-
-_LEAF: Final[Statement] = ("ledger_leaf", ("position", "kind", "at", "digest", "hash"))
-_ENTRY: Final[Statement] = ("ledger_entry", ("position", "party_id", "salt", "content"))
-_RECEIPT: Final[Statement] = (
-    "receipt",
-    ("receipt_id", "position", "party_id", "kind", "subject_id"),
-)
-_ROWS: Final = Maker(("ledger_leaf", "ledger_entry", "receipt"), _rows)
-
-
-def fresh_from(tx: Tx, size: int) -> list[Leaf]:
-    """Return every leaf from position ``size`` on, in order and hashed.
-
-    The batch remembers what it appended; asked is only where that may not be all.
-    """
-    known: list[Leaf] = tx.known.get(_FRESH, [])
-    first = known[0].position if known else size
-    if first == size and tx.lasting.get("position") == size + len(known):
-        tx.make()
-        return known
-    rows = tx.all(
-        "SELECT leaf.position, leaf.kind, leaf.at, leaf.hash, receipt.party_id, receipt.subject_id"
-        " FROM ledger_leaf AS leaf LEFT JOIN receipt USING (position)"
-        " WHERE leaf.position >= ? ORDER BY leaf.position",
-        size,
-    )
-    return [Leaf(**row) for row in rows]
-
-
-def _next_position(tx: Tx) -> int:
-    """Return the next position; asked once, because nobody else gives any out."""
-    if (position := tx.lasting.get("position")) is None:
-        row = tx.one(_NEXT)
-        assert row is not None
-        position = int(row["next"])
-    tx.lasting["position"] = position + 1
-    return position
-
-
 def decision(
     tx: Tx, made: Decision, offer: OfferRecord, vehicle: VehicleRecord, evaluation: str | None
 ) -> int:
@@ -217,7 +74,7 @@ def decision(
         "judged": _UNJUDGED if evaluation is None else judged(evaluation),
         "how_to_withdraw": HOW_TO_STOP,
     }
-    return append(
+    return leaves.append(
         tx,
         "decision",
         made.decided_at,
@@ -229,7 +86,7 @@ def decision(
 
 def judged_as(evaluation: Json) -> Fragment:
     """Return what an entry holds of a judgement that its owner sees."""
-    return embed(encoded(exact({name: evaluation.get(name) for name in _JUDGED})))
+    return embed(encoded(leaves.exact({name: evaluation.get(name) for name in _JUDGED})))
 
 
 @OfTheSame
@@ -245,7 +102,7 @@ _UNJUDGED: Final = judged_as({})
 def _limits(vehicle: VehicleRecord) -> Fragment:
     """Return the owner's limits as they stand in an entry; they rarely change."""
     limits = {name: getattr(vehicle.preferences, name) for name in _LIMITS}
-    return embed(encoded(exact(limits | {"max_discharge_w": vehicle.body.max_discharge_w})))
+    return embed(encoded(leaves.exact(limits | {"max_discharge_w": vehicle.body.max_discharge_w})))
 
 
 def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None:
@@ -265,14 +122,14 @@ def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None
         "how_to_withdraw": HOW_TO_STOP,
     }
     about = deal.commitment_id
-    append(tx, kind, now, owned, party_id=deal.owner_id, subject_id=about)
-    append(tx, kind, now, shown, party_id=deal.park_id, subject_id=about)
+    leaves.append(tx, kind, now, owned, party_id=deal.owner_id, subject_id=about)
+    leaves.append(tx, kind, now, shown, party_id=deal.park_id, subject_id=about)
 
 
 def stop(tx: Tx, owner_id: str, stop_id: str, commitment_ids: Iterable[str], now: datetime) -> int:
     """Log that the owner said stop, also when nothing was running; return the entry's position."""
     body = {"stop_id": stop_id, "requested_at": now, "commitment_ids": list(commitment_ids)}
-    return append(tx, "stop", now, body, party_id=owner_id, subject_id=stop_id)
+    return leaves.append(tx, "stop", now, body, party_id=owner_id, subject_id=stop_id)
 
 
 def agreement(tx: Tx, agreement_id: str, now: datetime) -> None:
@@ -295,9 +152,11 @@ def agreement(tx: Tx, agreement_id: str, now: datetime) -> None:
         "vehicle_ids": [member["vehicle_id"] for member in members],
         "how_to_withdraw": HOW_TO_WITHDRAW,
     }
-    append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=row["agreement_id"])
+    leaves.append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=row["agreement_id"])
     for_park = shown | {"member_refs": refs}
-    append(tx, kind, now, for_park, party_id=row["park_id"], subject_id=refs[0] if refs else None)
+    leaves.append(
+        tx, kind, now, for_park, party_id=row["park_id"], subject_id=refs[0] if refs else None
+    )
 
 
 def settlement(tx: Tx, row: Row, now: datetime) -> None:
@@ -318,8 +177,8 @@ def settlement(tx: Tx, row: Row, now: datetime) -> None:
         "quote_request": from_json(deal.quote_request),
     }
     if _is_here(tx, row["owner_id"]):
-        append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
-    append(tx, kind, now, shown, party_id=row["park_id"], subject_id=about)
+        leaves.append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
+    leaves.append(tx, kind, now, shown, party_id=row["park_id"], subject_id=about)
 
 
 def _is_here(tx: Tx, owner_id: str) -> bool:
@@ -336,8 +195,8 @@ def reward(
     shown = {name: row[name] for name in names} | amounts(row) | {"step": kind, "txn_id": txn_id}
     name, about = f"reward.{kind}", row["reward_id"]
     if _is_here(tx, row["owner_id"]):
-        append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
-    append(tx, name, now, shown, party_id=row["park_id"], subject_id=about)
+        leaves.append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
+    leaves.append(tx, name, now, shown, party_id=row["park_id"], subject_id=about)
     books = {
         "txn_id": txn_id,
         "kind": kind,
@@ -353,7 +212,7 @@ def reward(
             for posting_id, posting in postings
         ],
     }
-    append(tx, "books", now, books, subject_id=txn_id)
+    leaves.append(tx, "books", now, books, subject_id=txn_id)
 
 
 def erase(tx: Tx, party_id: str, now: datetime) -> Json:
@@ -366,7 +225,7 @@ def erase(tx: Tx, party_id: str, now: datetime) -> Json:
     rows = tx.all("SELECT position FROM receipt WHERE party_id = ? ORDER BY position", party_id)
     positions = [row["position"] for row in rows]
     if positions:
-        erased_in = append(tx, "erasure", now, {"positions": positions})
+        erased_in = leaves.append(tx, "erasure", now, {"positions": positions})
         tx.run(
             "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
             " WHERE position IN (SELECT position FROM receipt WHERE party_id = ?)",
@@ -375,5 +234,5 @@ def erase(tx: Tx, party_id: str, now: datetime) -> Json:
         )
         tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
         # What this batch remembers of the party's leaves names receipts that are gone.
-        tx.known.pop(_FRESH)
+        leaves.forget(tx)
     return {"entries_erased": len(positions), "kept": "kind, instant and a digest of each; books"}

@@ -21,7 +21,7 @@ from owner_api.core.merkle import EMPTY_ROOT, Frontier, frontier_at
 from owner_api.core.receipt import issuer
 from owner_api.store import Store, Tx
 
-from . import epochs, journal
+from . import epochs, leaves
 from .nodes import node_lookup
 from .records import Row
 
@@ -97,29 +97,29 @@ class Notary:
             statement = keyring.vouch(public, issuer=iss, at=at, old=old)
         x = keyring.public_jwk(public)["x"]
         body = {"key_id": self.key_id, "x": x, "statement": statement}
-        position = journal.append(tx, "key", now, body)
+        position = leaves.append(tx, "key", now, body)
         tx.later("ledger_key", position=position, **body)
 
     def seal(self, tx: Tx) -> None:
         """Grow the tree by the leaves that are not under a checkpoint yet, and sign its head."""
         head = _head(tx)
         size = head["size"] if head else 0
-        leaves = journal.fresh_from(tx, size)
-        if not leaves:
+        fresh = leaves.fresh_from(tx, size)
+        if not fresh:
             return
         # A log must not sign what is inconsistent with anything it signed before.
         if self.refusing is not None or not self._holds(tx, head):
             return
-        if [leaf.position for leaf in leaves] != list(range(size, size + len(leaves))):
+        if [leaf.position for leaf in fresh] != list(range(size, size + len(fresh))):
             self.refusing = BENT
             return
         frontier = self._frontier
-        for leaf in leaves:
+        for leaf in fresh:
             frontier, made = frontier.append(leaf.hash)
             for node in made[1:]:
                 tx.later("ledger_node", level=node.level, number=node.number, hash=node.hash)
         epoch = head["epoch"] if head else epochs.FIRST
-        if any(leaf.kind == epochs.KIND for leaf in leaves):
+        if any(leaf.kind == epochs.KIND for leaf in fresh):
             epoch = epochs.newest(tx)
         checkpoint = Checkpoint(
             origin=origin(self.server_id, epoch), size=frontier.size, root=frontier.root()
@@ -136,7 +136,7 @@ class Notary:
         tx.later("ledger_checkpoint", **signed)
         tx.lasting[_HEAD] = signed
         self._frontier = frontier
-        self._announce(tx, leaves, note)
+        self._announce(tx, fresh, note)
 
     def _holds(self, tx: Tx, head: Row | None) -> bool:
         """Bring the frontier to the last checkpoint; what is remembered may be of a lost batch.
@@ -155,15 +155,15 @@ class Notary:
         return self.refusing is None
 
     @staticmethod
-    def _announce(tx: Tx, leaves: list[journal.Leaf], note: str) -> None:
+    def _announce(tx: Tx, fresh: list[leaves.Leaf], note: str) -> None:
         """Hand the new head, and the names of their new receipts, to those it concerns."""
         told: dict[str, list[dict[str, Any]]] = {}
-        for leaf in leaves:
+        for leaf in fresh:
             if leaf.party_id is not None:
                 shown = {"receipt_id": leaf.receipt_id, "kind": leaf.kind}
                 shown["subject_id"] = leaf.subject_id
                 told.setdefault(leaf.party_id, []).append(shown)
-        at = datetime.fromisoformat(leaves[-1].at)
+        at = datetime.fromisoformat(fresh[-1].at)
         for party_id, receipts in told.items():
             tx.emit(party_id, "checkpoint.new", at, {"checkpoint": note, "receipts": receipts})
 

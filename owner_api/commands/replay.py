@@ -14,7 +14,7 @@ from owner_api.core.receipt import Verified
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import epochs, journal
+from . import epochs, leaves
 from .edge import Json
 from .notary import Notary
 
@@ -94,7 +94,7 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
         "jws_sha256": digest,
     }
     body = original | {"body": entry.body}
-    position = journal.append(tx, KIND, call.now, body, party_id=party_id, subject_id=digest)
+    position = leaves.append(tx, KIND, call.now, body, party_id=party_id, subject_id=digest)
     if entry.kind.startswith("settlement."):
         _claim(tx, call, original, found)
     return receipts.receipt_id(position)
@@ -112,4 +112,4 @@ def _claim(tx: Tx, call: Call, original: Json, found: Verified) -> None:
     body = {name: said.get(name) for name in _CLAIMED}
     body["proven_by"] = {name: original[name] for name in ("epoch", "position", "jws_sha256")}
     about = body["settlement_id"]
-    journal.append(tx, CLAIM, call.now, body, party_id=park["park_id"], subject_id=about)
+    leaves.append(tx, CLAIM, call.now, body, party_id=park["park_id"], subject_id=about)

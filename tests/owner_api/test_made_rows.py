@@ -11,7 +11,7 @@ import tempfile
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from owner_api.commands import journal
+from owner_api.commands import leaves
 from owner_api.core import merkle, receipt
 from owner_api.store import Store, StoreError, Tx
 from owner_api.store.pending import Maker, Rows, Statement
@@ -109,7 +109,7 @@ def test_whoever_asks_finds_what_was_kept_and_nothing_that_was_undone(
 
 def log(tx: Tx, word: str) -> int:
     """Log something that has no party."""
-    return journal.append(tx, "noted", NOON, {"word": word})
+    return leaves.append(tx, "noted", NOON, {"word": word})
 
 
 @pytest.mark.parametrize("how", ["asks", "nests"])

@@ -22,7 +22,7 @@ import orjson
 
 from owner_api.audit.check import audit, open_read_only
 from owner_api.audit.findings import COVERED, Finding, rows
-from owner_api.commands import journal
+from owner_api.commands import leaves
 from owner_api.commands.notary import Notary
 from owner_api.core.keyring import Keyring, keyring
 from owner_api.store import Tx
@@ -210,7 +210,7 @@ class Bench:
             with self.bent() as connection:
                 self.cut(size)
                 tx = Tx(connection)
-                journal.append(tx, "books", NOW, FORGED)
+                leaves.append(tx, "books", NOW, FORGED)
                 self._notary(connection).seal(tx)
                 self._both_ways("fork", size)
         for _ in range(at_most):
@@ -261,7 +261,7 @@ class Bench:
             content = orjson.loads(row["content"])
             if number == changed:
                 content["body"]["amount_minor"] += 1
-            position = journal.append(
+            position = leaves.append(
                 tx,
                 row["kind"],
                 _instant(row["at"]),

@@ -19,7 +19,7 @@ import asyncio, itertools, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from owner_api.access.services import open_access
-from owner_api.commands import journal
+from owner_api.commands import leaves
 from owner_api.commands.notary import attach
 from owner_api.store import Store
 
@@ -34,7 +34,7 @@ async def main():
             number = next(numbers)
 
             def command(tx):
-                journal.append(
+                leaves.append(
                     tx, "stop", datetime.now(UTC), {"n": number},
                     party_id=f"own_{number % 3}", subject_id=f"stp_{number}",
                 )

@@ -12,7 +12,7 @@ import orjson
 
 from owner_api.audit.findings import COVERED
 from owner_api.cli import main
-from owner_api.commands import journal
+from owner_api.commands import leaves
 from owner_api.commands.notary import Notary
 from owner_api.store import Tx
 from tests.owner_api.deal_world import NOON, World, open_world
@@ -56,7 +56,7 @@ def _operator_deletes_the_reward(database: Path, notary: Notary) -> None:
         content = json.loads(entry["content"])
         if entry["kind"].startswith("reward.") or entry["kind"] == "books":
             continue
-        position = journal.append(
+        position = leaves.append(
             tx,
             entry["kind"],
             NOON.fromisoformat(entry["at"]),
