@@ -10,8 +10,9 @@ from typing import Any
 from owner_api.calls import Call, Principal
 from owner_api.ids import new_id
 from owner_api.problems import Problem
-from owner_api.store import Tx, wire
+from owner_api.store import Tx
 from owner_api.store.documents import from_json, to_json
+from owner_api.store.words import Worded, Words, understand
 
 from . import desk
 from .answers import Rendered, render
@@ -34,7 +35,7 @@ def once(tx: Tx, route: Route, call: Call, ticket: Ticket | None) -> Rendered | 
 
 
 @dataclass(frozen=True, slots=True)
-class Errand(wire.Worded):
+class Errand(Worded):
     """What a route does for one call, once per key, and only while the caller is in force."""
 
     route: Route
@@ -46,7 +47,7 @@ class Errand(wire.Worded):
         require_live(tx, self.call.principal)
         return once(tx, self.route, self.call, self.ticket)
 
-    def words(self) -> wire.Words:
+    def words(self) -> Words:
         """Say how the errand is made again at the desk of another process."""
         call, ticket, who = self.call, self.ticket, self.call.principal
         keyed = None
@@ -104,7 +105,7 @@ def _principal(who: tuple[Any, ...]) -> Principal:
     )
 
 
-def _afar(words: wire.Words) -> _Afar:
+def _afar(words: Words) -> _Afar:
     name, who, now, (params, query, body, if_match), more, keyed, secret = words
     authorization, remote, accept = more
     at = desk.here()
@@ -134,4 +135,4 @@ def _afar(words: wire.Words) -> _Afar:
     return _Afar(Errand(at.routes[name], call, ticket))
 
 
-wire.understand(_afar)
+understand(_afar)

@@ -5,7 +5,6 @@ names of this program only all the same. Commands that can be told in plain word
 which takes a fifth of the time.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -15,6 +14,8 @@ import sys
 from typing import Any, Final
 
 import orjson
+
+from .words import Worded, Words, made
 
 _LENGTH: Final = Struct(">I")
 # A command's number, whether what it writes is kept, and whether it is told in JSON.
@@ -58,45 +59,6 @@ def frame(value: Any) -> bytes:  # noqa: ANN401 - as above
     return _LENGTH.pack(len(made)) + made
 
 
-# What a command is made of, in an order that both ends know.
-type Words = tuple[Any, ...]
-
-
-class Worded(ABC):
-    """A command that is made again, where it runs, from what it consists of."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def __call__(self, tx: Any) -> Any:  # noqa: ANN401 - any transaction, any outcome
-        """Do it."""
-
-    @abstractmethod
-    def words(self) -> Words:
-        """Return plain values, lists and dicts that can be pickled, and told in JSON if possible.
-
-        Tuples may arrive as lists, and infinity as None.
-        """
-
-    def __reduce__(self) -> tuple[Callable[[Words], Any], tuple[Words]]:
-        """Say how it is made again from its words that no JSON can tell."""
-        return _made, (self.words(),)
-
-
-_MAKERS: Final[list[Callable[[Words], Any]]] = []
-
-
-def understand(make: Callable[[Words], Any]) -> None:
-    """Make commands of words with this function from now on, in this process."""
-    _MAKERS[:] = [make]
-
-
-def _made(words: Words) -> Any:  # noqa: ANN401 - whatever the maker makes
-    if not _MAKERS:
-        raise pickle.UnpicklingError("nobody here makes commands of words")
-    return _MAKERS[0](words)
-
-
 def ask(number: int, asked: Callable[..., Any], *, keep: bool) -> bytes:
     """Return a command as it crosses; raises what pickle does for what cannot."""
     told = _in_json(asked.words()) if isinstance(asked, Worded) else None
@@ -122,7 +84,7 @@ def command(*, in_words: bool, said: bytes) -> Any:  # noqa: ANN401 - any comman
 
     It is opened by itself, so that one that cannot be opened is its caller's affair alone.
     """
-    return _made(orjson.loads(said)) if in_words else opened(said)
+    return made(orjson.loads(said)) if in_words else opened(said)
 
 
 class Frames:

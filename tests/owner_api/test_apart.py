@@ -34,6 +34,7 @@ from owner_api.store import (
     StoreVersionError,
     Tx,
     wire,
+    words,
 )
 
 from .conftest import StillClock
@@ -336,7 +337,7 @@ async def test_many_at_once_share_a_commit(tmp_path: Path) -> None:
     await agent.stop()
 
 
-class Said(wire.Worded):
+class Said(words.Worded):
     """A command that only knows what it was made of."""
 
     def __init__(self, *words: Any) -> None:
@@ -378,16 +379,16 @@ FOREIGN = st.sampled_from(
 def test_words_arrive_as_they_were_said_whatever_json_has_no_word_for(
     *, plain: list[Any], foreign: Any, number: int, keep: bool
 ) -> None:
-    words = plain if foreign is None else [*plain, {"told": foreign}]
+    told = plain if foreign is None else [*plain, {"told": foreign}]
     # This process may have a server too.
-    before = list(wire._MAKERS)
-    wire.understand(lambda said: Said(*said))
+    before = list(words._MAKERS)
+    words.understand(lambda said: Said(*said))
     try:
-        (frame,) = wire.Frames().take(wire.ask(number, Said(*words), keep=keep))
+        (frame,) = wire.Frames().take(wire.ask(number, Said(*told), keep=keep))
         *asked, in_words, said = wire.read_asked(frame)
         made = wire.command(in_words=in_words, said=said)
     finally:
-        wire._MAKERS[:] = before
+        words._MAKERS[:] = before
     assert (*asked, in_words) == (number, keep, foreign is None)
-    assert listed(made.words()) == listed(words)
-    assert list(map(type, listed(made.words()))) == list(map(type, listed(words)))
+    assert listed(made.words()) == listed(told)
+    assert list(map(type, listed(made.words()))) == list(map(type, listed(told)))
