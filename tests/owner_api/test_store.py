@@ -206,23 +206,23 @@ async def test_a_long_log_waits_for_a_quiet_moment_and_then_begins_anew(
         store = await Store.open_apart(path, synchronous="OFF", packages=("tests",))
     else:
         store = await Store.open(path, synchronous="OFF", single_connection=False)
-    for at in range(10):
-        await store.write(partial(put_much, key=f"n{at}"))
+    # In one transaction: nothing of it can be moved before it is all there.
+    await store.write(partial(put_much, key="n0", size=long))
     assert log.stat().st_size > long
     # Written from its beginning, the log grows no further.
-    async with asyncio.timeout(30):
-        grown, at = 0, 10
+    async with asyncio.timeout(60):
+        grown, at = 0, 1
         while grown < log.stat().st_size:
             await asyncio.sleep(2 * checkpointing.PAUSE_S)
             grown = log.stat().st_size
-            await store.write(partial(put_much, key=f"n{at}"))
+            await store.write(partial(put_much, key=f"n{at}", size=2 << 20))
             at += 1
     await store.close()
 
 
-def put_much(tx: Tx, key: str) -> None:
-    """Write two MiB."""
-    tx.insert("meta", key=key, value="x" * (2 << 20))
+def put_much(tx: Tx, key: str, size: int) -> None:
+    """Write so many bytes."""
+    tx.insert("meta", key=key, value="x" * size)
 
 
 async def test_a_read_cannot_write(store: Store) -> None:
