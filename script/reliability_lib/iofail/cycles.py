@@ -7,11 +7,12 @@ answered in spite of it as lost.
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import signal
+import sqlite3
 from typing import Final, override
 
 import aiohttp
@@ -20,6 +21,7 @@ import orjson
 from script.reliability_lib.kill.cycles import Cycles
 from script.reliability_lib.kill.launcher import DISK_REPORT
 from script.reliability_lib.powercut.answering import Asked
+from script.reliability_lib.stage import DATABASE
 
 # Writes and syncs until the power goes; starting takes some dozens, a commit of many as well.
 FIRST_CUT: Final = 60
@@ -30,7 +32,7 @@ _SHARES: Final = (50, 300, 1_000)
 # would make a file grow, and the same with the word that all is well.
 _ANY, _SYNCS, _LYING, _FULL, _FULL_LYING = 0, 1, 2, 3, 4
 # A disk is full until somebody makes room, not for one operation.
-_FULL_WINDOWS: Final = (25, 200, 1_000)
+_FULL_WINDOWS: Final = (200, 1_000, 3_000)
 _STARTED: Final = 300
 _EARLY: Final = 0.1
 # Of some hundred operations one is a sync.
@@ -87,6 +89,8 @@ class FailingCycles(Cycles):
         share = self.chance.choice(_SHARES)
         window = (first, first + self.chance.choice(_WINDOWS), share, _ANY)
         if self.full:
+            # Before the power goes: only a write that needs room fails, and few of all do.
+            first = self.chance.randrange(at)
             window = (first, first + self.chance.choice(_FULL_WINDOWS), 1_000, _FULL)
         elif self.chance.random() < 1 / 3:
             window = (first, first + _SYNC_WINDOW, share, _SYNCS)
@@ -102,6 +106,8 @@ class FailingCycles(Cycles):
     @override
     async def _cycle(self) -> None:
         self._refusing = False
+        if self.full:
+            self._begin_log_anew()
         pid = await self._spawn()
         self.counts.cycles += 1
         url = await self._first_words()
@@ -110,6 +116,11 @@ class FailingCycles(Cycles):
             self.faults.not_started += 1
         else:
             await self._clients(pid, url)
+
+    def _begin_log_anew(self) -> None:
+        """Leave the write-ahead log no room of its own, as one from before would have for long."""
+        with closing(sqlite3.connect(self.place / DATABASE)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def _first_words(self) -> str | None:
         """Return where the server listens; None when the disk did not let it start."""
