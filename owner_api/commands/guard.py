@@ -7,7 +7,7 @@ from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.machine import CommitmentState
-from owner_api.core.soc import SocEstimate, carry, headroom_wh, too_old
+from owner_api.core.soc import SocEstimate, carry, headroom_wh, set_back
 from owner_api.store.tx import Tx
 
 from . import deals
@@ -41,13 +41,18 @@ def watch(
     deal: CommitmentRecord,
     now: datetime,
     config: Config,
+    *,
+    clock: datetime | None = None,
 ) -> Watch:
-    """Return whether the discharge may go on, assuming the worst since the last reading."""
+    """Return whether the discharge may go on, assuming the worst since the last reading.
+
+    Where ``now`` is a moment that has passed, ``clock`` is the present.
+    """
     exported = worst_export_wh(session, deal, now)
     estimate = estimated_soc(vehicle, session, deal, exported)
     given = exported - (deal.begin_register_wh or 0)
     left = deal.energy_limit_wh - given
-    reason = _blind(vehicle, session, estimate, now, config)
+    reason = _blind(vehicle, session, estimate, now, config, clock or now)
     reason = reason or _unfit(vehicle, session, deal)
     margin, carry_max = vehicle.preferences.soc_margin_pct, Decimal(repr(config.soc_carry_max_pct))
     if reason or estimate is None or vehicle.live.soc_measured_at is None:
@@ -131,6 +136,7 @@ def _blind(
     estimate: SocEstimate | None,
     now: datetime,
     config: Config,
+    clock: datetime,
 ) -> str | None:
     """Return why the state of charge cannot be trusted, None when it can."""
     read_at = vehicle.live.soc_measured_at
@@ -139,7 +145,9 @@ def _blind(
     if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
         return "soc_stale"
     seen = max(read_at, session.live.seen_at or read_at)
-    return "blind" if too_old(seen, now, timedelta(seconds=config.blind_after_s)) else None
+    old = now - seen > timedelta(seconds=config.blind_after_s)
+    # A reading from after the moment that is judged says nothing against the clock.
+    return "blind" if old or set_back(seen, clock) else None
 
 
 def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:
@@ -185,17 +193,24 @@ def end_lease(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> 
     """End a deal whose lease ran out: all was given, or the park has gone silent."""
     assert deal.lease_until is not None
     # Judged as of the lease's end, so that a late tick tells the same story as a punctual one.
-    if not enforce(tx, deal, deal.lease_until, config):
+    if not enforce(tx, deal, deal.lease_until, config, clock=now):
         deals.finish(tx, deal, CommitmentState.FAILED, "lease", now)
 
 
-def enforce(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> bool:
-    """Stop the deal if it may not go on; return whether it was stopped."""
+def enforce(
+    tx: Tx,
+    deal: CommitmentRecord,
+    now: datetime,
+    config: Config,
+    *,
+    clock: datetime | None = None,
+) -> bool:
+    """Stop the deal if it may not go on; return whether it was stopped (``clock``: see watch)."""
     if deal.state is not CommitmentState.ACTIVE:
         return False
     vehicle = VehicleRecord.find(tx, deal.vehicle_id)
     session = SessionRecord.find(tx, deal.session_id)
-    found = watch(vehicle, session, deal, now, config)
+    found = watch(vehicle, session, deal, now, config, clock=clock)
     if found.stop is None:
         return False
     return deals.finish(tx, deal, found.state, found.stop, now)

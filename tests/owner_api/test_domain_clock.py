@@ -1,6 +1,6 @@
 """Promise 10: a clock that jumps re-opens nothing, starts nothing and pays nothing twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -58,6 +58,21 @@ async def test_promise_3_a_clock_set_back_ends_a_running_deal_as_blind(world: Wo
     assert shown["lease_until"] == before
     refused = await world.instruct(deal.park, deal.commitment_id)
     assert code(refused) == (409, "commitment_closed")
+
+
+async def test_a_lease_that_ran_out_long_before_the_tick_is_no_clock_that_was_set_back(
+    world: World,
+) -> None:
+    """Judged as of the lease's end, a reading from a minute after that is only later."""
+    deal = await active(world)
+    await deal.deliver(60)
+    over = datetime.fromisoformat((await commitment(deal))["lease_until"])
+    await world.move((over - world.clock.at).total_seconds() + 70, tick=False)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id)
+    await world.move(0)
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("failed", "lease")
 
 
 async def test_a_clock_set_back_a_little_gives_a_running_deal_no_longer_lease(
