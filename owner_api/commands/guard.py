@@ -7,7 +7,7 @@ from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.machine import CommitmentState
-from owner_api.core.soc import SocEstimate, carry, headroom_wh, set_back
+from owner_api.core.soc import SocEstimate, carry, headroom_wh, too_old
 from owner_api.store.tx import Tx
 
 from . import deals
@@ -52,7 +52,7 @@ def watch(
     estimate = estimated_soc(vehicle, session, deal, exported)
     given = exported - (deal.begin_register_wh or 0)
     left = deal.energy_limit_wh - given
-    reason = _blind(vehicle, session, estimate, now, config, clock or now)
+    reason = _blind(vehicle, session, estimate, now, config, clock)
     reason = reason or _unfit(vehicle, session, deal)
     margin, carry_max = vehicle.preferences.soc_margin_pct, Decimal(repr(config.soc_carry_max_pct))
     if reason or estimate is None or vehicle.live.soc_measured_at is None:
@@ -136,7 +136,7 @@ def _blind(
     estimate: SocEstimate | None,
     now: datetime,
     config: Config,
-    clock: datetime,
+    clock: datetime | None,
 ) -> str | None:
     """Return why the state of charge cannot be trusted, None when it can."""
     read_at = vehicle.live.soc_measured_at
@@ -145,9 +145,8 @@ def _blind(
     if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
         return "soc_stale"
     seen = max(read_at, session.live.seen_at or read_at)
-    old = now - seen > timedelta(seconds=config.blind_after_s)
-    # A reading from after the moment that is judged says nothing against the clock.
-    return "blind" if old or set_back(seen, clock) else None
+    blind_after = timedelta(seconds=config.blind_after_s)
+    return "blind" if too_old(seen, now, blind_after, clock) else None
 
 
 def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:

@@ -46,9 +46,15 @@ def set_back(known_at: datetime, now: datetime) -> bool:
     return known_at - now > _WAITED
 
 
-def too_old(known_at: datetime, now: datetime, most: timedelta) -> bool:
-    """Return whether what was known then says nothing any more."""
-    return now - known_at > most or set_back(known_at, now)
+def too_old(
+    known_at: datetime, now: datetime, most: timedelta, clock: datetime | None = None
+) -> bool:
+    """Return whether what was known then says nothing any more.
+
+    Where ``now`` is a moment that has passed, ``clock`` is the present: what was known after that
+    moment says nothing against the clock.
+    """
+    return now - known_at > most or set_back(known_at, clock or now)
 
 
 def lease_end(
