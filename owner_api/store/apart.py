@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from . import wire
 from .batching import Commit
-from .clerk import BUFFER, SIGNALS, Answered, Opening, Packed
+from .clerk import BUFFER, SIGNALS, Answered, Opening
 from .errors import StoreClosedError, StoreUnavailableError
 from .pending import Event
 from .tx import Tx
@@ -118,9 +118,7 @@ class Apart(asyncio.Protocol):
         """Hear what became of a batch."""
         for pickled in self._frames.take(data):
             answered: Answered = wire.opened(pickled)
-            made, took_s = answered
-            packed: Packed = wire.opened(made)
-            outcomes, events, doors, word = packed
+            outcomes, events, doors, word, took_s = answered
             if self.heard is not None:
                 self.heard(word)
             for number, value, error in outcomes:

@@ -80,10 +80,8 @@ def checkpoint(connection: sqlite3.Connection) -> int:
 class LongLog:
     """What the writer is asked to move of a long log, on its own connection between two batches."""
 
-    def __init__(self, connection: sqlite3.Connection, settle: Callable[[], None]) -> None:
-        """``settle`` waits until the connection is free."""
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._settle = settle
         self._pages = 0
 
     def ask(self, pages: int) -> None:
@@ -100,7 +98,6 @@ class LongLog:
         if not self._pages or (not quiet and self._pages < TOO_LONG):
             return
         self._pages = 0
-        self._settle()
         try:
             checkpoint(self._connection)
         except sqlite3.Error as error:

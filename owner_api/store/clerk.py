@@ -29,9 +29,6 @@ from .tx import Tx
 _READ: Final = 1 << 18
 # A batch's answers leave in one piece; the writer must not wait until the server has read them.
 BUFFER: Final = 1 << 22
-# So long (s) one thread keeps another from Python. A COMMIT that is asked for must begin while the
-# next batch is worked on, not only when that is done.
-_TURN_S: Final = 0.000_5
 _MS: Final = 1e3
 # Held back while the clerk starts, and of no meaning to it from then on.
 SIGNALS: Final = frozenset((signal.SIGINT, signal.SIGTERM))
@@ -55,11 +52,10 @@ class Opening:
     packages: tuple[str, ...]
 
 
-# On the way back to the server: what was pickled before COMMIT (outcomes, events, whether access
-# may have ended, and the word that the server is to hear), and how long COMMIT took (s). All as
-# plain tuples: naming a class costs more than what it holds.
-type Answered = tuple[bytes, float | None]
-type Packed = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, Any]
+# On the way back to the server: outcomes, events, whether access may have ended, the word that the
+# server is to hear, and how long COMMIT took (s). All as plain tuples: naming a class costs more
+# than what it holds.
+type Answered = tuple[list[tuple[int, Any, Any]], list[tuple[Any, ...]], bool, Any, float | None]
 
 
 class Clerk:
@@ -69,7 +65,7 @@ class Clerk:
         self.batches = Batches(connection, self)
         # Asked for what the server is told with each batch; a command may set it.
         self.word: Callable[[], Any] = lambda: None
-        self.long_log = LongLog(connection, self.batches.settle)
+        self.long_log = LongLog(connection)
         self._pair = pair
         # By poll: a server with a thousand open files has none of a number that select takes.
         self._arrival = select.poll()
@@ -87,23 +83,21 @@ class Clerk:
                 self._read(wait=False)
                 self.batches.run(first, self._more(), 1 + len(self._waiting))
             self.long_log.shorten(quiet=first is None)
-        self.batches.close()
 
-    def pack(self, outcomes: list[Outcome], commit: Commit) -> bytes:
-        """Pickle a batch's outcomes, those that cannot be as errors."""
-        outcomes = [each if each.error is None else _crossing(each) for each in outcomes]
-        events = [tuple(event) for event in commit.events]
-        rest = (events, commit.doors, self.word())
-        try:
-            return wire.pickled(([tuple(outcome) for outcome in outcomes], *rest))
-        except Exception:  # noqa: BLE001 - whatever a value's own pickling raises
-            return wire.pickled(([tuple(_crossing(outcome)) for outcome in outcomes], *rest))
-
-    def send(self, packed: bytes, took_s: float | None) -> None:
+    def tell(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
         """Let a batch's outcomes cross; a server that is gone has nobody left who waits."""
         with suppress(OSError):
-            self._pair.sendall(wire.frame((packed, took_s)))
+            self._pair.sendall(self._framed(outcomes, commit, took_s))
         self._noted()
+
+    def _framed(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> bytes:
+        """Return a batch's outcomes as they cross, those that cannot as errors."""
+        outcomes = [each if each.error is None else _crossing(each) for each in outcomes]
+        rest = (list(map(tuple, commit.events)), commit.doors, self.word(), took_s)
+        try:
+            return wire.frame((list(map(tuple, outcomes)), *rest))
+        except Exception:  # noqa: BLE001 - whatever a value's own pickling raises
+            return wire.frame(([tuple(_crossing(outcome)) for outcome in outcomes], *rest))
 
     def _next(self) -> Job | None:
         """Wait for a command; None when there is none for a while, or none any more."""
@@ -188,7 +182,6 @@ def main() -> None:
     for number in SIGNALS:
         # Meant for the server, which ends this process when the last command is done.
         signal.signal(number, signal.SIG_IGN)
-    sys.setswitchinterval(_TURN_S)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with socket.socket(fileno=int(sys.argv[1])) as pair:
         pair.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)

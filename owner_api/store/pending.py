@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+import sqlite3
 from typing import Any, Final, NamedTuple
 
-from .connection import Executes
 from .errors import StoreError
 from .kept import KEYS, Place
 from .statements import LATER, insert_sql, update_sql
@@ -178,7 +178,7 @@ class Pending:
             rows.setdefault(statement, []).extend(others)
         self.rows = rows
 
-    def flush(self, connection: Executes, heads: Heads) -> None:
+    def flush(self, connection: sqlite3.Connection, heads: Heads) -> None:
         """Write everything that waits; ``heads`` are those that are remembered."""
         self.make()
         for (table, columns), rows in self.rows.items():
@@ -193,7 +193,7 @@ class Pending:
         self.clear()
 
 
-def _append(connection: Executes, events: list[Event], heads: Heads) -> list[Event]:
+def _append(connection: sqlite3.Connection, events: list[Event], heads: Heads) -> list[Event]:
     """Give each event the next number of its party's stream, without a gap; return them so."""
     parties = {event.party_id for event in events}
     if unknown := parties.difference(heads):

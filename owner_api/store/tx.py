@@ -7,7 +7,6 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
-from .connection import Executes
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
 from .pending import HEADS, Event, Heads, Left, Maker, Pending
 from .seen import Seen
@@ -45,7 +44,7 @@ class Tx:
 
     def __init__(
         self,
-        connection: Executes,
+        connection: sqlite3.Connection,
         batch: Pending | None = None,
         kept: Kept | None = None,
     ) -> None:

@@ -36,7 +36,7 @@ class Writer:
         self._hearing = hearing
         # Told of each COMMIT, on this thread.
         self.noted: Callable[[], None] | None = None
-        self.long_log = LongLog(connection, self._batches.settle)
+        self.long_log = LongLog(connection)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = False
         self._last_taken = False
@@ -64,7 +64,6 @@ class Writer:
         self._closing = True
         self._jobs.put(None)
         self._thread.join()
-        self._batches.close()
         self._connection.close()
 
     def _serve(self) -> None:
@@ -90,13 +89,9 @@ class Writer:
                 return
             yield job
 
-    def pack(self, outcomes: list[Outcome], commit: Commit) -> tuple[list[Outcome], Commit]:
-        """Keep a batch's outcomes until its COMMIT has returned."""
-        return outcomes, commit
-
-    def send(self, packed: tuple[list[Outcome], Commit], took_s: float | None) -> None:
+    def tell(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
         """Let the event loop tell who waits."""
-        self._loop.call_soon_threadsafe(self._resolve, *packed, took_s)
+        self._loop.call_soon_threadsafe(self._resolve, outcomes, commit, took_s)
         if self.noted is not None:
             self.noted()
 

@@ -1,4 +1,4 @@
-"""A batch is worked on while the COMMIT before is under way, and rests on nothing that fails."""
+"""What leaves a batch is durable, and rests on nothing that was lost."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,8 +7,6 @@ from itertools import count
 from pathlib import Path
 import sqlite3
 import tempfile
-import threading
-from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
@@ -18,27 +16,6 @@ from owner_api.store.connection import Connection
 
 from .test_kept_rows import fill
 
-# So long (s) a COMMIT waits for the next batch to begin; longer than that takes.
-PATIENCE_S = 0.1
-LONG = 8
-
-
-class Slow(Connection):
-    """A connection whose COMMITs each wait until a command of the batch after has run."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # By the number of its batch: a command of it has run.
-        self.has_run: list[threading.Event] = []
-        self.commits = self.met = 0
-
-    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-        if sql == "COMMIT":
-            self.commits += 1
-            if self.commits < len(self.has_run):
-                self.met += self.has_run[self.commits].wait(PATIENCE_S)
-        return super().execute(sql, *args)
-
 
 @dataclass
 class Letters:
@@ -46,11 +23,8 @@ class Letters:
 
     left: list[tuple[list[Outcome], float | None]] = field(default_factory=list)
 
-    def pack(self, outcomes: list[Outcome], _commit: Commit) -> list[Outcome]:
-        return outcomes
-
-    def send(self, packed: list[Outcome], took_s: float | None) -> None:
-        self.left.append((packed, took_s))
+    def tell(self, outcomes: list[Outcome], _commit: Commit, took_s: float | None) -> None:
+        self.left.append((outcomes, took_s))
 
 
 @dataclass(frozen=True)
@@ -87,110 +61,98 @@ def made(folder: str) -> Path:
     return path
 
 
-def play(connection: Slow, batches: list[Batch]) -> tuple[Letters, int]:
-    """Run the batches one after another; return what left, and how often a command was run."""
-    letters, runs = Letters(), 0
+def play(connection: Connection, batches: list[Batch]) -> Letters:
+    """Run the batches one after another; return what left."""
+    letters = Letters()
     # Here no command is slow, however slow the machine is: what shares a batch stays together.
     writer = Batches(connection, letters, clock=lambda: 0.0)
-    connection.has_run = [threading.Event() for _ in batches]
 
-    def jobs(number: int, batch: Batch) -> list[Job]:
-        def work(tx: Tx, word: str, *, first: bool, meets: bool) -> str:
-            nonlocal runs
-            runs += 1
-            if meets:
-                connection.has_run[number].set()
-            row = tx.by_key("offer", "off_1")
-            assert row is not None
-            if batch.asks:
-                stored = tx.one("SELECT state_reason FROM offer WHERE offer_id = 'off_1'")
-                assert stored is not None
-                assert stored["state_reason"] == row["state_reason"]
-            tx.change("offer", "off_1", state_reason=(row["state_reason"] or "") + word)
-            if batch.lost and first:
-                # Refused by COMMIT itself, as a full disk would be.
-                tx.run("PRAGMA defer_foreign_keys = ON")
-                tx.run("UPDATE offer SET session_id = 'nowhere' WHERE offer_id = 'off_3'")
-            return str((tx.by_key("offer", "off_1") or {})["state_reason"])
+    def work(tx: Tx, word: str, batch: Batch, *, first: bool) -> str:
+        row = tx.by_key("offer", "off_1")
+        assert row is not None
+        if batch.asks:
+            stored = tx.one("SELECT state_reason FROM offer WHERE offer_id = 'off_1'")
+            assert stored is not None
+            assert stored["state_reason"] == row["state_reason"]
+        tx.change("offer", "off_1", state_reason=(row["state_reason"] or "") + word)
+        if batch.lost and first:
+            # Refused by COMMIT itself, as a full disk would be.
+            tx.run("PRAGMA defer_foreign_keys = ON")
+            tx.run("UPDATE offer SET session_id = 'nowhere' WHERE offer_id = 'off_3'")
+        return str((tx.by_key("offer", "off_1") or {})["state_reason"])
 
-        # A long batch is all taken up before the COMMIT before has ended.
-        meeting = len(batch.words) - 1 if len(batch.words) > LONG else 0
-        return [
-            Job(partial(work, word=word, first=not at, meets=at == meeting), word, keep=True)
+    for batch in batches:
+        jobs = iter(
+            Job(partial(work, word=word, batch=batch, first=not at), word, keep=True)
             for at, word in enumerate(batch.words)
-        ]
-
-    for number, batch in enumerate(batches):
-        # As a queue: what a batch does not take up waits for the next.
-        waiting, left = iter(jobs(number, batch)), len(batch.words)
-        while (first := next(waiting, None)) is not None:
-            writer.run(first, waiting, left)
-    writer.close()
-    return letters, runs
-
-
-def hold(folder: str, batches: list[Batch]) -> tuple[int, int]:
-    """Hold what left against a plain run of what was kept; return runs and meetings."""
-    connection = sqlite3.connect(
-        made(folder), isolation_level=None, check_same_thread=False, factory=Slow
-    )
-    connection.execute("PRAGMA foreign_keys=ON")
-    letters, runs = play(connection, batches)
-    text = ""
-    asked = [(batch, word) for batch in batches for word in batch.words]
-    told = [(each, took_s) for outcomes, took_s in letters.left for each in outcomes]
-    for (batch, word), (outcome, took_s) in zip(asked, told, strict=True):
-        assert outcome.to == word
-        if batch.lost:
-            assert isinstance(outcome.error, StoreUnavailableError)
-            assert took_s is None
-            continue
-        assert took_s is not None
-        text += word
-        assert (outcome.value, outcome.error) == (text, None)
-    row = connection.execute("SELECT state_reason FROM offer WHERE offer_id = 'off_1'").fetchone()
-    assert (row[0] or "") == text
-    connection.close()
-    return runs, connection.met
+        )
+        while (first := next(jobs, None)) is not None:
+            writer.run(first, jobs, len(batch.words))
+    return letters
 
 
 @settings(max_examples=25, deadline=None)
 @given(BATCHES)
 def test_what_leaves_rests_on_nothing_that_was_lost(batches: list[Batch]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        hold(folder, batches)
+        connection = sqlite3.connect(made(folder), isolation_level=None, factory=Connection)
+        connection.execute("PRAGMA foreign_keys=ON")
+        letters = play(connection, batches)
+        text = ""
+        asked = [(batch, word) for batch in batches for word in batch.words]
+        told = [(each, took_s) for outcomes, took_s in letters.left for each in outcomes]
+        for (batch, word), (outcome, took_s) in zip(asked, told, strict=True):
+            assert outcome.to == word
+            if batch.lost:
+                assert isinstance(outcome.error, StoreUnavailableError)
+                assert took_s is None
+                continue
+            assert took_s is not None
+            text += word
+            assert (outcome.value, outcome.error) == (text, None)
+        row = connection.execute("SELECT state_reason FROM offer WHERE offer_id = 'off_1'")
+        assert (row.fetchone()[0] or "") == text
+        connection.close()
 
 
-def test_a_batch_runs_during_the_commit_before_and_again_when_that_fails(tmp_path: Path) -> None:
-    good, lost = (Batch(("a", "b", "c"), lost=lost, asks=False) for lost in (False, True))
-    assert hold(str(tmp_path), [good, good, good]) == (9, 2)
-    (tmp_path / "owner.db").unlink()
-    assert hold(str(tmp_path), [good, lost, good]) == (3 + 3 + 2 * 3, 2)
+def test_a_batch_that_keeps_nothing_commits_nothing(tmp_path: Path) -> None:
+    connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Connection)
+    letters = Letters()
+    writer = Batches(connection, letters)
+
+    def leave(tx: Tx) -> int:
+        tx.run("UPDATE offer SET state_reason = 'x'")
+        return len(tx.all("SELECT 1 FROM offer WHERE state_reason = 'x'"))
+
+    writer.run(Job(leave, "a", keep=False), iter(()), 1)
+    ((outcomes, took_s),) = letters.left
+    assert (outcomes[0].value > 0, took_s) == (True, None)
+    assert not connection.in_transaction
+    kept = connection.execute("SELECT count(*) FROM offer WHERE state_reason = 'x'").fetchone()
+    assert kept[0] == 0
+    connection.close()
 
 
-def test_a_batch_that_asks_the_database_waits_for_the_commit_before(tmp_path: Path) -> None:
-    good, asking = (Batch(("a", "b", "c"), lost=False, asks=asks) for asks in (False, True))
-    # Its first command has run, up to its question, when the COMMIT before is let go.
-    assert hold(str(tmp_path), [good, asking]) == (6, 1)
-
-
-def test_everybody_of_a_batch_that_runs_again_is_told(tmp_path: Path) -> None:
-    """Also where the disk is free by then, so that a batch of half of them would do."""
-    lost = Batch(("a", "b", "c"), lost=True, asks=False)
-    runs, met = hold(str(tmp_path), [lost, Batch(("d",) * 30, lost=False, asks=False)])
-    assert (runs, met) == (3 + 2 * 30, 1)
+def test_half_of_those_under_way_make_a_batch(tmp_path: Path) -> None:
+    """Those who were told come back while the other half is worked on."""
+    connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Connection)
+    letters = Letters()
+    writer = Batches(connection, letters, clock=lambda: 0.0)
+    jobs = iter([Job(lambda tx: tx.by_key("offer", "off_1"), at, keep=True) for at in range(77)])
+    for waiting in (64, 32, 13):
+        writer.run(next(jobs), jobs, waiting)
+    connection.close()
+    # Of 64, then of 32 and the 32 who were told, then eight at least of 13.
+    assert [len(outcomes) for outcomes, _ in letters.left] == [32, 32, 13]
 
 
 def test_slow_commands_do_not_let_the_first_of_a_batch_wait_for_all(tmp_path: Path) -> None:
-    connection = sqlite3.connect(
-        made(str(tmp_path)), isolation_level=None, check_same_thread=False, factory=Connection
-    )
+    connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Connection)
     letters, quarters = Letters(), count()
     writer = Batches(connection, letters, clock=lambda: next(quarters) * BATCH_S / 4)
     jobs = iter([Job(lambda tx: tx.by_key("offer", "off_1"), at, keep=True) for at in range(9)])
     while (first := next(jobs, None)) is not None:
         writer.run(first, jobs, 9)
-    writer.close()
     connection.close()
     assert [[each.to for each in outcomes] for outcomes, _ in letters.left] == [
         [0, 1, 2, 3],
