@@ -90,7 +90,9 @@ def _unsettled(tx: Tx, owner_id: str) -> list[str]:
 
 def _forget_access(tx: Tx, owner_id: str) -> None:
     tx.run(
-        "DELETE FROM idempotency WHERE client IN (SELECT device_id FROM device WHERE owner_id = ?)",
+        "DELETE FROM idempotency WHERE number IN (SELECT number FROM idempotency"
+        " INDEXED BY idempotency_keys"
+        " WHERE client IN (SELECT device_id FROM device WHERE owner_id = ?))",
         owner_id,
     )
     tx.run("DELETE FROM pairing_code WHERE owner_id = ?", owner_id)

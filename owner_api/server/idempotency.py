@@ -6,7 +6,7 @@ from functools import lru_cache
 import hashlib
 import re
 import secrets
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,7 +27,11 @@ _NONCE: Final = 12
 type Place = tuple[str, str, str]
 
 _TABLE: Final = "idempotency"
-_KEY: Final = "key_sha256"
+_PLACE: Final = ("client", "route", "key_sha256")
+_STORED: Final = (
+    "SELECT body_sha256, status, headers, body, sealed FROM idempotency"
+    " WHERE number = ? AND client = ? AND route = ? AND key_sha256 = ?"
+)
 # In the batch's memory: the places whose answers may still wait to be inserted.
 _KEPT: Final = "answers kept"
 
@@ -82,17 +86,13 @@ class Ticket:
 
     def recall(self, tx: Tx) -> Rendered | None:
         """Return the stored answer; raises idempotency_key_reused when something else was asked."""
-        seen = tx.seen(_TABLE, _KEY)
-        if seen is not None and not seen.may_hold(bytes.fromhex(self.key_sha256)):
-            return None
-        look = tx.one if self.place in tx.known.get(_KEPT, ()) else tx.earlier
-        row = look(
-            "SELECT body_sha256, status, headers, body, sealed FROM idempotency"
-            " WHERE client = ? AND route = ? AND key_sha256 = ?",
-            *self.place,
-        )
-        if row is None:
-            return None
+        for number in tx.numbers(_TABLE, _PLACE).of(self.place):
+            look = tx.one if self.place in tx.known.get(_KEPT, ()) else tx.earlier
+            if (row := look(_STORED, number, *self.place)) is not None:
+                return self._read(row)
+        return None
+
+    def _read(self, row: dict[str, Any]) -> Rendered:
         if row["body_sha256"] != self.asked_sha256:
             raise Problem(
                 ProblemCode.IDEMPOTENCY_KEY_REUSED,
@@ -103,11 +103,11 @@ class Ticket:
 
     def keep(self, tx: Tx, rendered: Rendered, now: datetime) -> None:
         """Store the answer in the transaction that has the effect."""
-        tx.known.setdefault(_KEPT, set()).add(self.place)
-        if (seen := tx.seen(_TABLE, _KEY)) is not None:
-            seen.add(bytes.fromhex(self.key_sha256))
+        place = self.place
+        tx.known.setdefault(_KEPT, set()).add(place)
         tx.later(
             _TABLE,
+            number=tx.numbers(_TABLE, _PLACE).add(place),
             client=self.client,
             route=self.route,
             key_sha256=self.key_sha256,

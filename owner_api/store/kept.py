@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .seen import Seen
+from .numbers import Numbers
 
 type Row = dict[str, Any]
 # A table and the value of its column in ``KEYS`` or ``GROUPS``.
@@ -35,13 +35,13 @@ MOST_GROUPS: Final = 1_024  # of a table
 class Kept:
     """The writer's memory of tables as they are in its transaction; nobody else changes them."""
 
-    __slots__ = ("_tables", "lasting", "seen")
+    __slots__ = ("_tables", "lasting", "numbers")
 
     def __init__(self) -> None:
         # What outlasts a batch besides rows, until something is undone.
         self.lasting: dict[str, Any] = {}
-        # By table: which keys it may hold. An undone one stays, which costs whoever asks a look.
-        self.seen: dict[str, Seen] = {}
+        # By table: where its keys may be. An undone one stays, which costs whoever asks a look.
+        self.numbers: dict[str, Numbers] = {}
         self._tables: dict[str, dict[str, Any]] = {table: {} for table in REMEMBERED}
 
     def get(self, table: str, key: str) -> Any | None:  # noqa: ANN401 - a row, or what was made

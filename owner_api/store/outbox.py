@@ -72,10 +72,11 @@ def prune(tx: Tx, *, events_before: datetime, repeats_before: datetime) -> bool:
         events_before,
     )
     repeats = tx.run(
-        "DELETE FROM idempotency WHERE rowid IN (SELECT first.number FROM"
-        " (SELECT rowid AS number, created_at FROM idempotency ORDER BY rowid LIMIT ?) AS first"
+        "DELETE FROM idempotency WHERE number IN (SELECT first.number FROM"
+        " (SELECT number, created_at FROM idempotency ORDER BY number LIMIT ?) AS first"
         " WHERE first.created_at < ?)",
         PRUNE_AT_ONCE,
         repeats_before,
     )
+    tx.forget_numbers("idempotency")
     return max(events, repeats) >= _GOES_ON

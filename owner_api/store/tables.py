@@ -3,7 +3,7 @@
 Secrets are stored as SHA-256 only: they are random and long, so nothing slower is needed.
 """
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from .metadata import STRICT, metadata
 
@@ -39,15 +39,19 @@ stream_head = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("client", Text, primary_key=True),
-    Column("route", Text, primary_key=True),
-    Column("key_sha256", Text, primary_key=True),
+    # Keys are found by the writer's memory of them, which is filled from the index.
+    Column("number", Integer, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("key_sha256", Text, nullable=False),
     Column("body_sha256", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("headers", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("sealed", Integer, nullable=False),
     Column("created_at", Text, nullable=False),
+    # In the order in which rows come, so that each falls on the page of the one before.
+    Index("idempotency_keys", "number", "client", "route", "key_sha256"),
     **STRICT,
 )
 owner = Table(

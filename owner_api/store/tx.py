@@ -8,8 +8,8 @@ from typing import Any
 
 from . import documents, times
 from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
+from .numbers import Numbers
 from .pending import HEADS, Event, Heads, Left, Maker, Pending
-from .seen import Seen
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
 
 # SQLite asks for the adapter of a type it does not know: instants are stored as sortable text.
@@ -76,17 +76,26 @@ class Tx:
         """The writer's memory of what only it changes; forgotten when anything is undone."""
         return self._batch.known if self._kept is None else self._kept.lasting
 
-    def seen(self, table: str, column: str) -> Seen | None:
-        """Return which SHA-256 digests, as hex in this column, the table may hold.
+    def numbers(self, table: str, columns: tuple[str, ...]) -> Numbers:
+        """Return the numbers of a table's rows by what these columns hold.
 
-        Only the writer knows; whoever inserts one adds it.
+        Whoever inserts a row asks it for its number.
         """
-        if self._kept is None:
-            return None
-        if (seen := self._kept.seen.get(table)) is None:
-            rows = self._connection.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608 - names are ours
-            seen = self._kept.seen[table] = Seen(bytes.fromhex(row[0]) for row in rows)
-        return seen
+        known = {} if self._kept is None else self._kept.numbers
+        if (numbers := known.get(table)) is None:
+            rows = self._connection.execute(
+                f"SELECT number, {', '.join(columns)} FROM {table} ORDER BY number"  # noqa: S608 - names are ours
+            )
+            numbers = known[table] = Numbers((row[0], row[1:]) for row in rows)
+        return numbers
+
+    def forget_numbers(self, table: str) -> None:
+        """Let the writer remember no keys of rows that are older than the oldest one."""
+        known = None if self._kept is None else self._kept.numbers.get(table)
+        if known is not None:
+            row = self.one(f"SELECT min(number) AS number FROM {table}")  # noqa: S608 - names are ours
+            oldest = None if row is None else row["number"]
+            known.forget_before(known.last + 1 if oldest is None else int(oldest))
 
     def one(self, sql: str, *params: object) -> Row | None:
         """Return the first row, or None when there is none."""

@@ -142,7 +142,6 @@ async def test_a_repeat_in_the_batch_of_its_first_finds_that_also_after_another_
     def fail(tx: Tx) -> None:
         raise LookupError
 
-    await store.write(lambda tx: tx.seen("idempotency", "key_sha256"))
     first, _, repeat = await asyncio.gather(
         store.write(once), store.write(fail), store.write(once), return_exceptions=True
     )
