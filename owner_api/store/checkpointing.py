@@ -6,6 +6,7 @@ two more flushes of the disk.
 
 from collections.abc import Callable
 import logging
+import os
 from pathlib import Path
 import sqlite3
 import threading
@@ -36,6 +37,7 @@ class Checkpointer:
         self._path = path
         self._synchronous = synchronous
         self._finish = finish
+        self._database = os.open(path, os.O_RDONLY)
         self._committed = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="store-checkpoint", daemon=True)
@@ -51,6 +53,13 @@ class Checkpointer:
         self._committed.set()
         self._thread.join()
 
+    def release(self) -> None:
+        """Let go of the file, once no connection of this process to it is open.
+
+        POSIX: who closes a file gives up every lock that the process has on it.
+        """
+        os.close(self._database)
+
     def _serve(self) -> None:
         connection = open_checkpointer(self._path, self._synchronous)
         try:
@@ -64,9 +73,13 @@ class Checkpointer:
 
     def _pass(self, connection: sqlite3.Connection) -> None:
         try:
-            if (pages := checkpoint(connection)) >= LONG_LOG:
+            pages = checkpoint(connection)
+            # SQLite flushes only where nothing was written meanwhile, which under load is the
+            # writer's own pass alone: it would have everything to flush.
+            os.fdatasync(self._database)
+            if pages >= LONG_LOG:
                 self._finish(pages)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             # Nothing is lost: it is all in the log, and the next pass takes it.
             _LOG.warning("the log was not moved into the database: %s", error)
 

@@ -206,4 +206,5 @@ def main() -> None:
         finally:
             checkpointer.close()
             connection.close()
+            checkpointer.release()
             lock.release()

@@ -170,6 +170,8 @@ class Store:
             await self._writer.close()
         else:
             await asyncio.to_thread(self._writer.close)
+        if self._checkpointer is not None:
+            self._checkpointer.release()
         if self._lock is not None:
             self._lock.release()
 

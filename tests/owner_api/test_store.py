@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 import errno
 from functools import partial
+from itertools import count
 import os
 from pathlib import Path
 import sqlite3
@@ -218,6 +219,34 @@ async def test_a_long_log_waits_for_a_quiet_moment_and_then_begins_anew(
             await store.write(partial(put_much, key=f"n{at}", size=2 << 20))
             at += 1
     await store.close()
+
+
+async def test_what_is_moved_under_load_is_flushed_beside_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite leaves it to whoever finds nothing written meanwhile: the writer, who would stop."""
+    flushed: list[str] = []
+
+    def note(file: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+
+    monkeypatch.setattr(checkpointing, "PAUSE_S", 0.05)
+    monkeypatch.setattr("owner_api.store.checkpointing.os.fdatasync", note)
+    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    async with asyncio.timeout(60):
+        for at in count():
+            await store.write(put(f"n{at}"))
+            if flushed:
+                break
+    await store.close()
+    assert set(flushed) == {str(store.path)}
+    assert not held_open(store.path)
+
+
+def held_open(path: Path) -> list[str]:
+    """Return which files whose names begin so this process has open."""
+    links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return [name for link in links if (name := str(link.readlink())).startswith(str(path))]
 
 
 def put_much(tx: Tx, key: str, size: int) -> None:
