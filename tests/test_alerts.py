@@ -50,7 +50,7 @@ def matchers_of(expr: str) -> list[tuple[str, str, str, str]]:
 
 async def scrape(tmp_path: Path) -> tuple[dict[str, set[str]], set[str]]:
     """Return label names by sample of a real scrape, and the routes of the server."""
-    async with open_world(tmp_path, replace(LIMITS, metrics_port=0)) as world:
+    async with open_world(tmp_path, replace(LIMITS, metrics_port=0), apart=True) as world:
         deal = await scheduled(world)
         await world.instruct(deal.park, deal.commitment_id)
         url = f"http://127.0.0.1:{world.agent.metrics_port}/metrics"

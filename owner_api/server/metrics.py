@@ -82,6 +82,13 @@ class Metrics:
         )
         refuses.set_function(lambda: notary.refusing is not None)
         ProcessCollector(namespace="owner_api", registry=self._registry)
+        if (apart := store.apart) is not None:
+            # Half of what the server takes is taken there.
+            ProcessCollector(
+                namespace="owner_api_writer",
+                pid=lambda: apart.process_id,
+                registry=self._registry,
+            )
         store.time_commits(commits.observe)
 
     def count(self, request: web.Request, response: web.StreamResponse) -> None:

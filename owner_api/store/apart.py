@@ -85,6 +85,12 @@ class Apart(asyncio.Protocol):
             self._send()
         return future
 
+    @property
+    def process_id(self) -> int:
+        """The process that writes."""
+        assert self._process is not None
+        return self._process.pid
+
     def refuse(self) -> None:
         """Take no more commands."""
         self._closing = True

@@ -39,3 +39,14 @@ async def test_nothing_listens_for_scrapes_unless_asked_to(tmp_path: Path) -> No
         assert world.agent.metrics_port is None
         async with world.http.get(f"{world.url}/metrics") as answer:
             assert answer.status == 404
+
+
+async def test_the_process_that_writes_has_figures_of_its_own(tmp_path: Path) -> None:
+    async with open_world(tmp_path, replace(_LIMITS, metrics_port=0), apart=True) as world:
+        await world.add_owner()
+        async with world.http.get(f"http://127.0.0.1:{world.agent.metrics_port}/metrics") as answer:
+            text = await answer.text()
+    for name in ("owner_api_process", "owner_api_writer_process"):
+        found = re.search(rf"^{name}_resident_memory_bytes (\S+)$", text, re.MULTILINE)
+        assert found is not None
+        assert float(found[1]) > 1e6
