@@ -18,6 +18,8 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
+from owner_api.server.answers import Rendered
+from owner_api.server.idempotency import Ticket
 from owner_api.store import (
     Store,
     StoreLockedError,
@@ -191,6 +193,46 @@ def test_a_decision_is_read_from_the_log_where_an_older_program_wants_its_row(
     ((*columns_again, text),) = again.execute("SELECT * FROM decision").fetchall()
     again.close()
     assert (tuple(columns_again), json.loads(text)) == (row[:-1], body)
+
+
+async def test_a_repeat_from_before_answers_had_numbers_is_answered_and_again_after_going_back(
+    tmp_path: Path,
+) -> None:
+    """Promise 5: an update of the server between a request and its repeat doubles nothing."""
+    path, at = tmp_path / "owner.db", datetime(2026, 12, 1, tzinfo=UTC)
+    tickets = [
+        Ticket.issue(key, client=client, route="r", target="/x", raw=b"", sealed=False)
+        for key in ("one", "two")
+        for client in ("own_a", "own_b")
+    ]
+    upgrade_to(path, "0009")
+    old = sqlite3.connect(path)
+    for number, ticket in enumerate(reversed(tickets)):
+        old.execute(
+            "INSERT INTO idempotency VALUES (?, ?, ?, ?, 201, '{}', ?, 0, '2026-12-01')",
+            (*ticket.place, ticket.asked_sha256, b"%d" % number),
+        )
+    old.commit()
+    before = set(old.execute("SELECT * FROM idempotency").fetchall())
+    old.close()
+    store = await Store.open(path)
+    for number, ticket in enumerate(reversed(tickets)):
+        found = await store.write(ticket.recall)
+        assert found is not None
+        assert found.body == b"%d" % number
+    new = Ticket.issue("three", client="own_a", route="r", target="/x", raw=b"", sealed=False)
+    assert await store.write(new.recall) is None
+    await store.write(lambda tx: new.keep(tx, Rendered(status=201, headers={}, body=b"new"), at))
+    # Numbers follow the order in which the answers were written.
+    rows = await store.read(lambda tx: tx.all("SELECT body FROM idempotency ORDER BY number"))
+    assert [row["body"] for row in rows] == [b"0", b"1", b"2", b"3", b"new"]
+    await store.close()
+    downgrade_to(path, "0009")
+    back = sqlite3.connect(path)
+    after = set(back.execute("SELECT * FROM idempotency").fetchall())
+    back.close()
+    assert before < after
+    assert len(after) == len(before) + 1
 
 
 async def test_a_database_in_use_is_not_upgraded(store: Store) -> None:
