@@ -16,6 +16,7 @@ from owner_api.store import Store, Tx, clerk
 # Errands arrive in words that this import makes understood.
 from . import desk, errand as _errand, logs  # noqa: F401
 from .desk import Desk
+from .idempotency import learn
 from .process import settle_process
 
 
@@ -31,6 +32,8 @@ async def open_desk(
         store.apart.heard = notary.hear
         furnish = Furnish(database, access.server_id, config, now, logs.are_configured())
         await store.write(furnish)
+    # Before anybody is served: a stop may be the first request.
+    await store.write(learn)
     return Desk(access=access, notary=notary, config=config)
 
 

@@ -114,17 +114,32 @@ class Batches:
             # The disk said no: whatever this batch did is gone, and every caller must hear it.
             if not isinstance(error, sqlite3.Error):
                 _LOG.exception("a batch could not be sealed")
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             self._kept.clear()
             lost = StoreUnavailableError(f"the database refused: {error}")
-            self._post.tell([Outcome(job.to, None, lost) for job in taken], NOTHING, None)
+            self._tell([Outcome(job.to, None, lost) for job in taken], NOTHING, None)
             return
         self._last = len(taken)
-        self._post.tell(batch.outcomes, batch.commit(), took_s)
+        self._tell(batch.outcomes, batch.commit(), took_s)
+
+    def _tell(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
+        try:
+            self._post.tell(outcomes, commit, took_s)
+        except Exception:  # noqa: BLE001 - logged with its trace; the writer must live
+            # Who waits has gone, as when the event loop was closed first: others go on.
+            _LOG.exception("what became of a batch could not be told")
+
+    def _roll_back(self) -> None:
+        # Out of memory is no error of SQLite's; whatever it is, the writer must live.
+        with suppress(Exception):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _begin(self) -> None:
+        # Where undoing the last one failed, this one must not pay for it.
+        self._roll_back()
         self._connection.execute("BEGIN IMMEDIATE")
+        self._kept.numbers_doubtful = False
         # From here on nobody else can write.
         if (others := self._others_wrote()) != self._others:
             self._others = others

@@ -74,13 +74,15 @@ class Checkpointer:
     def _pass(self, connection: sqlite3.Connection) -> None:
         try:
             pages = checkpoint(connection)
-            # SQLite flushes only where nothing was written meanwhile, which under load is the
-            # writer's own pass alone: it would have everything to flush.
-            os.fdatasync(self._database)
+            if self._synchronous != "OFF":
+                # SQLite flushes only where nothing was written meanwhile, which under load is the
+                # writer's own pass alone: it would have everything to flush.
+                os.fdatasync(self._database)
             if pages >= LONG_LOG:
                 self._finish(pages)
         except (sqlite3.Error, OSError) as error:
-            # Nothing is lost: it is all in the log, and the next pass takes it.
+            # Nothing is lost: it is all in the log, which begins anew only after a pass that
+            # moved and flushed everything.
             _LOG.warning("the log was not moved into the database: %s", error)
 
 

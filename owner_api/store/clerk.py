@@ -86,8 +86,9 @@ class Clerk:
 
     def tell(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
         """Let a batch's outcomes cross; a server that is gone has nobody left who waits."""
+        framed = self._framed(outcomes, commit, took_s)
         with suppress(OSError):
-            self._pair.sendall(self._framed(outcomes, commit, took_s))
+            self._pair.sendall(framed)
         self._noted()
 
     def _framed(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> bytes:
@@ -194,12 +195,12 @@ def main() -> None:
             connection = prepare(
                 asked.path, create=asked.create, synchronous=asked.synchronous, single=False
             )
+            clerk = Clerk(pair, connection)
+            checkpointer = Checkpointer(asked.path, asked.synchronous, clerk.long_log.ask)
         except (StoreError, OSError, sqlite3.Error) as error:
             pair.sendall(wire.frame(error))
             return
-        clerk = Clerk(pair, connection)
         _HERE.append(clerk)
-        checkpointer = Checkpointer(asked.path, asked.synchronous, clerk.long_log.ask)
         pair.sendall(wire.frame(None))
         try:
             clerk.serve(checkpointer.note)

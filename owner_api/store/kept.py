@@ -28,6 +28,8 @@ GROUPS: Final = {
 # Tables that are read together with a group's: when one changes, what was made is forgotten.
 BESIDE: Final = {"agreement": "member"}
 REMEMBERED: Final = {**KEYS, **GROUPS}
+# Tables whose rows are found by their numbers.
+NUMBERED: Final = frozenset({"idempotency"})
 MOST_ROWS: Final = 8_192  # of a table
 MOST_GROUPS: Final = 1_024  # of a table
 
@@ -35,13 +37,15 @@ MOST_GROUPS: Final = 1_024  # of a table
 class Kept:
     """The writer's memory of tables as they are in its transaction; nobody else changes them."""
 
-    __slots__ = ("_tables", "lasting", "numbers")
+    __slots__ = ("_tables", "lasting", "numbers", "numbers_doubtful")
 
     def __init__(self) -> None:
         # What outlasts a batch besides rows, until something is undone.
         self.lasting: dict[str, Any] = {}
         # By table: where its keys may be. An undone one stays, which costs whoever asks a look.
         self.numbers: dict[str, Numbers] = {}
+        # Whether rows have gone in this transaction: undone, they would be there and not known.
+        self.numbers_doubtful = False
         self._tables: dict[str, dict[str, Any]] = {table: {} for table in REMEMBERED}
 
     def get(self, table: str, key: str) -> Any | None:  # noqa: ANN401 - a row, or what was made
@@ -77,7 +81,13 @@ class Kept:
         for table in tables:
             self._tables[BESIDE.get(table, table)].clear()
 
-    def clear(self) -> None:
-        """Forget every row and what else holds only while nothing is undone."""
-        self.forget_tables(self._tables)
+    def undone(self) -> None:
+        """Forget what holds only while nothing is undone."""
         self.lasting.clear()
+        if self.numbers_doubtful:
+            self.numbers.clear()
+
+    def clear(self) -> None:
+        """Forget every row too: the whole transaction is undone."""
+        self.forget_tables(self._tables)
+        self.undone()

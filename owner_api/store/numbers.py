@@ -23,9 +23,10 @@ FILTERED: Final = 1 << 20
 
 
 class Numbers:
-    """The numbers of rows by their keys: 17 bytes a key, and never a wrong no.
+    """The numbers of rows by their keys: 17 bytes a key, and a no is certain.
 
-    A number that is told may be of a row that was undone, or of another key's: whoever asks looks.
+    A number that is told may be of a row that is not there any more, or of another key's: whoever
+    asks looks. Where rows that were deleted come back, it must be made anew.
     """
 
     __slots__ = ("_parts", "last")
@@ -85,7 +86,7 @@ class _Part:
         word, bits = hash(key) & _WORD, self._bits
         for place in (word & _MASK, word >> _BITS & _MASK):
             bits[place >> 3] |= 1 << (place & 7)
-        # The same key again is of a row that was undone.
+        # The same key again: the row before was undone, or deleted.
         self._newest[key] = self.last = number
         self._added += 1
         if len(self._newest) >= SEGMENT:

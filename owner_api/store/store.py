@@ -54,6 +54,7 @@ class Store:
         single = single_connection
         if single is None:
             single = not several_connections_are_safe(sqlite3.sqlite_version_info)
+        writer = None
         self._lock = FileLock(self.path)
         self._lock.acquire()
         try:
@@ -67,6 +68,10 @@ class Store:
                 self._checkpointer = Checkpointer(self.path, synchronous, ask)
                 writer.noted = self._checkpointer.note
         except BaseException:
+            if self._reader is not None:
+                self._reader.close()
+            if writer is not None:
+                await asyncio.to_thread(writer.close)
             self._lock.release()
             raise
         return self

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from . import documents, times
-from .kept import BESIDE, GROUPS, KEYS, REMEMBERED, Kept, Place, Row
+from .kept import BESIDE, GROUPS, KEYS, NUMBERED, REMEMBERED, Kept, Place, Row
 from .numbers import Numbers
 from .pending import HEADS, Event, Heads, Left, Maker, Pending
 from .statements import LATER, Traits, by_key_sql, insert_sql, traits, update_sql
@@ -83,10 +83,11 @@ class Tx:
         """
         known = {} if self._kept is None else self._kept.numbers
         if (numbers := known.get(table)) is None:
-            rows = self._connection.execute(
-                f"SELECT number, {', '.join(columns)} FROM {table} ORDER BY number"  # noqa: S608 - names are ours
-            )
+            sql = f"SELECT number, {', '.join(columns)} FROM {table} ORDER BY number"  # noqa: S608 - names are ours
+            self._prepare(sql)
+            rows = self._connection.execute(sql)
             numbers = known[table] = Numbers((row[0], row[1:]) for row in rows)
+            self._doubt_numbers()
         return numbers
 
     def forget_numbers(self, table: str) -> None:
@@ -253,9 +254,15 @@ class Tx:
         if about.writes:
             self._save()
             self.doors |= about.doors
+            if not about.waiting.isdisjoint(NUMBERED):
+                self._doubt_numbers()
             if self._kept is not None:
                 # Which rows it changes is not told by its text.
                 self._kept.forget_tables(about.kept)
+
+    def _doubt_numbers(self) -> None:
+        if self._kept is not None:
+            self._kept.numbers_doubtful = True
 
     def _settle_for(self, about: Traits) -> None:
         """Write what waits, if the statement asks for it."""
@@ -294,7 +301,7 @@ class Tx:
     def _forget(self) -> None:
         if self._kept is not None:
             self._kept.forget(self._changed)
-            self._kept.lasting.clear()
+            self._kept.undone()
 
     def _forget_group(self, table: str, values: Mapping[str, object]) -> None:
         if self._kept is not None and (table in GROUPS or table in BESIDE):

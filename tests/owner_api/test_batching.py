@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 import sqlite3
 import tempfile
+from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
@@ -22,8 +23,13 @@ class Letters:
     """A post that keeps what it is given, in the order in which it left."""
 
     left: list[tuple[list[Outcome], float | None]] = field(default_factory=list)
+    # So many that it cannot deliver.
+    deaf: int = 0
 
     def tell(self, outcomes: list[Outcome], _commit: Commit, took_s: float | None) -> None:
+        if self.deaf:
+            self.deaf -= 1
+            raise RuntimeError("the event loop is closed")
         self.left.append((outcomes, took_s))
 
 
@@ -131,6 +137,48 @@ def test_a_batch_that_keeps_nothing_commits_nothing(tmp_path: Path) -> None:
     kept = connection.execute("SELECT count(*) FROM offer WHERE state_reason = 'x'").fetchone()
     assert kept[0] == 0
     connection.close()
+
+
+def test_the_writer_goes_on_where_nobody_can_be_told(tmp_path: Path) -> None:
+    connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Connection)
+    letters = Letters(deaf=1)
+    writer = Batches(connection, letters)
+    for word in "ab":
+        writer.run(Job(lambda tx: tx.by_key("offer", "off_1"), word, keep=True), iter(()), 1)
+    connection.close()
+    assert [[each.to for each in outcomes] for outcomes, _ in letters.left] == [["b"]]
+
+
+def test_the_writer_goes_on_after_it_had_no_memory_to_undo_a_batch(tmp_path: Path) -> None:
+    class Exhausted(Connection):
+        left = 2
+
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if sql in ("COMMIT", "ROLLBACK") and self.left:
+                self.left -= 1
+                raise MemoryError
+            return super().execute(sql, *args)
+
+    connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Exhausted)
+    letters = Letters()
+    writer = Batches(connection, letters)
+    for word in "ab":
+        reason = partial(change, word=word)
+        writer.run(Job(reason, word, keep=True), iter(()), 1)
+    row = connection.execute("SELECT state_reason FROM offer WHERE offer_id = 'off_1'").fetchone()
+    connection.close()
+    lost, kept = (outcomes[0] for outcomes, _ in letters.left)
+    assert isinstance(lost.error, StoreUnavailableError)
+    # Nothing of the first is there: not in the database, and not in the memory.
+    assert (kept.value, row[0]) == ("b", "b")
+
+
+def change(tx: Tx, word: str) -> str:
+    """Add a word to what a row says, and return that."""
+    row = tx.by_key("offer", "off_1")
+    assert row is not None
+    tx.change("offer", "off_1", state_reason=(row["state_reason"] or "") + word)
+    return str((tx.by_key("offer", "off_1") or {})["state_reason"])
 
 
 def test_half_of_those_under_way_make_a_batch(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -181,3 +182,40 @@ async def test_the_answer_survives_a_restart(store: Store, clock: StillClock) ->
         assert again.raw == first.raw
         assert await api.things() == 1
     await reopened.close()
+
+
+async def test_a_repeat_is_found_where_the_batch_that_forgot_its_key_was_lost(
+    store: Store, clock: StillClock
+) -> None:
+    """Promise 5: what is deleted, and comes back with its batch, is known again."""
+    ticket = Ticket.issue("key", client="own_a", route="r", target="/x", raw=b"", sealed=False)
+    first = Rendered(status=201, headers={}, body=b"first")
+
+    def forget(tx: Tx) -> None:
+        tx.run("DELETE FROM idempotency")
+        tx.forget_numbers("idempotency")
+        # As where a key is used again after its time.
+        ticket.keep(tx, Rendered(status=201, headers={}, body=b"lost"), clock.now())
+
+    def break_commit(tx: Tx) -> None:
+        tx.run("PRAGMA defer_foreign_keys = ON")
+        tx.run("INSERT INTO offer_revision VALUES ('nowhere', 1, '', '', '', '', NULL)")
+
+    def forget_and_fail(tx: Tx) -> None:
+        forget(tx)
+        raise LookupError
+
+    def forget_inside(tx: Tx) -> None:
+        with suppress(LookupError), tx.nested():
+            forget_and_fail(tx)
+
+    await store.write(lambda tx: ticket.keep(tx, first, clock.now()))
+    for lost in ((forget, break_commit), (forget_and_fail,)):
+        await asyncio.gather(*(store.write(each) for each in lost), return_exceptions=True)
+        found = await store.write(ticket.recall)
+        assert found is not None, lost
+        assert found.body == b"first"
+    await store.write(forget_inside)
+    found = await store.write(ticket.recall)
+    assert found is not None
+    assert found.body == b"first"

@@ -346,6 +346,24 @@ async def test_nothing_rests_on_what_somebody_else_has_changed_in_the_file(store
     assert await store.read(lambda tx: outbox.span(tx, "own_a").head) == 8
 
 
+async def test_a_store_that_cannot_be_opened_whole_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    path = tmp_path / "owner.db"
+    await (await Store.open(path)).close()
+    with monkeypatch.context() as context:
+        context.setattr("owner_api.store.store.Checkpointer", full)
+        with pytest.raises(OSError, match="Too many"):
+            await Store.open(path, single_connection=False)
+    assert not held_open(path)
+    store = await Store.open(path)
+    await store.write(put("n1"))
+    await store.close()
+
+
 async def test_a_second_store_on_the_same_file_is_refused(store: Store) -> None:
     with pytest.raises(StoreLockedError, match="another process"):
         await Store.open(store.path)
