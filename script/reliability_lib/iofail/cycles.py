@@ -29,11 +29,12 @@ LAST_CUT: Final = 3_000
 _WINDOWS: Final = (1, 5, 25, 200)
 _SHARES: Final = (50, 300, 1_000)
 # What fails, as the shim counts it: anything, syncs only, or syncs that say that all is well; what
-# would make a file grow, and the same with the word that all is well.
-_ANY, _SYNCS, _LYING, _FULL, _FULL_LYING = 0, 1, 2, 3, 4
+# would make a file grow, and the same with the word that all is well; writes only.
+_ANY, _SYNCS, _LYING, _FULL, _FULL_LYING, _WRITES = 0, 1, 2, 3, 4, 5
 # A disk is full until somebody makes room, not for one operation.
 _FULL_WINDOWS: Final = (200, 1_000, 3_000)
-_STARTED: Final = 300
+# So many writes and syncs later a server has started.
+_STARTED: Final = 100
 _EARLY: Final = 0.1
 # Of some hundred operations one is a sync.
 _SYNC_WINDOW: Final = 600
@@ -83,17 +84,15 @@ class FailingCycles(Cycles):
     @override
     def _how(self) -> str:
         at = self.chance.randrange(FIRST_CUT, LAST_CUT)
-        # Starting reads the whole log of the last writes; most of the disks fail later.
+        # Before the power goes, and most of the disks once the server has started.
         early = self.chance.random() < _EARLY
-        first = self.chance.randrange(_STARTED) if early else _STARTED + self.chance.randrange(at)
-        share = self.chance.choice(_SHARES)
-        window = (first, first + self.chance.choice(_WINDOWS), share, _ANY)
+        first = self.chance.randrange(0 if early else min(_STARTED, at - 1), at)
+        share, what = self.chance.choice(_SHARES), self.chance.choice((_ANY, _WRITES, _SYNCS))
+        lasts = _SYNC_WINDOW if what == _SYNCS else self.chance.choice(_WINDOWS)
+        window = (first, first + lasts, share, what)
         if self.full:
-            # Before the power goes: only a write that needs room fails, and few of all do.
-            first = self.chance.randrange(at)
+            # Only a write that needs room fails, and few of all do.
             window = (first, first + self.chance.choice(_FULL_WINDOWS), 1_000, _FULL)
-        elif self.chance.random() < 1 / 3:
-            window = (first, first + _SYNC_WINDOW, share, _SYNCS)
         if self.lie:
             window = (0, 1 << 40, 1_000, _FULL_LYING if self.full else _LYING)
         words = ("fail", at, self.chance.getrandbits(60), *window)

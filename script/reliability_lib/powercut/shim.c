@@ -10,8 +10,8 @@
  * powercut_fail(from, until, permille, how) then lets that share of the operations between two
  * numbers fail with EIO: reads, writes (after a part of them), truncations and syncs. A sync that
  * failed made nothing safe. `how` is 0 for all of them, 1 for syncs only, 2 for syncs that fail and
- * say that all is well, 3 for a full disk (ENOSPC, only where a file would grow), and 4 for a full
- * disk that says that all was written.
+ * say that all is well, 3 for a full disk (ENOSPC, only where a file would grow), 4 for a full
+ * disk that says that all was written, and 5 for writes and truncations only.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -33,7 +33,7 @@
 #define FDS 1024
 #define FILES 256
 
-enum { ANY, SYNCS, LYING, FULL, FULL_LYING };
+enum { ANY, SYNCS, LYING, FULL, FULL_LYING, WRITES };
 
 struct undo {
     struct undo *before;
@@ -293,7 +293,9 @@ static ssize_t write_at(int fd, const void *bytes, size_t count, off_t at) {
         torn += part && part < count;
         cut();
     }
-    int touched = fail_how == ANY || (fail_how >= FULL && at + (off_t)count > size_of(fd));
+    int grows = at + (off_t)count > size_of(fd);
+    int full = fail_how == FULL || fail_how == FULL_LYING;
+    int touched = fail_how == ANY || fail_how == WRITES || (full && grows);
     if (touched && failing()) {
         failed_writes++;
         int lies = fail_how == FULL_LYING;
@@ -329,7 +331,8 @@ ssize_t write(int fd, const void *bytes, size_t count) {
         REAL(ssize_t, name, int, void *, size_t, offset); \
         if (file_at(fd) && fail_until) { \
             pthread_mutex_lock(&lock); \
-            operations++; /* so that a time of failing also passes for who only reads */ \
+            /* Once it has begun, a time of failing also passes for who only reads. */ \
+            operations += operations >= fail_from; \
             int fails = fail_how == ANY && failing(); \
             failed_reads += fails; \
             pthread_mutex_unlock(&lock); \
@@ -350,7 +353,7 @@ PREAD(pread64, off64_t)
         off_t low = size < old ? size : old, high = size < old ? old : size; \
         note(fd, file, low, (size_t)(high - low)); \
         if (due()) cut(); \
-        int touched = fail_how == ANY || (fail_how == FULL && size > old); \
+        int touched = fail_how == ANY || fail_how == WRITES || (fail_how == FULL && size > old); \
         int fails = touched && failing(); \
         failed_writes += fails; \
         int done = fails ? -1 : real_##name(fd, size); \
