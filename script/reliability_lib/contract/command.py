@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 import logging
+import os
 from pathlib import Path
 import sys
 import tempfile
@@ -25,6 +26,7 @@ EXCEPT: Final = "^/v1/events$|^/v1/devices/|^/v1/erasure$"
 # meet a rule that no schema can say: a window in the past, a used code, a closed offer. A schema
 # counts characters, a door bytes: 8,192 characters in escapes of 12 bytes are too large (413).
 SETTINGS: Final = """
+hooks = "script.reliability_lib.contract.fresh_keys"
 [checks.missing_required_header]
 expected-statuses = [400, 401, 403, 406, 415, 422, 428]
 [checks.positive_data_acceptance]
@@ -32,6 +34,8 @@ expected-statuses = ["2xx", 400, 401, 403, 404, 409, 410, 412, 413, 422, 428]
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 406, 413, 422, 428]
 """
+# Where schemathesis finds the hook.
+_ROOT: Final = Path(__file__).parents[3]
 _ROLES: Final = ("owner", "park")
 _TOLD_LINES: Final = 80
 _TOLD_WIDTH: Final = 300
@@ -114,6 +118,7 @@ async def fuzz(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(_ROOT)},
     )
     assert process.stdout is not None
     told = (await process.stdout.read()).decode(errors="replace")
