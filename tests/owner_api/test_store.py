@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 import errno
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 import os
 from pathlib import Path
 import sqlite3
@@ -231,6 +231,8 @@ async def test_what_is_moved_under_load_is_flushed_beside_the_writer(
         flushed.append(str(Path(f"/proc/self/fd/{file}").readlink()))
 
     monkeypatch.setattr(checkpointing, "PAUSE_S", 0.05)
+    # So long that it is moved although commands come one after another.
+    monkeypatch.setattr(checkpointing, "TOO_LONG", 64)
     monkeypatch.setattr("owner_api.store.checkpointing.os.fdatasync", note)
     store = await Store.open(tmp_path / "owner.db", single_connection=False)
     async with asyncio.timeout(60):
@@ -241,6 +243,37 @@ async def test_what_is_moved_under_load_is_flushed_beside_the_writer(
     await store.close()
     assert set(flushed) == {str(store.path)}
     assert not held_open(store.path)
+
+
+async def test_the_log_is_moved_only_once_nothing_is_committed_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass in the middle of a load would take the disk from every COMMIT."""
+    passes: list[int] = []
+    plain = checkpointing.checkpoint
+
+    def note(connection: sqlite3.Connection) -> int:
+        passes.append(plain(connection))
+        return passes[-1]
+
+    monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
+    monkeypatch.setattr(checkpointing, "checkpoint", note)
+    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    told = [time.monotonic()]
+    for at in count():
+        await store.write(put(f"n{at}"))
+        told.append(time.monotonic())
+        if told[-1] > told[0] + 1:
+            break
+    under_load = len(passes)
+    # A slow machine has quiet moments of its own.
+    quiet = sum(later - earlier > 0.02 for earlier, later in pairwise(told))
+    async with asyncio.timeout(60):
+        while len(passes) == under_load:  # noqa: ASYNC110 - tells nobody
+            await asyncio.sleep(0.01)
+    await store.close()
+    assert under_load <= quiet + 1
+    assert passes[under_load] >= at
 
 
 def held_open(path: Path) -> list[str]:
