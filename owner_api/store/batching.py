@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 import logging
 import sqlite3
 from time import monotonic
@@ -101,8 +102,10 @@ class Batches:
         """
         self._half = (waiting + self._last) // 2
         batch, taken, enough = _Batch(), [first], self._clock() + BATCH_S
+        begun = False
         try:
             self._begin()
+            begun = True
             batch.outcomes.append(self._one(first, batch))
             while not (self._is_full(len(taken)) or self._clock() >= enough):
                 if (job := next(more, None)) is None:
@@ -116,6 +119,9 @@ class Batches:
                 _LOG.exception("a batch could not be sealed")
             self._roll_back()
             self._kept.clear()
+            if not begun:
+                # Somebody else's lock was waited for: the others need not wait as long again each.
+                taken += islice(more, BATCH - 1)
             lost = StoreUnavailableError(f"the database refused: {error}")
             self._tell([Outcome(job.to, None, lost) for job in taken], NOTHING, None)
             return

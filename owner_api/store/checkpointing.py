@@ -67,7 +67,6 @@ class Checkpointer:
             while not self._closing.is_set():
                 self._committed.wait()
                 self._closing.wait(PAUSE_S)
-                self._wait_for_quiet(connection)
                 self._pass(connection)
         finally:
             connection.close()
@@ -86,6 +85,7 @@ class Checkpointer:
 
     def _pass(self, connection: sqlite3.Connection) -> None:
         try:
+            self._wait_for_quiet(connection)
             pages = checkpoint(connection)
             if self._synchronous != "OFF":
                 # SQLite flushes only where nothing was written meanwhile, which under load is the
@@ -106,8 +106,8 @@ def length(connection: sqlite3.Connection) -> int:
 
 def checkpoint(connection: sqlite3.Connection) -> int:
     """Move what can be moved without waiting for anybody; return the log's length in pages."""
-    _busy, length, _moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return int(length)
+    _busy, pages, _moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(pages)
 
 
 class LongLog:

@@ -139,6 +139,25 @@ def test_a_batch_that_keeps_nothing_commits_nothing(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_those_who_wait_for_a_lock_of_somebody_else_are_told_together(tmp_path: Path) -> None:
+    path = made(str(tmp_path))
+    connection = sqlite3.connect(path, isolation_level=None, factory=Connection, timeout=0.1)
+    stranger = sqlite3.connect(path, isolation_level=None)
+    stranger.execute("BEGIN IMMEDIATE")
+    letters = Letters()
+    writer = Batches(connection, letters)
+    jobs = iter([Job(lambda tx: tx.by_key("offer", "off_1"), at, keep=True) for at in range(20)])
+    writer.run(next(jobs), jobs, 20)
+    stranger.execute("ROLLBACK")
+    stranger.close()
+    writer.run(Job(partial(change, word="x"), "x", keep=True), iter(()), 1)
+    connection.close()
+    lost, kept = (outcomes for outcomes, _ in letters.left)
+    assert [each.to for each in lost] == list(range(20))
+    assert all(isinstance(each.error, StoreUnavailableError) for each in lost)
+    assert (kept[0].value, kept[0].error) == ("x", None)
+
+
 def test_the_writer_goes_on_where_nobody_can_be_told(tmp_path: Path) -> None:
     connection = sqlite3.connect(made(str(tmp_path)), isolation_level=None, factory=Connection)
     letters = Letters(deaf=1)

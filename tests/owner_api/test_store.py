@@ -276,6 +276,37 @@ async def test_the_log_is_moved_only_once_nothing_is_committed_for_a_moment(
     assert passes[under_load] >= at
 
 
+async def test_the_log_is_moved_again_after_the_disk_refused_to_tell_its_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = asyncio.Event()
+    asked: list[str] = []
+
+    def quiet(self: checkpointing.Checkpointer, _connection: sqlite3.Connection) -> None:
+        assert self is not None
+        asked.append("length")
+        if len(asked) == 1:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    loop, plain = asyncio.get_running_loop(), checkpointing.checkpoint
+
+    def note(connection: sqlite3.Connection) -> int:
+        loop.call_soon_threadsafe(moved.set)
+        return plain(connection)
+
+    monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
+    monkeypatch.setattr(checkpointing.Checkpointer, "_wait_for_quiet", quiet)
+    monkeypatch.setattr(checkpointing, "checkpoint", note)
+    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    async with asyncio.timeout(60):
+        for at in count():
+            await store.write(put(f"n{at}"))
+            if moved.is_set():
+                break
+    await store.close()
+    assert len(asked) > 1
+
+
 def held_open(path: Path) -> list[str]:
     """Return which files whose names begin so this process has open."""
     links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
