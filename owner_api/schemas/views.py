@@ -285,13 +285,15 @@ _BEHIND: Final = Nullable(
         }
     )
 )
+REWARD_STATUS: Final = choice("pending", "confirmed", "paid", "reversed")
+SETTLEMENT_STATE: Final = choice("provisional", "final", "disputed", "corrected")
 _REWARD: Final = required(
     {
         "reward_id": typed_id("rwd"),
         "part": integer(0, 3),
         "payer": Nullable(text(1, 100)),
         "kind": choice(*REWARD_KINDS),
-        "status": choice("pending", "confirmed", "paid", "reversed"),
+        "status": REWARD_STATUS,
         "amount_minor": _MINOR,
         "already_paid_minor": _MINOR,
         "payment_minor": _MINOR,
@@ -304,7 +306,7 @@ _FIGURES: Final = {
     "settlement_id": typed_id("stl"),
     "version": integer(1, 10**6),
     "commitment_id": typed_id("com"),
-    "state": choice("provisional", "final", "disputed", "corrected"),
+    "state": SETTLEMENT_STATE,
     "baseline_wh": _WH,
     "ordered_wh": _WH,
     "actual_wh": _WH,
@@ -392,6 +394,14 @@ TOTALS: Final = {
         required({"currency": _CURRENCY, "charging_credit": boolean(), **_IN_ALL}), 0, 200
     ),
 }
+PARK_BALANCES: Final = required(
+    {
+        "park_id": typed_id("prk"),
+        "items": ListOf(
+            required({"currency": _CURRENCY, "charging_credit": boolean(), **_IN_ALL}), 0, 200
+        ),
+    }
+)
 REWARDS: Final = required({**TOTALS, "items": ListOf(SETTLEMENT, 0, 200)})
 STATEMENT: Final = required(
     {

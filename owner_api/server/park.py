@@ -2,18 +2,22 @@
 
 from typing import Final
 
+from probatio import Optional
+
 from owner_api.commands import (
     agreements,
     deals,
     delivery,
     metering,
     offers,
+    park_books,
     questions,
     sessions,
     settlements,
 )
 from owner_api.problems import ProblemCode
 from owner_api.schemas import park as messages, views
+from owner_api.schemas.fields import choice
 from owner_api.schemas.owner import EMPTY
 
 from .routing import PAGE, Route
@@ -175,6 +179,16 @@ _OFFERS: Final = (
 _COMMITMENTS: Final = (
     Route(
         method="GET",
+        path="/v1/park/commitments",
+        role="park",
+        kind="query",
+        summary="Deals, those that have not ended or all",
+        query={**PAGE, Optional("state"): choice("open", "all")},
+        answer=views.listed(views.PARK_COMMITMENT),
+        handler=park_books.deals,
+    ),
+    Route(
+        method="GET",
         path=_COMMITMENT,
         role="park",
         kind="query",
@@ -243,6 +257,29 @@ _COMMITMENTS: Final = (
     ),
 )
 _SETTLEMENTS: Final = (
+    Route(
+        method="GET",
+        path="/v1/park/balances",
+        role="park",
+        kind="query",
+        summary="What the park owes and has paid, per currency",
+        answer=views.PARK_BALANCES,
+        handler=park_books.balances,
+    ),
+    Route(
+        method="GET",
+        path="/v1/park/settlements",
+        role="park",
+        kind="query",
+        summary="Settlements, also those in one state or with a reward that waits to be paid",
+        query={
+            **PAGE,
+            Optional("state"): views.SETTLEMENT_STATE,
+            Optional("reward"): views.REWARD_STATUS,
+        },
+        answer=views.listed(views.PARK_SETTLEMENT),
+        handler=park_books.bills,
+    ),
     Route(
         method="GET",
         path=_SETTLEMENT,

@@ -275,6 +275,8 @@ def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
 async def _foreign(cast: Cast, key: Key, row: Row, role: str) -> Any:
     """B naming what is A's hears what a wrong id hears, reads nothing of A's, changes nothing."""
     caller, own = cast.b.callers[role], _whole(cast.b.values(role))
+    # Owners find every park in the directory; no park is told of another.
+    secrets = cast.a.secrets | ({cast.a.objects["park_id"]} if role == "park" else set())
     named = sorted(_slots(key, row) & {*_OWNED, "receipt_id"})
     victims = [(name, cast.a.values(role)[name]) for name in named]
     if "receipt_id" in named:
@@ -288,13 +290,13 @@ async def _foreign(cast: Cast, key: Key, row: Row, role: str) -> Any:
             yield f"{role} B can tell {name} of others ({said.status}) from a wrong one"
         if name not in row.query and said.status != web.HTTPNotFound.status_code:
             yield f"{role} B: {said.status} instead of 404 for {name} of others"
-        if _reads(said, cast.a.secrets):
+        if _reads(said, secrets):
             yield f"{role} B reads what is A's by naming {name}"
     if not victims:
         said = await ask(cast.world, key, row, caller, own)
         if said.status in _REFUSED or said.status >= 500:
             yield f"{role} B: {said.status} for a request of their own"
-        if _reads(said, cast.a.secrets):
+        if _reads(said, secrets):
             yield f"{role} B reads what is A's"
     if before != await cast.world.agent.store.read(lambda tx: holdings(tx, cast.a)):
         yield f"{role} B changes what is A's"

@@ -1,0 +1,88 @@
+"""What a park finds again by itself: its deals, its bills, and what it owes in all."""
+
+from typing import Final
+
+from owner_api.calls import Call, Reply
+from owner_api.core import ledger
+from owner_api.store.tx import Tx
+
+from .edge import Json
+from .paging import read_page
+from .park_views import commitment_view, settlement_view
+from .records import CommitmentRecord
+
+_DEALS: Final = (
+    "SELECT * FROM commitment WHERE park_id = ?"
+    " AND (? OR state IN ('pending_award', 'scheduled', 'active'))"
+)
+_BILLS: Final = (
+    "SELECT * FROM settlement WHERE park_id = ? AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL"
+    " OR EXISTS (SELECT 1 FROM reward WHERE reward.settlement_id = settlement.settlement_id"
+    " AND reward.status = ?3))"
+)
+_OPEN: Final = (
+    "SELECT currency, kind, status, SUM(amount_minor - already_paid_minor) AS total FROM reward"
+    " WHERE park_id = ? AND status IN ('pending', 'confirmed') GROUP BY currency, kind, status"
+)
+_BOOKED: Final = (
+    "SELECT account, currency, SUM(amount_minor) AS total FROM posting"
+    " WHERE account IN (?, ?, ?, ?) GROUP BY account, currency"
+)
+_NAMES: Final = ("pending_minor", "confirmed_minor", "paid_minor", "overpaid_minor")
+
+
+def deals(tx: Tx, call: Call) -> Reply:
+    """List the park's deals: those that have not ended, or all with ``?state=all``."""
+    return read_page(
+        tx,
+        call,
+        _DEALS,
+        call.principal.party_id,
+        int(call.query.get("state", "open") == "all"),
+        key="commitment_id",
+        view=lambda row: commitment_view(CommitmentRecord.from_row(row)),
+    )
+
+
+def bills(tx: Tx, call: Call) -> Reply:
+    """List the park's settlements; ``?reward=confirmed`` are those that wait to be paid."""
+    return read_page(
+        tx,
+        call,
+        _BILLS,
+        call.principal.party_id,
+        call.query.get("state"),
+        call.query.get("reward"),
+        key="settlement_id",
+        view=lambda row: settlement_view(tx, row),
+    )
+
+
+def balances(tx: Tx, call: Call) -> Reply:
+    """Return what the park owes and has paid, per currency; credit in money is never added to cash.
+
+    Pending becomes confirmed when a settlement is final, and is to be paid from then on (minor
+    units). What was paid beyond the claims in force is what payments left of the debt.
+    """
+    park_id = call.principal.party_id
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in tx.all(_OPEN, park_id):
+        book = ledger.book_of(row["kind"], row["currency"])
+        sums = found.setdefault((row["currency"], book), dict.fromkeys(_NAMES, 0))
+        sums[f"{row['status']}_minor"] += row["total"]
+        sums["overpaid_minor"] += row["total"]
+    books = ("", ledger.CREDIT_BOOK)
+    payable = {f"{ledger.park_payable(park_id)}{book}": book for book in books}
+    money = {f"{ledger.park_money(park_id)}{book}": book for book in books}
+    for row in tx.all(_BOOKED, *payable, *money):
+        book = (payable | money)[row["account"]]
+        sums = found.setdefault((row["currency"], book), dict.fromkeys(_NAMES, 0))
+        if row["account"] in payable:
+            sums["overpaid_minor"] += row["total"]
+        else:
+            sums["paid_minor"] -= row["total"]
+    shown: list[Json] = [
+        {"currency": currency, "charging_credit": bool(book), **sums}
+        for (currency, book), sums in sorted(found.items())
+    ]
+    return Reply(body={"park_id": park_id, "items": shown})
