@@ -57,7 +57,8 @@ def commitment(
     journal.commitment(tx, record, name, now)
     if park:
         tx.emit(record.park_id, name, now, park_views.commitment_view(record))
-    tx.emit(record.owner_id, name, now, owner_views.commitment_view(tx, record, now))
+    if journal.is_here(tx, record.owner_id):
+        tx.emit(record.owner_id, name, now, owner_views.commitment_view(tx, record, now))
     return record
 
 
@@ -82,4 +83,5 @@ def settlement(tx: Tx, row: Row, now: datetime) -> None:
     kind = f"settlement.{row['state']}"
     journal.settlement(tx, row, now)
     tx.emit(row["park_id"], kind, now, park_views.settlement_view(tx, row))
-    tx.emit(row["owner_id"], kind, now, owner_views.settlement_view(tx, row))
+    if journal.is_here(tx, row["owner_id"]):
+        tx.emit(row["owner_id"], kind, now, owner_views.settlement_view(tx, row))

@@ -16,7 +16,7 @@ from owner_api.store import Tx
 from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.outbox import OF_PARTY
 
-from . import agreements, devices, journal
+from . import agreements, binding, devices, journal
 from .owners import find_owner
 
 type Json = dict[str, Any]
@@ -43,8 +43,8 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
             tx, now=now, owner_id=owner_id, device_id=device["device_id"], reason="erased"
         )
     _forget_access(tx, owner_id)
-    _forget_vehicles(tx, owner_id, now)
     _forget_deals(tx, owner_id)
+    _forget_vehicles(tx, owner_id, now)
     journal.erase(tx, owner_id, now)
     tx.run(f"DELETE FROM outbox WHERE {OF_PARTY}", owner_id)  # noqa: S608 - a constant
     tx.update(
@@ -101,6 +101,8 @@ def _forget_access(tx: Tx, owner_id: str) -> None:
 
 def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
     for row in tx.all("SELECT vehicle_id, body FROM vehicle WHERE owner_id = ?", owner_id):
+        # The charger is the park's: the next car there must find it free.
+        binding.release(tx, row["vehicle_id"], now)
         capacity = load(Vehicle, row["body"]).usable_capacity_wh
         tx.update(
             "vehicle",

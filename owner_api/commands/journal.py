@@ -176,15 +176,15 @@ def settlement(tx: Tx, row: Row, now: datetime) -> None:
         "breakdown": from_json(row["breakdown"]),
         "quote_request": from_json(deal.quote_request),
     }
-    if _is_here(tx, row["owner_id"]):
+    if is_here(tx, row["owner_id"]):
         leaves.append(tx, kind, now, owned, party_id=row["owner_id"], subject_id=about)
     leaves.append(tx, kind, now, shown, party_id=row["park_id"], subject_id=about)
 
 
-def _is_here(tx: Tx, owner_id: str) -> bool:
+def is_here(tx: Tx, owner_id: str) -> bool:
     """Return whether the owner was not erased: a park may pay or correct after that."""
-    row = tx.one("SELECT 1 AS here FROM owner WHERE owner_id = ? AND erased_at IS NULL", owner_id)
-    return row is not None
+    row = tx.by_key("owner", owner_id)
+    return row is not None and row["erased_at"] is None
 
 
 def reward(
@@ -194,7 +194,7 @@ def reward(
     names = ("reward_id", "settlement_id", "part", "payer", "kind", "currency", "reference")
     shown = {name: row[name] for name in names} | amounts(row) | {"step": kind, "txn_id": txn_id}
     name, about = f"reward.{kind}", row["reward_id"]
-    if _is_here(tx, row["owner_id"]):
+    if is_here(tx, row["owner_id"]):
         leaves.append(tx, name, now, shown, party_id=row["owner_id"], subject_id=about)
     leaves.append(tx, name, now, shown, party_id=row["park_id"], subject_id=about)
     books = {

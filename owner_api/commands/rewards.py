@@ -121,7 +121,8 @@ def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> None:  # noqa: 
     changed = reward | changes
     shown = {"settlement_id": changed["settlement_id"], **named(changed)}
     kind = f"reward.{changed['status']}"
-    tx.emit(changed["owner_id"], kind, now, shown)
+    if journal.is_here(tx, changed["owner_id"]):
+        tx.emit(changed["owner_id"], kind, now, shown)
     tx.emit(changed["park_id"], kind, now, shown)
 
 
@@ -188,8 +189,9 @@ def _named(sums: dict[str, int]) -> Json:
 
 
 def announce_totals(tx: Tx, owner_id: str, now: datetime) -> None:
-    """Tell the owner's devices what has been earned in all."""
-    tx.emit(owner_id, "rewards.updated", now, totals(tx, owner_id, now))
+    """Tell the owner's devices what has been earned in all; nobody, once the owner is erased."""
+    if journal.is_here(tx, owner_id):
+        tx.emit(owner_id, "rewards.updated", now, totals(tx, owner_id, now))
 
 
 def overview(tx: Tx, call: Call) -> Reply:
