@@ -19,6 +19,7 @@ from owner_api.core.machine import (
 from owner_api.core.model import StopMarks
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from . import announce
@@ -162,6 +163,27 @@ def close_offers(tx: Tx, session_id: str, now: datetime, reason: str = "session_
 def has_delivered(deal: CommitmentRecord) -> bool:
     """Return whether the deal ended after it began, so that there is something to settle."""
     return deal.state in ENDED_WITH_DELIVERY and deal.started_at is not None
+
+
+def meter_free_at(tx: Tx, deal: CommitmentRecord) -> datetime | None:
+    """Return since when its charger's meter counts for no other deal; None while it does.
+
+    Promise 9: each Wh belongs to one deal, so the next one waits until the last is settled.
+    """
+    row = tx.one(
+        "SELECT count(*) - count(settlement.settlement_id) AS busy,"
+        " max(settlement.created_at) AS settled_at FROM commitment"
+        " LEFT JOIN settlement"
+        " ON settlement.commitment_id = commitment.commitment_id AND settlement.version = 1"
+        " WHERE commitment.session_id = ? AND commitment.commitment_id != ?"
+        " AND commitment.started_at IS NOT NULL",
+        deal.session_id,
+        deal.commitment_id,
+    )
+    assert row is not None
+    if row["busy"]:
+        return None
+    return deal.decided_at if row["settled_at"] is None else decode(row["settled_at"])
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:

@@ -123,6 +123,9 @@ def _start(
             ProblemCode.NO_LEASE,
             f"Send a meter reading not older than {call.config.blind_after_s} s first.",
         )
+    if deals.meter_free_at(tx, deal) is None:
+        detail = "Another deal's energy is counted here: end it and send a reading at rest first."
+        raise Problem(ProblemCode.NO_LEASE, detail)
     left = rejudge.energy_left(tx, deal, call.now)
     if not left:
         raise Problem(ProblemCode.NOT_FEASIBLE, "It cannot begin now.")

@@ -3,6 +3,8 @@
 from hashlib import sha256
 from typing import Final
 
+from owner_api.config import Config
+from owner_api.core.model import SessionLive
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.schemas.evidence import READING_QUALITIES, READING_SOURCES
 from owner_api.store.documents import from_json
@@ -25,6 +27,11 @@ def check_origins(readings: list[Json]) -> None:
             limit = "given exactly when source is signed_meter"
             error = FieldError(pointer=f"/readings/{number}/signed", code="range", limit=limit)
             raise Problem(ProblemCode.INVALID_BODY, f"signed: {limit}", errors=(error,))
+
+
+def at_rest(live: SessionLive, config: Config) -> bool:
+    """Return whether nothing leaves the car any more: what is charged into it is rest too."""
+    return (live.power_w or 0) > -config.stopped_power_w
 
 
 def source_of(reading: Json, meter: str) -> str:

@@ -155,12 +155,11 @@ def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:
 
 def _seen_stopped(tx: Tx, call: Call, deal: CommitmentRecord, session: SessionRecord) -> None:
     """Record that the meter shows no power after a stop was asked for."""
-    live = session.live
-    if deal.stop is None or deal.stop.stopped_at or live.measured_at is None:
+    seen = session.live.seen_at
+    if deal.stop is None or deal.stop.stopped_at or seen is None:
         return
-    quiet = abs(live.power_w or 0) < call.config.stopped_power_w
-    if quiet and live.measured_at >= deal.stop.requested_at:
-        deals.mark_stop(tx, deal, call.now, stopped_at=live.measured_at)
+    if seen >= deal.stop.requested_at and measured.at_rest(session.live, call.config):
+        deals.mark_stop(tx, deal, call.now, stopped_at=seen)
 
 
 def _tell_charger(tx: Tx, session: SessionRecord, now: datetime) -> None:

@@ -1,13 +1,11 @@
 """What an owner sees of parks: sessions, agreements, offers, deals and settlements."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 from owner_api.core.canonical import instant_text
 from owner_api.core.machine import CommitmentState
-from owner_api.core.money import minor_digits
-from owner_api.core.settlement import round_half_even
+from owner_api.core.settlement import measure, priced, total
 from owner_api.store.documents import embed, from_json
 from owner_api.store.tx import Tx
 
@@ -117,9 +115,7 @@ def deal_view(
 ) -> Json:
     """Return a deal beside the records it belongs to."""
     soc = current_soc(vehicle, session) if vehicle else None
-    reward = deal.terms.reward
-    earned = Decimal(deal.delivered_wh) * Decimal(reward.price_per_kwh) / 1000
-    stop = deal.stop
+    reward, stop = deal.terms.reward, deal.stop
     waiting = stop is not None and stop.confirmed_at is None and stop.stopped_at is None
     settlement = None
     if deal.settlement_id is not None:
@@ -144,7 +140,7 @@ def deal_view(
         "power_w": session.live.power_w,
         "soc_pct": None if soc is None else float(soc),
         "soc_floor_pct": float(deal.soc_floor_pct),
-        "earned_minor": round_half_even(earned.scaleb(minor_digits(reward.currency))),
+        "earned_minor": _earned_minor(deal) if settlement is None else settlement["net_minor"],
         "currency": reward.currency,
         "price_per_kwh": reward.price_per_kwh,
         "stop": None if stop is None else view(stop),
@@ -152,6 +148,19 @@ def deal_view(
         "settlement": settlement_view(tx, settlement) if settlement else None,
         "decision": decision_view(offer),
     }
+
+
+def _earned_minor(deal: CommitmentRecord) -> int:
+    """Return what a deal would be worth if it were settled now (minor units)."""
+    if not deal.delivered_wh:
+        return 0
+    delivery = measure(
+        ordered_wh=deal.committed_energy_wh,
+        begin_register_wh=deal.begin_register_wh or 0,
+        end_register_wh=deal.last_register_wh or 0,
+    )
+    requested = deal.terms.requested_energy_wh
+    return total(priced(delivery, part, requested) for part in deal.terms.reward.head).net_minor
 
 
 _SETTLED: Final = (

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from owner_api.config import Config
@@ -15,9 +14,8 @@ from owner_api.core.machine import (
     SettlementState,
     decide_settlement,
 )
-from owner_api.core.model import RewardPart, VehicleLive
-from owner_api.core.money import minor_digits
-from owner_api.core.settlement import Amounts, Delivery, measure, price, total
+from owner_api.core.model import VehicleLive
+from owner_api.core.settlement import Delivery, measure, priced, total
 from owner_api.problems import Problem, ProblemCode, not_found
 from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
@@ -46,9 +44,8 @@ def settle_if_ready(
     """Settle an ended deal once the meter has spoken after its end, or the grace has passed."""
     if deal.settlement_id is not None or not deals.has_delivered(deal) or deal.ended_at is None:
         return
-    live = session.live
-    quiet = abs(live.power_w or 0) < config.stopped_power_w
-    read = live.measured_at is not None and live.measured_at >= deal.ended_at and quiet
+    seen = session.live.seen_at
+    read = seen is not None and seen >= deal.ended_at and measured.at_rest(session.live, config)
     if read or now - deal.ended_at >= timedelta(seconds=config.reading_grace_s):
         settle(tx, deal, now, new_id, read_after_end=read)
 
@@ -83,7 +80,14 @@ def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
     session = SessionRecord.find(tx, deal.session_id)
     if session.state == "ended":
         return
-    register = session.live.import_register_wh
+    # A park may charge from the deal's end on, before the reading that settles it.
+    row = tx.one(
+        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
+        deal.session_id,
+        deal.ended_at,
+    )
+    register = session.live.import_register_wh if row is None else row["import_register_wh"]
     tx.update(
         "session",
         {"session_id": deal.session_id},
@@ -110,9 +114,11 @@ def write(
     ``meter`` holds the columns that say what the meter said and how far it can be trusted.
     """
     reward = deal.terms.reward
-    priced = [(part, _amounts(deal, part, delivery)) for part in reward.shares]
-    amounts = total([found for part, found in priced if part in reward.head])
-    cash_minor = sum(found.net_minor for part, found in priced if part.kind == "cash")
+    worth = [
+        (part, priced(delivery, part, deal.terms.requested_energy_wh)) for part in reward.shares
+    ]
+    amounts = total([found for part, found in worth if part in reward.head])
+    cash_minor = sum(found.net_minor for part, found in worth if part.kind == "cash")
     settlement_id = new_id("stl")
     lines = breakdown(deal, delivery.delivered_wh, cash_minor)
     tx.insert(
@@ -146,8 +152,7 @@ def write(
     tx.update("commitment", {"commitment_id": deal.commitment_id}, settlement_id=settlement_id)
     add_wear(tx, deal.vehicle_id, lines["wear_minor"])
     row = find(tx, settlement_id)
-    worth = [(part, found.net_minor) for part, found in priced]
-    rewards.earn(tx, row, worth, now, new_id)
+    rewards.earn(tx, row, [(part, found.net_minor) for part, found in worth], now, new_id)
     announce.settlement(tx, row, now)
     rewards.announce_totals(tx, deal.owner_id, now)
     announce.commitment(tx, deal.commitment_id, now, "commitment.settled", park=False)
@@ -161,18 +166,6 @@ def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
     live = load(VehicleLive, row["live"])
     worn = replace(live, v2g_wear_minor=live.v2g_wear_minor + minor)
     tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
-
-
-def _amounts(deal: CommitmentRecord, part: RewardPart, delivery: Delivery) -> Amounts:
-    """Return what one payer owes for a delivery (minor units of the part's currency)."""
-    return price(
-        delivery,
-        price_per_kwh=Decimal(part.price_per_kwh),
-        requested_wh=deal.terms.requested_energy_wh,
-        fixed_minor=part.fixed_minor,
-        cap_minor=part.cap_minor,
-        minor_digits=minor_digits(part.currency),
-    )
 
 
 def breakdown(deal: CommitmentRecord, delivered_wh: int, cash_minor: int) -> Json:

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core.ledger import CREDIT_BOOK, book_of
+from owner_api.core.model import Terms
 from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.documents import load
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant
@@ -72,10 +74,11 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
     start, end = month_span(first, ZoneInfo(owner["time_zone"]))
     return tx.all(
         "SELECT reward.*, posting.at, posting.kind AS booked_as, -posting.amount_minor AS owed,"
-        " settlement.delivered_wh, settlement.price_per_kwh, park.display_name FROM posting"
+        " settlement.delivered_wh, commitment.terms, park.display_name FROM posting"
         " JOIN reward ON reward.settlement_id = posting.settlement_id"
         " AND coalesce(posting.reward_id, reward.reward_id) = reward.reward_id"
         " JOIN settlement ON settlement.settlement_id = posting.settlement_id"
+        " JOIN commitment USING (commitment_id)"
         " JOIN park ON park.park_id = reward.park_id"
         " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
         " AND posting.account IN (reward.park_id || ':payable', reward.park_id || ?)"
@@ -90,9 +93,11 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
 def _line(row: Row) -> Json:
     """Return one line; a reversal takes back energy and money of the line it reverses."""
     reversal = row["booked_as"] == "reversed"
+    part = load(Terms, row["terms"]).reward.shares[row["part"]]
     return {key: row[key] for key in _COLUMNS if key in row} | {
         "earned_at": instant(row["at"]),
         "park": row["display_name"],
+        "price_per_kwh": part.price_per_kwh,
         "delivered_wh": -row["delivered_wh"] if reversal else row["delivered_wh"],
         "amount_minor": row["owed"],
     }

@@ -89,13 +89,10 @@ def deals_due(tx: Tx, now: datetime, config: Config) -> list[Row]:
 def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
     """End a deal whose time has passed or whose discharge may not go on."""
     deal = CommitmentRecord.from_row(row)
-    grace = timedelta(seconds=config.start_grace_s)
-    # A yes given late joins late: the grace counts from when the award had to be there.
-    late = now > min(max(deal.start_at, deal.award_by) + grace, deal.end_at)
     match deal.state:
         case CommitmentState.PENDING_AWARD if now > deal.award_by:
             deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
-        case CommitmentState.SCHEDULED if now >= deal.end_at or late:
+        case CommitmentState.SCHEDULED if now >= deal.end_at or _is_late(tx, deal, now, config):
             deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
         case CommitmentState.ACTIVE if guard.lease_over(deal, now):
             guard.end_lease(tx, deal, now, config)
@@ -105,6 +102,16 @@ def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
             guard.enforce(tx, deal, now, config)
         case _:
             pass
+
+
+def _is_late(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> bool:
+    """Return whether the park let the time pass in which it could have begun."""
+    grace = timedelta(seconds=config.start_grace_s)
+    # A yes given late joins late: the grace counts from when the award had to be there.
+    if now <= max(deal.start_at, deal.award_by) + grace:
+        return False
+    free_at = deals.meter_free_at(tx, deal)
+    return free_at is not None and now > free_at + grace
 
 
 def _unsettled(tx: Tx) -> list[Row]:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from .model import RewardPart
+from .money import minor_digits
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
@@ -70,10 +73,23 @@ def price(
     """
     delivered = Decimal(delivery.delivered_wh)
     gross = round_half_even((delivered * price_per_kwh / 1000).scaleb(minor_digits))
-    share = min(Decimal(1), delivered / requested_wh)
-    fixed = round_half_even(fixed_minor * share)
+    # Multiplied first: a share that does not terminate would be rounded twice.
+    counted = min(delivery.delivered_wh, requested_wh)
+    fixed = round_half_even(Decimal(fixed_minor * counted) / requested_wh)
     total = gross + fixed if cap_minor is None else min(cap_minor, gross + fixed)
     return Amounts(gross_minor=gross, fixed_minor=fixed, penalty_minor=0, net_minor=total)
+
+
+def priced(delivery: Delivery, part: RewardPart, requested_wh: int) -> Amounts:
+    """Return what one payer owes for a delivery (minor units of the part's currency)."""
+    return price(
+        delivery,
+        price_per_kwh=Decimal(part.price_per_kwh),
+        requested_wh=requested_wh,
+        fixed_minor=part.fixed_minor,
+        cap_minor=part.cap_minor,
+        minor_digits=minor_digits(part.currency),
+    )
 
 
 def total(amounts: Iterable[Amounts]) -> Amounts:

@@ -132,6 +132,7 @@ class Deal:
     begin_wh: int | None = None
     last_wh: int | None = None
     settlement: Settlement | None = None
+    settled_at: datetime | None = None
     # What the park has paid for all versions together (minor units).
     paid_minor: int = 0
 

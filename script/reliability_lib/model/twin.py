@@ -206,13 +206,23 @@ class Twin:
                 deal.car.anchor_wh = stay.register_wh
         return self._lease(deal, seq, setpoint_w, now)
 
-    @staticmethod
-    def _cannot_start(deal: Deal, now: datetime) -> str | None:
+    def _cannot_start(self, deal: Deal, now: datetime) -> str | None:
         if not deal.terms.start_at <= now < deal.terms.end_at:
             return "no_lease"
         seen = deal.stay.seen_at
         blind = seen is None or now - seen > timedelta(seconds=60)
-        return "no_lease" if blind else None
+        return "no_lease" if blind or self._free_at(deal) is None else None
+
+    def _free_at(self, deal: Deal) -> datetime | None:
+        """Return since when the meter counts for no other deal; None while it does."""
+        settled = [
+            other.settled_at
+            for other in self.deals.values()
+            if other.stay is deal.stay and other is not deal and other.started_at is not None
+        ]
+        if None in settled:
+            return None
+        return max((at for at in settled if at is not None), default=deal.award_by)
 
     def _lease(self, deal: Deal, seq: int, setpoint_w: int, now: datetime) -> Expected:
         view = watch(deal, now)
@@ -296,8 +306,8 @@ class Twin:
         if deal.settlement or deal.started_at is None or deal.ended_at is None or deal.live:
             return
         stay = deal.stay
-        read = stay.measured_at is not None and stay.measured_at >= deal.ended_at
-        if (read and abs(stay.power_w) < QUIET_W) or now - deal.ended_at >= READING_GRACE:
+        read = stay.seen_at is not None and stay.seen_at >= deal.ended_at
+        if (read and stay.power_w > -QUIET_W) or now - deal.ended_at >= READING_GRACE:
             self.settle(deal, deal.delivered_wh, now, 1)
 
     def settle(self, deal: Deal, delivered_wh: int, now: datetime, version: int) -> Settlement:
@@ -311,7 +321,7 @@ class Twin:
             already_minor=min(net, deal.paid_minor),
             dispute_until=now + timedelta(seconds=deal.terms.dispute_s),
         )
-        deal.settlement = made
+        deal.settlement, deal.settled_at = made, deal.settled_at or now
         self.settlements.append(made)
         return made
 
@@ -398,7 +408,10 @@ class Twin:
 
     def _watch_deal(self, deal: Deal, now: datetime) -> None:
         terms = deal.terms
-        late = now > min(max(terms.start_at, deal.award_by) + START_GRACE, terms.end_at)
+        free_at = self._free_at(deal)
+        late = (
+            free_at is not None and now > max(terms.start_at, deal.award_by, free_at) + START_GRACE
+        )
         if deal.state == "pending_award" and now > deal.award_by:
             self.finish(deal, "lapsed", "award", now)
         elif deal.state == "scheduled" and (late or now >= terms.end_at):
