@@ -49,6 +49,13 @@ CHECKPOINT: Final = required(
 )
 WITNESS: Final = {Required("checkpoint"): _NOTE}
 WITNESSED: Final = required({"holds": boolean(), "serving": boolean(), "head": _NOTE})
+_OPENED: Final = {
+    "epoch": integer(2, 10**9),
+    "reason": text(1, 200),
+    "kept": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
+    "lost": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
+}
+EPOCH_OPENED: Final = required(_OPENED)
 EPOCHS: Final = required(
     {
         "items": ListOf(
@@ -57,10 +64,7 @@ EPOCHS: Final = required(
                     "position": _POSITION,
                     "at": timestamp(),
                     "salt": text(32, 32, r"[0-9a-f]{32}"),
-                    "epoch": integer(2, 10**9),
-                    "reason": text(1, 200),
-                    "kept": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
-                    "lost": Nullable(required({"checkpoint": _NOTE, "size": _SIZE})),
+                    **_OPENED,
                 }
             ),
             0,
@@ -96,13 +100,15 @@ CONSISTENCY_QUERY: Final = {Required("from"): _SIZE, Optional("to"): _SIZE}
 CONSISTENCY: Final = required(
     {"from": _SIZE, "to": _SIZE, "from_root": _HASH, "to_root": _HASH, "path": _PATH}
 )
-_NAMED: Final = {
+_ABOUT: Final = {
     "receipt_id": typed_id("rcp"),
-    "position": _POSITION,
     "kind": text(1, 40),
     "subject_id": Nullable(text(1, 64)),
-    "at": timestamp(),
 }
+_NAMED: Final = {**_ABOUT, "position": _POSITION, "at": timestamp()}
+CHECKPOINT_NEW: Final = required(
+    {"checkpoint": _NOTE, "receipts": ListOf(required(_ABOUT), 1, 100_000)}
+)
 RECEIPTS: Final = listed(required(_NAMED))
 RECEIPT: Final = required(
     {

@@ -40,7 +40,7 @@ OFFER_CREATE: Final = {
     Required("terms"): TERMS,
 }
 OFFER_REVISION: Final = {
-    Required("revision"): integer(2, 10**6),
+    Required("revision", description="One more than the offer's newest."): integer(2, 10**6),
     Required("respond_by"): timestamp(),
     Required("terms"): TERMS,
 }
@@ -54,7 +54,9 @@ INSTRUCTION: Final = {
     Required("power_setpoint_w"): integer(-1_000_000, 0),
 }
 CANCELLATION: Final = {Optional("reason"): text(0, 200)}
-STOP_CONFIRMATION: Final = {Required("confirmed_at"): timestamp()}
+STOP_CONFIRMATION: Final = {
+    Required("confirmed_at", description="When the charger got the stop."): timestamp()
+}
 READINGS: Final = {
     Required("readings"): ListOf(
         {
@@ -62,7 +64,10 @@ READINGS: Final = {
             Required("import_register_wh"): integer(0, 10**13),
             Required("export_register_wh"): integer(0, 10**13),
             Required("power_w"): integer(-1_000_000, 1_000_000),
-            Optional("context"): choice(*READING_CONTEXTS),
+            Optional(
+                "context",
+                description="begin and end are the first and last readings of a delivery.",
+            ): choice(*READING_CONTEXTS),
             Optional("quality"): choice(*READING_QUALITIES),
             Optional("pack_temperature_c"): Nullable(number(-60, 120)),
             **ORIGIN,
@@ -72,7 +77,12 @@ READINGS: Final = {
     ),
 }
 SETTLEMENT_CORRECTION: Final = {
-    Required("delivered_wh"): integer(0, 1_000_000),
+    Required(
+        "delivered_wh", description="What the park says was delivered; at most what was ordered."
+    ): integer(0, 1_000_000),
     Required("reason"): text(1, 500),
 }
-PAYMENT: Final = {Required("reference"): text(1, 64), Optional("part"): integer(0, 3)}
+PAYMENT: Final = {
+    Required("reference", description="The park's own number of the payment."): text(1, 64),
+    Optional("part", description="Which payer's; needed when there are several."): integer(0, 3),
+}

@@ -131,13 +131,14 @@ CHARGER: Final = required(
         "last_seen_at": Nullable(_AT),
     }
 )
+AGREEMENT_STATE: Final = choice("active", "withdrawn")
 AGREEMENT: Final = required(
     {
         "agreement_id": typed_id("agr"),
         "park": PARK,
         "terms_version": integer(1, 10**6),
         "terms_sha256": sha256_hex(),
-        "state": choice("active", "withdrawn"),
+        "state": AGREEMENT_STATE,
         "vehicle_ids": ListOf(typed_id("veh"), 0, 50),
         "created_at": _AT,
         "withdrawn_at": Nullable(_AT),
@@ -287,21 +288,20 @@ _BEHIND: Final = Nullable(
 )
 REWARD_STATUS: Final = choice("pending", "confirmed", "paid", "reversed")
 SETTLEMENT_STATE: Final = choice("provisional", "final", "disputed", "corrected")
-_REWARD: Final = required(
-    {
-        "reward_id": typed_id("rwd"),
-        "part": integer(0, 3),
-        "payer": Nullable(text(1, 100)),
-        "kind": choice(*REWARD_KINDS),
-        "status": REWARD_STATUS,
-        "amount_minor": _MINOR,
-        "already_paid_minor": _MINOR,
-        "payment_minor": _MINOR,
-        "overpaid_minor": _MINOR,
-        "currency": _CURRENCY,
-        "reference": Nullable(text(1, 64)),
-    }
-)
+_ONE_REWARD: Final = {
+    "reward_id": typed_id("rwd"),
+    "part": integer(0, 3),
+    "payer": Nullable(text(1, 100)),
+    "kind": choice(*REWARD_KINDS),
+    "status": REWARD_STATUS,
+    "amount_minor": _MINOR,
+    "already_paid_minor": _MINOR,
+    "payment_minor": _MINOR,
+    "currency": _CURRENCY,
+    "reference": Nullable(text(1, 64)),
+}
+_REWARD: Final = required({**_ONE_REWARD, "overpaid_minor": _MINOR})
+REWARD_MOVED: Final = required({"settlement_id": typed_id("stl"), **_ONE_REWARD})
 _FIGURES: Final = {
     "settlement_id": typed_id("stl"),
     "version": integer(1, 10**6),

@@ -12,9 +12,11 @@ from owner_api import __version__
 from owner_api.calls import Principal
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas.fields import openapi
+from owner_api.schemas.meanings import explained
 from owner_api.store.documents import to_json
 
 from .idempotency import HEADER
+from .openapi_events import STREAM, event_schemas, events_media
 from .routing import Endpoint, Operation
 
 type Json = dict[str, Any]
@@ -109,7 +111,7 @@ def build(operations: Iterable[Operation]) -> Json:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Problem": PROBLEM_SCHEMA},
+            "schemas": {"Problem": PROBLEM_SCHEMA, **event_schemas()},
             "securitySchemes": {
                 "owner": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "park": {
@@ -150,11 +152,13 @@ def _operation(operation: Operation) -> Json:
         "responses": _responses(operation),
         "security": _security(operation),
     }
+    if operation.description:
+        document["description"] = operation.description
     if operation.request is not None:
         media = (
             "application/json" if operation.media == "json" else "application/x-www-form-urlencoded"
         )
-        schema = openapi(operation.request)
+        schema = explained(openapi(operation.request))
         document["requestBody"] = {
             # No body at all counts as an empty object.
             "required": bool(schema.get("required")),
@@ -180,7 +184,7 @@ def _parameters(operation: Operation) -> list[Json]:
     ]
     declared: Mapping[Any, Any] = operation.query or {}
     if declared:
-        rendered = openapi(declared)
+        rendered = explained(openapi(declared))
         required = rendered.get("required", [])
         found += [
             {"name": name, "in": "query", "required": name in required, "schema": schema}
@@ -192,7 +196,7 @@ def _parameters(operation: Operation) -> list[Json]:
     if operation.needs_if_match:
         etag = {"type": "string", "pattern": '^(?:"[\\x21\\x23-\\x7e]{1,64}"|\\*)$'}
         found.append(_header("If-Match", etag, required=True))
-    if operation.answer_type == "text/event-stream":
+    if operation.answer_type == STREAM:
         number = {"type": "string", "pattern": "^(?:0|[1-9][0-9]{0,17})$"}
         found.append(_header("Last-Event-ID", number, required=False))
     return found
@@ -204,10 +208,12 @@ def _header(name: str, schema: Json, *, required: bool) -> Json:
 
 def _responses(operation: Operation) -> Json:
     good: Json = {"description": HTTPStatus(operation.status).phrase}
-    if operation.status != HTTPStatus.NO_CONTENT:
+    if operation.answer_type == STREAM:
+        good["content"] = {STREAM: events_media()}
+    elif operation.status != HTTPStatus.NO_CONTENT:
         is_json = operation.answer_type == "application/json"
         schema = (
-            openapi(operation.answer)
+            explained(openapi(operation.answer))
             if operation.answer
             else ({} if is_json else {"type": "string"})
         )

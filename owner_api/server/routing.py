@@ -28,6 +28,7 @@ class Operation:
     role: Role
     kind: Literal["command", "query"]
     summary: str
+    description: str = ""
     request: Mapping[Any, Any] | None = None
     query: Mapping[Any, Any] | None = None
     answer: Any = None

@@ -20,6 +20,19 @@ from .routing import Endpoint
 _BATCH: Final = 100
 _RETRY: Final = b"retry: 2000\n\n"
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+_DESCRIPTION: Final = (
+    "With `after`, or the header Last-Event-ID, the stream begins with the event that follows this"
+    " number, and 0 asks for all. Without either nothing is replayed: the stream begins with what"
+    " happens next. Events are kept for two weeks unless the operator set another time. A number"
+    " whose followers are not all kept, 0 too, is answered `replay_window_passed`: read the lists,"
+    " then go on from its `current.last_event_id` (`current.oldest` is the oldest that is kept)."
+    " The stream ends with the token it was opened with: get a new one and go on from the last"
+    " number that was read."
+)
+_AFTER: Final = (
+    "Go on with the event that follows this number; 0 asks for all. Without it, and without"
+    " Last-Event-ID, nothing is replayed. Last-Event-ID counts before it."
+)
 
 
 def events_endpoint(store: Store, hub: Hub, config: Config) -> Endpoint:
@@ -58,7 +71,8 @@ def events_endpoint(store: Store, hub: Hub, config: Config) -> Endpoint:
         role="any",
         kind="query",
         summary="Stream this party's events; replays after Last-Event-ID",
-        query={Optional("after"): integer(0, 10**18)},
+        description=_DESCRIPTION,
+        query={Optional("after", description=_AFTER): integer(0, 10**18)},
         answer_type="text/event-stream",
         problems=(ProblemCode.REPLAY_WINDOW_PASSED, ProblemCode.UNAVAILABLE),
         serve=serve,

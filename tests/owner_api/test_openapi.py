@@ -13,6 +13,8 @@ import pytest
 from owner_api import __version__
 from owner_api.config import Config
 from owner_api.problems import ProblemCode
+from owner_api.schemas.events import EVENTS
+from owner_api.schemas.meanings import MEANINGS
 from owner_api.server import owner, park
 from owner_api.server.agent import Agent, build_agent
 from owner_api.server.openapi import example
@@ -179,6 +181,70 @@ async def test_request_bodies_are_closed_to_unknown_fields(document: Any) -> Non
     for _, path, operation in described(document):
         for media in operation.get("requestBody", {"content": {}})["content"].values():
             assert media["schema"]["additionalProperties"] is False, path
+
+
+async def test_the_stream_names_each_roles_events_and_says_what_their_data_is(
+    document: Any,
+) -> None:
+    operation = document["paths"]["/v1/events"]["get"]
+    media = operation["responses"]["200"]["content"]["text/event-stream"]
+    assert {role: set(names) for role, names in media["x-events"].items()} == {
+        role: set(names) for role, names in EVENTS.items()
+    }
+    for names in media["x-events"].values():
+        for name, told in names.items():
+            assert told["description"]
+            assert name in media["schema"]["description"]
+            component = told["data"]["$ref"].removeprefix("#/components/schemas/")
+            assert document["components"]["schemas"][component]["type"] == "object"
+    stopped = media["x-events"]["park"]["stop.requested"]["data"]["$ref"].rpartition("/")[2]
+    assert "stop_reason" in document["components"]["schemas"][stopped]["required"]
+    assert "nothing is replayed" in parameters(operation, "query")["after"]["schema"]["description"]
+
+
+def fields(node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every field of every schema in a part of a contract, with its name."""
+    if isinstance(node, dict):
+        yield from node.get("properties", {}).items()
+        for value in node.values():
+            yield from fields(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from fields(value)
+
+
+async def test_each_field_with_a_meaning_says_it_wherever_it_stands(document: Any) -> None:
+    """A meaning whose field is gone would stay in the table; the query's fields count too."""
+    found = [*fields(document)]
+    found += [
+        (each["name"], each["schema"])
+        for _, _, operation in described(document)
+        for each in operation["parameters"]
+        if each["in"] == "query"
+    ]
+    assert set(MEANINGS) <= {name for name, _ in found}
+    for name, schema in found:
+        assert schema.get("description") or name not in MEANINGS, name
+
+
+async def test_a_park_reads_in_the_contract_what_it_could_not_guess(document: Any) -> None:
+    told = {}
+    for _, path, operation in described(document):
+        if path.startswith("/v1/park/"):
+            told |= dict(fields(operation.get("requestBody", {})))
+    for name, word in {
+        "power_setpoint_w": "negative",
+        "power_w": "+ into the car",
+        "evse_code": "checks in",
+        "member_ref": "bound when",
+        "terms_sha256": "Copy it",
+        "seq": "newest",
+        "lease_s": "setpoint",
+        "respond_by": "is a no",
+        "min_energy_wh": "nothing is agreed",
+        "confirmed_at": "stop",
+    }.items():
+        assert word in told[name]["description"], name
 
 
 @pytest.mark.parametrize(
