@@ -10,13 +10,14 @@ from homeassistant.helpers import intent
 import probatio
 
 from .voice import (
+    Speaker,
     accounts,
-    ask_back,
+    async_ask_back,
     async_confirm,
+    async_offer_facts,
     async_set_leave,
     async_stop_all,
     earned_facts,
-    offer_facts,
     open_offers,
     refusal,
     speaker_of,
@@ -26,14 +27,18 @@ from .voice import (
 type Say = Callable[[intent.Intent, dict[str, Any]], Awaitable[str]]
 
 
+def _speaker(said: intent.Intent) -> Speaker:
+    """Return who said it."""
+    return speaker_of(said.context, said.device_id, said.language)
+
+
 async def _offers(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Read out what is on offer."""
     offers = open_offers(said.hass)
     if not offers:
         return await speech(said.hass, said.language, "no_offer")
-    return " ".join(
-        [await speech(said.hass, said.language, "offer", offer_facts(*pair)) for pair in offers]
-    )
+    facts = [await async_offer_facts(*pair, said.language) for pair in offers]
+    return " ".join([await speech(said.hass, said.language, "offer", each) for each in facts])
 
 
 async def _earned(said: intent.Intent, _slots: dict[str, Any]) -> str:
@@ -54,19 +59,19 @@ async def _leave(said: intent.Intent, slots: dict[str, Any]) -> str:
 
 async def _accept(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Ask back before anything is accepted."""
-    _, facts = ask_back(said.hass, speaker_of(said.context, said.device_id))
+    _, facts = await async_ask_back(said.hass, _speaker(said))
     return await speech(said.hass, said.language, "ask_back", facts)
 
 
 async def _confirm(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Accept what was read out."""
-    facts = await async_confirm(said.hass, speaker_of(said.context, said.device_id))
+    facts = await async_confirm(said.hass, _speaker(said))
     return await speech(said.hass, said.language, "accepted", facts)
 
 
 async def _stop(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Stop at once; nothing is asked back."""
-    await async_stop_all(said.hass, speaker_of(said.context, said.device_id))
+    await async_stop_all(said.hass, _speaker(said))
     return await speech(said.hass, said.language, "stopped")
 
 

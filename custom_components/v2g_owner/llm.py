@@ -24,12 +24,12 @@ from .const import DOMAIN
 from .voice import (
     Speaker,
     accounts,
-    ask_back,
+    async_ask_back,
     async_confirm,
+    async_offer_facts,
     async_set_leave,
     async_stop_all,
     earned_facts,
-    offer_facts,
     open_offers,
     refusal,
     speaker_of,
@@ -38,9 +38,9 @@ from .voice import (
 type Run = Callable[[HomeAssistant, Speaker, dict[str, Any]], Awaitable[Any]]
 
 
-async def _offers(hass: HomeAssistant, _who: Speaker, _args: dict[str, Any]) -> Any:  # noqa: ANN401
+async def _offers(hass: HomeAssistant, who: Speaker, _args: dict[str, Any]) -> Any:  # noqa: ANN401
     """Return the open offers."""
-    return {"offers": [offer_facts(*pair) for pair in open_offers(hass)]}
+    return {"offers": [await async_offer_facts(*pair, who.language) for pair in open_offers(hass)]}
 
 
 async def _earned(hass: HomeAssistant, _who: Speaker, _args: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -58,7 +58,7 @@ async def _accept(hass: HomeAssistant, who: Speaker, args: dict[str, Any]) -> An
     """Ask back, or accept with the person's own yes."""
     if token := args.get("confirm_token"):
         return {"accepted": await async_confirm(hass, who, token)}
-    asked, facts = ask_back(hass, who)
+    asked, facts = await async_ask_back(hass, who)
     return {"not_yet_accepted": facts, "confirm_token": asked.token}
 
 
@@ -96,13 +96,13 @@ class OwnerTool(Tool):
         self, hass: HomeAssistant, tool_input: ToolInput, llm_context: LLMContext
     ) -> ToolResult:
         """Do it, or say why not."""
-        who = speaker_of(llm_context.context, llm_context.device_id)
+        language = llm_context.language or hass.config.language
+        who = speaker_of(llm_context.context, llm_context.device_id, language)
         try:
             args = self.parameters(tool_input.tool_args)
             return ToolResult(data=await self._run(hass, who, args))
         except HomeAssistantError as error:
-            why = await refusal(hass, llm_context.language or hass.config.language, error)
-            return ToolResult(data={"error": why}, error=True)
+            return ToolResult(data={"error": await refusal(hass, language, error)}, error=True)
 
 
 _READ: Final = ToolAnnotations(read_only=True, destructive=False, idempotent=True, open_world=False)

@@ -21,6 +21,7 @@ from .errors import translated_errors
 from .executors import async_stop_at_home
 from .models import Vehicle
 from .models_deal import Offer
+from .moments import async_moments
 from .money import major
 
 # The voice assistant counts countries where Home Assistant's texts count scripts.
@@ -43,6 +44,7 @@ class Speaker:
     device_id: str | None
     turn: str
     """The context of what they said: another sentence has another one."""
+    language: str
 
     @property
     def name(self) -> str:
@@ -83,10 +85,12 @@ def open_offers(hass: HomeAssistant) -> list[tuple[V2GCoordinator, Offer]]:
     return sorted(found, key=lambda pair: pair[1].respond_by)
 
 
-def offer_facts(coordinator: V2GCoordinator, offer: Offer) -> Json:
+async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language: str) -> Json:
     """Return what a person needs to hear about an offer, in local time and whole units."""
     vehicle = coordinator.data.vehicles.get(offer.vehicle_id or "")
     judged, terms = offer.evaluation, offer.terms
+    moments = await async_moments(coordinator.hass, _written(language))
+    start, end = moments.span(terms.start_at, terms.end_at)
     wh = (judged and judged.quoted_energy_wh) or terms.requested_energy_wh
     net = judged.net_minor if judged else None
     return {
@@ -95,9 +99,9 @@ def offer_facts(coordinator: V2GCoordinator, offer: Offer) -> Json:
         "energy_kwh": f"{wh / 1000:g}",
         "net": "?" if net is None else f"{major(net, terms.reward.currency):.2f}",
         "currency": terms.reward.currency,
-        "start": _clock(terms.start_at),
-        "end": _clock(terms.end_at),
-        "respond_by": _clock(offer.respond_by),
+        "start": start,
+        "end": end,
+        "respond_by": moments.at(offer.respond_by),
     }
 
 
@@ -113,7 +117,7 @@ def earned_facts(coordinator: V2GCoordinator) -> Json:
     }
 
 
-def ask_back(hass: HomeAssistant, speaker: Speaker) -> tuple[Asked, Json]:
+async def async_ask_back(hass: HomeAssistant, speaker: Speaker) -> tuple[Asked, Json]:
     """Remember which offer a person is about to accept; raises when it is unclear which.
 
     Nothing is accepted by this: the yes must be said in another turn, within a minute.
@@ -136,7 +140,7 @@ def ask_back(hass: HomeAssistant, speaker: Speaker) -> tuple[Asked, Json]:
         until=dt_util.utcnow() + CONFIRM_WITHIN,
     )
     hass.data.setdefault(_ASKED, {})[speaker.name] = asked
-    return asked, offer_facts(coordinator, offer)
+    return asked, await async_offer_facts(coordinator, offer, speaker.language)
 
 
 async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None = None) -> Json:
@@ -158,7 +162,7 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
         if coordinator.config_entry.entry_id == asked.entry_id:
             offer = find_offer(coordinator, asked.offer_id)
             await decide(coordinator, offer, "accept", speaker.actor, revision=asked.revision)
-            return offer_facts(coordinator, offer)
+            return await async_offer_facts(coordinator, offer, speaker.language)
     raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_open_offer")
 
 
@@ -187,7 +191,7 @@ async def async_set_leave(hass: HomeAssistant, clock: time, name: str | None = N
     return {
         "vehicle": vehicle.display_name,
         "day": leave_at.date().isoformat(),
-        "time": _clock(leave_at),
+        "time": leave_at.strftime("%H:%M"),
     }
 
 
@@ -226,15 +230,15 @@ def _written(language: str) -> str:
     return _SCRIPTS.get(language.replace("_", "-").lower(), language)
 
 
-def _clock(instant: datetime) -> str:
-    """Return the local time of day."""
-    return dt_util.as_local(instant).strftime("%H:%M")
-
-
-def speaker_of(context: Any, device_id: str | None) -> Speaker:  # noqa: ANN401 - Context or None
+def speaker_of(
+    context: Any,  # noqa: ANN401 - Context or None
+    device_id: str | None,
+    language: str,
+) -> Speaker:
     """Return who spoke."""
     return Speaker(
         user_id=context.user_id if context else None,
         device_id=device_id,
         turn=context.id if context else "",
+        language=language,
     )

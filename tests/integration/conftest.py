@@ -12,6 +12,7 @@ from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
@@ -108,6 +109,16 @@ class Home:
             {"entity_id": self.entity_id(platform, device_key, key), **data},
             blocking=True,
         )
+
+
+def told_days(terms: dict[str, Any]) -> str:
+    """Return how the times of an offer within a week, and not today, are told in English."""
+    start, end = (
+        dt_util.as_local(dt_util.parse_datetime(terms[key], raise_on_error=True))
+        for key in ("start_at", "end_at")
+    )
+    other_day = "" if start.date() == end.date() else f"{end:%A} "
+    return f"{start:%A} {start:%H:%M} to {other_day}{end:%H:%M}"
 
 
 def car_says(hass: HomeAssistant, soc: float | str, plug: str = "on") -> None:

@@ -232,6 +232,14 @@ class OwnerWorld:
         }
         return await self.park.post("/v1/park/offers", body)
 
+    async def offer_in_days(self, vehicle_id: str, session_id: str, days: int) -> Any:
+        """Send an offer for an hour some days ahead; the car leaves after it."""
+        seconds = days * 86_400
+        one_off = {"departure_at": self.at(seconds + 43_200)}
+        await self.phone.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": one_off})
+        times = {"start_at": self.at(seconds), "end_at": self.at(seconds + 3_600)}
+        return await self.offer(session_id, **times)
+
     async def award(self, commitment_id: str) -> None:
         """Award everything that was consented to."""
         deal = await self.park.get(f"/v1/park/commitments/{commitment_id}")

@@ -239,7 +239,9 @@ async def by_action_for_the_car(garage: Garage) -> None:
 
 async def aloud(garage: Garage) -> None:
     """Stop everything by voice."""
-    await async_stop_all(garage.hass, Speaker(user_id="li", device_id=None, turn="1"))
+    await async_stop_all(
+        garage.hass, Speaker(user_id="li", device_id=None, turn="1", language="en")
+    )
 
 
 @pytest.mark.parametrize("stop", [by_action, by_action_for_the_car, aloud])
@@ -303,7 +305,9 @@ async def test_promise_4_a_stop_comes_first_at_home_and_one_failure_keeps_it_fro
         await garage.deliver()
         await garage.world.stop_server()
         with pytest.raises(HomeAssistantError):
-            await async_stop_all(garage.hass, Speaker(user_id="li", device_id=None, turn="1"))
+            await async_stop_all(
+                garage.hass, Speaker(user_id="li", device_id=None, turn="1", language="en")
+            )
         await until(lambda: garage.box.real_w == 0)
         asked = await second.agent.store.read(
             lambda tx: tx.one("SELECT count(*) AS stops FROM idempotency WHERE route LIKE '%stops'")

@@ -1,5 +1,6 @@
 """Asking and answering aloud: the built-in agent with our sentences, and language models' tools."""
 
+from calendar import day_name
 from datetime import timedelta
 from pathlib import Path
 import shutil
@@ -18,13 +19,14 @@ from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.intent import INTENTS
 from custom_components.v2g_owner.llm import TOOLS
 
-from .conftest import Home, until
+from .conftest import Home, told_days, until
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
 VOICE = Path(__file__).parents[2] / "docs/voice"
+WEEKDAYS_OF = {name: at for at, name in enumerate(day_name)}
 LANGUAGES = sorted(folder.name for folder in VOICE.iterdir() if folder.is_dir())
 
 
@@ -82,6 +84,20 @@ async def test_what_is_on_offer_and_what_was_earned_can_be_asked(
     assert f"{float(net):.2f} CNY" in told
     earned = await room.say("how much did my car earn this month")
     assert earned == "This month 0.00 CNY are confirmed, 0.00 pending, 0.00 paid."
+
+
+async def test_promise_1_what_is_read_out_names_its_day(
+    home: Home, world: OwnerWorld, room: Room, vehicle_id: str, session_id: str
+) -> None:
+    """Promise 1: to who asks, before the yes, and in the speaker's own language."""
+    offer = await world.offer_in_days(vehicle_id, session_id, 3)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    told = told_days(offer["terms"])
+    assert f"from Blue car, {told}. You would keep" in await room.say("what is on offer")
+    assert f"from Blue car, {told}. You would keep" in await room.say("accept the offer")
+    weekday = "一二三四五六日"[WEEKDAYS_OF[told.partition(" ")[0]]]
+    assert f"星期{weekday} " in await room.say("有什么报价", "zh-CN")
+    assert f"星期{weekday} " in await room.say("有什麼報價", "zh-TW")
 
 
 async def test_promise_1_accepting_aloud_asks_back_and_needs_a_second_yes(
@@ -241,7 +257,8 @@ async def test_promise_1_a_language_model_cannot_accept_in_the_turn_it_was_asked
     home: Home, world: OwnerWorld, room: Room, session_id: str, vehicle_id: str
 ) -> None:
     """Promise 1: the person's yes is a message of their own, never the model's second call."""
-    offer = await offered(home, world, session_id)
+    offer = await world.offer_in_days(vehicle_id, session_id, 1)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
     for platform, device, key in (
         ("button", world.owner_id, "accept_offer"),
         ("sensor", world.owner_id, "open_offers"),
@@ -252,7 +269,9 @@ async def test_promise_1_a_language_model_cannot_accept_in_the_turn_it_was_asked
         entity_id = home.entity_id(platform, device, key)
         async_expose_entity(room.hass, conversation.DOMAIN, entity_id, should_expose=True)
     first = await ask_tools(room.hass, Context(user_id="li"))
-    assert (await use(first, "open_offers")).data["offers"][0]["energy_kwh"] == "6"
+    (told,) = (await use(first, "open_offers")).data["offers"]
+    assert told["energy_kwh"] == "6"
+    assert f"{told['start']} to {told['end']}" == told_days(offer["terms"])
     assert (await use(first, "earned")).data["this_month"][0]["confirmed"] == "0.00"
     asked = await use(first, "accept_offer")
     assert "confirm_token" in asked.data
