@@ -17,6 +17,7 @@ from .const import DOMAIN
 from .coordinator import V2GConfigEntry
 from .entity import HubEntity, async_add_in_turns
 from .models_deal import Commitment, Offer
+from .moments import Moments, async_moments
 from .money import major
 
 PARALLEL_UPDATES = 0
@@ -83,12 +84,15 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
             return []
         language = self.hass.config.language
         texts = await async_get_translations(self.hass, language, "common", {DOMAIN})
-        return [self._offer_event(offer, texts) for offer in offers]
+        moments = await async_moments(self.hass, language)
+        return [self._offer_event(offer, texts, moments) for offer in offers]
 
-    def _offer_event(self, offer: Offer, texts: dict[str, str]) -> CalendarEvent:
+    def _offer_event(self, offer: Offer, texts: dict[str, str], moments: Moments) -> CalendarEvent:
         """Return one offer in the words of Home Assistant's language."""
         terms, path = offer.terms, f"component.{DOMAIN}.common.calendar_offer"
-        answer_by = dt_util.as_local(offer.respond_by).strftime("%H:%M")
+        # Who reads it on the page of its own day would take a time alone for one of that day.
+        shown_on = dt_util.as_local(terms.start_at).date()
+        answer_by = moments.dated(offer.respond_by, beside=shown_on)
         price = f"{terms.reward.price_per_kwh} {terms.reward.currency}/kWh"
         sentence = self._sentence(offer, terms.requested_energy_wh)
         return CalendarEvent(

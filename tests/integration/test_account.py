@@ -136,6 +136,33 @@ async def test_deals_stand_in_a_calendar_with_what_they_brought(
     assert home.state("calendar", owner_id, "commitments").attributes.get("message") is None
 
 
+async def test_the_calendar_dates_an_answer_that_is_due_on_another_day_than_the_offers(
+    home: Home, world: OwnerWorld, vehicle_id: str, session_id: str
+) -> None:
+    """Who reads "answer by 14:20" on Friday's page would answer on Friday."""
+    offer = await world.offer_in_days(vehicle_id, session_id, 3)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    start, answer_by = (
+        dt_util.as_local(dt_util.parse_datetime(text, raise_on_error=True))
+        for text in (offer["terms"]["start_at"], offer["respond_by"])
+    )
+    (event,) = (
+        await home.hass.services.async_call(
+            "calendar",
+            "get_events",
+            {
+                "entity_id": home.entity_id("calendar", world.owner_id, "commitments"),
+                "start_date_time": start,
+                "end_date_time": start + timedelta(minutes=1),
+            },
+            blocking=True,
+            return_response=True,
+        )
+    )[home.entity_id("calendar", world.owner_id, "commitments")]["events"]
+    due = f"{answer_by:%A}, {answer_by.day} {answer_by:%B}, {answer_by:%H:%M}"
+    assert f"Answer by {due};" in event["description"]
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
