@@ -16,6 +16,8 @@ from .decisions import async_tell_stops, best_counter, decide, find_offer, stop_
 from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
+from .models import Vehicle
+from .moments import async_moments
 from .price import price_text
 from .service_targets import (
     ATTR_CONFIG_ENTRY,
@@ -120,16 +122,26 @@ def _of_unloaded(error: ServiceValidationError) -> HomeAssistantError:
 async def list_offers(call: ServiceCall) -> Json:
     """Return the open offers with their evaluation and the phones to ask, and what ended lately."""
     account = account_of(call)
+    moments = await async_moments(call.hass, call.hass.config.language)
+    vehicles = account.data.vehicles
     return {
         "offers": [
             {
                 **readable(asdict(offer)),
+                "vehicle_name": _name_of(vehicles.get(offer.vehicle_id or "")),
+                "when": moments.window(offer.terms.start_at, offer.terms.end_at),
                 "asked_phones": await async_asked_phones(account, offer.vehicle_id),
             }
             for offer in account.data.open_offers
         ],
+        "vehicle_count": len(vehicles),
         "recently_ended": account.data.recently_ended(dt_util.utcnow()),
     }
+
+
+def _name_of(vehicle: Vehicle | None) -> str:
+    """Return what the owner calls a car, nothing for one that is not known."""
+    return vehicle.display_name if vehicle else ""
 
 
 async def set_leave_times(call: ServiceCall) -> Json:

@@ -87,6 +87,8 @@ async def test_two_open_offers_must_be_named(
         await home.act("accept_offer", context=Context(user_id="somebody"))
     assert unclear.value.translation_key == "several_open_offers"
     listed = await home.act("list_offers")
+    assert listed["vehicle_count"] == 1
+    assert {each["vehicle_name"] for each in listed["offers"]} == {"Blue car"}
     ids = {each["offer_id"] for each in listed["offers"]}
     assert ids == {first["offer_id"], second["offer_id"]}
     await home.act(

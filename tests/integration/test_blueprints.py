@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from .conftest import Home, until
+from .conftest import Home, told_days, until
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.
@@ -132,6 +132,32 @@ async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_
     for sent in phones.values():
         assert sent[1].data["message"] == "clear_notification"
         assert sent[1].data["data"]["tag"] == offer["offer_id"]
+
+
+async def test_promise_1_the_phone_names_the_day_and_among_several_cars_the_car(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """Promise 1: a yes to a time or a car that somebody guessed is no yes."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    one = next(iter(phones.values()))
+    offer = await world.offer_in_days(vehicle_id, session_id, 5)
+    await until(lambda: one)
+    told = f" kWh, {told_days(offer['terms'])}. You keep "
+    assert told in one[0].data["message"]
+    assert "Blue car" not in one[0].data["message"], "there is no other"
+    await home.act("decline_offer", context=Context(user_id="anna"))
+    await until(lambda: len(one) == 2)
+
+    other = await world.add_vehicle()
+    await until(lambda: other in home.entry.runtime_data.coordinator.data.vehicles)
+    await world.offer_in_days(vehicle_id, session_id, 5)
+    await until(lambda: len(one) == 3)
+    assert one[2].data["message"].startswith("Blue car: 6.0 kWh, ")
 
 
 async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
