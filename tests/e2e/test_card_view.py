@@ -4,6 +4,7 @@ Two cars, lost links and second deals come in any order; here each is one set of
 """
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 
 from playwright.async_api import Page, Route
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from custom_components.v2g_owner.card import FOLDER
 from script.demo_lib.browser import running_browser
+from tests.told_times import NOW, TOLD, ZONE, there
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -44,6 +46,41 @@ async ({ address, deals, only, stream, presses, now }) => {
   return { ...view, more };
 }
 """
+# Paints an offer or a deal as the card does and returns what stands there, and what is read aloud.
+_PAINT: Final = """
+async ({ address, language, zone, now, cars, offer, deal, ended }) => {
+  const { viewOf } = await import(`${address}/view.js`);
+  const { wordsFor } = await import(`${address}/words.js`);
+  const { formatsFor } = await import(`${address}/format.js`);
+  const { OfferPart } = await import(`${address}/offer-part.js`);
+  const { DealPart } = await import(`${address}/deal-part.js`);
+  const { ResultPart } = await import(`${address}/result-part.js`);
+  const { Announcer } = await import(`${address}/announcer.js`);
+  const entities = { "sensor.deal_state": "deal", "event.deals": "deals" };
+  const vehicles = cars.map(id => ({ id, deviceId: id, name: `Name of ${id}`, entities: {} }));
+  const states = {
+    deal: { state: "none", attributes: { deals: deal ? [deal] : [] } },
+    deals: { state: "", attributes: ended ?? {} },
+  };
+  const hass = {
+    states, language, config: { time_zone: zone },
+    locale: { language, time_format: "24", time_zone: "local" },
+    formatEntityState: (_entity, state) => state,
+  };
+  const account = { hub: { entities }, vehicles, only: null };
+  const view = viewOf(hass, account, offer ? [offer] : [], { stops: {} }, now);
+  const words = wordsFor(language), formats = formatsFor(hass, now);
+  const parts = [new OfferPart(() => {}), new DealPart(() => {}), new ResultPart()];
+  const announcer = new Announcer();
+  parts[0].paint(view.offer, words, formats);
+  parts[1].paint(view, words, formats, hass);
+  const told = parts[2].paint(view.result, words, formats, { ended: "completed" });
+  announcer.announce(view, told, words, formats, hass);
+  const said = announcer.node.textContent;
+  return [...parts.map(({ node }) => [...node.querySelectorAll("div, h2, p")]
+    .map(each => each.textContent).join("\\n")), said, told];
+}
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -58,7 +95,8 @@ async def page() -> AsyncIterator[Page]:
             await route.fulfill(path=FOLDER / name, content_type="text/javascript")
 
     async with running_browser() as browser:
-        opened = await browser.new_page()
+        # Somebody on a journey, with the owner's home far behind.
+        opened = await browser.new_page(timezone_id="America/Los_Angeles")
         await opened.route(f"{ADDRESS}/**", serve)
         await opened.goto(f"{ADDRESS}/empty")
         yield opened
@@ -160,3 +198,78 @@ async def test_promise_4_a_press_in_the_dark_counts_for_what_runs_when_the_light
     assert dark["stoppable"] is True
     assert dark["stop"] == {"pressed": True, "unplug": True}
     assert (await play(page, deal("car_a"), presses=pressed))["stop"]["unplug"] is True
+
+
+def an_offer(start: datetime, end: datetime, car: str = "car_a") -> dict[str, Any]:
+    """Return an open offer as the action lists it."""
+    reward = {"price_per_kwh": "1.2000", "currency": "CNY"}
+    times = {"start_at": start.isoformat(), "end_at": end.isoformat()}
+    return {
+        "offer_id": "off_1",
+        "revision": 1,
+        "state": "presented",
+        "vehicle_id": car,
+        "vehicle_name": "Blue car",
+        "respond_by": NOW.replace(hour=16).isoformat(),
+        "park": {"display_name": "East Gate Park"},
+        "terms": {"requested_energy_wh": 6_000, "min_energy_wh": 1_000, "reward": reward} | times,
+    }
+
+
+async def paint(
+    page: Page, *, language: str = "en", cars: tuple[str, ...] = ("car_a",), **shown: Any
+) -> list[str]:
+    """Return what the offer, the deal and the result say, what is announced and what is told."""
+    scene = {"address": ADDRESS, "language": language, "zone": ZONE, "cars": list(cars)}
+    now = int(NOW.timestamp() * 1_000)
+    return list(await page.evaluate(_PAINT, scene | {"now": now} | shown))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hans", "zh-Hant"])
+@pytest.mark.parametrize("case", TOLD)
+async def test_promise_1_an_offer_names_its_day_as_the_phone_does_in_the_homes_time_zone(
+    page: Page, case: str, language: str
+) -> None:
+    start, end, english, chinese = TOLD[case]
+    told = english if language == "en" else chinese
+    offer, _, _, announced, _ = await paint(page, language=language, offer=an_offer(start, end))
+    assert f"1.2 CNY/kWh · {told}" in offer.splitlines()
+    assert told in announced
+
+
+async def test_promise_1_an_offer_names_its_car_where_there_are_several(page: Page) -> None:
+    offer = an_offer(there(1, 23, 5), there(1, 23, 50))
+    painted, _, _, announced, _ = await paint(page, cars=CARS, offer=offer)
+    assert "Offer · Name of car_a" in painted.splitlines()
+    assert announced.startswith("New offer for Name of car_a: East Gate Park asks for 6.0 kWh")
+    painted, _, _, announced, _ = await paint(page, offer=offer)
+    assert "Offer" in painted.splitlines(), "there is no other"
+    assert announced.startswith("New offer: East Gate Park asks for 6.0 kWh")
+
+
+async def test_promise_1_an_offer_for_a_car_that_is_not_linked_here_names_it_too(
+    page: Page,
+) -> None:
+    offer = an_offer(there(1, 23, 5), there(1, 23, 50), car="car_c")
+    painted = (await paint(page, offer=offer))[0]
+    assert "Offer · Blue car" in painted.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("scheduled", "takes 6.0 kWh from Friday 23:30 to Saturday 00:30."),
+        ("active", "takes 6.0 kWh until Saturday 00:30."),
+    ],
+)
+async def test_a_deal_names_its_day(page: Page, state: str, told: str) -> None:
+    times = {"start_at": there(4, 23, 30).isoformat(), "end_at": there(5, 0, 30).isoformat()}
+    shown = deal("car_a", state=state, committed_energy_wh=6_000, **times)
+    assert f"East Gate Park {told}" in (await paint(page, deal=shown))[1].splitlines()
+
+
+async def test_the_last_deal_names_its_car_where_there_are_several(page: Page) -> None:
+    ended = deal("car_b", state="completed")
+    _, _, result, _, told = await paint(page, cars=CARS, ended=ended)
+    assert "Last deal · Name of car_b" in result.splitlines()
+    assert told.startswith("Name of car_b: 0.5 kWh delivered to East Gate Park.")

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { countdown } from "./format.js";
+import { span } from "./moments.js";
 
 // Every second would drown out everything else.
 const WARN_AT_MS = [300_000, 60_000, 30_000, 10_000];
@@ -26,10 +27,13 @@ export class Announcer {
     const before = this.last?.offer;
     if (!offer) return before ? [words("offer_gone")] : [];
     if (offer.id !== before?.id || offer.revision !== before?.revision) {
+      const { car, park } = offer;
       const net = formats.money(offer.netMinor, offer.currency);
       const energy = formats.kwh(offer.offeredWh);
-      const news = words("offer_new", { park: offer.park, energy, net });
-      return [news, words("time_left", { time: countdown(offer.left) })];
+      const when = words("window", span(offer, words, formats));
+      const news = { car, park, energy, net, window: when };
+      const left = words("time_left", { time: countdown(offer.left) });
+      return [words(car ? "offer_new_for" : "offer_new", news), left];
     }
     const passed = WARN_AT_MS.some((mark) => before.left > mark && offer.left <= mark);
     return passed ? [words("time_left", { time: countdown(offer.left) })] : [];

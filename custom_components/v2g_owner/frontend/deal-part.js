@@ -2,6 +2,7 @@
 
 import { BatteryBar } from "./battery-bar.js";
 import { el, say, set } from "./dom.js";
+import { moment, span } from "./moments.js";
 import { StopSteps } from "./stop-steps.js";
 
 /** Builds the part once; `stop()` is called for a press. */
@@ -75,9 +76,9 @@ function sentence(live, words, formats) {
   const values = {
     park: live.park,
     energy: formats.kwh(live.committedWh),
-    start: formats.clock(new Date(live.startAt)),
-    end: formats.clock(new Date(live.endAt)),
+    ...span(live, words, formats),
   };
   if (live.state === "pending_award") return words("waits_award", values);
-  return words(live.state === "scheduled" ? "starts" : "runs", values);
+  if (live.state === "scheduled") return words("starts", values);
+  return words("runs", { ...values, end: moment(live.endAt, words, formats) });
 }

@@ -1,5 +1,8 @@
 /** Numbers, money and times as the owner's profile writes them. */
 
+import { languageOf } from "./words.js";
+
+const DAY_MS = 86_400_000;
 // ISO 4217's exceptions to two digits, as the API counts them; its own units (X…) are whole.
 const MINOR_DIGITS = { JPY: 0, KRW: 0, VND: 0, ISK: 0, CLP: 0, KWD: 3 };
 // What Home Assistant offers as number formats, by a language that writes numbers so.
@@ -10,9 +13,11 @@ const NUMBER_LANGUAGES = {
   quote_decimal: "de-CH",
 };
 
-/** Return formatters for one user. */
-export function formatsFor(hass) {
+/** Return formatters for one user, as things stand now. */
+export function formatsFor(hass, now) {
   const { locale = {} } = hass;
+  // A day is Home Assistant's, and so is a time: the car is there, and phones and voices say it so.
+  const timeZone = hass.config?.time_zone;
   const language = locale.language ?? hass.language ?? "en";
   const numbers = NUMBER_LANGUAGES[locale.number_format] ?? language;
   const useGrouping = locale.number_format !== "none";
@@ -36,7 +41,11 @@ export function formatsFor(hass) {
       const digits = digitsOf(currency);
       return `${number(minor / 10 ** digits, digits)} ${currency}`;
     },
-    clock: (instant) => new Intl.DateTimeFormat(language, clockStyle(hass)).format(instant),
+    clock: (instant) =>
+      new Intl.DateTimeFormat(language, { ...clockStyle(locale), timeZone }).format(instant),
+    today: dayOf(now, timeZone),
+    dayOf: (instant) => dayOf(instant, timeZone),
+    dayNames: (instant) => dayNames(instant, languageOf(hass.language), timeZone),
   };
 }
 
@@ -58,10 +67,27 @@ function digitsOf(currency) {
   return currency.startsWith("X") ? 0 : (MINOR_DIGITS[currency] ?? 2);
 }
 
-function clockStyle({ locale = {}, config = {} }) {
+function clockStyle(locale) {
   const style = { hour: "2-digit", minute: "2-digit" };
   if (locale.time_format === "12") style.hour12 = true;
   if (locale.time_format === "24") style.hour12 = false;
-  if (locale.time_zone === "server") style.timeZone = config.time_zone;
   return style;
+}
+
+/** Return a day as a number, so that days can be counted whatever the clocks do between them. */
+function dayOf(instant, timeZone) {
+  const { year, month, day } = parts(instant, "en", timeZone, "numeric");
+  return Date.UTC(year, month - 1, day) / DAY_MS;
+}
+
+/** Return what a day is called in the words' language, which the profile's may not be. */
+function dayNames(instant, language, timeZone) {
+  const { weekday, month, day } = parts(instant, language, timeZone, "long");
+  return { weekday, month, day };
+}
+
+function parts(instant, language, timeZone, month) {
+  const style = { year: "numeric", month, day: "numeric", weekday: "long", timeZone };
+  const told = new Intl.DateTimeFormat(language, style).formatToParts(instant);
+  return Object.fromEntries(told.map(({ type, value }) => [type, value]));
 }

@@ -4,6 +4,7 @@ import { BatteryBar } from "./battery-bar.js";
 import { CounterForm } from "./counter-form.js";
 import { el, say, set } from "./dom.js";
 import { countdown } from "./format.js";
+import { span } from "./moments.js";
 
 const ANSWERS = [
   ["accept", "mdi:check-bold"],
@@ -67,13 +68,13 @@ export class OfferPart {
     set(this.node, { hidden: offer ? null : "" });
     if (!offer) return;
     const money = (minor) => formats.money(minor, offer.currency);
-    say(this.kind, words("offer"));
+    say(this.kind, [words("offer"), offer.car].filter(Boolean).join(" · "));
     say(this.title, offerTitle(offer, words, formats));
     say(
       this.terms,
       [
         words("price", { price: formats.price(offer.price), currency: offer.currency }),
-        words("window", clocks(offer, formats)),
+        words("window", span(offer, words, formats)),
       ].join(" · "),
     );
     say(this.netLabel, words("you_keep"));
@@ -124,10 +125,6 @@ function offerTitle(offer, words, formats) {
     offered: formats.kwh(offer.offeredWh),
   };
   return words(offer.offeredWh < offer.askedWh ? "asks_part" : "asks", values);
-}
-
-function clocks({ startAt, endAt }, formats) {
-  return { start: formats.clock(new Date(startAt)), end: formats.clock(new Date(endAt)) };
 }
 
 function note(offer, words) {

@@ -31,7 +31,7 @@ export class ResultPart {
     set(this.node, { hidden: result ? null : "" });
     if (!result) return "";
     const values = { park: result.park, energy: formats.kwh(result.deliveredWh) };
-    say(this.kind, words("result"));
+    say(this.kind, [words("result"), result.car].filter(Boolean).join(" · "));
     say(this.title, words("delivered_paid", values));
     const paid = result.amountMinor !== null;
     const nothing = !paid && !result.deliveredWh;
@@ -54,7 +54,8 @@ export class ResultPart {
     const { stopped } = result;
     this.steps.paint({ asked: stopped, confirmed: stopped, stopped }, words);
     const money = paid || nothing ? [this.amount.textContent] : [];
-    return `${this.title.textContent}. ${[this.status.textContent, ...money].join(": ")}`;
+    const title = [result.car, this.title.textContent].filter(Boolean).join(": ");
+    return `${title}. ${[this.status.textContent, ...money].join(": ")}`;
   }
 }
 

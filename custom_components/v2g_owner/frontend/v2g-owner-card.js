@@ -186,8 +186,9 @@ class V2GOwnerCard extends HTMLElement {
       this.#paintNothing(words("no_account"));
       return;
     }
-    const formats = formatsFor(hass);
-    const view = viewOf(hass, this.account, this.#offers, this.#pressed, Date.now());
+    const now = Date.now();
+    const formats = formatsFor(hass, now);
+    const view = viewOf(hass, this.account, this.#offers, this.#pressed, now);
     this.#pressed = { ...this.#pressed, stops: pressesLeft(this.#pressed.stops, view) };
     this.#running = view.running;
     const held = this.shadowRoot.activeElement;

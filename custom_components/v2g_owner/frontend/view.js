@@ -24,8 +24,8 @@ export function viewOf(hass, account, offers, pressed, now) {
     reachable,
     live,
     running: deals.map((deal) => deal.commitment_id),
-    offer: mine.length ? openOffer(mine[0], mine.length - 1, pressed, now) : null,
-    result: live ? null : lastResult(state, concerns),
+    offer: mine.length ? openOffer(account, mine[0], mine.length - 1, pressed, now) : null,
+    result: live ? null : lastResult(account, state, concerns),
     idle: live || mine.length ? null : account.vehicles.filter(({ id }) => concerns(id)),
     // What nobody can see may still run.
     stoppable: Boolean(live) || !reachable,
@@ -38,12 +38,20 @@ function isKnown(state) {
   return state !== undefined && state.state !== "unavailable" && state.state !== "unknown";
 }
 
-function openOffer(offer, more, pressed, now) {
+/** Return a car's name where there are several: with one there is nothing to tell apart. */
+function carName(account, vehicleId, told = "") {
+  const vehicle = vehicleById(account, vehicleId);
+  // A car that is not linked here has only the name that its agent tells.
+  return vehicle && account.vehicles.length === 1 ? "" : (vehicle?.name ?? told);
+}
+
+function openOffer(account, offer, more, pressed, now) {
   const { terms, evaluation: found } = offer;
   const left = new Date(offer.respond_by) - now;
   return {
     id: offer.offer_id,
     revision: offer.revision,
+    car: carName(account, offer.vehicle_id, offer.vehicle_name),
     park: offer.park.display_name,
     askedWh: terms.requested_energy_wh,
     offeredWh: found?.quoted_energy_wh ?? terms.requested_energy_wh,
@@ -94,8 +102,7 @@ function liveDeal(hass, account, state, [facts, ...others], stops, now) {
     id: facts.commitment_id,
     entity: state("sensor.deal_state"),
     vehicleId: facts.vehicle_id,
-    // With one car there is nothing to tell apart.
-    car: account.vehicles.length > 1 ? (vehicle?.name ?? "") : "",
+    car: carName(account, facts.vehicle_id),
     state: facts.state,
     park: facts.park,
     committedWh: facts.committed_energy_wh,
@@ -135,7 +142,7 @@ function blindStop(stops, now) {
   return { pressed: Boolean(press), unplug: unanswered(press, now) };
 }
 
-function lastResult(state, concerns) {
+function lastResult(account, state, concerns) {
   const deal = state("event.deals");
   const facts = deal?.attributes ?? {};
   if (!facts.commitment_id || LIVE.has(facts.state) || !concerns(facts.vehicle_id)) return null;
@@ -143,6 +150,7 @@ function lastResult(state, concerns) {
   const settled = reward.commitment_id === facts.commitment_id;
   return {
     id: facts.commitment_id,
+    car: carName(account, facts.vehicle_id),
     park: facts.park,
     state: facts.state,
     deliveredWh: facts.delivered_wh,

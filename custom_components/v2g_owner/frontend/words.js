@@ -14,7 +14,8 @@ export function wordsFor(language) {
     words[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name] ?? "");
 }
 
-function languageOf(language = "") {
+/** Return which of our languages somebody reads. */
+export function languageOf(language = "") {
   if (TRADITIONAL.test(language)) return "zh-Hant";
   return /^zh/i.test(language) ? "zh-Hans" : "en";
 }
