@@ -43,6 +43,7 @@ ATTR_LIMITS: Final = "limits"
 ATTR_PARK_ID: Final = "park_id"
 ATTR_TERMS_VERSION: Final = "terms_version"
 ATTR_EVSE_CODE: Final = "evse_code"
+ATTR_LANGUAGE: Final = "language"
 
 
 async def accept(call: ServiceCall) -> Json:
@@ -122,7 +123,8 @@ def _of_unloaded(error: ServiceValidationError) -> HomeAssistantError:
 async def list_offers(call: ServiceCall) -> Json:
     """Return the open offers with their evaluation and the phones to ask, and what ended lately."""
     account = account_of(call)
-    moments = await async_moments(call.hass, call.hass.config.language)
+    language = call.data.get(ATTR_LANGUAGE) or call.hass.config.language
+    moments = await async_moments(call.hass, language)
     vehicles = account.data.vehicles
     return {
         "offers": [

@@ -22,6 +22,7 @@ from .service_handlers import (
     ATTR_DEPARTURE_AT,
     ATTR_ENERGY_KWH,
     ATTR_EVSE_CODE,
+    ATTR_LANGUAGE,
     ATTR_LIMITS,
     ATTR_OFFER_ID,
     ATTR_PARK_ID,
@@ -124,7 +125,11 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         },
         SupportsResponse.OPTIONAL,
     ),
-    "list_offers": (list_offers, _ENTRY, SupportsResponse.ONLY),
+    "list_offers": (
+        list_offers,
+        {**_ENTRY, probatio.Optional(ATTR_LANGUAGE): cv.string},
+        SupportsResponse.ONLY,
+    ),
     "get_offer": (
         get_offer,
         {

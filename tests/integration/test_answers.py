@@ -97,6 +97,21 @@ async def test_two_open_offers_must_be_named(
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
 
 
+@pytest.mark.parametrize(
+    ("data", "between"),
+    [({}, " to "), ({"language": "zh-Hant"}, " 至 "), ({"language": "de"}, " to ")],
+    ids=["Home Assistant's", "another", "one that is not ours"],
+)
+async def test_the_times_of_an_offer_are_listed_in_the_language_asked_for(
+    home: Home, world: OwnerWorld, session_id: str, data: dict[str, str], between: str
+) -> None:
+    """Two drivers of one home may read different languages."""
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    (listed,) = (await home.act("list_offers", data))["offers"]
+    assert between in listed["when"]
+
+
 async def test_no_offer_and_an_unknown_offer_are_named_as_such(home: Home) -> None:
     """Promise 8: every no has a reason."""
     with pytest.raises(ServiceValidationError) as none_open:

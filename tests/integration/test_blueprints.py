@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 import shutil
+import string
 from typing import Any
 
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
@@ -383,6 +384,7 @@ async def test_every_offer_that_ended_while_home_assistant_was_away_is_cleared(
 async def test_what_the_phone_says_is_the_owners_to_write(
     home: Home,
     world: OwnerWorld,
+    vehicle_id: str,
     session_id: str,
     use: UseBlueprint,
     phones: dict[str, list[Any]],
@@ -394,14 +396,18 @@ async def test_what_the_phone_says_is_the_owners_to_write(
         phones=list(phones),
         net_text="您将获得 {net}。",
         battery_text="之后电量 {percent} %。",
+        language="zh-Hans",
     )
-    await world.offer(session_id)
+    await world.offer_in_days(vehicle_id, session_id, 2)
     await until(lambda: all(phones.values()))
     one = next(iter(phones.values()))
     net = float(home.state("sensor", world.owner_id, "next_offer_net").state)
     assert f"您将获得 {net:.2f} CNY。" in one[0].data["message"]
     assert "之后电量" in one[0].data["message"]
-    assert "You" not in one[0].data["message"]
+    assert " kWh, 星期" in one[0].data["message"]
+    assert not set(string.ascii_letters) & set(
+        one[0].data["message"].replace("kWh", "").replace("CNY", "")
+    )
 
 
 async def test_taps_on_other_notifications_and_offers_below_the_wish_stay_quiet(
