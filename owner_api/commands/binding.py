@@ -11,7 +11,7 @@ from owner_api.problems import not_found
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals
+from . import announce, deals, guard
 from .edge import Json
 from .owner_views import session_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
@@ -93,11 +93,12 @@ def bind(
         owner_id=vehicle.owner_id,
         vehicle_id=vehicle.vehicle_id,
     )
-    # The meter of an earlier session says nothing about this one's energy.
+    # The meter of an earlier session says nothing about this one's energy; what it saw is carried.
+    live = VehicleRecord.find(tx, vehicle.vehicle_id).live
     tx.update(
         "vehicle",
         {"vehicle_id": vehicle.vehicle_id},
-        live=dump(replace(vehicle.live, anchor_export_wh=None)),
+        live=dump(replace(live, anchor_export_wh=None)),
     )
 
 
@@ -146,6 +147,7 @@ def end(
     now: datetime,
 ) -> None:
     """End a session and every live deal in it: a car that is gone gives nothing."""
+    _carry(tx, SessionRecord.find(tx, session_id), now)
     tx.update(
         "session",
         {"session_id": session_id},
@@ -169,6 +171,29 @@ def end(
     session = SessionRecord.find(tx, session_id)
     if session.vehicle_id:
         announce.vehicle(tx, session.vehicle_id, now)
+
+
+def _carry(tx: Tx, session: SessionRecord, now: datetime) -> None:
+    """Keep what left the battery in a session since the last reading: the car is as empty after."""
+    vehicle = VehicleRecord.kept(tx, session.vehicle_id) if session.vehicle_id else None
+    if session.state != "bound" or vehicle is None or vehicle.live.anchor_export_wh is None:
+        return
+    rows = tx.all(
+        "SELECT * FROM commitment WHERE session_id = ? AND started_at IS NOT NULL"
+        " AND settlement_id IS NULL",
+        session.session_id,
+    )
+    running = [CommitmentRecord.from_row(row) for row in rows]
+    # A charger that has not heard of the end goes on until its lease is over, unseen.
+    leases = [(deal, deal.lease_until) for deal in running if deal.lease_until is not None]
+    seen = session.live.export_register_wh or 0
+    register = max([seen, *(guard.worst_export_wh(session, deal, at) for deal, at in leases)])
+    gone = register - vehicle.live.anchor_export_wh
+    live = replace(vehicle.live, anchor_export_wh=None)
+    if gone > 0:
+        until = max([now, *(at for _, at in leases)]) if register > seen else now
+        live = replace(live, carried_wh=live.carried_wh + gone, carried_until=until)
+    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
 
 
 def release(tx: Tx, vehicle_id: str, now: datetime) -> None:

@@ -125,7 +125,7 @@ def estimated_soc(
     return carry(
         soc_pct=live.soc_pct,
         capacity_wh=vehicle.body.usable_capacity_wh,
-        exported_wh=max(0, exported_wh - (anchor or 0)),
+        exported_wh=live.carried_wh + max(0, exported_wh - (anchor or 0)),
         discharge_efficiency=vehicle.body.discharge_efficiency,
     )
 

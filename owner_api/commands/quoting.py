@@ -41,10 +41,9 @@ def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decima
     live = vehicle.live
     if live.soc_pct is None:
         return None
-    exported = 0
-    if session and session.live.export_register_wh is not None:
-        anchor = live.anchor_export_wh
-        exported = 0 if anchor is None else max(0, session.live.export_register_wh - anchor)
+    exported, anchor = live.carried_wh, live.anchor_export_wh
+    if session and session.live.export_register_wh is not None and anchor is not None:
+        exported += max(0, session.live.export_register_wh - anchor)
     if not exported:
         return live.soc_pct
     return carry(

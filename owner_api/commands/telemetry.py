@@ -84,6 +84,9 @@ def _after(
             soc_source=reading.get("soc_source", "direct"),
             anchor_export_wh=anchor,
         )
+        if _newest(at, live.carried_until, now):
+            # A reading from before the end of a session says nothing of what left until then.
+            live = replace(live, carried_wh=0, carried_until=None)
     if not _newest(at, live.measured_at, now):
         return live
     plugged = reading.get("plugged_in")

@@ -58,7 +58,8 @@ class VehicleLive:
     """What the car last told us, and the counters we keep for it.
 
     ``anchor_export_wh`` is the charger's export register when the state of charge was read: from
-    there the meter carries it.
+    there the meter carries it. ``carried_wh`` is what has left since through the meters of sessions
+    that are over, ``carried_until`` when the last of it may have left.
     """
 
     soc_pct: Decimal | None = None
@@ -72,6 +73,8 @@ class VehicleLive:
     export_register_wh: int | None = None
     pack_temperature_c: Decimal | None = None
     anchor_export_wh: int | None = None
+    carried_wh: int = 0
+    carried_until: datetime | None = None
     charged_wh: int = 0
     discharged_wh: int = 0
     v2g_wear_minor: int = 0

@@ -74,6 +74,9 @@ class Car:
     soc_pct: int = 80
     soc_at: datetime | None = None
     anchor_wh: int | None = None
+    # What left through meters of earlier stays since the last reading, and until when.
+    carried_wh: int = 0
+    carried_until: datetime | None = None
 
 
 @dataclass(kw_only=True)

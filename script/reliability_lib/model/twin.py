@@ -15,7 +15,7 @@ from .things import (
     award_by,
     owed_minor,
 )
-from .watching import SECOND, lease, watch
+from .watching import SECOND, lease, watch, worst_export
 
 START_GRACE = timedelta(seconds=300)
 READING_GRACE = timedelta(seconds=900)
@@ -425,12 +425,32 @@ class Twin:
 
     def end_stay(self, stay: Stay, now: datetime) -> None:
         """Unplug: what ran has failed, what was scheduled is missed, what waited is revoked."""
+        self._carry(stay, now)
         stay.ended = True
         ends = {"active": "failed", "scheduled": "missed", "pending_award": "revoked"}
         for deal in self.deals.values():
             if deal.stay is stay and deal.live:
                 self.finish(deal, ends[deal.state], "unplugged", now)
         self.close_offers(stay)
+
+    def _carry(self, stay: Stay, now: datetime) -> None:
+        """Keep for the car what has left in a stay since its last reading, at the worst."""
+        deals = [deal for deal in self.deals.values() if deal.stay is stay]
+        car = next((deal.car for deal in deals if deal.car.stay is stay), None)
+        if car is None or car.anchor_wh is None:
+            return
+        leases = [
+            (deal, deal.lease_until)
+            for deal in deals
+            if deal.lease_until is not None and deal.settlement is None
+        ]
+        seen = stay.register_wh or 0
+        register = max([seen, *(worst_export(deal, until) for deal, until in leases)])
+        gone, car.anchor_wh = register - car.anchor_wh, None
+        if gone > 0:
+            car.carried_wh += gone
+            unseen = [until for _, until in leases] if register > seen else []
+            car.carried_until = max([now, *unseen])
 
 
 def _started(deal: Deal) -> datetime:

@@ -26,11 +26,11 @@ class View:
 def watch(deal: Deal, at: datetime) -> View:
     """Judge a running deal at ``at``, as if its charger had done the most it was allowed."""
     car, stay = deal.car, deal.stay
-    exported = _worst_export(deal, at)
+    exported = worst_export(deal, at)
     anchor = car.anchor_wh if car.anchor_wh is not None else (deal.begin_wh or 0)
     if car.soc_at is None or at - car.soc_at >= OLDEST_SOC:
         return View(ends=("curtailed", "soc_stale"))
-    gone = Fraction(max(0, exported - anchor)) / EFFICIENCY / CAPACITY_WH * 100
+    gone = Fraction(car.carried_wh + max(0, exported - anchor)) / EFFICIENCY / CAPACITY_WH * 100
     carried = Fraction(ceil(gone * 10), 10)
     if carried > CARRY_MAX:
         return View(ends=("curtailed", "soc_stale"))
@@ -46,7 +46,8 @@ def watch(deal: Deal, at: datetime) -> View:
     return View(ends=None, energy_wh=energy, later=ending, sure_until=car.soc_at + OLDEST_SOC)
 
 
-def _worst_export(deal: Deal, at: datetime) -> int:
+def worst_export(deal: Deal, at: datetime) -> int:
+    """Return the register if the charger did the most it was allowed until ``at``."""
     stay = deal.stay
     seen = stay.register_wh or deal.last_wh or 0
     since = stay.seen_at or deal.instructed_at

@@ -196,6 +196,8 @@ class World:
         self.agree("telemetry", answer, (201, None))
         car.soc_at = self.now
         car.anchor_wh = car.stay.register_wh if car.stay else None
+        if car.carried_until is None or self.now >= car.carried_until:
+            car.carried_wh, car.carried_until = 0, None
         for deal in self.twin.live_of(car):
             if deal.state == "active" and self.now >= deal.terms.end_at:
                 self.twin.finish(deal, "completed", "delivered", self.now)
@@ -211,6 +213,7 @@ class World:
         if car.soc_at is None or car.stay is None:
             return False
         gone = (car.stay.register_wh or 0) - (car.anchor_wh or car.stay.register_wh or 0)
+        gone += car.carried_wh
         promised = sum(d.committed_wh - d.delivered_wh for d in self.twin.live_of(car))
         need = (gone + promised + more_wh) / float(EFFICIENCY) / 600
         return car.soc_pct - need >= KEPT_BACK_PCT
