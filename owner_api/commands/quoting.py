@@ -142,16 +142,20 @@ def _charging(
     if promised is None:
         # At the owner's own charger this agent promises the charging.
         return None if session is not None and session.meter == "owner" else ()
-    return _latest(promised) if promised.guaranteed else ()
+    if not promised.guaranteed:
+        return ()
+    # The session's promise has begun: what the meter has seen of it is in the battery already.
+    given = session.recharged_wh if session is not None and recharge is None else 0
+    return _latest(promised, promised.energy_wh - given)
 
 
-def _latest(promise: Recharge) -> tuple[ChargingPromise, ...]:
+def _latest(promise: Recharge, left_wh: int) -> tuple[ChargingPromise, ...]:
     """Return what a guaranteed recharge promises at any time: its latest possible stretch.
 
-    All of ``energy_wh`` by ``by`` at no more than ``max_w`` only binds the park to charge in the
-    last ``energy / max_w`` before ``by``; earlier charging is a gift, not a promise.
+    All of ``left_wh`` by ``by`` at no more than ``max_w`` only binds the park to charge in the
+    last ``left / max_w`` before ``by``; earlier charging is a gift, not a promise.
     """
-    stretch = timedelta(seconds=promise.energy_wh * 3600 // promise.max_w)
+    stretch = timedelta(seconds=max(0, left_wh) * 3600 // promise.max_w)
     start = max(promise.start_at, promise.by - stretch)
     if start >= promise.by:
         # Less than a second's worth of charging promises nothing.

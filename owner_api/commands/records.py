@@ -135,7 +135,18 @@ class SessionRecord:
     unplugged_at: datetime | None
     recharge: Recharge | None
     recharge_broken: bool
+    recharge_from_wh: int | None
     live: SessionLive
+
+    @property
+    def recharged_wh(self) -> int:
+        """Energy the meter has seen enter the car since its recharge was promised (Wh)."""
+        begin = self.recharge_from_wh
+        if begin is None:
+            begin = self.live.first_import_register_wh
+        if begin is None or self.live.import_register_wh is None:
+            return 0
+        return max(0, self.live.import_register_wh - begin)
 
     @classmethod
     def find(cls, tx: Tx, session_id: str, park_id: str | None = None) -> Self:
@@ -162,6 +173,7 @@ class SessionRecord:
             unplugged_at=_at(row["unplugged_at"]),
             recharge=load(Recharge, row["recharge"]) if row["recharge"] else None,
             recharge_broken=bool(row["recharge_broken"]),
+            recharge_from_wh=row["recharge_from_wh"],
             live=load(SessionLive, row["live"]),
         )
 

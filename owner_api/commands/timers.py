@@ -154,12 +154,8 @@ def _recharges_due(tx: Tx, now: datetime) -> list[Row]:
 def _check_recharge(tx: Tx, row: Row, now: datetime) -> None:
     """Record a broken recharge promise; it ends the rules' yes for that park."""
     session = SessionRecord.from_row(row)
-    start = row["recharge_from_wh"]
-    if start is None:
-        start = session.live.first_import_register_wh or 0
-    charged = (session.live.import_register_wh or 0) - start
     promise = session.recharge
-    broken = promise is not None and charged < promise.energy_wh
+    broken = promise is not None and session.recharged_wh < promise.energy_wh
     tx.update(
         "session",
         {"session_id": session.session_id},
