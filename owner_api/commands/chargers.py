@@ -1,17 +1,20 @@
 """An owner's chargers: what they are and what they last measured."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from owner_api.calls import Call, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import measured, metering
+from . import measured, metering, rejudge
 from .paging import page
 from .records import Row, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
+
+# What the judgement of a deal at the charger rests on.
+_BOUNDS: Final = ("evse_id", "max_charge_w", "max_discharge_w")
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -26,6 +29,7 @@ def create(tx: Tx, call: Call) -> Reply:
         **call.body,
     )
     row = find(tx, charger_id, call.principal.party_id)
+    _judge_again(tx, call, row)
     shown = _tell(tx, call, row)
     return Reply(body=shown, status=201, etag="1", location=f"/v1/chargers/{charger_id}")
 
@@ -69,6 +73,8 @@ def patch(tx: Tx, call: Call) -> Reply:
     where = {"charger_id": row["charger_id"]}
     tx.update("charger", where, revision=row["revision"] + 1, **call.body)
     changed = find(tx, row["charger_id"], call.principal.party_id)
+    if any(changed[name] != row[name] for name in _BOUNDS):
+        _judge_again(tx, call, row, changed)
     return Reply(body=_tell(tx, call, changed), etag=str(changed["revision"]))
 
 
@@ -77,6 +83,7 @@ def delete(tx: Tx, call: Call) -> Reply:
     row = find(tx, call.params["charger_id"], call.principal.party_id)
     call.require_revision(row["revision"], charger_view(tx, row))
     tx.update("charger", {"charger_id": row["charger_id"]}, deleted_at=call.now)
+    _judge_again(tx, call, row)
     tx.emit(call.principal.party_id, "charger.deleted", call.now, {"charger_id": row["charger_id"]})
     return Reply(body=None, status=204)
 
@@ -125,6 +132,19 @@ def _meter(tx: Tx, call: Call, row: Row) -> None:
     ]
     if found is not None and whole:
         metering.take(tx, call, SessionRecord.from_row(found), whole)
+
+
+def _judge_again(tx: Tx, call: Call, *rows: Row) -> None:
+    """Hold the deals at a charger against what it can do now: charging that it promised may go."""
+    for evse_id in {row["evse_id"] for row in rows if row["evse_id"]}:
+        found = tx.all(
+            "SELECT vehicle_id FROM session WHERE owner_id = ? AND evse_id = ?"
+            " AND state = 'bound' AND meter = 'owner'",
+            call.principal.party_id,
+            evse_id,
+        )
+        for session in found:
+            rejudge.vehicle(tx, session["vehicle_id"], call.now, "preferences")
 
 
 def _tell(tx: Tx, call: Call, row: Row) -> dict[str, Any]:

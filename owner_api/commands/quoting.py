@@ -23,6 +23,7 @@ from owner_api.store.documents import load
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
+from .charger_bounds import bounds
 from .limits import budget_left_wh
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
 from .reward_parts import counted, planned
@@ -88,6 +89,7 @@ def quote_request(
     digit.
     """
     body, preferences = vehicle.body, vehicle.preferences
+    charger = bounds(tx, vehicle, session)
     return QuoteRequest(
         now=now,
         departure_at=departure.departure_at.astimezone(UTC),
@@ -95,8 +97,8 @@ def quote_request(
         vehicle=Vehicle(
             usable_capacity_wh=body.usable_capacity_wh,
             soc_pct=_read(rounded_down, max(Decimal(0), soc - preferences.soc_margin_pct)),
-            max_charge_w=body.max_charge_w,
-            max_discharge_w=body.max_discharge_w,
+            max_charge_w=charger.max_charge_w,
+            max_discharge_w=charger.max_discharge_w,
             charge_efficiency=_read(ratio, body.charge_efficiency),
             discharge_efficiency=_read(ratio, body.discharge_efficiency),
         ),
@@ -109,7 +111,7 @@ def quote_request(
         ),
         tariff=prices,
         later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
-        charging=_charging(session, recharge),
+        charging=_charging(session, recharge, driven=charger.driven),
         taper=tuple(
             TaperStep(
                 from_soc_pct=_read(rounded_down, step.from_soc_pct), max_charge_w=step.max_charge_w
@@ -135,13 +137,13 @@ def planned_currency(vehicle: VehicleRecord) -> str:
 
 
 def _charging(
-    session: SessionRecord | None, recharge: Recharge | None
+    session: SessionRecord | None, recharge: Recharge | None, *, driven: bool
 ) -> tuple[ChargingPromise, ...] | None:
     """Return the charging that somebody has promised; None where this agent does it itself."""
     promised = recharge or (session.recharge if session else None)
     if promised is None:
-        # At the owner's own charger this agent promises the charging.
-        return None if session is not None and session.meter == "owner" else ()
+        # At a charger of the owner's that is known here this agent promises the charging.
+        return None if driven else ()
     if not promised.guaranteed:
         return ()
     # The session's promise has begun: what the meter has seen of it is in the battery already.

@@ -107,3 +107,86 @@ async def _could_sell(deal: Deal, soc_pct: float) -> int:
     here = Car(deal.world, deal.owner, deal.park, deal.vehicle_id)
     await deal.world.telemetry(deal.owner, deal.vehicle_id, soc_pct=soc_pct)
     return await here.could_sell(deal.session_id)
+
+
+async def at_home(world: World, soc_pct: float, **charger: Any) -> tuple[Car, str]:
+    """Plug a car in at its owner's garage; return it and its session."""
+    here = await car(world)
+    if charger:
+        garage = {"display_name": "Garage", "evse_id": "HOME1"} | charger
+        await here.owner.post("/v1/chargers", garage)
+    return here, await here.plug_in(soc_pct, evse_id="HOME1", meter="owner")
+
+
+async def test_promise_2_at_home_no_more_charging_is_promised_than_the_owners_charger_can_do(
+    world: World,
+) -> None:
+    here, session_id = await at_home(world, 55, max_charge_w=1_400, max_discharge_w=7_000)
+    most = await here.could_sell(session_id, 7_200)
+    # From the window's end to a quarter of an hour before 18:00.
+    charged_wh = 2.25 * 1_400 * 0.933
+    assert 0 < most <= ((55 - 50) * 600 + charged_wh) * 0.933
+
+
+async def test_promise_2_at_home_no_more_is_sold_than_the_owners_charger_can_give(
+    world: World,
+) -> None:
+    here, session_id = await at_home(world, 90, max_charge_w=7_000, max_discharge_w=2_000)
+    assert await here.could_sell(session_id) <= 2_000
+
+
+async def test_promise_2_where_the_owner_has_no_such_charger_nobody_promises_to_charge(
+    world: World,
+) -> None:
+    here, session_id = await at_home(world, 57)
+    assert await here.could_sell(session_id) <= battery_only_wh(57)
+    elsewhere = {"display_name": "Barn", "evse_id": "HOME2", "max_charge_w": 7_000}
+    await here.owner.post("/v1/chargers", elsewhere)
+    assert await here.could_sell(session_id) <= battery_only_wh(57)
+
+
+async def test_promise_2_of_two_chargers_with_one_name_the_weaker_one_is_believed(
+    world: World,
+) -> None:
+    here, session_id = await at_home(world, 55, max_charge_w=1_400)
+    twin = {"display_name": "Old garage", "evse_id": "HOME1", "max_charge_w": 7_000}
+    await here.owner.post("/v1/chargers", twin)
+    assert await here.could_sell(session_id, 7_200) <= (5 * 600 + 2.25 * 1_400 * 0.933) * 0.933
+
+
+async def test_a_charger_whose_power_the_owner_did_not_tell_is_bounded_by_the_car(
+    world: World,
+) -> None:
+    here, session_id = await at_home(world, 57, display_name="Carport")
+    assert await here.could_sell(session_id) == 7_000
+
+
+@pytest.mark.parametrize("how", ["weaker", "deleted", "renamed"])
+async def test_promise_2_a_deal_that_counted_on_a_charger_is_judged_again_when_that_changes(
+    world: World, how: str
+) -> None:
+    here, session_id = await at_home(world, 52, max_charge_w=7_000)
+    window = {"start_at": world.at(600), "end_at": world.at(7_200)}
+    offer = await world.offer(here.park, session_id, requested_energy_wh=6_000, **window)
+    answer = await world.decide(here.owner, offer)
+    assert answer.status == 201, answer.body
+    garage = (await here.owner.get("/v1/chargers"))["items"][0]
+    path = f"/v1/chargers/{garage['charger_id']}"
+    if how == "deleted":
+        await here.owner.call("DELETE", path, etag=str(garage["revision"]))
+    else:
+        changes = {"weaker": {"max_charge_w": 1_000}, "renamed": {"evse_id": "HOME2"}}[how]
+        await here.owner.patch(path, changes)
+    deal = await here.owner.get(f"/v1/commitments/{answer.body['commitment_id']}")
+    assert (deal["state"], deal["state_reason"]) == ("revoked", "preferences")
+
+
+async def test_a_deal_at_home_outlives_a_new_name_of_its_charger(world: World) -> None:
+    here, session_id = await at_home(world, 52, max_charge_w=7_000)
+    window = {"start_at": world.at(600), "end_at": world.at(7_200)}
+    offer = await world.offer(here.park, session_id, requested_energy_wh=6_000, **window)
+    answer = await world.decide(here.owner, offer)
+    garage = (await here.owner.get("/v1/chargers"))["items"][0]
+    await here.owner.patch(f"/v1/chargers/{garage['charger_id']}", {"display_name": "Carport"})
+    deal = await here.owner.get(f"/v1/commitments/{answer.body['commitment_id']}")
+    assert deal["state"] == "pending_award"
