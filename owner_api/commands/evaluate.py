@@ -17,7 +17,7 @@ from .edge import Json
 from .leaving import departure_in_force
 from .limits import blocked
 from .quoting import current_soc, live_deals, offered, quote_request
-from .records import SessionRecord, VehicleRecord
+from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .tariffs import tariff
 
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
@@ -62,13 +62,13 @@ def judge(
     *,
     named_departure: datetime | None = None,
     max_age_s: int | None = None,
-    leave_out: str | None = None,
+    leave_out: CommitmentRecord | None = None,
     counter: bool = True,
 ) -> Judgement:
     """Return the verdict on ``terms`` for the vehicle as it stands now.
 
     ``named_departure`` is a leave time a person names with the decision; ``leave_out`` is the
-    commitment that is judged again and must not be counted against itself. Without ``counter``
+    commitment that is judged again: what it reserves is not counted against it. Without ``counter``
     other terms are looked for only where these are not good.
     """
     preferences = vehicle.preferences

@@ -90,9 +90,14 @@ def battery_unfit(
 
 
 def used_up(
-    tx: Tx, vehicle: VehicleRecord, terms: Terms, now: datetime, leave_out: str | None
+    tx: Tx,
+    vehicle: VehicleRecord,
+    terms: Terms,
+    now: datetime,
+    leave_out: CommitmentRecord | None,
 ) -> Json | None:
     """Return a block when the day's events are used up or the battery has not rested enough."""
+    start_at = max(now, terms.start_at)
     rest = timedelta(seconds=vehicle.preferences.cooldown_s)
     if rest:
         near = tx.one(
@@ -100,17 +105,18 @@ def used_up(
             " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
             " AND start_at < ? AND COALESCE(ended_at, end_at) > ? LIMIT 1",
             vehicle.vehicle_id,
-            leave_out,
+            leave_out and leave_out.commitment_id,
             terms.end_at + rest,
-            terms.start_at - rest,
+            start_at - rest,
         )
         if near:
             return blocked("cooldown", vehicle.preferences.cooldown_s, None, "s")
     limit = vehicle.preferences.max_discharge_events_per_day
     if limit is None:
         return None
-    day = _day_start(vehicle, max(now, terms.start_at))
-    count = len(_reserved(tx, vehicle, day, day + _DAY, leave_out))
+    day = _day_start(vehicle, start_at if leave_out is None else leave_out.counts_at)
+    others = {deal.commitment_id for deal, _ in _counted(tx, vehicle, day, day + _DAY)}
+    count = len(others if leave_out is None else others - {leave_out.commitment_id})
     return blocked("budget", limit, max(0, limit - count), "events") if count >= limit else None
 
 
@@ -120,13 +126,13 @@ def _day_start(vehicle: VehicleRecord, at: datetime) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _reserved(
-    tx: Tx, vehicle: VehicleRecord, since: datetime, until: datetime, leave_out: str | None
-) -> list[tuple[str, int]]:
-    """Return (id, Wh) of deals in a span: reserved at accept, counted as delivered once ended."""
+def _counted(
+    tx: Tx, vehicle: VehicleRecord, since: datetime, until: datetime
+) -> list[tuple[CommitmentRecord, int]]:
+    """Return (deal, Wh) of a span: reserved at accept, counted as delivered once ended."""
     rows = tx.all(
-        "SELECT * FROM commitment WHERE vehicle_id = ? AND start_at >= ? AND start_at < ?"
-        " AND state NOT IN ('lapsed', 'cancelled', 'missed')",
+        "SELECT * FROM commitment WHERE vehicle_id = ? AND max(start_at, decided_at) >= ?"
+        " AND max(start_at, decided_at) < ? AND state NOT IN ('lapsed', 'cancelled', 'missed')",
         vehicle.vehicle_id,
         encode(since),
         encode(until),
@@ -135,25 +141,41 @@ def _reserved(
     for row in rows:
         deal = CommitmentRecord.from_row(row)
         live = deal.state in ("pending_award", "scheduled", "active")
-        counts = live or deal.started_at is not None
-        if counts and deal.commitment_id != leave_out:
-            found.append(
-                (deal.commitment_id, deal.committed_energy_wh if live else deal.delivered_wh)
-            )
+        if live or deal.started_at is not None:
+            found.append((deal, deal.committed_energy_wh if live else deal.delivered_wh))
     return found
 
 
+def _used_wh(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    since: datetime,
+    until: datetime,
+    leave_out: CommitmentRecord | None,
+) -> int:
+    """Return the energy (Wh) of a span's deals; what one that is judged again gave stays used."""
+    found = _counted(tx, vehicle, since, until)
+    if leave_out is None:
+        return sum(energy for _, energy in found)
+    again = leave_out.commitment_id
+    return sum(
+        deal.delivered_wh if deal.commitment_id == again else energy for deal, energy in found
+    )
+
+
 def budget_left_wh(
-    tx: Tx, vehicle: VehicleRecord, at: datetime, leave_out: str | None = None
+    tx: Tx, vehicle: VehicleRecord, at: datetime, leave_out: CommitmentRecord | None = None
 ) -> int | None:
     """Return the energy (Wh) the owner's budgets allow on the local day and week of ``at``.
 
-    None means that there is no budget.
+    None means that there is no budget. A deal that is judged again, ``leave_out``, is held against
+    the day and week that it counts in, less what it has given.
     """
     preferences, left = vehicle.preferences, []
+    given = 0 if leave_out is None else leave_out.delivered_wh
     if preferences.max_discharge_wh_per_event is not None:
-        left.append(preferences.max_discharge_wh_per_event)
-    day = _day_start(vehicle, at)
+        left.append(max(0, preferences.max_discharge_wh_per_event - given))
+    day = _day_start(vehicle, at if leave_out is None else leave_out.counts_at)
     monday = day - day.weekday() * _DAY
     spans = (
         (preferences.max_discharge_wh_per_day, day, day + _DAY),
@@ -161,7 +183,7 @@ def budget_left_wh(
     )
     for limit, since, until in spans:
         if limit is not None:
-            used = sum(energy for _, energy in _reserved(tx, vehicle, since, until, leave_out))
+            used = _used_wh(tx, vehicle, since, until, leave_out)
             left.append(max(0, limit - used))
     cap = vehicle.body.lifetime_discharge_cap_wh
     if cap is not None and vehicle.body.warranty_discharge_policy is WarrantyPolicy.CAPPED:

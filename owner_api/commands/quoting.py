@@ -79,7 +79,7 @@ def quote_request(
     deals: Iterable[LiveDeal],
     soc: Decimal,
     recharge: Recharge | None = None,
-    leave_out: str | None = None,
+    leave_out: CommitmentRecord | None = None,
     now: datetime,
 ) -> QuoteRequest:
     """Return the question about ``offer`` for the planner; any plan must keep the other ``deals``.
@@ -89,6 +89,7 @@ def quote_request(
     digit.
     """
     body, preferences = vehicle.body, vehicle.preferences
+    again = leave_out.commitment_id if leave_out else None
     charger = bounds(tx, vehicle, session)
     return QuoteRequest(
         now=now,
@@ -118,7 +119,7 @@ def quote_request(
             )
             for step in body.taper
         ),
-        commitments=tuple(deal.fixed for deal in deals if deal.commitment_id != leave_out),
+        commitments=tuple(deal.fixed for deal in deals if deal.commitment_id != again),
         budget_left_wh=budget_left_wh(tx, vehicle, offer.start_at, leave_out),
         currency=planned_currency(vehicle),
         offer=offer,

@@ -291,6 +291,11 @@ class CommitmentRecord:
     settlement_id: str | None
 
     @property
+    def counts_at(self) -> datetime:
+        """When the deal counts in the owner's budgets: its window may have begun before the yes."""
+        return max(self.start_at, self.decided_at)
+
+    @property
     def delivered_wh(self) -> int:
         """Energy the meter has seen leave for this deal (Wh), at most what was committed."""
         if self.begin_register_wh is None or self.last_register_wh is None:

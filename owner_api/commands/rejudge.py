@@ -59,9 +59,7 @@ def energy_left(tx: Tx, deal: CommitmentRecord, now: datetime) -> int | None:
     )
     if terms.start_at >= terms.end_at:
         return 0
-    judged = judge(
-        tx, record, session, terms, now, max_age_s=_ANY_AGE_S, leave_out=deal.commitment_id
-    )
+    judged = judge(tx, record, session, terms, now, max_age_s=_ANY_AGE_S, leave_out=deal)
     if judged.answer is None:
         return None
     return min(wanted, int(judged.answer["max_energy_wh"]))

@@ -1,0 +1,187 @@
+"""The owner's budgets: what counts on which day, and what a deal that runs has already used."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, active, presented, rfc
+from .domain_world import (
+    accept,
+    award,
+    commitment,
+    preferences,
+    running,
+    settled,
+    world,
+)
+
+__all__ = ["running", "world"]
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+ENERGY_WH = 1_000
+# Five past midnight on the owner's clock, and what it is at noon's place in the usual day.
+AFTER_MIDNIGHT = {"hour": 16, "minute": 5}
+
+
+def began_yesterday(world: World, begin: datetime) -> dict[str, Any]:
+    """Return the window of an offer that began ten minutes before midnight."""
+    return {
+        "start_at": rfc(begin - timedelta(minutes=10)),
+        "end_at": world.at(7_200),
+        "requested_energy_wh": ENERGY_WH,
+        "min_energy_wh": 500,
+    }
+
+
+async def most_wh(deal: Deal, offer: Any) -> tuple[int, Any]:
+    """Return the most of an offer that its owner may give, and what binds."""
+    shown = (await deal.owner.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+    return int(shown["max_energy_wh"]), shown["reason"]
+
+
+async def give(deal: Deal, soc_pct: float) -> None:
+    """Award and deliver a deal that was accepted, whole, and read the meter at its end."""
+    world = deal.world
+    await award(deal)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=soc_pct)
+    await world.meter(deal.park, deal.session_id)
+    await deal.deliver(600, soc_pct=soc_pct)
+    assert (await settled(deal))["delivered_wh"] >= ENERGY_WH - 60
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"max_discharge_wh_per_day": ENERGY_WH},
+        {"max_discharge_wh_per_week": ENERGY_WH},
+        {"max_discharge_events_per_day": 1},
+    ],
+)
+async def test_a_window_that_began_yesterday_counts_on_the_day_of_the_yes(
+    world: World, budget: dict[str, Any]
+) -> None:
+    # A week begins on Monday, on the owner's clock.
+    days = (7 - world.clock.at.weekday()) % 7 - 1
+    world.clock.at = world.clock.at.replace(**AFTER_MIDNIGHT) + timedelta(days=days)
+    begin = world.clock.at
+    deal = await presented(world, soc_pct=90, preferences=budget, **began_yesterday(world, begin))
+    await accept(deal)
+    again = await world.offer(deal.park, deal.session_id, **began_yesterday(world, begin))
+    assert again["state"] == "auto_declined"
+    await give(deal, 90)
+    again = await world.offer(deal.park, deal.session_id, **began_yesterday(world, begin))
+    most, reason = await most_wh(deal, again)
+    assert (again["state"], reason["code"]) == ("auto_declined", "budget")
+    assert most < 100
+
+
+async def test_a_deal_that_crosses_midnight_is_held_against_the_day_it_counts_on(
+    world: World,
+) -> None:
+    world.clock.at = world.clock.at.replace(hour=15, minute=30)
+    deal = await presented(
+        world,
+        preferences={"max_discharge_wh_per_day": ENERGY_WH},
+        start_at=world.at(0),
+        end_at=world.at(7_200),
+        requested_energy_wh=ENERGY_WH,
+        min_energy_wh=500,
+    )
+    await accept(deal)
+    tomorrow = await world.offer(
+        deal.park,
+        deal.session_id,
+        start_at=world.at(7_200),
+        end_at=world.at(10_800),
+        requested_energy_wh=ENERGY_WH,
+        min_energy_wh=500,
+    )
+    later = Deal(
+        world=world,
+        owner=deal.owner,
+        park=deal.park,
+        vehicle_id=deal.vehicle_id,
+        session_id=deal.session_id,
+        offer=tomorrow,
+    )
+    await accept(later)
+    await award(deal)
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id, -500)).status == 201
+    for _ in range(40):
+        await world.move(50, tick=False)
+        world.exported_wh += 6
+        await world.meter(deal.park, deal.session_id, -500)
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79)
+        await world.agent.tick()
+        assert (await world.instruct(deal.park, deal.commitment_id, -500)).status == 201
+    assert (await commitment(deal))["state"] == "active"
+    assert (await commitment(later))["state"] == "pending_award"
+
+
+@pytest.mark.parametrize("budget", ["event", "day", "week"])
+async def test_a_tightened_budget_counts_what_the_running_deal_has_given(
+    world: World, budget: str
+) -> None:
+    deal = await active(world)
+    await deal.deliver(1_800)
+    given = (await commitment(deal))["delivered_wh"]
+    assert 3_000 < given < 4_000
+    await preferences(
+        deal.owner, deal.vehicle_id, **{f"max_discharge_wh_per_{budget}": given + 100}
+    )
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("revoked", "preferences")
+
+
+@pytest.mark.parametrize("budget", ["event", "day", "week"])
+async def test_a_budget_that_the_running_deal_keeps_to_leaves_it_running(
+    world: World, budget: str
+) -> None:
+    deal = await active(world)
+    await deal.deliver(1_800)
+    await preferences(deal.owner, deal.vehicle_id, **{f"max_discharge_wh_per_{budget}": 5_000})
+    assert (await commitment(deal))["state"] == "active"
+    await deal.deliver(1_200, soc_pct=73.7)
+    shown = await commitment(deal)
+    assert shown["state"] == "curtailed"
+    # The charger of these tests hears of the end at its next reading, half a minute later.
+    assert 4_800 < shown["delivered_wh"] <= 5_000 + 58
+
+
+async def test_another_deal_of_the_day_counts_beside_what_the_running_one_has_given(
+    world: World,
+) -> None:
+    deal = await active(world, requested_energy_wh=2_000, min_energy_wh=500)
+    later = await world.offer(
+        deal.park,
+        deal.session_id,
+        start_at=world.at(4_000),
+        end_at=world.at(7_200),
+        requested_energy_wh=2_000,
+        min_energy_wh=500,
+    )
+    answer = await world.decide(deal.owner, later)
+    await deal.deliver(600)
+    await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=4_000)
+    other = await deal.owner.get(f"/v1/commitments/{answer.body['commitment_id']}")
+    assert [(await commitment(deal))["state"], other["state"]] == ["active", "pending_award"]
+
+
+async def test_the_rest_between_two_deals_is_counted_from_now_where_a_window_has_begun(
+    world: World,
+) -> None:
+    deal = await active(
+        world, preferences={"cooldown_s": 600}, requested_energy_wh=ENERGY_WH, min_energy_wh=500
+    )
+    await deal.deliver(600)
+    await settled(deal)
+    window = {"start_at": world.at(-300), "end_at": world.at(3_600)}
+    tired = await world.offer(deal.park, deal.session_id, min_energy_wh=500, **window)
+    assert (await most_wh(deal, tired))[1]["code"] == "cooldown"
+    await world.move(620)
+    window = {"start_at": world.at(-800), "end_at": world.at(3_600)}
+    rested = await world.offer(deal.park, deal.session_id, min_energy_wh=500, **window)
+    assert rested["state"] == "presented"
