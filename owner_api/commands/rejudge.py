@@ -34,7 +34,8 @@ def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
             continue
         record = VehicleRecord.find(tx, vehicle_id)
         noise = int(_NOISE_PCT * record.body.usable_capacity_wh / 100)
-        if left < wanted - noise:
+        if left <= 0 < wanted or left < wanted - noise:
+            # A small deal of which nothing holds is no smaller deal: it is over.
             deals.finish(tx, deal, CommitmentState.REVOKED, reason, now)
         elif left < wanted:
             limit(tx, deal, left)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Deal, World, active, presented, rfc
+from .deal_world import Deal, World, active, presented, rfc, scheduled
 from .domain_world import (
     accept,
     award,
     commitment,
+    leave_at,
+    park_commitment,
     preferences,
     running,
     settled,
@@ -168,6 +170,33 @@ async def test_another_deal_of_the_day_counts_beside_what_the_running_one_has_gi
     await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=4_000)
     other = await deal.owner.get(f"/v1/commitments/{answer.body['commitment_id']}")
     assert [(await commitment(deal))["state"], other["state"]] == ["active", "pending_award"]
+
+
+@pytest.mark.parametrize("why", ["floor", "leave time"])
+async def test_promise_2_a_small_deal_that_no_longer_holds_is_revoked_not_emptied(
+    world: World, why: str
+) -> None:
+    deal = await scheduled(
+        world,
+        start_at=world.at(7_200),
+        end_at=world.at(10_800),
+        requested_energy_wh=ENERGY_WH,
+        min_energy_wh=500,
+    )
+    if why == "floor":
+        await preferences(
+            deal.owner,
+            deal.vehicle_id,
+            soc_floor_pct=85,
+            soc_min_departure_pct=85,
+            soc_target_departure_pct=90,
+        )
+    else:
+        await leave_at(deal.owner, deal.vehicle_id, world.at(3_600))
+    shown = await commitment(deal)
+    reason = "preferences" if why == "floor" else "departure"
+    assert (shown["state"], shown["state_reason"]) == ("revoked", reason)
+    assert (await park_commitment(deal))["stop_reason"] == "owner"
 
 
 async def test_the_rest_between_two_deals_is_counted_from_now_where_a_window_has_begun(
