@@ -37,12 +37,12 @@ def instruct(tx: Tx, call: Call) -> Answer:
     if -setpoint > power_max:
         error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-power_max} to 0")
         raise Problem(ProblemCode.INVALID_BODY, f"At most {power_max} W.", errors=(error,))
-    if deal.state is CommitmentState.SCHEDULED:
+    starts = deal.state is CommitmentState.SCHEDULED
+    if starts:
         deal = _start(tx, call, deal, vehicle, session)
     found = guard.watch(vehicle, session, deal, call.now, call.config)
     if found.stop is not None:
-        deals.finish(tx, deal, found.state, found.stop, call.now)
-        return _closed()
+        return _ended(tx, call, deal, found.state, found.stop, starts=starts)
     sure_until = found.sure_until or call.now
     until = lease_end(
         now=call.now,
@@ -59,8 +59,7 @@ def instruct(tx: Tx, call: Call) -> Answer:
             state, reason = CommitmentState.CURTAILED, "soc_stale"
         if deal.end_at - call.now < shortest:
             state, reason = CommitmentState.COMPLETED, "delivered"
-        deals.finish(tx, deal, state, reason, call.now)
-        return _closed()
+        return _ended(tx, call, deal, state, reason, starts=starts)
     instruction = {
         "instruction_id": call.new_id("ins"),
         "seq": seq,
@@ -81,6 +80,25 @@ def instruct(tx: Tx, call: Call) -> Answer:
         # At home the owner's own executor sets the power; the park's word goes on to it.
         announce.commitment(tx, deal.commitment_id, call.now, "commitment.instructed", park=False)
     return Reply(body=instruction, status=201)
+
+
+def _ended(
+    tx: Tx,
+    call: Call,
+    deal: CommitmentRecord,
+    state: CommitmentState,
+    reason: str,
+    *,
+    starts: bool,
+) -> Problem:
+    """End a deal that may not go on; one that would begin on an old reading waits for a new one.
+
+    Raises no_lease for that, which undoes the beginning: nothing has left the battery.
+    """
+    if starts and reason == "soc_stale":
+        raise Problem(ProblemCode.NO_LEASE, "The vehicle is not ready. Ask again.")
+    deals.finish(tx, deal, state, reason, call.now)
+    return _closed()
 
 
 def _closed() -> Problem:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from .deal_world import Answer, Deal, World, active, presented
+from .deal_world import Answer, Deal, World, active, presented, scheduled
 from .domain_world import (
     accept,
     award,
@@ -70,6 +70,32 @@ async def test_promise_3_a_reading_15_minutes_old_stops_the_discharge(world: Wor
     last = await run(deal, 60)
     assert code(last) == (409, "commitment_closed")
     assert await ended(deal) == ("curtailed", "soc_stale", "vehicle")
+
+
+async def test_promise_3_a_deal_does_not_begin_on_an_old_reading_but_on_the_next_one(
+    world: World,
+) -> None:
+    deal = await scheduled(world)
+    await world.move(1_800)
+    await world.meter(deal.park, deal.session_id)
+    refused = await world.instruct(deal.park, deal.commitment_id)
+    assert code(refused) == (409, "no_lease")
+    shown = await commitment(deal)
+    assert (shown["state"], shown["lease_until"]) == ("scheduled", None)
+    await world.move(30)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+
+
+async def test_promise_3_a_deal_that_never_got_a_fresh_reading_is_missed(world: World) -> None:
+    deal = await scheduled(world)
+    await world.move(1_800)
+    for _ in range(11):
+        await world.meter(deal.park, deal.session_id)
+        assert (await world.instruct(deal.park, deal.commitment_id)).status == 409
+        await world.move(30)
+    assert await ended(deal) == ("missed", "not_started", None)
 
 
 async def test_promise_3_no_lease_outlasts_the_reading_it_stands_on(world: World) -> None:

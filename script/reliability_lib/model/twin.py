@@ -25,6 +25,7 @@ type Expected = tuple[int, str | None]
 OK: Expected = (200, None)
 MADE: Expected = (201, None)
 CLOSED: Expected = (409, "commitment_closed")
+STALE = ("curtailed", "soc_stale")
 
 
 class Twin:
@@ -197,13 +198,23 @@ class Twin:
         if -setpoint_w > POWER_W:
             return 422, "invalid_body"
         if deal.state == "scheduled":
-            if refused := self._cannot_start(deal, now):
-                return 409, refused
-            deal.state = self.move("commitment", "scheduled", "active")
-            deal.started_at, stay = now, deal.stay
-            deal.begin_wh = deal.last_wh = stay.register_wh
-            if deal.car.anchor_wh is None:
-                deal.car.anchor_wh = stay.register_wh
+            return self._start(deal, seq, setpoint_w, now)
+        return self._lease(deal, seq, setpoint_w, now)
+
+    def _start(self, deal: Deal, seq: int, setpoint_w: int, now: datetime) -> Expected:
+        if refused := self._cannot_start(deal, now):
+            return 409, refused
+        car, register_wh = deal.car, deal.stay.register_wh
+        anchor_wh = car.anchor_wh
+        deal.begin_wh = deal.last_wh = register_wh
+        car.anchor_wh = register_wh if anchor_wh is None else anchor_wh
+        if self._until(deal, setpoint_w, now)[1] == STALE:
+            # Nothing has begun, and the next reading may let it.
+            deal.begin_wh = deal.last_wh = None
+            car.anchor_wh = anchor_wh
+            return 409, "no_lease"
+        deal.state = self.move("commitment", "scheduled", "active")
+        deal.started_at = now
         return self._lease(deal, seq, setpoint_w, now)
 
     def _cannot_start(self, deal: Deal, now: datetime) -> str | None:
@@ -224,19 +235,25 @@ class Twin:
             return None
         return max((at for at in settled if at is not None), default=deal.award_by)
 
-    def _lease(self, deal: Deal, seq: int, setpoint_w: int, now: datetime) -> Expected:
+    @staticmethod
+    def _until(
+        deal: Deal, setpoint_w: int, now: datetime
+    ) -> tuple[datetime, tuple[str, str] | None]:
+        """Return when a lease would end, and as what the deal ends where there can be none."""
         view = watch(deal, now)
         if view.ends is not None:
-            self.finish(deal, *view.ends, now)
-            return CLOSED
+            return now, view.ends
         until = lease(deal, view, now, -setpoint_w)
-        if until - now < SECOND:
-            assert view.sure_until is not None
-            ends = view.later
-            if view.sure_until - now < SECOND:
-                ends = ("curtailed", "soc_stale")
-            if deal.terms.end_at - now < SECOND:
-                ends = ("completed", "delivered")
+        if until - now >= SECOND:
+            return until, None
+        assert view.sure_until is not None
+        if deal.terms.end_at - now < SECOND:
+            return until, ("completed", "delivered")
+        return until, STALE if view.sure_until - now < SECOND else view.later
+
+    def _lease(self, deal: Deal, seq: int, setpoint_w: int, now: datetime) -> Expected:
+        until, ends = self._until(deal, setpoint_w, now)
+        if ends is not None:
             self.finish(deal, *ends, now)
             return CLOSED
         deal.last_seq, deal.setpoint_w, deal.instructed_at = seq, setpoint_w, now
