@@ -43,8 +43,10 @@ def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decima
     if live.soc_pct is None:
         return None
     exported, anchor = live.carried_wh, live.anchor_export_wh
-    if session and session.live.export_register_wh is not None and anchor is not None:
-        exported += max(0, session.live.export_register_wh - anchor)
+    # The anchor is the bound session's; an older one was read at another meter.
+    register = session.live.export_register_wh if session and session.state == "bound" else None
+    if register is not None and anchor is not None:
+        exported += max(0, register - anchor)
     if not exported:
         return live.soc_pct
     return carry(

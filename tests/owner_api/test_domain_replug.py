@@ -55,12 +55,12 @@ async def drain(deal: Deal, seconds: int) -> None:
         await world.agent.tick()
 
 
-async def plug_in_again(deal: Deal) -> None:
+async def plug_in_again(deal: Deal, evse_id: str = "E07") -> None:
     """Let the park open the session anew, as it may after any restart of its charger."""
     path = f"/v1/park/sessions/{deal.session_id}"
     plugged_in_at = (await deal.park.get(path))["plugged_in_at"]
     member = (await deal.park.get("/v1/park/members"))["items"][-1]["member_ref"]
-    body = {"evse_id": "E07", "plugged_in_at": plugged_in_at, "member_ref": member}
+    body = {"evse_id": evse_id, "plugged_in_at": plugged_in_at, "member_ref": member}
     session = await deal.park.post("/v1/park/sessions", body)
     assert session["state"] == "bound"
     deal.session_id = session["session_id"]
@@ -179,3 +179,15 @@ async def test_promise_10_a_vehicle_that_was_stored_before_anything_was_carried_
     assert (opened.carried_wh, opened.carried_until) == (0, None)
     told = VehicleLive(carried_wh=1, carried_until=datetime(2026, 12, 1, 5, 30, tzinfo=UTC))
     assert load(VehicleLive, dump(told) + " ") == told
+
+
+async def test_an_old_deal_shows_the_car_as_it_is_not_by_the_meter_of_another_charger(
+    world: World,
+) -> None:
+    deal = await selling(world, 80)
+    await drain(deal, 60)
+    await plug_in_again(deal, "E09")
+    await world.meter(deal.park, deal.session_id, export_register_wh=100)
+    await world.move(180)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=78)
+    assert (await commitment(deal))["soc_pct"] == await shown_soc(deal) == 78
