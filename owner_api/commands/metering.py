@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.model import SessionLive
@@ -15,6 +15,11 @@ from . import announce, deals, guard, measured, settling
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
+
+
+# The strongest that the API takes; and what a meter may add at once that speaks seldom.
+_MOST_W: Final = 1_000_000
+_STEP_WH: Final = 1_000
 
 
 def readings(tx: Tx, call: Call) -> Reply:
@@ -54,14 +59,10 @@ def take(tx: Tx, call: Call, session: SessionRecord, told: list[Json]) -> int:
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
     deal, live = _metered_deal(tx, session), session.live
-    backwards = live.export_register_wh is not None and (
-        reading["export_register_wh"] < live.export_register_wh
-        or reading["import_register_wh"] < (live.import_register_wh or 0)
-    )
     newest = live.measured_at is None or reading["measured_at"] > live.measured_at
     source, signed = measured.source_of(reading, session.meter), reading.get("signed")
     usual = "estimated" if source == "estimate" else "ok"
-    quality = "bad" if newest and backwards else reading.get("quality", usual)
+    quality = "bad" if newest and _cannot_be(live, reading) else reading.get("quality", usual)
     reading_id = call.new_id("rdg")
     tx.insert(
         "reading",
@@ -79,7 +80,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         signed=to_json(signed).decode() if signed else None,
     )
     if not newest or quality in {"missing", "bad"}:
-        # A register that runs backwards is no evidence; the next good reading settles the total.
+        # Such a register is no evidence; the next good reading settles the total.
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
     now_live = SessionLive(
@@ -104,6 +105,19 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
             last_reading_id=reading_id,
             worst_setpoint_w=_still_possible_w(deal, reading["measured_at"]),
         )
+
+
+def _cannot_be(live: SessionLive, reading: Json) -> bool:
+    """Return whether a register runs backwards, or faster than any car is charged."""
+    if live.measured_at is None:
+        return False
+    seconds = (reading["measured_at"] - live.measured_at).total_seconds()
+    most_wh = _MOST_W * seconds / 3600 + _STEP_WH
+    steps = (
+        reading["export_register_wh"] - (live.export_register_wh or 0),
+        reading["import_register_wh"] - (live.import_register_wh or 0),
+    )
+    return not all(0 <= step <= most_wh for step in steps)
 
 
 def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:

@@ -145,6 +145,25 @@ async def test_a_charger_whose_clock_is_ahead_does_not_settle_with_a_reading_fro
 
 
 @module
+async def test_promise_9_a_register_that_leaps_is_no_evidence(world: World) -> None:
+    """A terawatt-hour in ten seconds is kept as bad, and counted nowhere."""
+    deal = await active(world, min_energy_wh=0)
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(10)
+    true_wh = world.exported_wh + 19
+    for register, leap in (("export", 10**12), ("import", 10**12)):
+        leapt = {f"{register}_register_wh": leap}
+        await world.meter(deal.park, deal.session_id, -7000, **leapt)
+        await world.move(10)
+    world.exported_wh = true_wh + 20
+    await world.meter(deal.park, deal.session_id, -7000)
+    car = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert (car["charged_wh"], car["discharged_wh"]) == (0, 39)
+    await stop(deal)
+    assert (await settled(deal))["delivered_wh"] == 39
+
+
+@module
 async def test_promise_9_what_is_shown_as_earned_is_what_a_settlement_would_say(
     world: World,
 ) -> None:
@@ -157,7 +176,7 @@ async def test_promise_9_what_is_shown_as_earned_is_what_a_settlement_would_say(
         world.exported_wh += wh - (await commitment(deal))["delivered_wh"]
         await world.meter(deal.park, deal.session_id, -7000)
         assert (await commitment(deal))["earned_minor"] == minor
-        await world.move(1)
+        await world.move(20)
     await stop(deal)
     found = await settled(deal)
     assert found["net_minor"] == (await commitment(deal))["earned_minor"] == 400
