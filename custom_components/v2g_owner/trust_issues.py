@@ -7,8 +7,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .trust_log import LogContradictionError, NewEpoch
+from .trust_epoch import NewEpoch
 from .trust_note import Checkpoint
+from .trust_proofs import LogContradictionError
 
 # A receipt that does not hold is no reason to give up the checkpoint that binds the operator.
 _FIXES: Final = {"unknown_key": "pair_again", "receipt": "check_again"}

@@ -3,9 +3,11 @@
 from typing import Any, Final
 
 from .api import Json, OwnerApi
+from .trust_epoch import NewEpoch
 from .trust_keys import TrustError, UnknownKeyError
-from .trust_log import LogContradictionError, NewEpoch, Trusted, prove_entry, readable
+from .trust_log import Trusted
 from .trust_note import Checkpoint
+from .trust_proofs import LogContradictionError, prove_entry, readable
 from .trust_receipt import Entry, check_place, read_receipt, receipt_name
 from .trust_replay import REPLAYED, async_replay, is_waiting
 from .trust_store import TrustStore

@@ -7,7 +7,8 @@ from homeassistant.helpers.storage import Store
 
 from .api import Json
 from .const import DOMAIN
-from .trust_log import NewEpoch, Trusted
+from .trust_epoch import NewEpoch
+from .trust_log import Trusted
 from .trust_note import read_kept_note
 
 # Of contradictions that were shown, the newest are kept: each is proof by itself.

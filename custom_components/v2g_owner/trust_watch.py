@@ -11,7 +11,8 @@ from .api_errors import OwnerApiError
 from .const import CONF_OWNER_ID, CONF_RECEIPT_KEY, CONF_SERVER_ID, LOGGER
 from .snapshot import StreamEvent
 from .trust_issues import async_clear_contradiction, async_tell_contradiction, async_tell_epoch
-from .trust_log import LogContradictionError, Trusted, judge
+from .trust_log import Trusted, judge
+from .trust_proofs import LogContradictionError
 from .trust_receipts import ReceiptBook
 from .trust_store import TrustStore
 

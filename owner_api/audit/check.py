@@ -1,19 +1,20 @@
 """One audit of one database: every check in the order in which they need each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from owner_api.core import checkpoint as notes
+from owner_api.core.epoch import in_question
 from owner_api.core.keyring import Keyring
 
 from .books import check_postings, check_receipts
 from .contents import Contents, check_contents
 from .findings import COVERED, Finding
-from .tree import Epoch, Tree, check_keys, check_shown, check_tree
+from .tree import Tree, check_epochs, check_keys, check_shown, check_tree
 
 WITHOUT_CHECKPOINT: Final = (
     "Without a checkpoint that somebody else kept, a cut tail or a rebuilt history cannot be "
@@ -42,21 +43,13 @@ def audit(
     yield from check_contents(connection, contents)
     keys: dict[str, Ed25519PublicKey] = {}
     yield from check_keys(connection, contents, pinned, keys)
-    tree.epochs = [_epoch(position, body) for position, body in contents.of_kind("epoch")]
+    yield from check_epochs(contents, tree)
     order = sorted((position, str(body["key_id"])) for position, body in contents.of_kind("key"))
-    yield from check_tree(connection, keys, order, _sizes(shown), tree)
+    yield from check_tree(connection, keys, order, _sizes(shown, tree), tree)
     yield from check_receipts(connection, contents)
     yield from check_postings(connection, contents)
     for note in shown:
         yield from check_shown(note, {**keys, **(pinned or {})}, tree)
-
-
-def _epoch(position: int, body: Mapping[str, Any]) -> Epoch:
-    kept, lost = (
-        size if isinstance(part, dict) and isinstance(size := part.get("size"), int) else None
-        for part in (body["kept"], body["lost"])
-    )
-    return Epoch(position, body["epoch"], kept or 0, lost)
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -79,9 +72,11 @@ def _require_tables(connection: sqlite3.Connection) -> None:
         raise NoLogError(f"no log in it: {', '.join(missing)} missing; see db upgrade")
 
 
-def _sizes(shown: Sequence[str]) -> Iterator[int]:
+def _sizes(shown: Sequence[str], tree: Tree) -> Iterator[int]:
     for note in shown:
         try:
-            yield notes.parse(note).size
+            asked = notes.parse(note)
         except notes.CheckpointError:
             continue
+        for each in in_question(asked, tree.epochs):
+            yield each.size

@@ -7,25 +7,14 @@ import sqlite3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from owner_api.core import checkpoint as notes, keyring
+from owner_api.core.checkpoint import Checkpoint
+from owner_api.core.epoch import Epoch, Standing, after, common, judge
 from owner_api.core.keyring import Keyring, SignatureError
 from owner_api.core.merkle import Frontier, leaf_hash
 from owner_api.core.receipt import leaf_bytes
 
 from .contents import Contents
 from .findings import Finding, Row, rows
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """From ``position`` on the log is of this epoch; ``lost`` is the size it gave up, if known.
-
-    ``kept`` is the size that was under a checkpoint when it began.
-    """
-
-    position: int
-    number: int
-    kept: int
-    lost: int | None
 
 
 @dataclass(slots=True)
@@ -35,7 +24,7 @@ class Tree:
     size: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     roots: dict[int, bytes] = field(default_factory=dict)
-    heads: list[notes.Checkpoint] = field(default_factory=list)
+    heads: list[Checkpoint] = field(default_factory=list)
     server: str | None = None
 
 
@@ -153,6 +142,17 @@ def _check_head(
         yield "root", "is not the root over these leaves"
 
 
+def check_epochs(contents: Contents, tree: Tree) -> Iterator[Finding]:
+    """Read what each new epoch kept and gave up; fills ``tree``."""
+    for position, body in contents.of_kind("epoch"):
+        try:
+            tree.epochs.append(Epoch.read(position, body))
+        except notes.CheckpointError as error:
+            yield Finding(
+                table="ledger_entry", row=str(position), column="content", what=str(error)
+            )
+
+
 def check_keys(
     connection: sqlite3.Connection,
     contents: Contents,
@@ -223,20 +223,24 @@ def check_shown(note: str, keys: Keyring, tree: Tree) -> Iterator[Finding]:
     if tree.server is not None and shown.origin.split("/")[1] != tree.server:
         yield wrong("the shown checkpoint belongs to another server's log")
         return
-    # What a later epoch gave up openly is missing, but nobody hides it.
-    later = next((epoch for epoch in tree.epochs if epoch.number > shown.epoch), None)
-    kept = tree.size if later is None else later.kept
-    if shown.size <= kept:
-        if tree.roots.get(shown.size) != shown.root:
-            yield wrong(
-                f"the first {shown.size} leaves are not those that were signed: history was"
-                " rebuilt or forked"
-            )
-    elif later is None:
-        yield wrong(
-            f"the log has {tree.size} leaves where {shown.size} were signed: its tail is cut"
+
+    def holds(each: Checkpoint) -> bool:
+        return tree.roots.get(each.size) == each.root
+
+    if judge(shown, tree.epochs, holds) is Standing.CONTRADICTED:
+        yield wrong(_how(shown, tree))
+
+
+def _how(shown: Checkpoint, tree: Tree) -> str:
+    """Say in which way a checkpoint that no later epoch gave up contradicts this log."""
+    later = after(shown.epoch, tree.epochs)
+    kept = common(later)
+    if shown.size <= (tree.size if kept is None else kept):
+        return (
+            f"the first {shown.size} leaves are not those that were signed: history was"
+            " rebuilt or forked"
         )
-    elif later.lost is not None and shown.size > later.lost:
-        yield wrong(
-            f"epoch {later.number} says that {later.lost} leaves were signed, not {shown.size}"
-        )
+    if kept is None:
+        return f"the log has {tree.size} leaves where {shown.size} were signed: its tail is cut"
+    lost = max(each.lost.size if each.lost else each.kept for each in later)
+    return f"epoch {later[-1].number} says that {lost} leaves were signed, not {shown.size}"

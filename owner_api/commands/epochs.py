@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from owner_api.access.services import read_meta, read_server_id, write_meta
 from owner_api.core import checkpoint as notes
+from owner_api.core.checkpoint import Checkpoint
+from owner_api.core.epoch import Epoch, Standing, judge
 from owner_api.core.keyring import Keyring, keyring, read_jwk
 from owner_api.core.merkle import frontier_at
 from owner_api.problems import Problem, ProblemCode
@@ -38,24 +40,34 @@ def ask_for(tx: Tx, *, reason: str, lost_note: str | None) -> None:
 
 
 def open_pending(tx: Tx, now: datetime) -> None:
-    """Open the epoch that was asked for while the database was at rest; tell every party."""
+    """Open the epoch that was asked for while the database was at rest; tell every party.
+
+    One more for each checkpoint that somebody has shown and that what was asked for does not give
+    up: whoever showed it will show it again.
+    """
     text = read_meta(tx, _PENDING)
     if text is None:
         return
-    asked = from_json(text)
+    asked, shown = from_json(text), _shown(tx)
+    first = asked["lost_note"] or (shown.pop(0) if shown else None)
+    _open(tx, now, asked["reason"], first)
+    for note in shown:
+        if _standing(tx, notes.parse(note)) is Standing.CONTRADICTED:
+            _open(tx, now, asked["reason"], note)
+    write_meta(tx, _PENDING, None)
+    write_meta(tx, _SHOWN, None)
+
+
+def _open(tx: Tx, now: datetime, reason: str, lost_note: str | None) -> None:
     head = tx.one("SELECT * FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
-    lost_note = asked["lost_note"] or read_meta(tx, _SHOWN)
     lost = None if lost_note is None else notes.parse(lost_note)
-    number = 1 + max(newest(tx), lost.epoch if lost else FIRST)
     body = {
-        "epoch": number,
-        "reason": asked["reason"],
+        "epoch": 1 + max(newest(tx), lost.epoch if lost else FIRST),
+        "reason": reason,
         "kept": None if head is None else {"checkpoint": head["note"], "size": head["size"]},
         "lost": None if lost is None else {"checkpoint": lost_note, "size": lost.size},
     }
     leaves.append(tx, KIND, now, body)
-    write_meta(tx, _PENDING, None)
-    write_meta(tx, _SHOWN, None)
     for row in tx.all(
         "SELECT owner_id AS id FROM owner WHERE erased_at IS NULL"
         " UNION SELECT park_id FROM park WHERE disabled_at IS NULL"
@@ -100,9 +112,15 @@ def all_keys(tx: Tx) -> list[Json]:
     ]
 
 
-def contradiction(tx: Tx) -> str | None:
-    """Return the checkpoint that stands against this log, None when none does."""
-    return read_meta(tx, _SHOWN)
+def is_contradicted(tx: Tx) -> bool:
+    """Return whether a checkpoint was shown that stands against this log."""
+    return bool(_shown(tx))
+
+
+def _shown(tx: Tx) -> list[str]:
+    """Return the checkpoints that stand against this log, the largest first."""
+    text = read_meta(tx, _SHOWN)
+    return [] if text is None else list(from_json(text))
 
 
 def keys(tx: Tx) -> Keyring:
@@ -134,14 +152,39 @@ def witness(tx: Tx, note: str) -> bool:
         shown = read_own(tx, note)
     except notes.CheckpointError as error:
         raise Problem(ProblemCode.INVALID_BODY, str(error)) from error
+    standing = _standing(tx, shown)
+    if standing is Standing.CONTRADICTED:
+        _remember(tx, note, shown)
+    return standing is Standing.HELD
+
+
+def _standing(tx: Tx, shown: Checkpoint) -> Standing:
+    size = _size(tx)
+
+    def holds(each: Checkpoint) -> bool | None:
+        if each.size > size:
+            return False
+        try:
+            return frontier_at(each.size, node_lookup(tx)).root() == each.root
+        except LookupError:
+            # The tree is damaged here.
+            return None
+
+    opened = [Epoch.read(each["position"], each) for each in all_of(tx)]
+    return judge(shown, opened, holds)
+
+
+def _size(tx: Tx) -> int:
     head = tx.one("SELECT size FROM ledger_checkpoint ORDER BY number DESC LIMIT 1")
-    size = head["size"] if head else 0
-    later = next((each for each in all_of(tx) if each["epoch"] > shown.epoch), None)
-    kept = size if later is None else (later["kept"] or {"size": 0})["size"]
-    if shown.size <= kept:
-        if frontier_at(shown.size, node_lookup(tx)).root() == shown.root:
-            return True
-    elif later is not None and (later["lost"] is None or shown.size <= later["lost"]["size"]):
-        return False
-    write_meta(tx, _SHOWN, note)
-    return False
+    return head["size"] if head else 0
+
+
+def _remember(tx: Tx, note: str, shown: Checkpoint) -> None:
+    """Note what stands against this log: of each epoch the largest of a fork, and of a lost end."""
+    size = _size(tx)
+    largest: dict[tuple[int, bool], tuple[int, str]] = {}
+    for each, text in (*((notes.parse(text), text) for text in _shown(tx)), (shown, note)):
+        kind = (each.epoch, each.size > size)
+        largest[kind] = max(largest.get(kind, (0, "")), (each.size, text))
+    kept = [text for _, text in sorted(largest.values(), reverse=True)]
+    write_meta(tx, _SHOWN, to_json(kept).decode())

@@ -82,7 +82,7 @@ class Notary:
             return
         self._open_key(tx, now)
         epochs.open_pending(tx, now)
-        if epochs.contradiction(tx) is not None:
+        if epochs.is_contradicted(tx):
             self.refusing = epochs.WHAT_HELPS
 
     def _open_key(self, tx: Tx, now: datetime) -> None:

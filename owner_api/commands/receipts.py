@@ -92,7 +92,7 @@ def keys_view(tx: Tx, _call: Call) -> Reply:
 def witness(notary: Notary, tx: Tx, call: Call) -> Reply:
     """Hold a shown checkpoint against the log; one that contradicts it ends all service."""
     holds = epochs.witness(tx, call.body["checkpoint"])
-    if epochs.contradiction(tx) is not None:
+    if epochs.is_contradicted(tx):
         notary.refusing = epochs.WHAT_HELPS
     body = {"holds": holds, "serving": notary.refusing is None, "head": head(tx)["checkpoint"]}
     return Reply(body=body)

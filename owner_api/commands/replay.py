@@ -51,7 +51,7 @@ def replay(notary: Notary, tx: Tx, call: Call) -> Reply:
         raise Problem(ProblemCode.INVALID_BODY, detail)
     # By a key that came and went in the lost part, our own log can say nothing about it.
     holds = found.key_id in known and epochs.witness(tx, document["checkpoint"])
-    if epochs.contradiction(tx) is not None:
+    if epochs.is_contradicted(tx):
         notary.refusing = epochs.WHAT_HELPS
     held, replayed_as = holds or _is_here(tx, found), None
     if not held and notary.refusing is None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from owner_api.core import checkpoint as notes, merkle, receipt
 from owner_api.core.checkpoint import Checkpoint
+from owner_api.core.epoch import Epoch, Standing, common, in_question, judge
 from owner_api.core.keyring import Keyring, SignatureError, follow, key_id
 
 from .client import ApiError, Client
@@ -93,21 +94,46 @@ async def prove_epoch(client: Client, held: Checkpoint, shown: Checkpoint, keys:
     ]
     if not items or items[-1]["epoch"] != shown.epoch:
         raise LogContradictedError("nothing explains the new epoch")
+    epochs = []
     for item in items:
         await prove_said(client, "epoch", item, ("epoch", "reason", "kept", "lost"), shown)
-    first, kept_size = items[0], 0
-    if first["kept"] is not None:
-        try:
-            kept, _ = notes.verify(first["kept"]["checkpoint"], keys)
-        except notes.CheckpointError as error:
-            raise LogContradictedError(str(error)) from error
-        await prove_growth(client, kept, shown)
-        kept_size = kept.size
-    if held.size <= kept_size:
-        await prove_growth(client, held, shown)
-    elif first["lost"] is not None and first["lost"]["size"] < held.size:
+        if item["kept"] is not None:
+            try:
+                kept, _ = notes.verify(item["kept"]["checkpoint"], keys)
+            except notes.CheckpointError as error:
+                raise LogContradictedError(str(error)) from error
+            await prove_growth(client, kept, shown)
+        epochs.append(_read(item))
+    found = {each: await _grew(client, each, shown) for each in in_question(held, epochs)}
+    standing = judge(held, epochs, found.__getitem__)
+    kept_size = common(epochs) or 0
+    if standing is Standing.CONTRADICTED:
+        # What it kept it has to prove; of what lies beyond it has to say how much.
+        if held.size <= kept_size:
+            await prove_growth(client, held, shown)
         raise LogContradictedError("more is missing than was said")
-    return Loss(epoch=shown.epoch, reason=first["reason"], kept_size=kept_size, held_size=held.size)
+    if standing is Standing.GIVEN_UP and held.size <= kept_size:
+        # Where the other history parted from this one, nobody can prove.
+        kept_size = 0
+    return Loss(
+        epoch=shown.epoch, reason=items[0]["reason"], kept_size=kept_size, held_size=held.size
+    )
+
+
+def _read(item: Json) -> Epoch:
+    try:
+        return Epoch.read(item["position"], item)
+    except notes.CheckpointError as error:
+        raise LogContradictedError(str(error)) from error
+
+
+async def _grew(client: Client, old: Checkpoint, new: Checkpoint) -> bool:
+    """Return whether the log proves that it grew from a checkpoint."""
+    try:
+        await prove_growth(client, old, new)
+    except LogContradictedError:
+        return False
+    return True
 
 
 async def _path(client: Client, kind: str, asked: Mapping[str, str]) -> list[bytes]:

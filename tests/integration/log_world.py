@@ -66,13 +66,14 @@ class Log:
         """
         note = self.note(keep) if keep else None
         size = len(self.entries) if size is None else size
+        lost = {"checkpoint": self.note(size), "size": size}
         self.entries = self.entries[:keep]
         self.epoch += 1
         said = {
             "epoch": self.epoch,
             "reason": "the disk broke",
             "kept": None if note is None else {"checkpoint": note, "size": keep},
-            "lost": {"checkpoint": "", "size": size},
+            "lost": lost,
         } | changes
         item = {**said, "at": AT, "salt": SALT.hex()}
         item["position"] = self.say("epoch", said, party_id=None)

@@ -175,3 +175,29 @@ async def test_a_park_follows_a_key_that_is_vouched_for_and_no_other(tmp_path: P
 
 async def _head(caller: Caller) -> checkpoint.Checkpoint:
     return checkpoint.parse((await caller.get("/v1/ledger/checkpoint"))["checkpoint"])
+
+
+async def test_a_park_takes_a_fork_for_a_loss_once_the_log_has_owned_up_to_it(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "owner.db")
+    held = kept.file.read_text(encoding="utf-8")
+    new_epoch = ("ledger", "new-epoch", "--reason", "rolled back", "--database")
+    async with open_world(tmp_path) as world:
+        owner = await returned(world, kept)
+        while (await _head(owner)).size <= checkpoint.parse(held).size:
+            await owner.post("/v1/stops", {})
+        with pytest.raises(LogContradictedError, match="older tree"):
+            await kept.log(world).check()
+    # Shown by the park, remembered by the server, and given up by name.
+    assert cli(*new_epoch, tmp_path / "owner.db") == 0
+    async with open_world(tmp_path) as world:
+        await returned(world, kept)
+        log = kept.log(world)
+        await log.check()
+        (loss,) = log.losses
+        assert (loss.reason, loss.kept_size) == ("rolled back", 0)
+        assert log.contradictions == []
+    arguments = ("ledger", "verify", "--database", tmp_path / "owner.db")
+    assert cli(*arguments, "--checkpoint", kept.file) == 0
