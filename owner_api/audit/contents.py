@@ -14,8 +14,8 @@ from owner_api.schemas.views import required
 
 from .findings import Finding, Row, rows
 
-# The kinds whose content another check reads, and its shape; of the others only the names of
-# their parties and subjects are remembered.
+# The kinds that are nobody's, whose content another check reads, and its shape; of the others only
+# the names of their parties and subjects are remembered.
 _WHOLE, _WORD = integer(0, 2**53), text(0, 4_096)
 _SHAPES: Final = {
     "key": Schema(required({"key_id": _WORD, "x": _WORD, "statement": Nullable(_WORD)})),
@@ -48,6 +48,9 @@ _SHAPES: Final = {
         }
     ),
 }
+
+# What only a false erasure has to hide: the books and the log's own word outlive every person.
+NEVER_EMPTIED: Final = "is gone, and no erasure empties an entry of this kind"
 
 
 @dataclass(slots=True)
@@ -95,7 +98,11 @@ def check_contents(connection: sqlite3.Connection, contents: Contents) -> Iterat
 
 
 def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]:
-    """Nothing is gone without an erasure in the log, and nothing that was erased is still here."""
+    """Nothing is gone without an erasure in the log, and nothing that was erased is still here.
+
+    An erasure is the operator's own word, so it may name a person's entries only: it forgets
+    people, never money, keys, losses or other erasures.
+    """
     erasures = {
         position: number
         for number, body in contents.of_kind("erasure")
@@ -105,6 +112,8 @@ def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]
         position = row["position"]
         if position not in erasures:
             yield _wrong(position, "content", "is gone, and no erasure in the log says so")
+        elif row["kind"] in _SHAPES:
+            yield _wrong(position, "content", NEVER_EMPTIED)
         elif row["erased_in"] != erasures[position]:
             yield _wrong(position, "erased_in", "does not name the erasure in the log")
         for column in ("salt", "content", "party_id"):

@@ -21,6 +21,7 @@ import click
 import orjson
 
 from owner_api.audit.check import audit, open_read_only
+from owner_api.audit.contents import NEVER_EMPTIED
 from owner_api.audit.findings import COVERED, Finding, rows
 from owner_api.commands import leaves
 from owner_api.commands.notary import Notary
@@ -172,6 +173,36 @@ class Bench:
                         Tx(connection).insert(table, **forged)
                     self.tally.count(f"insert {table}", seen=self.seen(), example=str(forged))
 
+    def erasures(self, at_most: int) -> None:
+        """Let an erasure that the real key signs empty what is nobody's: books, keys, erasures."""
+        found = rows(self.connection, "SELECT position, kind FROM ledger_leaf ORDER BY position")
+        kinds: dict[str, list[int]] = {"books": [], "key": [], "erasure": []}
+        for row in found:
+            if row["kind"] in kinds:
+                kinds[row["kind"]].append(row["position"])
+        for kind, positions in kinds.items():
+            for position in self.random.sample(positions, min(at_most, len(positions))):
+                with self.bent():
+                    self._erase(position)
+                    caught = self.seen([self.books.kept_note], self.books.pinned)
+                    self.tally.count(f"erasure of {kind}", seen=caught, example=str(position))
+
+    def _erase(self, position: int) -> None:
+        connection, tx = self.connection, Tx(self.connection)
+        # Whoever takes the money out of the books takes its postings too.
+        connection.execute(
+            "DELETE FROM posting WHERE txn_id = (SELECT content ->> '$.body.txn_id'"
+            " FROM ledger_entry WHERE position = ?)",
+            (position,),
+        )
+        erased_in = leaves.append(tx, "erasure", NOW, {"positions": [position]})
+        connection.execute(
+            "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
+            " WHERE position = ?",
+            (erased_in, position),
+        )
+        self._notary(connection).seal(tx)
+
     def cut(self, size: int) -> None:
         """Cut the log back to an earlier checkpoint, leaving no trace in any table."""
         connection = self.connection
@@ -282,9 +313,9 @@ def _instant(text: str) -> Any:
 
 
 def half_blind(connection: sqlite3.Connection, **options: Any) -> Iterator[Finding]:
-    """Audit without looking at receipts and postings: the control that must miss something."""
+    """Audit blind to receipts, postings and false erasures: the control that must miss some."""
     for finding in audit(connection, **options):
-        if finding.table not in ("receipt", "posting"):
+        if finding.table not in ("receipt", "posting") and finding.what != NEVER_EMPTIED:
             yield finding
 
 
@@ -296,6 +327,7 @@ def run(books: Books, at_most: int, look: Audit = audit) -> Tally:
     bench.deletes(at_most)
     bench.swaps(at_most)
     bench.inserts(at_most)
+    bench.erasures(at_most)
     bench.tails(min(at_most, 10))
     return bench.tally
 

@@ -7,7 +7,9 @@ from click.testing import CliRunner
 import orjson
 import pytest
 
+from owner_api.audit.contents import NEVER_EMPTIED
 from owner_api.cli import main
+from owner_api.commands import leaves
 from owner_api.core import merkle, receipt
 from owner_api.store import Tx, outbox
 from tests.owner_api.deal_world import Deal, World, active
@@ -82,6 +84,27 @@ async def test_content_that_vanishes_without_an_erasure_is_found(world: World) -
         "column": "content",
         "what": "is gone, and no erasure in the log says so",
     }
+
+
+async def test_promise_6_an_erasure_that_empties_the_books_is_found(world: World) -> None:
+    await settled(world)
+
+    def take_the_money(tx: Tx) -> None:
+        gone = tx.all("SELECT position FROM ledger_leaf WHERE kind = 'books'")
+        positions = [row["position"] for row in gone]
+        at = leaves.append(tx, "erasure", world.clock.now(), {"positions": positions})
+        tx.run(
+            "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
+            " WHERE position IN (SELECT position FROM ledger_leaf WHERE kind = 'books')",
+            at,
+        )
+        tx.run("DELETE FROM posting")
+
+    await world.agent.store.write(take_the_money)
+    result = CliRunner().invoke(main, ["ledger", "verify", "--database", str(world.database)])
+    assert result.exit_code == 1
+    found = [orjson.loads(line) for line in result.stdout.splitlines()]
+    assert {each["what"] for each in found} == {NEVER_EMPTIED}
 
 
 async def test_what_a_park_does_later_tells_nothing_more_about_an_erased_owner(

@@ -45,5 +45,12 @@ def test_a_cut_a_fork_and_a_rebuilt_tree_need_a_kept_checkpoint_and_are_caught_b
         assert tally.tried[f"{kind}, not excluded without --checkpoint"]
 
 
+def test_promise_6_an_erasure_hides_no_money_no_key_and_no_other_erasure(tally: Tally) -> None:
+    for kind in ("books", "key", "erasure"):
+        assert tally.tried[f"erasure of {kind}"]
+
+
 def test_the_harness_can_fail(books: Books) -> None:
-    assert run(books, 1, half_blind).missed.total() > 0
+    missed = run(books, 1, half_blind).missed
+    for kind in ("delete posting", "insert receipt", "erasure of books"):
+        assert missed[kind], (kind, missed)
