@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core import receipt as receipts
@@ -25,6 +26,14 @@ from .nodes import node_lookup
 from .notary import Notary
 from .paging import read_page
 from .receipt_page import render
+from .records import Row
+
+# The first checkpoint over a leaf since a key came into force. All since then are by that key or a
+# later one, so no more than one row is read however long the log is.
+COVERING: Final = (
+    "SELECT size, root, note, key_id FROM ledger_checkpoint WHERE size > max(?,"
+    " coalesce((SELECT position FROM ledger_key WHERE key_id = ?), 0)) ORDER BY size LIMIT 1"
+)
 
 
 def head(tx: Tx) -> Json:
@@ -152,8 +161,22 @@ def get(notary: Notary, tx: Tx, call: Call) -> Reply:
     return Reply(body=document)
 
 
+def _covering(notary: Notary, tx: Tx, position: int) -> Row | None:
+    """Return the checkpoint that a receipt is under: of the batch that wrote the leaf.
+
+    For a leaf from before a change of key it is the first one by the key in force, or whoever has
+    pinned that key alone could not check the receipt. Where that key has signed none yet, the
+    leaf's own has to do.
+    """
+    by_present_key = tx.one(COVERING, position, notary.key_id)
+    if by_present_key is not None and by_present_key["key_id"] == notary.key_id:
+        return by_present_key
+    # No key has this name, so none began later.
+    return tx.one(COVERING, position, None)
+
+
 def write(notary: Notary, tx: Tx, position: int) -> Json:
-    """Return the receipt for a leaf under the checkpoint of the batch that wrote it.
+    """Return the receipt for a leaf, all of it signed by the key in force.
 
     Signed when it is read: its content has been under a signed checkpoint since the commit, and
     Ed25519 gives the same bytes each time. Raises unavailable for what was written while the log
@@ -164,10 +187,7 @@ def write(notary: Notary, tx: Tx, position: int) -> Json:
         " WHERE position = ?",
         position,
     )
-    covering = tx.one(
-        "SELECT size, root, note FROM ledger_checkpoint WHERE size > ? ORDER BY size LIMIT 1",
-        position,
-    )
+    covering = _covering(notary, tx, position)
     assert row is not None
     if covering is None:
         raise Problem(

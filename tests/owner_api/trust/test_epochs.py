@@ -16,6 +16,7 @@ import pytest
 
 from owner_api.access.keys import key_directory, load_keys
 from owner_api.cli import main
+from owner_api.commands.receipts import COVERING
 from owner_api.core import checkpoint, keyring, receipt
 from owner_api.core.merkle import leaf_hash
 from owner_api.schemas import ledger as messages
@@ -262,6 +263,56 @@ async def test_a_new_key_is_vouched_for_by_the_old_one_and_receipts_verify_with_
             bare = document | {"key_statements": []}
             with pytest.raises(receipt.ReceiptError, match="not trusted"):
                 receipt.verify(bare, pinned)
+
+
+@pytest.mark.parametrize("changes", [1, 2])
+async def test_promise_6_an_old_receipt_verifies_by_the_present_key_alone_and_by_every_former_one(
+    tmp_path: Path, changes: int
+) -> None:
+    pins = []
+    async with open_world(tmp_path) as world:
+        deal = await presented(world)
+        pins.append(await public_keys(world))
+    for number in range(changes):
+        path = key_directory(tmp_path / "owner.db") / "receipt-ed25519.pem"
+        path.rename(path.with_name(f"receipt-ed25519-{number}.pem"))
+        async with open_world(tmp_path) as world:
+            world.clock.at = deal.world.clock.at
+            deal.owner.world = world
+            await deal.owner.renew()
+            await deal.owner.post("/v1/stops", {})
+            later = await receipts_of(deal.owner)
+            pins.append(await public_keys(world))
+    assert [document["kind"] for document in later].count("stop") == changes
+    for document in later:
+        position = document["position"]
+        for pinned in pins:
+            assert receipt.verify(document, pinned).position == position
+        # No word of a former key is needed by whoever pinned the present one.
+        receipt.verify(document | {"key_statements": []}, pins[-1])
+
+
+async def test_an_old_receipt_verifies_by_the_present_key_when_the_former_one_is_lost(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await presented(world)
+    (key_directory(tmp_path / "owner.db") / "receipt-ed25519.pem").unlink()
+    async with open_world(tmp_path) as world:
+        world.clock.at = deal.world.clock.at
+        deal.owner.world = world
+        await deal.owner.renew()
+        for document in await receipts_of(deal.owner):
+            receipt.verify(document, await public_keys(world))
+
+
+async def test_the_checkpoint_over_a_receipt_is_found_without_a_scan(world: World) -> None:
+    plan = await world.agent.store.read(
+        lambda tx: tx.all(f"EXPLAIN QUERY PLAN {COVERING}", 1, world.agent.notary.key_id)
+    )
+    steps = [row["detail"] for row in plan]
+    assert steps
+    assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step], steps
 
 
 async def test_a_batch_that_cannot_be_sealed_is_not_kept(tmp_path: Path) -> None:
