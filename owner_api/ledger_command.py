@@ -18,7 +18,7 @@ from owner_api.audit.check import (
     open_read_only,
 )
 from owner_api.commands.epochs import ask_for, read_own
-from owner_api.core.checkpoint import CheckpointError
+from owner_api.core.checkpoint import CheckpointError, kept_note
 from owner_api.core.keyring import Keyring, SignatureError, read_keys
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import StoreError, Tx
@@ -59,10 +59,11 @@ def verify(
     """Check every column of the log, the receipts and the postings, on a file at rest or served.
 
     Prints one JSON line {table, row, column, what} for each thing that does not hold. Exit code 0
-    when all holds, 1 when something does not, 2 for a bad key file, 3 when the file is no database.
+    when all holds, 1 when something does not, 2 for a file without a key or without a checkpoint,
+    3 when the file is no database. A checkpoint may stand in the JSON that the API answers.
     """
     pinned = None if public_key is None else read_public_keys(public_key, as_json=as_json)
-    notes = [path.read_text(encoding="utf-8", errors="replace") for path in checkpoints]
+    notes = [_read_checkpoint(path, as_json=as_json) for path in checkpoints]
     found = 0
     try:
         connection = open_read_only(database)
@@ -125,21 +126,28 @@ def new_epoch_request(
     if not 1 <= len(reason) <= 200 or not reason.isprintable():
         limit = "--reason: 1 to 200 printable characters"
         bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
-    note = None
+    note = None if checkpoint is None else _read_checkpoint(checkpoint, as_json=as_json)
     try:
         connection = open_read_only(log)
         try:
-            if checkpoint is not None:
-                note = checkpoint.read_text(encoding="utf-8")
+            if note is not None:
                 read_own(Tx(connection), note, receipt_keys(database))
         finally:
             connection.close()
-    except (CheckpointError, UnicodeDecodeError) as error:
+    except CheckpointError as error:
         problem = Problem(ProblemCode.INVALID_PARAMETER, f"{checkpoint}: {error}")
         bad_input(problem, as_json=as_json)
     except (NoLogError, KeyFileError, OSError, sqlite3.Error) as error:
         cannot_run(f"{log}: {error}", as_json=as_json)
     return partial(ask_for, reason=reason, lost_note=note)
+
+
+def _read_checkpoint(path: Path, *, as_json: bool) -> str:
+    """Return the note that somebody kept in a file; ends the program with exit code 2 without."""
+    try:
+        return kept_note(path.read_text(encoding="utf-8"))
+    except (CheckpointError, UnicodeDecodeError) as error:
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, f"{path}: {error}"), as_json=as_json)
 
 
 def read_public_keys(path: Path, *, as_json: bool) -> Keyring:

@@ -11,6 +11,7 @@ A note is the origin, the size and the root, a blank line, and one signature lin
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+import json
 import re
 from typing import Final
 
@@ -78,6 +79,22 @@ def origin(server_id: str, epoch: int) -> str:
 def parse(note: str) -> Checkpoint:
     """Return what a note says, its signatures unchecked; raises CheckpointError."""
     return _read(note)[0]
+
+
+def kept_note(text: str) -> str:
+    """Return the note in a text that somebody kept, its signatures unchecked.
+
+    Either the note itself, with as many newlines at its end as its keeper's tools left, or a JSON
+    document that holds it, as ``GET /v1/ledger/checkpoint`` answers. Raises CheckpointError.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            text = json.loads(text)["checkpoint"]
+        except (ValueError, KeyError) as error:
+            raise CheckpointError("a JSON document without a checkpoint") from error
+    note = f"{text}".rstrip("\n") + "\n"
+    parse(note)
+    return note
 
 
 def verify(note: str, keys: Keyring) -> tuple[Checkpoint, str]:

@@ -137,3 +137,41 @@ def test_what_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     assert _cli("ledger", "verify", "--database", missing).exit_code == 3
     assert _cli("ledger", "verify", "--database", empty).exit_code == 3
     assert _cli("receipt", "verify", empty, "--public-key", empty).exit_code == 2
+
+
+async def test_a_kept_checkpoint_is_taken_however_its_keeper_wrote_it_down(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        owner = await world.add_owner()
+        await owner.post("/v1/stops", {})
+        answer = await owner.get("/v1/ledger/checkpoint")
+        receipt = (await receipts_of(owner))[0]
+    note, file, database = answer["checkpoint"], tmp_path / "kept", tmp_path / "owner.db"
+    verify = ("ledger", "verify", "--database", database, "--checkpoint", file)
+    again = ("ledger", "new-epoch", "--reason", "x", "--database", database, "--checkpoint", file)
+    bent = note.replace("\n2\n", "\n1\n")
+    assert bent != note
+    for text, code in (
+        (note, 0),
+        (f"{note}\n", 0),
+        (note.removesuffix("\n"), 0),
+        (note.replace("\n", "\r\n"), 0),
+        (json.dumps(answer, indent=2), 0),
+        (json.dumps(receipt), 0),
+        # One that nobody signed so is a checkpoint, and holds nothing.
+        (bent, 1),
+        ("", 2),
+        ("nonsense", 2),
+        (note[:-20], 2),
+        ("{}", 2),
+        ("{", 2),
+        ('{"checkpoint": 7}', 2),
+        (json.dumps({"checkpoint": "nonsense"}), 2),
+    ):
+        file.write_bytes(text.encode())
+        told = _cli(*verify)
+        assert told.exit_code == code, (text, told.output)
+        if code == 2:
+            assert "kept" in told.stderr, told.stderr
+        assert _cli(*again).exit_code == (2 if code else 0), text
+    file.write_bytes(b"\xff\xfe")
+    assert _cli(*verify).exit_code == _cli(*again).exit_code == 2
