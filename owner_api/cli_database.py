@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
+import sqlite3
 
 import click
 
 from owner_api.access.keys import key_directory
+from owner_api.audit.check import open_read_only
 from owner_api.store import StoreError
 from owner_api.store.copying import check, copy
 from owner_api.store.upgrading import upgrade
@@ -83,7 +85,7 @@ def restore(
     """Put the backup SOURCE back as the database; never overwrites one, nor restores a bad one.
 
     What was recorded after the backup is lost, and the next start says so to every party: the log
-    goes on in a new, signed epoch.
+    goes on in a new, signed epoch. Erasures and revocations since then have to be done again.
     """
     try:
         health = check(source)
@@ -92,6 +94,7 @@ def restore(
         # In the draft, before it gets its name: a history that is older must never pass for the
         # newest, not even when this is interrupted.
         ask = new_epoch_request(source, database, reason, checkpoint, as_json=as_json)
+        reaches_to = _reaches_to(source)
         size = copy(source, database, ask)
     except StoreError as error:
         cannot_run(str(error), as_json=as_json)
@@ -99,5 +102,30 @@ def restore(
     text = f"{size} bytes in {database}"
     if not keys.is_dir():
         text += f"; put its keys back as {keys}, or new ones are made at the next start"
-    restored = {"file": str(database), "bytes": size, "keys_present": keys.is_dir()}
+    if reaches_to is not None:
+        text += (
+            f"\nIt reaches to {reaches_to}. Erase and revoke again what was erased and revoked"
+            " after that; who paired or renewed access after that has to pair again."
+        )
+    restored = {
+        "file": str(database),
+        "bytes": size,
+        "keys_present": keys.is_dir(),
+        "reaches_to": reaches_to,
+    }
     say(restored, as_json=as_json, text=text)
+
+
+def _reaches_to(source: Path) -> str | None:
+    """Return when the newest entry of a backup's log was made; None without one."""
+    connection = open_read_only(source)
+    try:
+        row = connection.execute(
+            "SELECT at FROM ledger_leaf ORDER BY position DESC LIMIT 1"
+        ).fetchone()
+    except sqlite3.Error:
+        # An older schema that had no log yet, or none at all: the next start says which.
+        return None
+    finally:
+        connection.close()
+    return None if row is None else str(row[0])

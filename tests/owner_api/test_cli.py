@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 import hashlib
 import json
 import os
@@ -454,7 +454,15 @@ def test_a_backup_of_a_running_server_is_restored_and_served(
     assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
     assert b"PRIVATE KEY" not in copy.read_bytes()
 
-    assert ask("restore", copy, "--database", restored)["keys_present"] is False
+    done = ask("restore", copy, "--database", restored)
+    assert done["keys_present"] is False
+    # What has to be done again is what was done after this.
+    with closing(sqlite3.connect(copy)) as connection:
+        newest = connection.execute("SELECT max(at) FROM ledger_leaf").fetchone()
+    assert done["reaches_to"] == newest[0]
+    told = run("restore", copy, "--database", tmp_path / "another.db").stdout
+    assert newest[0] in told
+    assert "Erase and revoke again" in told
 
     listed = ask("owner", "list", "--database", restored)
     assert [each["owner_id"] for each in listed["items"]] == [owner_id]
