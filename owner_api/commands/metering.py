@@ -16,7 +16,6 @@ from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
 
-
 # The strongest that the API takes; and what a meter may add at once that speaks seldom.
 _MOST_W: Final = 1_000_000
 _STEP_WH: Final = 1_000
