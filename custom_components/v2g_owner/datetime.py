@@ -1,6 +1,6 @@
 """The one leave time that differs from the week."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import override
 
 from homeassistant.components.datetime import DateTimeEntity, DateTimeEntityDescription
@@ -11,6 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity, async_add_in_turns
+from .instants import utc_text
 
 PARALLEL_UPDATES = 0
 
@@ -46,5 +47,4 @@ class LeaveOnce(VehicleEntity, DateTimeEntity):
     @override
     async def async_set_value(self, value: datetime) -> None:
         """Set the exception at the API."""
-        leave_at = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        await self.async_write_departures({"one_off": {"departure_at": leave_at}})
+        await self.async_write_departures({"one_off": {"departure_at": utc_text(value)}})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from .coordinator import V2GCoordinator
 from .drivers import async_check_may_answer
 from .errors import translated_errors
 from .executors import async_stop_at_home
+from .instants import utc_text
 from .models_deal import Offer
 
 
@@ -50,8 +51,8 @@ def best_counter(offer: Offer) -> Json:
     if price is not None:
         price = max(price, offer.terms.reward.price_per_kwh, key=Decimal)
     terms: Json = {"energy_wh": counter.energy_wh if counter else None, "price_per_kwh": price}
-    if counter and not any(terms.values()):
-        terms["start_at"] = _instant(counter.start_at)
+    if counter and counter.start_at and not any(terms.values()):
+        terms["start_at"] = utc_text(counter.start_at)
     known = {key: value for key, value in terms.items() if value is not None}
     if not known:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_counter")
@@ -130,9 +131,4 @@ def stop_not_told() -> HomeAssistantError:
 
 def _wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value, or a time
     """Return a value as the API takes it."""
-    return _instant(value) if isinstance(value, datetime) else value
-
-
-def _instant(value: datetime | None) -> str | None:
-    """Return an instant as RFC 3339 in UTC."""
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return utc_text(value) if isinstance(value, datetime) else value

@@ -4,7 +4,7 @@ An event is a departure at its start; "80 %" in its title says what the vehicle 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 import re
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from .const import (
     LOGGER,
 )
 from .coordinator import V2GCoordinator
+from .instants import utc_text
 
 # The API takes at most this many, and no event summary longer than this.
 _MOST_EVENTS: Final = 200
@@ -41,9 +42,7 @@ def read_events(events: list[dict[str, Any]], now: datetime) -> list[dict[str, A
         if start is None or start.tzinfo is None or start <= now:
             continue
         title = str(event.get("summary") or "")
-        departure: dict[str, Any] = {
-            "departure_at": start.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        }
+        departure: dict[str, Any] = {"departure_at": utc_text(start)}
         if need := _NEED.search(title):
             departure["soc_min_departure_pct"] = int(need[1])
         shown = "".join(char if char.isprintable() else " " for char in title)

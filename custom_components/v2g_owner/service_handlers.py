@@ -16,6 +16,7 @@ from .decisions import async_tell_stops, best_counter, decide, find_offer, stop_
 from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
+from .instants import utc_text
 from .models import Vehicle
 from .moments import async_moments
 from .price import price_text
@@ -25,7 +26,6 @@ from .service_targets import (
     is_unloaded,
     our_ids,
     readable,
-    utc_text,
     vehicle_of,
 )
 

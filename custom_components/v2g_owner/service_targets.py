@@ -1,6 +1,6 @@
 """What an action is about, and how its answer is written: shared by all of them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState
@@ -10,6 +10,7 @@ from homeassistant.helpers import device_registry as dr, service
 
 from .const import CONF_VEHICLE_ID, DOMAIN
 from .coordinator import V2GConfigEntry, V2GCoordinator
+from .instants import utc_text
 
 ATTR_CONFIG_ENTRY: Final = "config_entry"
 
@@ -52,11 +53,6 @@ def is_unloaded(hass: HomeAssistant, device_id: str) -> bool:
         if entry.state is not ConfigEntryState.LOADED
         for subentry in entry.subentries.values()
     )
-
-
-def utc_text(moment: datetime) -> str:
-    """Return a moment (local when it names no zone) as RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def readable(value: Any) -> Any:  # noqa: ANN401 - any nesting of JSON values and times

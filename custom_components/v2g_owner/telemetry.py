@@ -6,7 +6,7 @@ the API judges how old a state of charge is, and must not be told that an old on
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, override
 
 from homeassistant.core import (
@@ -41,6 +41,7 @@ from .const import (
     TELEMETRY_MIN_INTERVAL,
 )
 from .coordinator import V2GCoordinator
+from .instants import utc_text
 from .readings import Read, read_energy, read_on, read_percent, read_power, read_temperature
 
 
@@ -188,7 +189,7 @@ class Reporter:
         by_time: dict[datetime, dict[str, Any]] = {}
         for key, (measured_at, value) in news.items():
             by_time.setdefault(measured_at, {})[key] = value
-        return [{"measured_at": _instant(at), **by_time[at]} for at in sorted(by_time)]
+        return [{"measured_at": utc_text(at), **by_time[at]} for at in sorted(by_time)]
 
     def _readings(self) -> dict[str, tuple[datetime, Any]]:
         """Return each value that a sensor knows, with the time of the sensor's last report."""
@@ -200,11 +201,6 @@ class Reporter:
             if state is not None and value is not None:
                 found[key] = (state.last_reported, value)
         return found
-
-
-def _instant(moment: datetime) -> str:
-    """Return an instant as RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class VehicleReporter(Reporter):
@@ -253,4 +249,4 @@ class ChargerReporter(Reporter):
         """Return one reading: of a charger the API keeps the newest alone, and judges no age."""
         newest = max(measured_at for measured_at, _ in news.values())
         values = {key: value for key, (_, value) in news.items()}
-        return [{"measured_at": _instant(newest), **values}]
+        return [{"measured_at": utc_text(newest), **values}]

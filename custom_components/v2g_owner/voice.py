@@ -1,7 +1,7 @@
 """What can be said and asked aloud; accepting is asked back and needs a second, separate yes."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState
@@ -19,6 +19,7 @@ from .coordinator import V2GCoordinator
 from .decisions import async_tell_stops, decide, find_offer, stop_not_told
 from .errors import translated_errors
 from .executors import async_stop_at_home
+from .instants import utc_text
 from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
@@ -185,7 +186,7 @@ async def async_set_leave(hass: HomeAssistant, clock: time, name: str | None = N
     if leave_at <= now:
         tomorrow = now.date() + timedelta(days=1)
         leave_at = dt_util.as_local(datetime.combine(tomorrow, clock, now.tzinfo))
-    departure = {"departure_at": leave_at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    departure = {"departure_at": utc_text(leave_at)}
     with translated_errors(coordinator, "departures"):
         await coordinator.async_write("departures", vehicle.vehicle_id, {"one_off": departure})
     return {

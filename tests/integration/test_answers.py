@@ -1,18 +1,21 @@
 """Who answers, by which way, and what happens when it is unclear or too late."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.v2g_owner.actor import async_actor_of
 
 from .conftest import Home, until
-from .owner_world import OwnerWorld
+from .owner_world import OwnerWorld, rfc
 
 
 async def press(home: Home, owner_id: str, key: str, context: Context | None = None) -> None:
@@ -252,6 +255,34 @@ async def test_promise_4_a_vehicle_can_be_stopped_alone(
     assert shown["state"] == "revoked"
     again = await home.act("stop", {"commitment_id": commitment_id})
     assert [each["state"] for each in again["stops"][0]["commitments"]] == ["revoked"]
+
+
+async def test_times_named_with_an_answer_are_of_home_assistants_zone_not_of_the_process(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Promise 2: a yes that names a leave time counts on the hour the owner meant."""
+    await home.hass.config.async_set_time_zone("Asia/Shanghai")
+    here = ZoneInfo("Asia/Shanghai")
+    leave = dt_util.now().replace(tzinfo=None, microsecond=0) + timedelta(hours=20)
+    one_off = f"/v1/vehicles/{vehicle_id}/departures"
+    context = Context(user_id="somebody")
+
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    start = dt_util.now().replace(tzinfo=None, microsecond=0) + timedelta(hours=2)
+    terms = {"start_at": start.isoformat(), "departure_at": leave}
+    await home.act("counter_offer", terms, context=context)
+    countered = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    sent = countered["decision"]["counter_terms"]
+    assert sent["start_at"] == rfc(start.replace(tzinfo=here))
+    await world.park.post(f"/v1/park/offers/{offer['offer_id']}/withdrawal")
+
+    await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    later = leave + timedelta(hours=1)
+    await home.act("accept_offer", {"departure_at": later.isoformat(" ")}, context=context)
+    told = (await world.phone.get(one_off))["one_off"]["departure_at"]
+    assert told == rfc(later.replace(tzinfo=here))
 
 
 async def test_an_offer_without_better_terms_cannot_be_countered(

@@ -1,17 +1,28 @@
 """The owner's limits as entities: what is set here stands at the API, and a loser is told."""
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 import pytest
 
 from .conftest import Home
-from .owner_world import OwnerWorld
+from .owner_world import OwnerWorld, rfc
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
+
+
+def device_id_of(home: Home, vehicle_id: str) -> str:
+    """Return the id of a vehicle's device."""
+    entry = er.async_get(home.hass).async_get(home.entity_id("sensor", vehicle_id, "soc"))
+    assert entry is not None
+    assert entry.device_id is not None
+    return entry.device_id
 
 
 @pytest.mark.parametrize(
@@ -167,10 +178,7 @@ async def test_leave_times_can_be_cleared_by_an_action(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
     """A time entity has no empty value; the action has."""
-    registry = er.async_get(home.hass)
-    entry = registry.async_get(home.entity_id("sensor", vehicle_id, "soc"))
-    assert entry is not None
-    device = {"device_id": entry.device_id}
+    device = {"device_id": device_id_of(home, vehicle_id)}
     answer = await home.act("set_leave_times", {**device, "mon": "07:45", "tue": "08:00"})
     assert answer["departures"]["weekly"]["tue"] == "08:00"
     await home.act("set_leave_times", {**device, "clear": ["mon", "once"]})
@@ -193,13 +201,29 @@ async def test_a_limit_can_be_removed_by_an_action(
 ) -> None:
     """No limit is not the same as a high one."""
     await home.set("number", vehicle_id, "max_discharge_wh_per_day", "set_value", value=5)
-    registry = er.async_get(home.hass)
-    entry = registry.async_get(home.entity_id("sensor", vehicle_id, "soc"))
-    assert entry is not None
-    answer = await home.act(
-        "clear_limits", {"device_id": entry.device_id, "limits": ["max_discharge_wh_per_day"]}
-    )
+    device = {"device_id": device_id_of(home, vehicle_id)}
+    answer = await home.act("clear_limits", {**device, "limits": ["max_discharge_wh_per_day"]})
     assert answer["preferences"]["max_discharge_wh_per_day"] is None
     told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
     assert told["max_discharge_wh_per_day"] is None
     assert home.state("number", vehicle_id, "max_discharge_wh_per_day").state == "unknown"
+
+
+async def test_a_time_without_a_zone_is_of_home_assistants_zone_not_of_the_process(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 2: in a container without TZ the car would be ready eight hours too late."""
+    await home.hass.config.async_set_time_zone("Asia/Shanghai")
+    device = {"device_id": device_id_of(home, vehicle_id)}
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    leave = dt_util.now().replace(tzinfo=None, microsecond=0) + timedelta(hours=30)
+    wanted = rfc(leave.replace(tzinfo=ZoneInfo("Asia/Shanghai")))
+
+    # As text in an automation, and as Home Assistant's own form sends it.
+    for told in (leave, leave.isoformat(), leave.isoformat(" ")):
+        await home.act("set_leave_times", {**device, "clear": "once"})
+        await home.act("set_leave_times", {**device, "departure_at": told})
+        assert (await world.phone.get(path))["one_off"]["departure_at"] == wanted
+    await home.set("button", vehicle_id, "forget_leave_once", "press")
+    await home.set("datetime", vehicle_id, "leave_once", "set_value", datetime=leave)
+    assert (await world.phone.get(path))["one_off"]["departure_at"] == wanted
