@@ -6,13 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .actor import Actor
 from .api import Json
 from .api_errors import OwnerApiConnectionError
 from .const import DOMAIN
-from .coordinator import V2GCoordinator
+from .coordinator import V2GConfigEntry, V2GCoordinator
 from .drivers import async_check_may_answer
 from .errors import translated_errors
 from .executors import async_stop_at_home
@@ -103,16 +105,59 @@ async def async_tell_stops(
     actor: Actor, stops: Iterable[tuple[V2GCoordinator, dict[str, str]]]
 ) -> list[Json]:
     """Tell each API what to stop; what failed is raised only once every one has been told."""
+    told, failures = await _async_tell_each(actor, stops)
+    if failures:
+        raise _worst(failures)
+    return told
+
+
+async def async_stop_everywhere(
+    hass: HomeAssistant, actor: Actor, what: dict[str, str]
+) -> list[Json]:
+    """Stop all of it, or the commitment_id that ``what`` names, whichever account it is of.
+
+    At home it stops first. Raises where an account could not be told, once all others have been.
+    """
+    await async_stop_at_home(hass, [what])
+    entries: list[V2GConfigEntry] = hass.config_entries.async_entries(
+        DOMAIN, include_ignore=False, include_disabled=False
+    )
+    if not entries:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_account")
+    connected = [
+        entry.runtime_data.coordinator
+        for entry in entries
+        if entry.state is ConfigEntryState.LOADED
+    ]
+    commitment_id = what.get("commitment_id")
+    if holders := [each for each in connected if commitment_id in each.data.commitments]:
+        return await async_tell_stops(actor, [(each, what) for each in holders])
+    told, failures = await _async_tell_each(actor, [(each, what) for each in connected])
+    if commitment_id is not None and told:
+        # That the others do not know it is no failure: the news of it had not yet come.
+        return told
+    if len(connected) < len(entries):
+        raise stop_not_told()
+    if failures:
+        raise _worst(failures)
+    return told
+
+
+async def _async_tell_each(
+    actor: Actor, stops: Iterable[tuple[V2GCoordinator, dict[str, str]]]
+) -> tuple[list[Json], list[BaseException]]:
+    """Tell each API what to stop; return what they answered and what failed."""
     answers = await asyncio.gather(
         *(_async_tell_stop(coordinator, actor, what) for coordinator, what in stops),
         return_exceptions=True,
     )
-    told: list[Json] = []
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-        told.append(answer)
-    return told
+    failures = [each for each in answers if isinstance(each, BaseException)]
+    return [each for each in answers if not isinstance(each, BaseException)], failures
+
+
+def _worst(failures: list[BaseException]) -> BaseException:
+    """Return what to show: one API's no must not hide that another was not told."""
+    return min(failures, key=lambda failure: isinstance(failure, ServiceValidationError))
 
 
 async def _async_tell_stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> Json:

@@ -12,7 +12,14 @@ from .actor import async_actor_of
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .coordinator import V2GCoordinator
-from .decisions import async_tell_stops, best_counter, decide, find_offer, stop_not_told
+from .decisions import (
+    async_stop_everywhere,
+    async_tell_stops,
+    best_counter,
+    decide,
+    find_offer,
+    stop_not_told,
+)
 from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
@@ -89,8 +96,11 @@ async def stop_discharging(call: ServiceCall) -> Json:
     """Stop one commitment, some vehicles, or everything: at home before any account is asked."""
     hass, devices = call.hass, call.data.get(ATTR_DEVICE_ID)
     what = {key: call.data[key] for key in (ATTR_COMMITMENT_ID,) if key in call.data}
+    if not devices and ATTR_CONFIG_ENTRY not in call.data:
+        actor = await async_actor_of(hass, call.context)
+        return {"stops": await async_stop_everywhere(hass, actor, what)}
     if not devices:
-        await async_stop_at_home(hass, [what], call.data.get(ATTR_CONFIG_ENTRY))
+        await async_stop_at_home(hass, [what], call.data[ATTR_CONFIG_ENTRY])
         actor = await async_actor_of(hass, call.context)
         try:
             account = account_of(call)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.translation import async_get_translations
@@ -16,9 +15,8 @@ from .actor import Actor
 from .api import Json
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
-from .decisions import async_tell_stops, decide, find_offer, stop_not_told
+from .decisions import async_stop_everywhere, decide, find_offer
 from .errors import translated_errors
-from .executors import async_stop_at_home
 from .instants import utc_text
 from .models import Vehicle
 from .models_deal import Offer
@@ -169,13 +167,7 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
 
 async def async_stop_all(hass: HomeAssistant, speaker: Speaker) -> None:
     """Stop every car of every account, at home first; raises where an API could not be told."""
-    await async_stop_at_home(hass, [{}])
-    await async_tell_stops(speaker.actor, [(each, {}) for each in accounts(hass)])
-    entries = hass.config_entries.async_entries(
-        DOMAIN, include_ignore=False, include_disabled=False
-    )
-    if any(entry.state is not ConfigEntryState.LOADED for entry in entries):
-        raise stop_not_told()
+    await async_stop_everywhere(hass, speaker.actor, {})
 
 
 async def async_set_leave(hass: HomeAssistant, clock: time, name: str | None = None) -> Json:
