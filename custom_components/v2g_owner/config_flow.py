@@ -101,13 +101,20 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
         await self.async_set_unique_id(server_id)
         # An announcement is not proof: where a pinned key shows that it is the same server, its
         # new address may be believed; else a stranger could send us to his own.
-        for entry in self._async_current_entries():
-            if entry.data[CONF_SERVER_ID] == server_id:
-                if entry.data.get(CONF_KEY_SHA256):
-                    self.hass.config_entries.async_update_entry(
-                        entry, data={**entry.data, CONF_URL: self._discovered_url}
-                    )
-                return self.async_abort(reason="already_configured")
+        known = [
+            entry
+            for entry in self._async_current_entries(include_ignore=False)
+            if entry.data[CONF_SERVER_ID] == server_id
+        ]
+        for entry in known:
+            if entry.data.get(CONF_KEY_SHA256):
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, CONF_URL: self._discovered_url}
+                )
+        if known:
+            return self.async_abort(reason="already_configured")
+        # Accounts are known by their owner; by the server's id only one that was ignored is.
+        self._abort_if_unique_id_configured()
         name = discovery_info.name.partition(".")[0]
         self.context.update({"title_placeholders": {"name": name}})
         return await self.async_step_zeroconf_confirm()

@@ -18,7 +18,7 @@ def async_register(hass: HomeAssistant, register: system_health.SystemHealthRegi
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     """Return how many accounts are connected, and how."""
-    entries = hass.config_entries.async_entries(DOMAIN)
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
     loaded: list[V2GCoordinator] = [
         entry.runtime_data.coordinator
         for entry in entries

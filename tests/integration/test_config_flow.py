@@ -7,7 +7,13 @@ from typing import Any
 from unittest.mock import patch
 
 from aiohttp import web
-from homeassistant.config_entries import SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_USER,
+    SOURCE_ZEROCONF,
+    ConfigEntry,
+    ConfigEntryState,
+)
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -23,6 +29,7 @@ from custom_components.v2g_owner.const import (
     DOMAIN,
 )
 from custom_components.v2g_owner.decode import BadAnswerError
+from custom_components.v2g_owner.system_health import system_health_info
 from owner_api.config import Config
 from owner_api.server.desk import Operate
 from owner_api.server.running import Running, running_server
@@ -316,6 +323,29 @@ async def test_a_server_we_are_paired_with_is_not_offered_again(
     assert home.entry.data[CONF_URL] == world.url
 
 
+async def ignore(hass: HomeAssistant, server_id: str) -> None:
+    """Choose "Ignore" on a discovered API."""
+    done = await hass.config_entries.flow.async_init(
+        DOMAIN,
+        context={"source": SOURCE_IGNORE},
+        data={"unique_id": server_id, "title": "V2G Owner"},
+    )
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_an_ignored_api_stays_ignored_and_hides_no_other(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """A neighbour's agent is ignored once; the house's own is still found."""
+    await ignore(hass, "srv_neighbour")
+    again = await discover(hass, announced("https://192.0.2.66", "srv_neighbour"))
+    assert again["type"] is FlowResultType.ABORT
+    assert again["reason"] == "already_configured"
+    ours = await discover(hass, announced(world.url, world.agent.access.server_id))
+    assert ours["step_id"] == "zeroconf_confirm"
+    assert (await system_health_info(hass))["accounts"] == 0
+
+
 # --- a self-signed server
 
 
@@ -364,6 +394,29 @@ async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
     moved = await discover(hass, announced("https://192.0.2.99:1", entry.data[CONF_SERVER_ID]))
     assert moved["reason"] == "already_configured"
     assert entry.data[CONF_URL] == "https://192.0.2.99:1"
+
+
+async def test_every_account_of_a_house_follows_it_to_a_new_address(
+    hass: HomeAssistant, house: Running
+) -> None:
+    """Two owners live here; that somebody has ignored the house as well changes nothing."""
+    entries: list[ConfigEntry] = []
+    for _ in range(2):
+        flow = await begin(hass)
+        done = await send(hass, flow, "https://ignored.example", await _scan(house))
+        assert done["type"] is FlowResultType.CREATE_ENTRY, done
+        await hass.async_block_till_done()
+        entries.append(done["result"])
+    server_id = entries[0].data[CONF_SERVER_ID]
+    assert entries[1].data[CONF_SERVER_ID] == server_id
+    await ignore(hass, server_id)
+    for entry in entries:
+        # A handshake that the move below breaks off would be the server's trouble, not the test's.
+        await hass.config_entries.async_unload(entry.entry_id)
+
+    moved = await discover(hass, announced("https://192.0.2.99:1", server_id))
+    assert moved["reason"] == "already_configured"
+    assert [entry.data[CONF_URL] for entry in entries] == ["https://192.0.2.99:1"] * 2
 
 
 # --- pairing again, moving
