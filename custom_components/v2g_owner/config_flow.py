@@ -107,10 +107,11 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
             if entry.data[CONF_SERVER_ID] == server_id
         ]
         for entry in known:
-            if entry.data.get(CONF_KEY_SHA256):
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, CONF_URL: self._discovered_url}
-                )
+            moved = {**entry.data, CONF_URL: self._discovered_url}
+            if entry.data.get(CONF_KEY_SHA256) and self.hass.config_entries.async_update_entry(
+                entry, data=moved
+            ):
+                self._async_load_again(entry)
         if known:
             return self.async_abort(reason="already_configured")
         # Accounts are known by their owner; by the server's id only one that was ignored is.
@@ -177,7 +178,9 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
                 if data := await self._async_pair(found, errors):
                     return await self._async_finish(data)
             elif found and await self._async_same_server(found, entry, errors):
-                return self.async_update_and_abort(entry, data_updates={CONF_URL: found.url})
+                done = self.async_update_and_abort(entry, data_updates={CONF_URL: found.url})
+                self._async_load_again(entry)
+                return done
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
@@ -217,7 +220,9 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
             if entry.unique_id != self.unique_id:
                 await self._async_unpair(data)
             self._abort_if_unique_id_mismatch(reason="different_owner")
-            return self.async_update_and_abort(entry, data_updates=data)
+            done = self.async_update_and_abort(entry, data_updates=data)
+            self._async_load_again(entry)
+            return done
         if self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, data[CONF_OWNER_ID]):
             await self._async_unpair(data)
         self._abort_if_unique_id_configured()

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry, ConfigFlow
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry, ConfigEntryState, ConfigFlow
 from homeassistant.const import CONF_URL
+from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .api import OwnerApi
@@ -97,6 +98,12 @@ class PairingFlow(ConfigFlow):
             errors[CONF_URL] = "different_server"
             return False
         return True
+
+    @callback
+    def _async_load_again(self, entry: ConfigEntry) -> None:
+        """Try once more where loading failed: only a loaded entry follows its own changes."""
+        if entry.state in {ConfigEntryState.SETUP_ERROR, ConfigEntryState.SETUP_RETRY}:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
     async def _async_unpair(self, data: dict[str, Any]) -> None:
         """Give a device back that nobody will use."""

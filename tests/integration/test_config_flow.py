@@ -495,3 +495,35 @@ async def test_reconfiguring_with_a_new_code_pairs_anew(
     await hass.async_block_till_done()
     assert home.entry.data[CONF_DEVICE_ID] != before
     assert home.entry.state is ConfigEntryState.LOADED
+
+
+async def test_pairing_again_after_a_start_that_failed_loads_the_account(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """Else "paired again" would be followed by nothing until the next restart."""
+    await hass.config_entries.async_unload(home.entry.entry_id)
+    await world.phone.call("DELETE", f"/v1/devices/{home.entry.data[CONF_DEVICE_ID]}")
+    await hass.config_entries.async_setup(home.entry.entry_id)
+    assert home.entry.state is ConfigEntryState.SETUP_ERROR
+    (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    done = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_PAIRING_CODE: await world.pairing_code()}
+    )
+    assert done["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    assert home.entry.state is ConfigEntryState.LOADED
+
+
+async def test_an_address_given_while_the_account_cannot_be_reached_is_tried_at_once(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """The wait before the next try was for the old one."""
+    await world.stop_server()
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert home.entry.state is ConfigEntryState.SETUP_RETRY
+    await world.start_server()
+    flow = await home.entry.start_reconfigure_flow(hass)
+    done = await hass.config_entries.flow.async_configure(flow["flow_id"], {CONF_URL: world.url})
+    assert done["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert home.entry.state is ConfigEntryState.LOADED
