@@ -14,20 +14,18 @@ from homeassistant.util import dt as dt_util
 from .account_issues import AccountCheck
 from .actor import async_remember_starters
 from .api import OwnerApi
-from .api_errors import OwnerApiError
 from .card import async_serve_card
 from .const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
     CONF_RECEIPT_KEY,
     DOMAIN,
-    LOGGER,
     PLATFORMS,
     SUBENTRY_CHARGER,
     SUBENTRY_VEHICLE,
 )
 from .coordinator import V2GConfigEntry, V2GCoordinator, V2GRuntimeData
-from .credentials import RefreshTokenStore
+from .credentials import RefreshTokenStore, async_give_back
 from .departures import CalendarMirror
 from .entity import hub_device_info
 from .executors import (
@@ -66,7 +64,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="not_paired")
     loaded = _loaded_from(entry)
     await async_start_executors(hass, entry)
-    api = await _async_client(hass, entry)
+    tokens = RefreshTokenStore(hass, entry.entry_id)
+    api = await _async_client(hass, entry, tokens)
     coordinator = V2GCoordinator(hass, entry, api)
     # Read from disk now: once the API has answered, nothing is to wait for but the entities.
     await (await async_get_integration(hass, DOMAIN)).async_get_platforms(PLATFORMS)
@@ -101,6 +100,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
         await coordinator.turns.async_next()
     _watch_log(hass, entry, log)
+    if tokens.replaced_device_id is not None:
+        # Not in the dialog that paired anew: what still ran as the old device would have failed
+        # on it and asked to pair once more.
+        entry.async_create_background_task(
+            hass,
+            async_give_back(api, tokens.replaced_device_id),
+            name=f"{DOMAIN} old pairing {entry.title}",
+        )
     entry.async_create_background_task(
         hass, EventStream(coordinator, api).async_run(), name=f"{DOMAIN} stream {entry.title}"
     )
@@ -121,12 +128,9 @@ async def async_unload_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool
 async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None:
     """Unpair this Home Assistant; the owner's vehicles and history stay with the API."""
     await async_forget_executors(hass, entry)
-    api = await _async_client(hass, entry)
-    try:
-        await api.delete(f"/v1/devices/{entry.data[CONF_DEVICE_ID]}")
-    except OwnerApiError as error:
-        LOGGER.debug("Could not unpair at the API: %s", error)
-    await RefreshTokenStore(hass, entry.entry_id).async_remove()
+    tokens = RefreshTokenStore(hass, entry.entry_id)
+    await async_give_back(await _async_client(hass, entry, tokens), entry.data[CONF_DEVICE_ID])
+    await tokens.async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
 
@@ -144,9 +148,10 @@ def _watch_log(hass: HomeAssistant, entry: V2GConfigEntry, log: LogWatch) -> Non
     entry.async_create_background_task(hass, log.async_run(), name=f"{DOMAIN} log {entry.title}")
 
 
-async def _async_client(hass: HomeAssistant, entry: V2GConfigEntry) -> OwnerApi:
+async def _async_client(
+    hass: HomeAssistant, entry: V2GConfigEntry, tokens: RefreshTokenStore
+) -> OwnerApi:
     """Return a client that goes on with the newest token."""
-    tokens = RefreshTokenStore(hass, entry.entry_id)
     return OwnerApi(
         async_get_clientsession(hass),
         entry.data[CONF_URL],

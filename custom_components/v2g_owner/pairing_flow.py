@@ -19,6 +19,7 @@ from .const import (
     CONF_SERVER_ID,
     LOGGER,
 )
+from .credentials import async_give_back
 from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, read_pairing
 from .pin import key_pin
 
@@ -113,7 +114,4 @@ class PairingFlow(ConfigFlow):
             pin=key_pin(data[CONF_KEY_SHA256]),
             refresh_token=data[CONF_REFRESH_TOKEN],
         )
-        try:
-            await api.delete(f"/v1/devices/{data[CONF_DEVICE_ID]}")
-        except OwnerApiError as error:
-            LOGGER.debug("Could not give the device back: %s", error)
+        await async_give_back(api, data[CONF_DEVICE_ID])

@@ -1,5 +1,6 @@
 """Pairing: every way in, every error, and each error's way back to success."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,6 +10,8 @@ from unittest.mock import patch
 from aiohttp import web
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
     SOURCE_USER,
     SOURCE_ZEROCONF,
     ConfigEntry,
@@ -34,7 +37,7 @@ from owner_api.config import Config
 from owner_api.server.desk import Operate
 from owner_api.server.running import Running, running_server
 
-from .conftest import Home, until
+from .conftest import PATIENCE_S, Home, until
 from .fault_server import serving
 from .owner_world import OwnerWorld, ServerClock
 
@@ -494,6 +497,53 @@ async def test_reconfiguring_with_a_new_code_pairs_anew(
     assert done["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
     assert home.entry.data[CONF_DEVICE_ID] != before
+    assert home.entry.state is ConfigEntryState.LOADED
+
+
+async def pair_again(hass: HomeAssistant, world: OwnerWorld, home: Home, source: str) -> Any:
+    """Give a new code, in the dialog of either kind."""
+    code = {CONF_PAIRING_CODE: await world.pairing_code()}
+    if source == SOURCE_REAUTH:
+        flow = await home.entry.start_reauth_flow(hass)
+    else:
+        flow, code = await home.entry.start_reconfigure_flow(hass), {CONF_URL: world.url, **code}
+    done = await hass.config_entries.flow.async_configure(flow["flow_id"], code)
+    assert done["reason"] == f"{source}_successful"
+    await hass.async_block_till_done()
+    return done
+
+
+@pytest.mark.parametrize("source", [SOURCE_REAUTH, SOURCE_RECONFIGURE])
+async def test_pairing_anew_gives_the_old_pairing_back(
+    source: str, hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """A token in an old backup must not open the account for ever."""
+    before = home.entry.data[CONF_DEVICE_ID]
+    await pair_again(hass, world, home, source)
+    after = home.entry.data[CONF_DEVICE_ID]
+    assert after != before
+    assert home.entry.state is ConfigEntryState.LOADED
+
+    in_use = _in_use(await world.phone.get("/v1/devices"))
+    async with asyncio.timeout(PATIENCE_S):
+        while before in in_use:
+            await asyncio.sleep(0.05)
+            in_use = _in_use(await world.phone.get("/v1/devices"))
+    assert after in in_use
+    # What was still under way with the old one has not asked to pair once more.
+    assert hass.config_entries.flow.async_progress_by_handler(DOMAIN) == []
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert home.entry.state is ConfigEntryState.LOADED
+
+
+async def test_an_old_pairing_that_cannot_be_given_back_hinders_nothing(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The owner can still end it by phone."""
+    away = OwnerApiConnectionError("no route")
+    with patch("custom_components.v2g_owner.api.OwnerApi.delete", side_effect=away):
+        await pair_again(hass, world, home, SOURCE_RECONFIGURE)
+        await until(lambda: "Could not give the device back" in caplog.text)
     assert home.entry.state is ConfigEntryState.LOADED
 
 
