@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, override
 
 from homeassistant.components.number import (
@@ -12,9 +13,10 @@ from homeassistant.components.number import (
 )
 from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import SUBENTRY_VEHICLE
+from .const import DOMAIN, SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
 from .entity import VehicleEntity, async_add_in_turns
 from .models import Preferences
@@ -164,5 +166,8 @@ class PreferenceNumber(VehicleEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Change the limit at the API."""
+        # What is no number is neither below the least nor above the most.
+        if not isfinite(value):
+            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="not_a_number")
         description = self.entity_description
         await self.async_write_preferences({description.key: description.change_fn(value)})

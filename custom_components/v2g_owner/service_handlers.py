@@ -1,7 +1,8 @@
 """What each action does; its name, fields and registration are in ``services``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall
@@ -159,22 +160,32 @@ def _name_of(vehicle: Vehicle | None) -> str:
 async def set_leave_times(call: ServiceCall) -> Json:
     """Set or clear leave times of one vehicle."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
-    cleared = set(call.data.get(ATTR_CLEAR, []))
-    weekly: Json = {
-        day: None if day in cleared else call.data[day].strftime("%H:%M")
-        for day in WEEKDAYS
-        if day in cleared or day in call.data
-    }
-    changes: Json = {"weekly": weekly} if weekly else {}
-    if "once" in cleared:
-        changes["one_off"] = None
-    elif (leave_at := call.data.get(ATTR_DEPARTURE_AT)) is not None:
-        changes["one_off"] = {"departure_at": utc_text(leave_at)}
-        if ATTR_SOC_MIN in call.data:
-            changes["one_off"][ATTR_SOC_MIN] = call.data[ATTR_SOC_MIN]
+    changes = _leave_changes(call.data)
     with translated_errors(coordinator, "departures"):
         await coordinator.async_write("departures", vehicle_id, changes)
     return {"departures": readable(asdict(coordinator.data.departures[vehicle_id]))}
+
+
+def _leave_changes(given: Mapping[str, Any]) -> Json:
+    """Return what to change: first what is cleared, then what is set; raises when it is nothing."""
+    cleared = given.get(ATTR_CLEAR, [])
+    weekly: Json = {day: None for day in WEEKDAYS if day in cleared}
+    weekly |= {day: given[day].strftime("%H:%M") for day in WEEKDAYS if day in given}
+    changes: Json = {"weekly": weekly} if weekly else {}
+    if ATTR_DEPARTURE_AT in given:
+        changes["one_off"] = {"departure_at": utc_text(given[ATTR_DEPARTURE_AT])}
+        if ATTR_SOC_MIN in given:
+            changes["one_off"][ATTR_SOC_MIN] = given[ATTR_SOC_MIN]
+    elif ATTR_SOC_MIN in given:
+        # The API keeps a guarantee with its leave time only; dropped, it would be believed in.
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="guarantee_without_time"
+        )
+    elif "once" in cleared:
+        changes["one_off"] = None
+    if not changes:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="nothing_to_change")
+    return changes
 
 
 async def clear_limits(call: ServiceCall) -> Json:
@@ -195,9 +206,23 @@ async def list_parks(call: ServiceCall) -> Json:
 
 
 async def join_park(call: ServiceCall) -> Json:
-    """Agree to a park's terms for some vehicles."""
-    found = [vehicle_of(call.hass, device_id) for device_id in call.data[ATTR_DEVICE_ID]]
-    coordinator = found[0][0]
+    """Agree to a park's terms for some vehicles of one account: each owner agrees for their own."""
+    found = dict.fromkeys(vehicle_of(call.hass, each) for each in call.data[ATTR_DEVICE_ID])
+    coordinator = next(iter(found))[0]
+    elsewhere = [
+        other.data.vehicles[vehicle_id].display_name
+        for other, vehicle_id in found
+        if other is not coordinator
+    ]
+    if elsewhere:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="several_accounts",
+            translation_placeholders={
+                "vehicles": ", ".join(elsewhere),
+                "account": coordinator.config_entry.title,
+            },
+        )
     body = {
         ATTR_PARK_ID: call.data[ATTR_PARK_ID],
         ATTR_TERMS_VERSION: call.data[ATTR_TERMS_VERSION],

@@ -82,10 +82,15 @@ _OFFER: Final[Fields] = {
 }
 _DEVICE: Final[Fields] = {probatio.Required(ATTR_DEVICE_ID): cv.string}
 _DEVICES: Final[Fields] = {
-    probatio.Required(ATTR_DEVICE_ID): probatio.All(cv.ensure_list, [cv.string])
+    probatio.Required(ATTR_DEVICE_ID): probatio.All(
+        cv.ensure_list, probatio.Length(min=1), [cv.string]
+    )
 }
 _PERCENT: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0, max=100))
-_POSITIVE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0))
+# More than any energy or price. A range without an end lets infinity through, which no API takes.
+_MOST: Final = 1e9
+_NUMBER: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=-_MOST, max=_MOST))
+_POSITIVE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0, max=_MOST))
 _TEXTS: Final = probatio.All(cv.ensure_list, [cv.string])
 
 
@@ -143,9 +148,9 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         preview_rule,
         {
             **_DEVICE,
-            probatio.Optional(ATTR_MIN_PRICE): probatio.Coerce(float),
-            probatio.Optional(ATTR_MIN_NET): probatio.Coerce(float),
-            probatio.Optional(ATTR_MIN_NET_PER_KWH): probatio.Coerce(float),
+            probatio.Optional(ATTR_MIN_PRICE): _NUMBER,
+            probatio.Optional(ATTR_MIN_NET): _NUMBER,
+            probatio.Optional(ATTR_MIN_NET_PER_KWH): _NUMBER,
             probatio.Optional(ATTR_MAX_ENERGY_KWH): _POSITIVE,
             probatio.Optional(ATTR_PURPOSES): _some_of(PURPOSES),
             probatio.Optional(ATTR_PARK_IDS): _TEXTS,
@@ -186,7 +191,9 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         clear_limits,
         {
             **_DEVICE,
-            probatio.Required(ATTR_LIMITS): probatio.All(cv.ensure_list, [probatio.In(LIMITS)]),
+            probatio.Required(ATTR_LIMITS): probatio.All(
+                cv.ensure_list, probatio.Length(min=1), [probatio.In(LIMITS)]
+            ),
         },
         SupportsResponse.OPTIONAL,
     ),

@@ -10,6 +10,7 @@ from homeassistant.core import Context
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
+import probatio
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -68,6 +69,13 @@ async def test_a_park_is_joined_after_reading_its_terms_and_left_again(
     with pytest.raises(ServiceValidationError) as nothing:
         await home.act("leave_park", {"park_id": park["park_id"]})
     assert nothing.value.translation_key == "no_agreement"
+
+
+async def test_joining_a_park_with_no_car_is_refused(home: Home, world: OwnerWorld) -> None:
+    """An empty list from a template is a mistake to name."""
+    body = {"device_id": [], "park_id": world.park.party_id, "terms_version": 1}
+    with pytest.raises(probatio.Invalid, match="device_id"):
+        await home.act("join_park", body)
 
 
 async def test_a_check_in_for_an_unknown_session_says_so(home: Home, vehicle_id: str) -> None:

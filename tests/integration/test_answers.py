@@ -10,6 +10,7 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+import probatio
 import pytest
 
 from custom_components.v2g_owner.actor import async_actor_of
@@ -255,6 +256,20 @@ async def test_promise_4_a_vehicle_can_be_stopped_alone(
     assert shown["state"] == "revoked"
     again = await home.act("stop", {"commitment_id": commitment_id})
     assert [each["state"] for each in again["stops"][0]["commitments"]] == ["revoked"]
+
+
+@pytest.mark.parametrize("field", ["price_per_kwh", "energy_kwh"])
+async def test_an_endless_number_in_a_counter_is_refused_and_sends_nothing(
+    field: str, home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """A template may give one; the person is told which field it is."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    for value in ("inf", "-inf", "nan", float("inf"), float("nan"), 1e30):
+        with pytest.raises(probatio.Invalid, match=field):
+            await home.act("counter_offer", {field: value}, context=Context(user_id="somebody"))
+    shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["state"] == "presented"
 
 
 async def test_times_named_with_an_answer_are_of_home_assistants_zone_not_of_the_process(

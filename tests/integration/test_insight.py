@@ -5,6 +5,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+import probatio
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
@@ -102,6 +103,15 @@ async def test_a_rule_is_tried_on_the_last_offers_and_changes_nothing(
     with pytest.raises(ServiceValidationError) as foreign:
         await home.act("preview_rule", {"device_id": "nobody"})
     assert foreign.value.translation_key == "not_a_vehicle"
+
+
+async def test_a_rule_with_an_endless_number_is_refused(home: Home, vehicle_id: str) -> None:
+    """By the field's name, not as an error of ours."""
+    device_id = device_of(home, vehicle_id)
+    for field in ("min_price_per_kwh", "min_net", "min_net_per_kwh", "max_energy_kwh"):
+        for value in ("inf", "nan", float("-inf"), 1e30):
+            with pytest.raises(probatio.Invalid, match=field):
+                await home.act("preview_rule", {"device_id": device_id, field: value})
 
 
 async def test_the_batterys_health_is_told_in_numbers(

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
+import probatio
 import pytest
 
 from .conftest import Home
@@ -196,6 +197,57 @@ async def test_leave_times_can_be_cleared_by_an_action(
     assert told["one_off"]["soc_min_departure_pct"] == 70
 
 
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [
+        ({"soc_min_departure_pct": 90}, "guarantee_without_time"),
+        ({"soc_min_departure_pct": 90, "mon": "07:45"}, "guarantee_without_time"),
+        ({"soc_min_departure_pct": 90, "clear": "once"}, "guarantee_without_time"),
+        ({}, "nothing_to_change"),
+        ({"clear": []}, "nothing_to_change"),
+    ],
+    ids=["alone", "with a weekday", "with what ends", "nothing", "an empty list"],
+)
+async def test_promise_2_leave_times_that_would_change_nothing_are_refused(
+    told: dict[str, Any], key: str, home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 2: nobody may believe that 90 % are guaranteed where nothing was kept."""
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    before = await world.phone.get(path)
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("set_leave_times", {"device_id": device_id_of(home, vehicle_id), **told})
+    assert refused.value.translation_key == key
+    assert await world.phone.get(path) == before
+
+
+async def test_what_is_cleared_goes_first_and_what_is_named_along_with_it_stands(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """One call makes a new week and a new exception; neither is dropped without a word."""
+    device = {"device_id": device_id_of(home, vehicle_id)}
+    await home.act("set_leave_times", {**device, "mon": "07:45", "tue": "08:00"})
+    leave = world.at(7_200)[:19]
+    clear = ["once", "mon", "tue", "wed"]
+    told = {"clear": clear, "tue": "09:00", "departure_at": leave + "+00:00"}
+    await home.act("set_leave_times", {**device, **told})
+    kept = await world.phone.get(f"/v1/vehicles/{vehicle_id}/departures")
+    assert (kept["weekly"]["mon"], kept["weekly"]["tue"]) == (None, "09:00")
+    assert kept["one_off"]["departure_at"] == leave + "Z"
+
+
+async def test_what_is_no_number_is_refused_before_it_reaches_the_api(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A template whose sensor is unknown gives one, and no bound keeps it out."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    before = await world.phone.get(path)
+    for key in ("soc_floor_pct", "min_price_per_kwh", "max_discharge_wh_per_day"):
+        with pytest.raises(ServiceValidationError) as refused:
+            await home.set("number", vehicle_id, key, "set_value", value="nan")
+        assert refused.value.translation_key == "not_a_number"
+    assert await world.phone.get(path) == before
+
+
 async def test_a_limit_can_be_removed_by_an_action(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
@@ -227,3 +279,10 @@ async def test_a_time_without_a_zone_is_of_home_assistants_zone_not_of_the_proce
     await home.set("button", vehicle_id, "forget_leave_once", "press")
     await home.set("datetime", vehicle_id, "leave_once", "set_value", datetime=leave)
     assert (await world.phone.get(path))["one_off"]["departure_at"] == wanted
+
+
+async def test_no_limit_to_remove_is_refused(home: Home, vehicle_id: str) -> None:
+    """An empty list is a mistake, not a success."""
+    device_id = device_id_of(home, vehicle_id)
+    with pytest.raises(probatio.Invalid, match="limits"):
+        await home.act("clear_limits", {"device_id": device_id, "limits": []})

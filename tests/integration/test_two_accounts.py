@@ -13,7 +13,7 @@ import pytest
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.voice import Speaker, async_stop_all
 
-from .conftest import Home, paired_entry, vehicle_subentry
+from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld, open_owner_world
 
 # More than --fast has time for.
@@ -193,3 +193,29 @@ async def test_stop_without_any_account_says_that_there_is_none(
     with pytest.raises(ServiceValidationError) as none:
         await home.act("stop")
     assert none.value.translation_key == "no_account"
+
+
+# --- parks
+
+
+async def test_a_park_is_joined_for_one_account_at_a_time_and_the_cars_of_others_are_named(
+    first: Account, second: Account
+) -> None:
+    """Each owner agrees for their own cars; nobody's car is told to another's operator."""
+    body = {
+        "device_id": [first.device_id, second.device_id],
+        "park_id": first.world.park.party_id,
+        "terms_version": 1,
+    }
+    await second.world.phone.patch(f"/v1/vehicles/{second.vehicle_id}", {"display_name": "Red car"})
+    coordinator = second.home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.data.vehicles[second.vehicle_id].display_name == "Red car")
+    with pytest.raises(ServiceValidationError) as refused:
+        await first.home.act("join_park", body)
+    assert refused.value.translation_key == "several_accounts"
+    placeholders = refused.value.translation_placeholders
+    assert placeholders == {"vehicles": "Red car", "account": first.home.entry.title}
+    for each in (first, second):
+        assert (await each.world.park.get("/v1/park/members"))["items"] == []
+    await first.home.act("join_park", body | {"device_id": [first.device_id, first.device_id]})
+    assert len((await first.world.park.get("/v1/park/members"))["items"]) == 1
