@@ -301,7 +301,7 @@ QUALITY_SCALE: Breaks = {
     "test_reconfiguration_flow_changes_an_entry_in_place": [
         text("config_flow.py", r"async_step_reconfigure\(", "async_step_change("),
         text(
-            "config_flow.py", r"return self\.async_update_and_abort\(entry, data_u.*", "return {}"
+            "config_flow.py", r"done = self\.async_update_and_abort\(entry, data_u.*", "done = {}"
         ),
     ],
     "test_repair_issues_can_be_acted_on": [
