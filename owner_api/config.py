@@ -124,8 +124,8 @@ class Config:
     stopped_power_w: int = _whole(50, 0, 500)
     blind_after_s: int = _whole(60, 1, 60)
     soc_carry_max_pct: float = _real(10, 0, 10)
-    soc_max_age_consent_s: int = _whole(1_800, 60, 3_600)
-    soc_max_age_discharge_s: int = _whole(900, 60, 3_600)
+    soc_max_age_consent_s: int = _whole(3_600, 60, 3_600)
+    soc_max_age_discharge_s: int = _whole(3_600, 60, 3_600)
     clock_skew_s: int = _whole(300, 0, 3_600)
 
     # Settlement
@@ -138,6 +138,8 @@ class Config:
         _check({item.name: getattr(self, item.name) for item in fields(self)})
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key: give both or neither")
+        if self.lease_s > self.lease_max_s:
+            raise ConfigError("lease_s: at most lease_max_s")
         if self.dispute_window_s < self.dispute_window_min_s:
             raise ConfigError("dispute_window_s: at least dispute_window_min_s")
 

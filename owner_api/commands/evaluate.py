@@ -14,6 +14,7 @@ from owner_api.store.tx import Tx
 
 from . import limits, planner
 from .edge import Json
+from .freshness import at_consent_s
 from .leaving import departure_in_force
 from .limits import blocked
 from .quoting import current_soc, live_deals, offered, quote_request
@@ -78,7 +79,7 @@ def judge(
         limits.forbidden(vehicle, session)
         or limits.agreement_missing(tx, vehicle, session)
         or limits.terms_unwanted(vehicle, terms)
-        or limits.battery_unfit(vehicle, soc, now, max_age_s or preferences.soc_max_age_consent_s)
+        or limits.battery_unfit(vehicle, soc, now, max_age_s or at_consent_s(tx, preferences))
         or limits.used_up(tx, vehicle, terms, now, leave_out)
     )
     if block is None and departure is None:

@@ -74,7 +74,7 @@ def watch(
         state=state,
         energy_wh=0 if spent else energy,
         next_stop=binding,
-        sure_until=vehicle.live.soc_measured_at + _oldest(vehicle),
+        sure_until=vehicle.live.soc_measured_at + _oldest(vehicle, config),
     )
 
 
@@ -88,8 +88,10 @@ def _room_wh(vehicle: VehicleRecord, soc_pct: Decimal, bound_pct: Decimal) -> in
     )
 
 
-def _oldest(vehicle: VehicleRecord) -> timedelta:
-    return timedelta(seconds=vehicle.preferences.soc_max_age_discharge_s)
+def _oldest(vehicle: VehicleRecord, config: Config) -> timedelta:
+    """Return how old a reading may be while discharging: the stricter of the two who say so."""
+    asked = vehicle.preferences.soc_max_age_discharge_s
+    return timedelta(seconds=min(asked, config.soc_max_age_discharge_s))
 
 
 def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
@@ -140,7 +142,7 @@ def _blind(
 ) -> str | None:
     """Return why the state of charge cannot be trusted, None when it can."""
     read_at = vehicle.live.soc_measured_at
-    if estimate is None or read_at is None or now - read_at >= _oldest(vehicle):
+    if estimate is None or read_at is None or now - read_at >= _oldest(vehicle, config):
         return "soc_stale"
     if estimate.carried_pct > Decimal(repr(config.soc_carry_max_pct)):
         return "soc_stale"

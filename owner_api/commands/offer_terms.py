@@ -13,11 +13,15 @@ from .reward_parts import check_currencies, check_parts
 def checked_terms(call: Call, body: Json) -> Terms:
     """Return the terms; raise a problem that names the field and its limit."""
     config = call.config
-    terms = build(Terms, {"dispute_window_s": config.dispute_window_s} | body["terms"])
+    lease_max = config.lease_backup_max_s if body["purpose"] == "backup" else config.lease_max_s
+    unsaid = {
+        "lease_s": min(config.lease_s, lease_max),
+        "dispute_window_s": config.dispute_window_s,
+    }
+    terms = build(Terms, unsaid | body["terms"])
     window = terms.end_at - terms.start_at
     longest = timedelta(seconds=config.offer_window_max_s)
     horizon = timedelta(seconds=config.offer_horizon_s)
-    lease_max = config.lease_backup_max_s if body["purpose"] == "backup" else config.lease_max_s
     energies = terms.min_energy_wh <= terms.requested_energy_wh <= terms.max_energy_wh
     check_currencies(terms.reward)
     check_parts(terms.reward)

@@ -13,6 +13,7 @@ from owner_api.planning.request import Offer, TariffEntry
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
+from .freshness import at_consent_s
 from .quoting import LiveDeal, current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
 from .standing import Standing, standing
@@ -107,9 +108,8 @@ def _reasons(
 ) -> list[str]:
     """Return every reason why nothing could be sold now, the first one first."""
     live, preferences = vehicle.live, vehicle.preferences
-    old = live.soc_measured_at is not None and now - live.soc_measured_at > timedelta(
-        seconds=preferences.soc_max_age_consent_s
-    )
+    oldest = timedelta(seconds=at_consent_s(tx, preferences))
+    old = live.soc_measured_at is not None and now - live.soc_measured_at > oldest
     agreed = tx.one(
         "SELECT 1 AS found FROM agreement WHERE owner_id = ? AND state = 'active' LIMIT 1",
         vehicle.owner_id,

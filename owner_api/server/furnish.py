@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 import sys
 
 from owner_api.access.keys import load_keys
 from owner_api.access.services import Access
 from owner_api.access.tokens import Tokens
+from owner_api.commands import freshness
 from owner_api.commands.notary import attach, open_notary
 from owner_api.config import Config
 from owner_api.store import Store, Tx, clerk
@@ -34,6 +36,7 @@ async def open_desk(
         await store.write(furnish)
     # Before anybody is served: a stop may be the first request.
     await store.write(learn)
+    await store.write(partial(freshness.note, config=config))
     return Desk(access=access, notary=notary, config=config)
 
 

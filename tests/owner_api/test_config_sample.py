@@ -11,7 +11,8 @@ import pytest
 from owner_api.config import Config, ConfigError, defaults
 from owner_api.schemas.fields import Leaf, Nullable
 
-from .deal_world import open_world, presented
+from .deal_world import active, open_world, presented
+from .domain_world import commitment, preferences
 
 SAMPLE = Path(__file__).parents[2] / "packaging" / "owner-api.toml"
 _LINE = re.compile(r"^(# )?([a-z_]+) = (.+)$")
@@ -95,6 +96,55 @@ async def test_a_leave_time_lies_as_far_ahead_as_the_setting_says(tmp_path: Path
             body = {"one_off": {"departure_at": world.at(ahead_s)}}
             answer = await owner.call("PATCH", path, body, etag=tag.strip('"'))
             assert answer.status == status, answer.body
+
+
+async def test_an_offer_that_names_no_lease_gets_the_settings(tmp_path: Path) -> None:
+    limits = Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
+    async with open_world(tmp_path, replace(limits, lease_s=20, lease_max_s=30)) as world:
+        deal = await presented(world, lease_s=30)
+        terms = {key: value for key, value in world.terms().items() if key != "lease_s"}
+        body = {"session_id": deal.session_id, "purpose": "peak_price", "terms": terms}
+        body["respond_by"] = world.at(1200)
+        unsaid = await deal.park.post("/v1/park/offers", body)
+        assert unsaid["terms"]["lease_s"] == 20
+        longer = await deal.park.call(
+            "POST", "/v1/park/offers", body | {"terms": terms | {"lease_s": 31}}
+        )
+        assert (longer.status, longer.body["errors"][0]["pointer"]) == (422, "/terms/lease_s")
+
+
+async def test_promise_3_no_owner_may_say_yes_on_an_older_reading_than_the_operator_allows(
+    tmp_path: Path,
+) -> None:
+    """In the process that writes too, which is where the yes is judged."""
+    limits = Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
+    strict = replace(limits, soc_max_age_consent_s=60)
+    async with open_world(tmp_path, strict, apart=True) as world:
+        deal = await presented(world, preferences={"soc_max_age_consent_s": 3600})
+        vehicle = f"/v1/vehicles/{deal.vehicle_id}"
+        await world.move(60)
+        assert (await deal.owner.get(vehicle))["status_reason"] != "soc_stale"
+        await world.move(1)
+        assert (await deal.owner.get(vehicle))["status_reason"] == "soc_stale"
+        answer = await world.decide(deal.owner, deal.offer)
+        assert (answer.status, answer.body["code"]) == (409, "soc_stale")
+        # Whoever asks for less age than the operator keeps that.
+        await preferences(deal.owner, deal.vehicle_id, soc_max_age_consent_s=120)
+        assert (await deal.owner.get(f"{vehicle}/preferences"))["soc_max_age_consent_s"] == 120
+
+
+async def test_promise_3_no_owner_may_discharge_on_an_older_reading_than_the_operator_allows(
+    tmp_path: Path,
+) -> None:
+    limits = Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
+    async with open_world(tmp_path, replace(limits, soc_max_age_discharge_s=60)) as world:
+        deal = await active(world, preferences={"soc_max_age_discharge_s": 3600})
+        for _ in range(3):
+            await world.instruct(deal.park, deal.commitment_id, -7000)
+            await world.move(30)
+            await world.meter(deal.park, deal.session_id, -7000)
+        shown = await commitment(deal)
+        assert (shown["state"], shown["state_reason"]) == ("curtailed", "soc_stale")
 
 
 @pytest.mark.parametrize("name", ["lease_min_s", "award_lead_s", "departure_horizon_s"])
