@@ -51,6 +51,13 @@ def owner_add(
     _check(arguments, as_json=as_json)
     added = operate(database, "owner add", arguments, as_json=as_json, create=True)
     say(added, as_json=as_json, text=added["owner_id"])
+    if not as_json:
+        # Beside the id, which a script may want alone.
+        click.echo(
+            f"Leave times count in {added['time_zone']}, money in {added['currency']}. The owner"
+            " changes both with PATCH /v1/me; Home Assistant offers to set its own time zone.",
+            err=True,
+        )
 
 
 @owner.command("list")

@@ -1,4 +1,4 @@
-"""Raise repairs about the account: clocks that differ, versions that do not fit, changed terms."""
+"""Raise repairs about the account: clocks, time zones, versions that do not fit, changed terms."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ class AccountCheck:
         self._coordinator = coordinator
         self._entry = coordinator.config_entry
         self._connected = False
+        self._zones: tuple[str, str] | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -39,6 +40,7 @@ class AccountCheck:
             ),
         ]
         self._look_at_terms()
+        self._look_at_zone()
 
         @callback
         def stop() -> None:
@@ -49,8 +51,9 @@ class AccountCheck:
 
     @callback
     def _updated(self) -> None:
-        """Look at the terms, and at the server whenever it is reached anew."""
+        """Look at terms and zone, and at the server whenever it is reached anew."""
         self._look_at_terms()
+        self._look_at_zone()
         connected = self._coordinator.stream_connected
         if connected and not self._connected:
             self._entry.async_create_background_task(
@@ -128,7 +131,33 @@ class AccountCheck:
             )
 
     @callback
-    def _show(self, kind: str, key: str, *, wrong: bool, **told: str) -> None:
+    def _look_at_zone(self) -> None:
+        """Compare the zones in which leave times count, when either is another than before."""
+        zones = (self._hass.config.time_zone, self._coordinator.data.owner.time_zone)
+        if zones != self._zones:
+            self._zones = zones
+            self._entry.async_create_background_task(
+                self._hass,
+                self._async_compare_zones(*zones),
+                name=f"{DOMAIN} zones {self._entry.title}",
+            )
+
+    async def _async_compare_zones(self, ours: str, theirs: str) -> None:
+        """Raise a repair where 18:00 here is another hour at the agent."""
+        differ = not await _async_same_clock(ours, theirs)
+        self._show(
+            "time_zone",
+            "other_time_zone",
+            wrong=differ,
+            fix="take_zone",
+            ours=ours,
+            theirs=theirs,
+        )
+
+    @callback
+    def _show(
+        self, kind: str, key: str, *, wrong: bool, fix: str = "look_again", **told: str
+    ) -> None:
         """Raise a repair, or take it back."""
         issue_id = f"{kind}_{self._entry.entry_id}"
         if not wrong:
@@ -138,9 +167,21 @@ class AccountCheck:
             self._hass,
             DOMAIN,
             issue_id,
-            data={"entry_id": self._entry.entry_id, "fix": "look_again"},
+            data={"entry_id": self._entry.entry_id, "fix": fix},
             is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=key,
             translation_placeholders={"name": self._entry.title, **told},
         )
+
+
+async def _async_same_clock(one: str, other: str) -> bool:
+    """Tell whether two names of zones mean the same hours for the coming year."""
+    if one == other:
+        return True
+    zones = (await dt_util.async_get_time_zone(one), await dt_util.async_get_time_zone(other))
+    now = dt_util.utcnow()
+    days = (now + timedelta(days=day) for day in range(366))
+    return None not in zones and all(
+        len({day.astimezone(zone).utcoffset() for zone in zones}) == 1 for day in days
+    )

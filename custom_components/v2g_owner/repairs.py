@@ -107,6 +107,19 @@ class LookAgainFlow(AccountRepairFlow):
         return self.async_abort(reason="still_wrong")
 
 
+class TakeZoneFlow(AccountRepairFlow):
+    """Let the agent count in Home Assistant's time zone."""
+
+    @override
+    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
+        """Change the owner's zone; every phone of theirs counts in it from then on."""
+        api = entry.runtime_data.coordinator.api
+        owner = await api.get("/v1/me")
+        wanted = {"time_zone": self.hass.config.time_zone}
+        await api.patch("/v1/me", wanted, int(owner["revision"]))
+        return self.async_create_entry(data={})
+
+
 class ChooseEntitiesFlow(AccountRepairFlow):
     """Lead to the form in which other entities are chosen; the repair ends when they speak."""
 
@@ -235,6 +248,7 @@ FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
     "check_again": CheckAgainFlow,
     "pair_again": PairAgainFlow,
     "look_again": LookAgainFlow,
+    "take_zone": TakeZoneFlow,
     "choose_entities": ChooseEntitiesFlow,
     "turn_sign": TurnSignFlow,
     "unlink": UnlinkFlow,

@@ -157,7 +157,8 @@ async def test_conditions_tell_whether_discharging_is_allowed_and_an_offer_open(
 
 @pytest.fixture
 async def registered_home(hass: HomeAssistant, world: OwnerWorld, vehicle_id: str) -> Home:
-    """Set up an entry whose mapped sensor has a registry entry."""
+    """Set up an entry whose mapped sensor has a registry entry, in the owner's time zone."""
+    await hass.config.async_set_time_zone("Asia/Shanghai")
     entity = er.async_get(hass).async_get_or_create(
         "sensor", "some_car", "battery", suggested_object_id="registered_battery"
     )

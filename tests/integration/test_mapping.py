@@ -31,6 +31,12 @@ NUMBER_AND_MODE = {
 }
 
 
+@pytest.fixture(autouse=True)
+async def owners_zone(hass: HomeAssistant) -> None:
+    """Keep the owner's time zone: another one would be a repair of its own."""
+    await hass.config.async_set_time_zone("Asia/Shanghai")
+
+
 @pytest.fixture
 async def garage(hass: HomeAssistant, home: Home, charger_id: str) -> ConfigSubentry:
     """Return the subentry of a charger whose control is mapped and tested."""

@@ -206,6 +206,34 @@ async def test_clocks_that_differ_are_a_repair_until_they_agree(
     assert raised(home.hass, "clock_skew") is None
 
 
+async def test_an_agent_that_counts_in_another_zone_is_a_repair_that_gives_it_ours(
+    home: Home, world: OwnerWorld, hass_client: Any
+) -> None:
+    """An owner who was added without a zone counts in UTC: 18:00 is two in the night."""
+    await home.hass.config.async_set_time_zone("Asia/Shanghai")
+    await world.phone.patch("/v1/me", {"time_zone": "UTC"})
+    issue = await until(lambda: raised(home.hass, "other_time_zone"))
+    told = issue.translation_placeholders or {}
+    assert (told["ours"], told["theirs"]) == ("Asia/Shanghai", "UTC")
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert answer["type"] == "create_entry", answer
+    assert (await world.phone.get("/v1/me"))["time_zone"] == "Asia/Shanghai"
+    owner = home.entry.runtime_data.coordinator
+    await until(lambda: owner.data.owner.time_zone == "Asia/Shanghai")
+    assert raised(home.hass, "other_time_zone") is None
+
+
+async def test_another_name_for_the_same_hours_is_no_repair(home: Home, world: OwnerWorld) -> None:
+    """Chongqing keeps Shanghai's clock; Kolkata does not, and its repair ends with the reason."""
+    hass, owner = home.hass, home.entry.runtime_data.coordinator
+    await hass.config.async_set_time_zone("Asia/Shanghai")
+    await world.phone.patch("/v1/me", {"time_zone": "Asia/Kolkata"})
+    await until(lambda: raised(hass, "other_time_zone"))
+    await world.phone.patch("/v1/me", {"time_zone": "Asia/Chongqing"})
+    await until(lambda: owner.data.owner.time_zone == "Asia/Chongqing")
+    await until(lambda: raised(hass, "other_time_zone") is None)
+
+
 @pytest.mark.parametrize(("ours", "key"), [(2, "api_too_old"), (0, "api_too_new")])
 async def test_an_api_of_another_version_is_a_repair_that_says_which_side_to_update(
     ours: int, key: str, home: Home, world: OwnerWorld, monkeypatch: pytest.MonkeyPatch

@@ -230,6 +230,17 @@ def test_a_link_to_the_database_leads_to_the_same_server_and_the_same_keys(
     assert list(folder.iterdir()) == [link]
 
 
+def test_adding_an_owner_says_in_which_zone_and_currency_they_count(database: Path) -> None:
+    """Beside the id, so that a script may still take that from standard output."""
+    unsaid = run("owner", "add", "Li Wei", "--database", database)
+    assert unsaid.stdout.startswith("own_")
+    assert len(unsaid.stdout.splitlines()) == 1
+    assert "count in UTC, money in CNY" in unsaid.stderr
+    named = ("--time-zone", "Europe/Berlin", "--currency", "EUR")
+    said = run("owner", "add", "Li Wei", *named, "--database", database)
+    assert "count in Europe/Berlin, money in EUR" in said.stderr
+
+
 def test_a_code_made_while_the_server_is_down_works_once_it_is_up(database: Path) -> None:
     owner_id = add_owner(database)
     minted = ask("pair", owner_id, "--database", database)
