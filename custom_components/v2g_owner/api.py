@@ -10,12 +10,14 @@ from typing import Any, Final
 from uuid import uuid4
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     Fingerprint,
+    ServerFingerprintMismatch,
 )
 from homeassistant.util.json import json_loads
 from yarl import URL
@@ -23,6 +25,7 @@ from yarl import URL
 from .api_errors import (
     OwnerApiAnswerError,
     OwnerApiAuthError,
+    OwnerApiCertificateError,
     OwnerApiConnectionError,
     problem,
 )
@@ -147,6 +150,8 @@ class OwnerApi:
                 method, self._url.join(URL(path)), ssl=tls, allow_redirects=False, **options
             ) as response:
                 yield response
+        except (ClientConnectorCertificateError, ServerFingerprintMismatch) as error:
+            raise OwnerApiCertificateError(str(error)) from error
         except (ClientError, TimeoutError, ValueError) as error:
             raise OwnerApiConnectionError(str(error) or type(error).__name__) from error
 

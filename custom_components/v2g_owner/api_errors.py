@@ -22,6 +22,10 @@ class OwnerApiConnectionError(OwnerApiError):
     translation_key = "cannot_connect"
 
 
+class OwnerApiCertificateError(OwnerApiConnectionError):
+    """Nobody vouches for who answers: a certificate of its own, or another key than the pinned."""
+
+
 class OwnerApiAnswerError(OwnerApiError):
     """Something answered that is not the owner API, or not in a form we can read."""
 

@@ -8,7 +8,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .api import OwnerApi
-from .api_errors import OwnerApiError, OwnerApiProblem
+from .api_errors import OwnerApiCertificateError, OwnerApiError, OwnerApiProblem
 from .const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
@@ -68,6 +68,8 @@ class PairingFlow(ConfigFlow):
             errors[CONF_PAIRING_CODE] = error.code if known else "pairing_refused"
         except ValueError:
             errors[CONF_PAIRING_CODE] = "pairing_code_invalid"
+        except OwnerApiCertificateError:
+            errors["base"] = "certificate_unknown"
         except OwnerApiError as error:
             errors["base"] = error.translation_key
         except Exception:  # noqa: BLE001 - whatever it is, the form says so and can be sent again
@@ -91,6 +93,9 @@ class PairingFlow(ConfigFlow):
         """Tell whether the server we paired with answers at another address."""
         try:
             server = await self._api(found).server()
+        except OwnerApiCertificateError:
+            errors["base"] = "certificate_unknown"
+            return False
         except OwnerApiError as error:
             key = error.translation_key
             errors["base"] = key if key in {"cannot_connect", "bad_answer"} else "unknown"

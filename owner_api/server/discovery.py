@@ -12,6 +12,7 @@ from owner_api.config import Config, is_loopback
 from .tls import Transport, outward_addresses
 
 SERVICE_TYPE: Final = "_v2g-owner._tcp.local."
+_ENTRY_BYTES: Final = 255
 
 
 def should_announce(config: Config, transport: Transport) -> bool:
@@ -27,11 +28,18 @@ def should_announce(config: Config, transport: Transport) -> bool:
 
 
 def service_info(
-    *, server_id: str, name: str, host: str, port: int, api_version: int
+    *,
+    server_id: str,
+    name: str,
+    host: str,
+    port: int,
+    api_version: int,
+    url: str | None = None,
 ) -> AsyncServiceInfo:
     """Return what is announced: where the server is and who it says it is, no secret and no pin.
 
-    A pin that travels with the announcement would only vouch for whoever announces.
+    A certificate is good for the name in ``url`` only, never for the bare address. A pin that
+    travels with the announcement would only vouch for whoever announces.
     """
     try:
         address = ip_address(host)
@@ -49,7 +57,9 @@ def service_info(
             "version": __version__,
             "api_version": str(api_version),
             "tls": "1",
-        },
+        }
+        # One entry of an announcement holds 255 bytes, its name included.
+        | ({"url": url} if url and len(f"url={url}".encode()) <= _ENTRY_BYTES else {}),
         server=f"v2g-owner-{server_id[-8:]}.local.",
     )
 

@@ -71,6 +71,7 @@ async def _announce(stack: AsyncExitStack, config: Config, access: Access, port:
         host=config.listen_host,
         port=port,
         api_version=API_VERSION,
+        url=config.public_url and config.public_url.rstrip("/"),
     )
     announcement = Announcement(info)
     stack.push_async_callback(announcement.close)

@@ -75,6 +75,7 @@ class NewHome:
             host="127.0.0.1",
             port=port,
             api_version=1,
+            url=self.api.url,
         )
         properties = {
             key.decode(): (value or b"").decode() for key, value in info.properties.items()
@@ -84,7 +85,7 @@ class NewHome:
             "name": info.name,
             "port": port,
             "type": SERVICE_TYPE,
-            "properties": properties | {"url": self.api.url},
+            "properties": properties,
         }
         await self.home.call(ANNOUNCER, "announce", told)
 

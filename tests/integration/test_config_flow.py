@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from homeassistant.config_entries import (
@@ -379,7 +380,7 @@ async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
     flow = await begin(hass)
     stranger = scanned.replace(house.pin, "0" * 64)
     shown = await send(hass, flow, "https://ignored.example", stranger)
-    assert shown["errors"] == {"base": "cannot_connect"}
+    assert shown["errors"] == {"base": "certificate_unknown"}
     broken = scanned.replace(house.pin, "zz")
     shown = await send(hass, flow, "https://ignored.example", broken)
     assert shown["errors"] == {CONF_PAIRING_CODE: "pairing_code_invalid"}
@@ -420,6 +421,24 @@ async def test_every_account_of_a_house_follows_it_to_a_new_address(
     moved = await discover(hass, announced("https://192.0.2.99:1", server_id))
     assert moved["reason"] == "already_configured"
     assert [entry.data[CONF_URL] for entry in entries] == ["https://192.0.2.99:1"] * 2
+
+
+async def test_a_code_without_the_key_of_its_server_says_what_to_paste_instead(
+    hass: HomeAssistant, house: Running
+) -> None:
+    """A house that was found is where a newcomer begins, and the letters hold no key."""
+    scanned = await _scan(house)
+    letters = dict(parse_qsl(scanned.partition("#")[2]))["code"]
+    flow = await discover(hass, announced(house.url, house.agent.access.server_id))
+    answer = {CONF_PAIRING_CODE: letters}
+    shown = await hass.config_entries.flow.async_configure(flow["flow_id"], answer)
+    assert shown["errors"] == {"base": "certificate_unknown"}
+    # Asked who it is before it is told the code: the code was not spent.
+    answer = {CONF_PAIRING_CODE: scanned}
+    done = await hass.config_entries.flow.async_configure(flow["flow_id"], answer)
+    assert done["type"] is FlowResultType.CREATE_ENTRY, done
+    assert done["data"][CONF_KEY_SHA256] == house.pin
+    await hass.async_block_till_done()
 
 
 # --- pairing again, moving

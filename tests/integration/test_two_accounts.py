@@ -180,7 +180,9 @@ async def test_promise_4_stop_for_one_named_account_leaves_the_other_alone(
 async def test_promise_4_stop_aloud_reaches_every_account(first: Account, second: Account) -> None:
     """Promise 4: the same for voice and for the action."""
     deals = [await each.accepted() for each in (first, second)]
-    await async_stop_all(first.home.hass, Speaker(user_id="li", device_id=None, turn="1"))
+    await async_stop_all(
+        first.home.hass, Speaker(user_id="li", device_id=None, turn="1", language="en")
+    )
     assert await first.is_stopped(deals[0])
     assert await second.is_stopped(deals[1])
 

@@ -152,6 +152,18 @@ def test_the_announcement_says_who_and_where_and_carries_no_pin() -> None:
     }
 
 
+def test_a_public_url_is_announced_because_a_certificate_is_for_its_name() -> None:
+    def announced(url: str | None) -> dict[str, str | None]:
+        return service_info(
+            server_id="srv_0", name="House", host="192.0.2.7", port=8477, api_version=1, url=url
+        ).decoded_properties
+
+    assert announced("https://owners.example")["url"] == "https://owners.example"
+    assert "url" not in announced(None)
+    # What does not fit into one entry is left out; the server is found all the same.
+    assert "url" not in announced(f"https://{'a' * 250}.example")
+
+
 async def test_an_announced_server_is_found_and_gone_after_its_goodbye(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
