@@ -2,7 +2,7 @@
 
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from probatio import Invalid, Schema
@@ -13,6 +13,8 @@ from owner_api.schemas.owner import OWNER_PATCH
 from owner_api.store.documents import to_json
 
 from .cli_common import (
+    EXIT_BAD_INPUT,
+    EXIT_CANNOT_RUN,
     EXIT_CHECK_FAILED,
     bad_input,
     cannot_run,
@@ -207,19 +209,29 @@ def pair(owner_id: str, svg: Path | None, *, qr: bool, database: Path, as_json: 
     """Make the one-time code that pairs OWNER's next device; it lives ten minutes."""
     minted = operate(database, "pair", {"owner_id": owner_id}, as_json=as_json)
     uri = minted["uri"]
-    if (qr or svg) and uri is None:
-        unknown = "the server's address is not known yet: start it once before asking for a QR code"
-        bad_input(Problem(ProblemCode.CONFLICT, unknown), as_json=as_json)
-    if svg is not None:
-        segno.make(uri, error="m").save(str(svg), kind="svg", scale=4)
     lines = [minted["code"]]
     if uri is not None:
         lines.append(uri)
-    if qr:
-        drawn = StringIO()
-        segno.make(uri, error="m").terminal(drawn, compact=True)
-        lines.append(drawn.getvalue().rstrip("\n"))
+        if qr:
+            drawn = StringIO()
+            segno.make(uri, error="m").terminal(drawn, compact=True)
+            lines.append(drawn.getvalue().rstrip("\n"))
+    # The code is made by now: whatever becomes of its picture, it is told.
     say(minted, as_json=as_json, text="\n".join(lines))
+    if (qr or svg) and uri is None:
+        unknown = "no QR code: the server's address is known once it was started; the code is good"
+        _also(unknown, EXIT_BAD_INPUT)
+    if svg is not None:
+        try:
+            segno.make(uri, error="m").save(str(svg), kind="svg", scale=4)
+        except OSError as error:
+            _also(f"{svg}: {error.strerror}", EXIT_CANNOT_RUN)
+
+
+def _also(reason: str, code: int) -> NoReturn:
+    """End after a result was printed, saying what of it could not be done."""
+    click.echo(f"owner-api: {reason}", err=True)
+    raise click.exceptions.Exit(code)
 
 
 @click.group("device")

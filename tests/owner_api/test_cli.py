@@ -245,10 +245,12 @@ def test_a_code_made_while_the_server_is_down_works_once_it_is_up(database: Path
     owner_id = add_owner(database)
     minted = ask("pair", owner_id, "--database", database)
     assert minted["uri"] is None
-    refused = run("pair", owner_id, "--qr", "--database", database)
-    assert refused.exit_code == 2
+    without_picture = run("pair", owner_id, "--qr", "--database", database)
+    assert without_picture.exit_code == 2
+    assert codes.parse(without_picture.stdout.strip())
+    assert "once it was started" in without_picture.stderr
     with served(database) as server:
-        assert pair(server["url"], minted["code"])[0] == 201
+        assert pair(server["url"], without_picture.stdout.strip())[0] == 201
 
 
 def test_the_qr_code_is_drawn_in_the_terminal_and_as_svg(database: Path, tmp_path: Path) -> None:
@@ -260,6 +262,21 @@ def test_the_qr_code_is_drawn_in_the_terminal_and_as_svg(database: Path, tmp_pat
     assert codes.parse(drawn.stdout.splitlines()[0])
     assert "█" in drawn.stdout
     assert svg.read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_the_code_is_told(
+    database: Path, tmp_path: Path
+) -> None:
+    """The code is made by then, and lives ten minutes."""
+    owner_id, svg = add_owner(database), tmp_path / "nowhere" / "code.svg"
+    with served(database):
+        failed = run("pair", owner_id, "--svg", svg, "--database", database)
+        as_json = run("pair", owner_id, "--svg", svg, "--database", database, "--json")
+    for result in (failed, as_json):
+        assert (result.exit_code, result.exception.__class__) == (3, SystemExit)
+        assert f"{svg}: No such file or directory" in result.stderr
+    assert codes.parse(failed.stdout.splitlines()[0])
+    assert codes.parse(json.loads(as_json.stdout)["code"])
 
 
 def test_the_control_socket_and_the_keys_are_for_their_user_only(database: Path) -> None:
