@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import orjson
@@ -23,6 +23,12 @@ from owner_api.store import Store, StoreError, StoreLockedError
 from .cli_common import CannotRunError, bad_input, cannot_run
 
 _TIMEOUT_S = 20
+# Which command lists what an argument names.
+_LISTS: Final[Mapping[str, str]] = {
+    "owner_id": "owner list",
+    "park_id": "park list",
+    "device_id": "device list OWNER",
+}
 
 
 def operate(
@@ -40,9 +46,20 @@ def operate(
     try:
         return asyncio.run(_operate(database, command, arguments, create=create))
     except Problem as problem:
-        bad_input(problem, as_json=as_json)
+        bad_input(_named(problem, arguments), as_json=as_json)
     except (StoreError, KeyFileError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
+
+
+def _named(problem: Problem, arguments: Mapping[str, Any]) -> Problem:
+    """Return the problem, and where it is an unknown id, which one and where to look it up."""
+    if problem.code is not ProblemCode.NOT_FOUND:
+        return problem
+    for name, command in _LISTS.items():
+        if name in arguments:
+            text = f"{arguments[name]}: there is none; see `owner-api {command}`"
+            return Problem(ProblemCode.NOT_FOUND, text)
+    return problem
 
 
 async def _operate(

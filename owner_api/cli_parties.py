@@ -139,13 +139,15 @@ def park() -> None:
 @database_option
 @json_option
 def park_add(name: str, terms: Path | None, *, database: Path, as_json: bool) -> None:
-    """Add a park; prints its client id and, this once, its secret."""
+    """Add a park; prints its client id, this once its secret, and the log's public key."""
     if not 1 <= len(name) <= 100 or not name.isprintable():
         limit = "NAME: 1 to 100 printable characters"
         bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
     arguments = {"display_name": name} | _terms(terms, as_json=as_json)
     added = operate(database, "park add", arguments, as_json=as_json, create=True)
+    key = to_json(added["receipt_key"]).decode()
     text = f"client_id {added['client_id']}\nclient_secret {added['client_secret']}"
+    text += f"\nreceipt_key {key}"
     say(added, as_json=as_json, text=text)
 
 

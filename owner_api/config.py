@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 import tomllib
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from probatio import Invalid, MultipleInvalid, Optional, Schema
 
@@ -138,6 +139,8 @@ class Config:
         _check({item.name: getattr(self, item.name) for item in fields(self)})
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key: give both or neither")
+        if self.public_url is not None and not _is_web_address(self.public_url):
+            raise ConfigError("public_url: http:// or https:// and a host")
         if self.lease_s > self.lease_max_s:
             raise ConfigError("lease_s: at most lease_max_s")
         if self.dispute_window_s < self.dispute_window_min_s:
@@ -176,6 +179,17 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def _is_web_address(text: str) -> bool:
+    """Tell whether clients can be sent there."""
+    try:
+        url = urlsplit(text)
+        # Asked for only to have it checked.
+        _ = url.port
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and text.isprintable()
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401 - any TOML value may arrive

@@ -413,6 +413,34 @@ def test_bad_input_ends_with_two_and_stores_nothing(
     assert not missing.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lists"),
+    [
+        (("pair", "own_x"), "owner list"),
+        (("owner", "export", "own_x"), "owner list"),
+        (("owner", "erase", "own_x", "--yes"), "owner list"),
+        (("device", "list", "own_x"), "owner list"),
+        (("device", "revoke", "dev_x"), "device list OWNER"),
+        (("park", "secret", "prk_x"), "park list"),
+    ],
+)
+def test_an_id_that_nobody_has_is_named_with_where_to_look(
+    database: Path, arguments: tuple[str, ...], lists: str
+) -> None:
+    (name,) = (each for each in arguments if each.endswith("_x"))
+    result = run(*arguments, "--database", database)
+    assert result.exit_code == 2
+    assert result.stderr == f"owner-api: {name}: there is none; see `owner-api {lists}`\n"
+    assert ask(*arguments, "--database", database, code=2)["code"] == "not_found"
+
+
+def test_a_park_is_told_the_key_that_its_receipts_are_checked_with(database: Path) -> None:
+    shown = run("park", "add", "East Gate", "--database", database).stdout.splitlines()
+    told = dict(line.split(" ", 1) for line in shown)
+    assert set(told) == {"client_id", "client_secret", "receipt_key"}
+    assert json.loads(told["receipt_key"])["crv"] == "Ed25519"
+
+
 def test_commands_on_a_missing_database_cannot_run_and_make_none(missing: Path) -> None:
     for arguments in (
         ("pair", "own_x"),

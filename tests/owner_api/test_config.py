@@ -25,6 +25,10 @@ def test_a_file_overrides_defaults_and_leaves_the_rest(tmp_path: Path) -> None:
     [
         ("lease_s = 121", "lease_s: 10 to 120"),
         ("lease_s = 90\nlease_max_s = 60", "lease_s: at most lease_max_s"),
+        ('public_url = "hello"', "public_url: http:// or https:// and a host"),
+        ('public_url = "https://"', "public_url: http:// or https:// and a host"),
+        ('public_url = "https://owners.example:http"', "public_url: http:// or https://"),
+        ('public_url = "ftp://owners.example"', "public_url: http:// or https://"),
         ("lease_backup_max_s = 901", "lease_backup_max_s: 10 to 900"),
         ('lease_s = "60"', "lease_s: an integer"),
         ("surprise = 1", "surprise: not a valid option"),
