@@ -23,6 +23,16 @@ def test_one_request_in_one_answer_out(tmp_path: Path) -> None:
     assert json.loads(from_file.output) == example()
 
 
+def test_the_example_that_the_readme_names_is_judged_as_it_stands() -> None:
+    """The owner may say yes to all of it, and the file is the tests' own example."""
+    path = "docs/examples/quote-request.json"
+    root = Path(__file__).parents[3]
+    assert f"owner-api quote {path}" in (root / "README.md").read_text(encoding="utf-8")
+    answer = CliRunner().invoke(quote_command, [str(root / path)])
+    assert (answer.exit_code, json.loads(answer.output)) == (0, example())
+    assert json.loads(answer.output)["verdict"] == "accept"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "pointer"),
     [
