@@ -13,8 +13,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, battery, deals, guard, rejudge
-from .binding import bind_by_telemetry
+from . import announce, battery, binding, deals, guard, rejudge
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
@@ -37,11 +36,17 @@ def take(tx: Tx, call: Call) -> Reply:
         at = min(reading["measured_at"], call.now)
         anchor = _register_at(tx, session, at) if reading.get("soc_pct") is not None else None
         live = _after(live, reading | {"measured_at": at}, session, anchor, call.now)
+    left_at = _left_at(live, session, call.config)
+    if left_at is not None:
+        live = replace(live, unplugged_at=None)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
     battery.keep_sample(tx, vehicle.vehicle_id, live)
+    if session is not None and left_at is not None:
+        binding.end(tx, session.session_id, left_at, call.now)
+        session = None
     if session is None:
         known = replace(vehicle, live=live)
-        bind_by_telemetry(tx, known, call.now, call.config.bind_tolerance_s)
+        binding.bind_by_telemetry(tx, known, call.now, call.config.bind_tolerance_s)
     fresh_soc = live.soc_measured_at != vehicle.live.soc_measured_at
     _watch(tx, vehicle.vehicle_id, call.now, call.config, fresh_soc=fresh_soc)
     _, shown = announce.vehicle(tx, vehicle.vehicle_id, call.now)
@@ -91,6 +96,10 @@ def _after(
         return live
     plugged = reading.get("plugged_in")
     if plugged is not None and plugged != live.plugged_in:
+        if not plugged:
+            # A plug that was never seen in is late with its word, as after a check-in by code.
+            left = live.plugged_in is True and session is not None
+            live = replace(live, unplugged_at=at if left else None)
         live = replace(live, plugged_in=plugged, plugged_in_at=at if plugged else None)
     pack = reading.get("pack_temperature_c")
     counters = {
@@ -101,6 +110,19 @@ def _after(
     if pack is not None:
         live = replace(live, pack_temperature_c=Decimal(repr(pack)))
     return replace(_counted(live, counters, session), measured_at=at, **counters)
+
+
+def _left_at(live: VehicleLive, session: SessionRecord | None, config: Config) -> datetime | None:
+    """Promise 3: return when the car left its session, once it is plugged in again since.
+
+    Where it stands now nobody has said. A plug that bounces while it is pushed in left nothing:
+    what still is near the session's beginning would bind it as well.
+    """
+    left, plugged = live.unplugged_at, live.plugged_in_at
+    if session is None or left is None or plugged is None:
+        return None
+    near_until = session.plugged_in_at + timedelta(seconds=config.bind_tolerance_s)
+    return left if session.plugged_in_at < left and near_until < plugged else None
 
 
 def _counted(live: VehicleLive, told: Json, session: SessionRecord | None) -> VehicleLive:

@@ -59,7 +59,8 @@ class VehicleLive:
 
     ``anchor_export_wh`` is the charger's export register when the state of charge was read: from
     there the meter carries it. ``carried_wh`` is what has left since through the meters of sessions
-    that are over, ``carried_until`` when the last of it may have left.
+    that are over, ``carried_until`` when the last of it may have left. ``unplugged_at`` is when the
+    car left the session it was bound in.
     """
 
     soc_pct: Decimal | None = None
@@ -67,6 +68,7 @@ class VehicleLive:
     soc_source: str | None = None
     plugged_in: bool | None = None
     plugged_in_at: datetime | None = None
+    unplugged_at: datetime | None = None
     measured_at: datetime | None = None
     power_w: int | None = None
     import_register_wh: int | None = None
