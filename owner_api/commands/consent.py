@@ -1,5 +1,6 @@
 """The owner's answer, recorded once: by a person or an automation the owner allows."""
 
+from datetime import datetime
 from typing import Final
 
 from owner_api.calls import Call, Reply
@@ -9,7 +10,7 @@ from owner_api.core.machine import (
     Rejection,
     decide_offer,
 )
-from owner_api.core.model import CounterTerms, Departure
+from owner_api.core.model import CounterTerms
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
@@ -88,6 +89,8 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
     body = call.body
     session = SessionRecord.find(tx, offer.session_id)
     named = body.get("departure_at")
+    if named:
+        _check_leave(call, named)
     judged = judge(
         tx, vehicle, session, offer.terms, call.now, named_departure=named, counter=False
     )
@@ -103,9 +106,7 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         error = FieldError(pointer="/energy_wh", code="range", limit=limit)
         raise Problem(ProblemCode.NOT_FEASIBLE, f"energy_wh: {limit}", errors=(error,))
     if named:
-        departures = vehicles.named(vehicle, Departure(departure_at=named))
-        vehicles.set_departures(tx, vehicle, departures, call.now)
-        vehicle = VehicleRecord.find(tx, vehicle.vehicle_id)
+        vehicle = vehicles.name_departure(tx, call, vehicle, named)
     _, told = dealing.agree(
         tx,
         call,
@@ -118,6 +119,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         method=body["method"],
     )
     return told
+
+
+def _check_leave(call: Call, at: datetime) -> None:
+    """Raise invalid_body with the limit when nobody could plan for a leave time."""
+    if at <= call.now:
+        error = FieldError(pointer="/departure_at", code="range", limit="after now")
+        raise Problem(ProblemCode.INVALID_BODY, "The leave time has passed.", errors=(error,))
+    vehicles.check_not_too_far(call, "/departure_at", at)
 
 
 def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:

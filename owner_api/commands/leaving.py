@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from owner_api.core.departures import next_departure
-from owner_api.core.model import Departure, NextDeparture
+from owner_api.core.departures import moved, next_departure
+from owner_api.core.model import NextDeparture
 from owner_api.planning.dwell import Stay, StayHistory, forecast_dwell
 from owner_api.planning.dwell_prior import shipped_prior
 from owner_api.store.times import decode
@@ -39,12 +40,17 @@ def departure_in_force(
 ) -> NextDeparture | None:
     """Return the leave time that holds now, None when neither word nor forecast gives one.
 
-    ``named`` is a leave time a person names with a decision; it stands before everything else.
+    ``named`` is a leave time a person names with a decision, as the one-off.
     """
     departures, preferences = vehicle.departures, vehicle.preferences
+    minimum_pct = preferences.soc_min_departure_pct
     if named:
-        departures = replace(departures, one_off=Departure(departure_at=named))
-    told = next_departure(departures, preferences.soc_min_departure_pct, vehicle.zone, now)
+        departures = moved(departures, named, minimum_pct, vehicle.zone, now)
+    told = next_departure(departures, minimum_pct, vehicle.zone, now)
+    if named and told and departures.one_off:
+        # What the replaced one asked for must be there, also where another leave time comes first.
+        kept = departures.one_off.soc_min_departure_pct or Decimal(0)
+        told = replace(told, soc_min_departure_pct=max(told.soc_min_departure_pct, kept))
     if told is not None or session is None:
         return told
     level = _LEVELS.get(preferences.departure_guard)
@@ -63,7 +69,7 @@ def departure_in_force(
     return NextDeparture(
         departure_at=found.departure_at(level),
         source="forecast",
-        soc_min_departure_pct=preferences.soc_min_departure_pct,
+        soc_min_departure_pct=minimum_pct,
     )
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from owner_api.calls import Call, Reply
+from owner_api.core.departures import moved
 from owner_api.core.model import (
     CalendarRead,
     Departure,
@@ -181,15 +182,20 @@ def patch_departures(tx: Tx, call: Call) -> Reply:
 
 def _check_departures(call: Call) -> None:
     """Raise when a leave time lies further ahead than anybody plans."""
-    furthest = timedelta(seconds=call.config.departure_horizon_s)
-    last = call.now + furthest
     told = [("/one_off/departure_at", call.body.get("one_off"))]
     events = (call.body.get("calendar") or {}).get("events", [])
     told += [(f"/calendar/events/{n}/departure_at", event) for n, event in enumerate(events)]
     for pointer, departure in told:
-        if departure and departure["departure_at"] > last:
-            error = FieldError(pointer=pointer, code="range", limit=f"at most {furthest.days} days")
-            raise Problem(ProblemCode.INVALID_BODY, "The leave time is too far.", errors=(error,))
+        if departure:
+            check_not_too_far(call, pointer, departure["departure_at"])
+
+
+def check_not_too_far(call: Call, pointer: str, at: datetime) -> None:
+    """Raise invalid_body with the limit when a leave time is further ahead than anybody plans."""
+    furthest = timedelta(seconds=call.config.departure_horizon_s)
+    if at > call.now + furthest:
+        error = FieldError(pointer=pointer, code="range", limit=f"at most {furthest.days} days")
+        raise Problem(ProblemCode.INVALID_BODY, "The leave time is too far.", errors=(error,))
 
 
 def set_departures(tx: Tx, record: VehicleRecord, wanted: Departures, now: datetime) -> None:
@@ -204,9 +210,13 @@ def set_departures(tx: Tx, record: VehicleRecord, wanted: Departures, now: datet
     tx.emit(record.owner_id, "departures.updated", now, departures_view(changed, now))
 
 
-def named(record: VehicleRecord, departure: Departure) -> Departures:
-    """Return the leave times with the one a person names in a decision."""
-    return replace(record.departures, one_off=departure)
+def name_departure(tx: Tx, call: Call, record: VehicleRecord, at: datetime) -> VehicleRecord:
+    """Keep the leave time a person named with a yes; what it leaves no room for ends at once."""
+    minimum_pct = record.preferences.soc_min_departure_pct
+    wanted = moved(record.departures, at, minimum_pct, record.zone, call.now)
+    set_departures(tx, record, wanted, call.now)
+    rejudge.vehicle(tx, record.vehicle_id, call.now, "departure")
+    return VehicleRecord.find(tx, record.vehicle_id)
 
 
 def _departures(before: Departures, body: Json) -> Departures:

@@ -1,5 +1,6 @@
 """Which leave time is in force: per local day one-off first, then calendar, then weekday times."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -28,6 +29,26 @@ def next_departure(
     if one_off and one_off.departure_at > now:
         return _named(one_off, "one_off", minimum_pct)
     return None
+
+
+def moved(
+    departures: Departures, at: datetime, minimum_pct: Decimal, zone: ZoneInfo, now: datetime
+) -> Departures:
+    """Return the leave times with ``at`` as the one-off: a time that came without a minimum.
+
+    A time alone asks no less of the battery: of what it replaces, the one-off that is to come and
+    what stood on its day, the highest minimum stays.
+    """
+    day = at.astimezone(zone).date()
+    one_off, calendar = departures.one_off, departures.calendar
+    replaced = [one_off] if one_off and one_off.departure_at > now else []
+    if not (replaced and _local(replaced[0], zone) == day):
+        events = calendar.events if calendar else ()
+        coming = [each for each in events if each.departure_at > now and _local(each, zone) == day]
+        replaced += coming or [Departure(departure_at=at)]
+    asked = [each.soc_min_departure_pct for each in replaced]
+    kept = max(asked, key=lambda pct: minimum_pct if pct is None else pct)
+    return replace(departures, one_off=Departure(departure_at=at, soc_min_departure_pct=kept))
 
 
 def _on_day(

@@ -283,7 +283,7 @@ async def test_a_person_may_accept_after_naming_the_leave_time_a_rule_may_not(
     assert offer["state"] == "presented"
     assert code(await world.decide(deal.owner, offer)) == (409, "departure_unknown")
     past = await world.decide(deal.owner, offer, departure_at=world.at(-60))
-    assert code(past) == (409, "departure_unknown")
+    assert code(past) == (422, "invalid_body")
     named = await world.decide(deal.owner, offer, departure_at=world.at(4 * 3600))
     assert named.status == 201
     shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}/departures")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, strategies as st
 import pytest
 
-from owner_api.core.departures import WEEKDAYS, next_departure
+from owner_api.core.departures import WEEKDAYS, moved, next_departure
 from owner_api.core.model import CalendarRead, Departure, Departures
 
 from .patience import patient
@@ -194,3 +194,46 @@ def test_a_leave_time_holds_until_it_passes(
         later = next_departure(departures, HALF, zone, now + timedelta(seconds=seconds))
         assert later is not None
         assert later.departure_at <= found.departure_at
+
+
+NOON = local("2026-12-01T12:00", SHANGHAI)
+
+
+def _at(text: str, minimum: int | None = None) -> Departure:
+    needed = None if minimum is None else Decimal(minimum)
+    return Departure(departure_at=local(text, SHANGHAI), soc_min_departure_pct=needed)
+
+
+@pytest.mark.parametrize(
+    ("one_off", "events", "kept"),
+    [
+        # Nothing but the preference stood there.
+        (None, (), None),
+        # The day's one-off: what it asked for, were it less than the preference.
+        (_at("2026-12-01T18:00", 78), (), 78),
+        (_at("2026-12-01T18:00", 20), (), 20),
+        (_at("2026-12-01T18:00"), (), None),
+        # It stood before the day's calendar, which asks nothing.
+        (_at("2026-12-01T18:00", 60), (_at("2026-12-01T17:00", 90),), 60),
+        # Another day's is replaced as well; it asks no less of this day than this day's own.
+        (_at("2026-12-03T18:00", 78), (), 78),
+        (_at("2026-12-03T18:00", 20), (), None),
+        (_at("2026-12-03T18:00", 20), (_at("2026-12-01T17:00", 30),), 30),
+        # The day's calendar: the most of what is to come.
+        (None, (_at("2026-12-01T17:00", 60), _at("2026-12-01T21:00", 70)), 70),
+        (None, (_at("2026-12-01T17:00", 20),), 20),
+        (None, (_at("2026-12-01T11:00", 90), _at("2026-12-02T17:00", 90)), None),
+        # A one-off that has passed asks nothing.
+        (_at("2026-12-01T11:00", 90), (), None),
+    ],
+)
+def test_promise_2_a_leave_time_named_alone_asks_no_less_than_what_it_replaces(
+    one_off: Departure | None, events: tuple[Departure, ...], kept: int | None
+) -> None:
+    calendar = CalendarRead(read_at=NOON, events=events)
+    before = Departures(weekly=EVERY_DAY, one_off=one_off, calendar=calendar)
+    at = local("2026-12-01T16:00", SHANGHAI)
+    after = moved(before, at, HALF, SHANGHAI, NOON)
+    needed = None if kept is None else Decimal(kept)
+    assert after.one_off == Departure(departure_at=at, soc_min_departure_pct=needed)
+    assert (after.weekly, after.calendar) == (before.weekly, before.calendar)

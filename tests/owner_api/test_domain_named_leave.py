@@ -1,0 +1,135 @@
+"""A leave time named with a yes: it asks no less of the battery, and every other deal is asked."""
+
+from typing import Any
+
+import pytest
+
+from .deal_world import Answer, Deal, World, presented, scheduled
+from .domain_world import accept, code, commitment, leave_at, running, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = 3600
+DAY = 86_400
+NO_WEEKDAYS = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+
+
+async def departures(deal: Deal, **changes: Any) -> Any:
+    path = f"/v1/vehicles/{deal.vehicle_id}/departures"
+    if changes:
+        await deal.owner.patch(path, changes)
+    return await deal.owner.get(path)
+
+
+async def yes(deal: Deal, seconds: float) -> Answer:
+    """Say yes and name a leave time so many seconds from now."""
+    return await deal.world.decide(deal.owner, deal.offer, departure_at=deal.world.at(seconds))
+
+
+@pytest.mark.parametrize("seconds", [4 * HOUR, 3 * HOUR, 20 * HOUR])
+async def test_promise_2_naming_a_leave_time_keeps_the_minimum_of_the_one_it_replaces(
+    world: World, seconds: int
+) -> None:
+    deal = await presented(world)
+    await leave_at(
+        deal.owner, deal.vehicle_id, world.at(4 * HOUR), soc_min_departure_pct=78, summary="Airport"
+    )
+    assert code(await world.decide(deal.owner, deal.offer)) == (409, "not_feasible")
+    refused = await yes(deal, seconds)
+    assert code(refused) == (409, "not_feasible")
+    current = refused.body["current"]
+    assert current["reason"]["code"] == "departure_unreachable"
+    assert current["soc_min_departure_pct"] == 78
+    assert (await departures(deal))["one_off"]["soc_min_departure_pct"] == 78
+
+
+async def test_promise_2_a_yes_that_holds_keeps_the_minimum_for_the_deals_to_come(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    await leave_at(deal.owner, deal.vehicle_id, world.at(4 * HOUR), soc_min_departure_pct=60)
+    assert (await yes(deal, 3 * HOUR)).status == 201
+    shown = (await departures(deal))["one_off"]
+    assert (shown["departure_at"], shown["soc_min_departure_pct"]) == (world.at(3 * HOUR), 60)
+
+
+async def test_promise_2_naming_a_leave_time_keeps_the_minimum_of_that_days_calendar(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    event = {"departure_at": world.at(4 * HOUR), "soc_min_departure_pct": 78}
+    await departures(deal, calendar={"read_at": world.at(0), "events": [event]})
+    assert code(await yes(deal, 3 * HOUR)) == (409, "not_feasible")
+
+
+async def test_promise_2_another_deal_beyond_a_leave_time_named_with_a_yes_is_revoked(
+    world: World,
+) -> None:
+    window = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
+    deal = await scheduled(world, **window)
+    later = Deal(
+        world=world,
+        owner=deal.owner,
+        park=deal.park,
+        vehicle_id=deal.vehicle_id,
+        session_id=deal.session_id,
+        offer=await world.offer(deal.park, deal.session_id, requested_energy_wh=3000),
+    )
+    await accept(later, departure_at=world.at(2 * HOUR))
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("revoked", "departure")
+    assert (await commitment(later))["state"] == "pending_award"
+
+
+async def test_promise_2_another_open_offer_is_judged_by_the_leave_time_named_with_a_yes(
+    world: World,
+) -> None:
+    window = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
+    deal = await presented(world, **window)
+    beyond = deal.offer
+    deal.offer = await world.offer(deal.park, deal.session_id, requested_energy_wh=3000)
+    await accept(deal, departure_at=world.at(2 * HOUR))
+    shown = await deal.owner.get(f"/v1/offers/{beyond['offer_id']}")
+    assert shown["evaluation"]["verdict"] == "decline"
+    assert shown["evaluation"]["departure_at"] == world.at(2 * HOUR)
+
+
+@pytest.mark.parametrize("weekdays", [True, False])
+@pytest.mark.parametrize(
+    ("seconds", "limit"),
+    [
+        (-600, "after now"),
+        (0, "after now"),
+        (60 * DAY + 1, "at most 60 days"),
+        (3 * 365 * DAY, "at most 60 days"),
+    ],
+)
+async def test_promise_8_a_leave_time_that_nobody_plans_for_is_refused_with_its_limit(
+    world: World, seconds: int, limit: str, *, weekdays: bool
+) -> None:
+    deal = await presented(world)
+    if not weekdays:
+        await departures(deal, weekly=NO_WEEKDAYS)
+    before = await departures(deal)
+    refused = await yes(deal, seconds)
+    assert code(refused) == (422, "invalid_body")
+    error = refused.body["errors"][0]
+    assert (error["pointer"], error["limit"]) == ("/departure_at", limit)
+    assert await departures(deal) == before
+
+
+async def test_the_furthest_leave_time_that_is_planned_for_may_be_named(world: World) -> None:
+    deal = await presented(world)
+    await departures(deal, weekly=NO_WEEKDAYS)
+    assert (await yes(deal, 60 * DAY)).status == 201
+
+
+async def test_promise_1_a_yes_that_is_refused_names_no_leave_time(world: World) -> None:
+    deal = await scheduled(world)
+    deal.offer = await world.offer(
+        deal.park, deal.session_id, requested_energy_wh=500, min_energy_wh=0
+    )
+    assert (await yes(deal, 1900)).status == 409
+    assert (await departures(deal))["one_off"] is None
+    assert (await commitment(deal))["state"] == "scheduled"
