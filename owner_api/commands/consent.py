@@ -16,7 +16,7 @@ from owner_api.store.tx import Tx
 
 from . import announce, dealing, decisions, evaluations, vehicles
 from .edge import Json, build
-from .evaluate import evaluation_view, judge
+from .evaluate import Judgement, evaluation_view, judge, unwanted
 from .owner_views import offer_view
 from .records import OfferRecord, SessionRecord, VehicleRecord
 
@@ -101,6 +101,10 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         reason = str((judged.reason or {}).get("code", judged.block))
         code = _BLOCK_PROBLEMS.get(reason, ProblemCode.NOT_FEASIBLE)
         raise Problem(code, f"The offer cannot be kept: {reason}.", current=shown)
+    if unwanted(vehicle, offer.terms, judged) is not None:
+        # What would be declined today is no deal either; on purpose means to change the limit.
+        detail = f"The offer is not worth it by your own limits: {_price(judged)}."
+        raise Problem(ProblemCode.NOT_FEASIBLE, detail, current=shown)
     if not max(1, low) <= wanted <= judged.energy_wh:
         limit = f"{max(1, low)} to {judged.energy_wh}"
         error = FieldError(pointer="/energy_wh", code="range", limit=limit)
@@ -119,6 +123,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         method=body["method"],
     )
     return told
+
+
+def _price(judged: Judgement) -> str:
+    """Return in a few words which price would pass."""
+    reason = judged.reason or {}
+    if reason.get("code") != "price":
+        return "price"
+    return f"price, {reason['needed']} {reason['unit']} would do, {reason['available']} is offered"
 
 
 def _check_leave(call: Call, at: datetime) -> None:

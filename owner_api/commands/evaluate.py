@@ -19,6 +19,7 @@ from .leaving import departure_in_force
 from .limits import blocked
 from .quoting import current_soc, live_deals, offered, quote_request
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .reward_parts import counted
 from .tariffs import tariff
 
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
@@ -132,6 +133,21 @@ def judge(
         energy_wh=energy if enough else 0,
         padded_from=prices.padded_from,
     )
+
+
+def unwanted(vehicle: VehicleRecord, terms: Terms, judged: Judgement) -> str | None:
+    """Return why the owner need not be asked, or None when a person may say yes.
+
+    Without a leave time no rule accepts, but a person may after naming one, so it is presented.
+    """
+    if judged.block is not None:
+        return None if judged.block == "departure_unknown" else judged.block
+    parts = counted(vehicle.preferences, vehicle.currency, terms.reward)
+    price = sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
+    net = (judged.answer or {}).get("net_minor")
+    if parts and (price < vehicle.preferences.min_price_per_kwh or (net is not None and net < 0)):
+        return "price"
+    return None
 
 
 def _for_part(offer: Offer, energy_wh: int) -> Offer:

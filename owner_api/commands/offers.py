@@ -1,7 +1,6 @@
 """Offers from a park: taken in, judged at once, and shown to the owner only when they can hold."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import sha256
@@ -21,14 +20,13 @@ from owner_api.store.tx import Tx
 
 from . import announce, decisions, evaluations, rule_consent
 from .edge import Json
-from .evaluate import Judgement, evaluation_view, judge
+from .evaluate import evaluation_view, judge, unwanted
 from .offer_terms import checked_terms
 from .owner_views import offer_view
 from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
-from .reward_parts import counted
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -121,36 +119,21 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     judged = judge(tx, vehicle, session, offer.terms, call.now)
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
     rule = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
-    unwanted = _unwanted(vehicle, offer, judged)
+    declined = unwanted(vehicle, offer.terms, judged)
     best = None
-    if rule and rule.counter and unwanted:
+    if rule and rule.counter and declined:
         best = decisions.best_counter(judged.answer, offer.terms.reward.price_per_kwh)
     kept = evaluations.columns(evaluation, vehicle)
     if rule and best:
         offer = offer.changed(tx, **kept)
         return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
-    if unwanted is not None:
-        return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, unwanted), call.now, **kept)
+    if declined is not None:
+        return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, declined), call.now, **kept)
     if rule and judged.feasible:
         return rule_consent.accept_by_rule(
             tx, call, offer, vehicle, session, judged, evaluation, rule
         )
     return _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
-
-
-def _unwanted(vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement) -> str | None:
-    """Return why the owner need not be asked, or None when a person may say yes.
-
-    Without a leave time no rule accepts, but a person may after naming one, so it is presented.
-    """
-    if judged.block is not None:
-        return None if judged.block == "departure_unknown" else judged.block
-    parts = counted(vehicle.preferences, vehicle.currency, offer.terms.reward)
-    price = sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
-    net = (judged.answer or {}).get("net_minor")
-    if parts and (price < vehicle.preferences.min_price_per_kwh or (net is not None and net < 0)):
-        return "price"
-    return None
 
 
 def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:
