@@ -8,6 +8,10 @@ from owner_api.calls import Call, NewId, Reply
 from owner_api.problems import not_found
 from owner_api.store import Tx
 
+from . import announce, rejudge
+from .records import VehicleRecord
+from .vehicle_views import departures_view
+
 type Row = dict[str, Any]
 
 
@@ -83,4 +87,15 @@ def patch_me(tx: Tx, call: Call) -> Reply:
         row |= changes | {"revision": row["revision"] + 1}
         tx.update("owner", {"owner_id": row["owner_id"]}, revision=row["revision"], **changes)
         tx.emit(row["owner_id"], "owner.updated", call.now, owner_view(row))
+    if "time_zone" in changes:
+        # Weekday times and the days of budgets are the owner's local ones.
+        for vehicle in VehicleRecord.of_owner(tx, row["owner_id"]):
+            _judge_again(tx, vehicle, call.now)
     return _owner_me(row, call, read_server_id(tx))
+
+
+def _judge_again(tx: Tx, vehicle: VehicleRecord, now: datetime) -> None:
+    """Judge a vehicle's deals and offers again, and tell when it leaves by the owner's clock."""
+    rejudge.vehicle(tx, vehicle.vehicle_id, now, "departure")
+    tx.emit(vehicle.owner_id, "departures.updated", now, departures_view(vehicle, now))
+    announce.vehicle(tx, vehicle.vehicle_id, now)
