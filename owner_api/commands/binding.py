@@ -12,7 +12,6 @@ from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
 from . import announce, deals, guard
-from .edge import Json
 from .owner_views import session_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
@@ -32,41 +31,46 @@ def code_digest(code: str) -> str:
 def claim(tx: Tx, call: Call, session_id: str) -> None:
     """Find whom the session claims to be and bind it if the vehicle itself says so."""
     body, park_id = call.body, call.principal.party_id
-    claimed = None
+    named = _named_by(tx, body.get("identifier_digest"))
     if body.get("member_ref"):
-        claimed = tx.one(
-            f"{_MEMBERS} AND member_ref = ?",
-            park_id,
-            body["member_ref"],
-        )
-        if claimed is None:
+        member = tx.one(f"{_MEMBERS} AND member_ref = ?", park_id, body["member_ref"])
+        if member is None:
             raise not_found()
-    members = [claimed] if claimed else _members(tx, park_id, body.get("identifier_digest"))
-    for member in members:
-        vehicle = VehicleRecord.find(tx, member["vehicle_id"])
-        digest = body.get("identifier_digest")
-        if digest and digest == vehicle.body.identifier_digest:
-            bind(tx, session_id, vehicle, "identifier", call.now)
-            return
-        if claimed:
-            tx.update(
-                "session",
-                {"session_id": session_id},
-                owner_id=vehicle.owner_id,
-                vehicle_id=vehicle.vehicle_id,
-            )
-            tolerance = timedelta(seconds=call.config.bind_tolerance_s)
-            plugged = vehicle.live.plugged_in_at
-            near = plugged is not None and abs(plugged - body["plugged_in_at"]) <= tolerance
-            if vehicle.live.plugged_in and near:
-                bind(tx, session_id, vehicle, "telemetry", call.now)
+    else:
+        member = tx.one(f"{_MEMBERS} AND member.vehicle_id = ?", park_id, named)
+    if member is None:
+        return
+    vehicle = VehicleRecord.find(tx, member["vehicle_id"])
+    if vehicle.vehicle_id == named:
+        bind(tx, session_id, vehicle, "identifier", call.now)
+        return
+    tx.update(
+        "session",
+        {"session_id": session_id},
+        owner_id=vehicle.owner_id,
+        vehicle_id=vehicle.vehicle_id,
+    )
+    tolerance = timedelta(seconds=call.config.bind_tolerance_s)
+    plugged = vehicle.live.plugged_in_at
+    near = plugged is not None and abs(plugged - body["plugged_in_at"]) <= tolerance
+    if vehicle.live.plugged_in and near:
+        bind(tx, session_id, vehicle, "telemetry", call.now)
 
 
-def _members(tx: Tx, park_id: str, digest: str | None) -> list[Json]:
-    """Return the park's members; without a digest nothing could tell them apart."""
+def _named_by(tx: Tx, digest: str | None) -> str | None:
+    """Return the one vehicle whose identifier has this digest, at whatever park.
+
+    Promise 1: a digest is no secret. Where a second owner names it as well, it tells nobody whose
+    car it is; to refuse the second would tell that there is a first, who need not be the right one.
+    """
     if digest is None:
-        return []
-    return tx.all(_MEMBERS, park_id)
+        return None
+    rows = tx.all(
+        "SELECT vehicle_id FROM vehicle"
+        " WHERE deleted_at IS NULL AND json_extract(body, '$.identifier_digest') = ?",
+        digest,
+    )
+    return rows[0]["vehicle_id"] if len(rows) == 1 else None
 
 
 def bind(

@@ -1,6 +1,6 @@
 """Whose car is it, what may a park ask, and what happens to a promise it breaks."""
 
-import hashlib
+import secrets
 from typing import Any
 
 import pytest
@@ -12,8 +12,12 @@ __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CODE = "E07-4711"
-DIGEST = hashlib.sha256(b"the car's identifier").hexdigest()
 SELLS_ALL: dict[str, Any] = {"consent_mode": "rules", "rules": [{"name": "always"}]}
+
+
+def new_digest() -> str:
+    """Return the digest of a car's identifier that no other car on the server has."""
+    return secrets.token_hex(32)
 
 
 class Parties:
@@ -126,23 +130,75 @@ async def test_a_code_binds_only_members_of_that_park(world: World) -> None:
 
 
 async def test_an_agreed_identifier_digest_binds_at_once(world: World) -> None:
+    digest = new_digest()
     here = await parties(world)
     path = f"/v1/vehicles/{here.vehicle_id}"
-    await here.owner.patch(path, {"identifier_digest": DIGEST})
+    await here.owner.patch(path, {"identifier_digest": digest})
     other = await here.open(identifier_digest="0" * 64)
     assert other["state"] == "claimed"
-    session = await here.open(identifier_digest=DIGEST)
+    session = await here.open(identifier_digest=digest)
     assert session["state"] == "bound"
-    assert DIGEST not in str(session)
+    assert digest not in str(session)
     shown = await here.owner.get(path)
     assert shown["session_id"] == session["session_id"]
 
 
+@pytest.mark.parametrize("first", ["owner", "stranger"])
+@pytest.mark.parametrize("joined", ["joined", "elsewhere"])
+async def test_promise_1_a_digest_that_two_owners_name_binds_neither_car(
+    world: World, first: str, joined: str
+) -> None:
+    """Who knows another's digest must not get that car's session, member of the park or not."""
+    digest = new_digest()
+    here = await parties(world)
+    other = await parties(world, here.park if joined == "joined" else None, **SELLS_ALL)
+    both = [here, other] if first == "owner" else [other, here]
+    for each in both:
+        await each.owner.patch(f"/v1/vehicles/{each.vehicle_id}", {"identifier_digest": digest})
+        await world.telemetry(each.owner, each.vehicle_id, soc_pct=80)
+    session = await here.open(identifier_digest=digest, evse_code=CODE)
+    assert session["state"] == "claimed"
+    for each in both:
+        assert (await each.owner.get("/v1/sessions"))["items"] == []
+    # The one who stands there says whose it is.
+    assert (await here.check_in()).status == 201
+    assert await here.session(session["session_id"]) == "bound"
+
+
+async def test_promise_1_a_pseudonym_does_not_make_a_digest_that_two_owners_name_binding(
+    world: World,
+) -> None:
+    digest = new_digest()
+    here = await parties(world)
+    other = await parties(world, here.park)
+    for each in (here, other):
+        await each.owner.patch(f"/v1/vehicles/{each.vehicle_id}", {"identifier_digest": digest})
+    session = await here.open(identifier_digest=digest, member_ref=other.member)
+    assert session["state"] == "claimed"
+    # The car's own word still binds.
+    await world.telemetry(other.owner, other.vehicle_id, soc_pct=80)
+    assert await here.session(session["session_id"]) == "bound"
+
+
+async def test_a_digest_binds_again_once_only_one_car_has_it(world: World) -> None:
+    digest = new_digest()
+    here = await parties(world)
+    other = await parties(world, here.park)
+    for each in (here, other):
+        await each.owner.patch(f"/v1/vehicles/{each.vehicle_id}", {"identifier_digest": digest})
+    path = f"/v1/vehicles/{other.vehicle_id}"
+    shown = await other.owner.call("GET", path)
+    gone = await other.owner.call("DELETE", path, etag=str(shown.body["revision"]))
+    assert gone.status == 204
+    assert (await here.open(identifier_digest=digest))["state"] == "bound"
+
+
 async def test_a_digest_says_nothing_to_a_park_without_an_agreement(world: World) -> None:
+    digest = new_digest()
     here, stranger = await parties(world), await parties(world)
     path = f"/v1/vehicles/{here.vehicle_id}"
-    await here.owner.patch(path, {"identifier_digest": DIGEST})
-    session = await stranger.open(identifier_digest=DIGEST)
+    await here.owner.patch(path, {"identifier_digest": digest})
+    session = await stranger.open(identifier_digest=digest)
     assert session["state"] == "claimed"
 
 
