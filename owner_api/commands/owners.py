@@ -1,11 +1,11 @@
 """The owner as a person: name, clock, language and currency."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from owner_api.access.services import read_server_id
 from owner_api.calls import Call, NewId, Reply
-from owner_api.problems import not_found
+from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store import Tx
 
 from . import announce, rejudge
@@ -13,6 +13,9 @@ from .records import VehicleRecord
 from .vehicle_views import departures_view
 
 type Row = dict[str, Any]
+
+# Weekday times and the days of budgets are the owner's local ones; cash is in the owner's currency.
+_JUDGED_BY: Final = frozenset({"time_zone", "currency"})
 
 
 def add_owner(
@@ -83,15 +86,37 @@ def patch_me(tx: Tx, call: Call) -> Reply:
     row = find_owner(tx, call.principal.party_id)
     call.require_revision(row["revision"], owner_view(row))
     changes = {name: value for name, value in call.body.items() if row[name] != value}
+    if "currency" in changes:
+        _check_nothing_sold(tx, row)
     if changes:
         row |= changes | {"revision": row["revision"] + 1}
         tx.update("owner", {"owner_id": row["owner_id"]}, revision=row["revision"], **changes)
         tx.emit(row["owner_id"], "owner.updated", call.now, owner_view(row))
-    if "time_zone" in changes:
-        # Weekday times and the days of budgets are the owner's local ones.
+    if _JUDGED_BY & changes.keys():
         for vehicle in VehicleRecord.of_owner(tx, row["owner_id"]):
             _judge_again(tx, vehicle, call.now)
     return _owner_me(row, call, read_server_id(tx))
+
+
+def _check_nothing_sold(tx: Tx, owner: Row) -> None:
+    """Raise conflict once the owner's currency has been dealt in.
+
+    A deal that lives is judged in it; and what selling has cost a battery, which a correction may
+    still change, is a bare number: seven fen are not seven yen.
+    """
+    currency = owner["currency"]
+    deal = tx.one(
+        "SELECT started_at FROM commitment WHERE owner_id = ? AND (started_at IS NOT NULL"
+        " OR state IN ('pending_award', 'scheduled', 'active')) ORDER BY started_at DESC LIMIT 1",
+        owner["owner_id"],
+    )
+    if deal is None:
+        return
+    why = f"You have sold energy, and what it cost your battery is counted in {currency}."
+    if deal["started_at"] is None:
+        why = f"End your live deals first: they were made in {currency}."
+    error = FieldError(pointer="/currency", code="conflict", limit=currency)
+    raise Problem(ProblemCode.CONFLICT, why, errors=(error,))
 
 
 def _judge_again(tx: Tx, vehicle: VehicleRecord, now: datetime) -> None:

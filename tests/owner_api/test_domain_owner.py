@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Caller, World, presented, scheduled
-from .domain_world import commitment, park_commitment, running, world
+from .deal_world import Answer, Caller, World, active, presented, scheduled
+from .domain_world import code, commitment, park_commitment, running, settled, stop, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,3 +58,53 @@ async def test_a_new_name_or_language_judges_nothing_again(world: World) -> None
     await deal.owner.patch("/v1/me", {"display_name": "Li", "language": "zh-Hans"})
     after = (await deal.owner.events())[len(before) :]
     assert [event["type"] for event in after] == ["owner.updated"]
+
+
+async def paid_in(owner: Caller, currency: str, **more: str) -> Answer:
+    """Ask to change the owner's currency."""
+    me = await owner.get("/v1/me")
+    body = {"currency": currency, **more}
+    return await owner.call("PATCH", "/v1/me", body, etag=str(me["revision"]))
+
+
+async def test_promise_8_the_currency_stays_while_a_deal_is_live_and_the_deal_goes_on(
+    world: World,
+) -> None:
+    deal = await active(world)
+    refused = await paid_in(deal.owner, "EUR", display_name="Li")
+    assert code(refused) == (409, "conflict")
+    assert "live deals" in refused.body["detail"]
+    assert refused.body["errors"][0] == {"pointer": "/currency", "code": "conflict", "limit": "CNY"}
+    assert (await deal.owner.get("/v1/me"))["display_name"] == "Li Wei"
+    assert (await commitment(deal))["state"] == "scheduled"
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+
+
+async def test_what_selling_has_cost_a_battery_is_never_read_as_another_currency(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    await deal.deliver(120)
+    await stop(deal)
+    # Ended and not settled yet: its wear is still to come.
+    assert code(await paid_in(deal.owner, "JPY")) == (409, "conflict")
+    await settled(deal)
+    refused = await paid_in(deal.owner, "JPY")
+    assert code(refused) == (409, "conflict")
+    assert "sold" in refused.body["detail"]
+    shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert shown["v2g_wear_minor"] > 0
+    # Naming the currency that it is changes nothing.
+    assert (await paid_in(deal.owner, "CNY")).status == 200
+
+
+async def test_before_the_first_sale_the_currency_changes_and_open_offers_are_judged_by_it(
+    world: World,
+) -> None:
+    deal = await scheduled(world)
+    await stop(deal)
+    offer = await world.offer(deal.park, deal.session_id, requested_energy_wh=3000)
+    assert offer["state"] == "presented"
+    assert (await paid_in(deal.owner, "EUR")).status == 200
+    shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["evaluation"]["reason"]["code"] == "currency"
