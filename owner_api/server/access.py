@@ -95,6 +95,7 @@ def _identity() -> tuple[Route, ...]:
             request=OWNER_PATCH,
             answer=messages.ME,
             needs_if_match=True,
+            problems=(ProblemCode.CONFLICT,),
             handler=owners.patch_me,
         ),
         Route(
