@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Answer, Deal, World, presented, scheduled
+from .deal_world import Deal, World, presented, scheduled
 from .domain_world import accept, code, commitment, leave_at, running, world
 
 __all__ = ["running", "world"]
@@ -22,7 +22,7 @@ async def departures(deal: Deal, **changes: Any) -> Any:
     return await deal.owner.get(path)
 
 
-async def yes(deal: Deal, seconds: float) -> Answer:
+async def yes(deal: Deal, seconds: float) -> Any:
     """Say yes and name a leave time so many seconds from now."""
     return await deal.world.decide(deal.owner, deal.offer, departure_at=deal.world.at(seconds))
 
@@ -66,7 +66,7 @@ async def test_promise_2_naming_a_leave_time_keeps_the_minimum_of_that_days_cale
 async def test_promise_2_another_deal_beyond_a_leave_time_named_with_a_yes_is_revoked(
     world: World,
 ) -> None:
-    window = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
+    window: dict[str, Any] = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
     deal = await scheduled(world, **window)
     later = Deal(
         world=world,
@@ -85,7 +85,7 @@ async def test_promise_2_another_deal_beyond_a_leave_time_named_with_a_yes_is_re
 async def test_promise_2_another_open_offer_is_judged_by_the_leave_time_named_with_a_yes(
     world: World,
 ) -> None:
-    window = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
+    window: dict[str, Any] = {"start_at": world.at(3 * HOUR), "end_at": world.at(4 * HOUR - 600)}
     deal = await presented(world, **window)
     beyond = deal.offer
     deal.offer = await world.offer(deal.park, deal.session_id, requested_energy_wh=3000)
