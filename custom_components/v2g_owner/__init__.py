@@ -45,6 +45,7 @@ from .stream import EventStream
 from .telemetry import ChargerReporter, VehicleReporter
 from .trust_store import TrustStore
 from .trust_watch import LogWatch
+from .unit_issue import async_watch_unit
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -97,6 +98,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         entry.async_on_unload(PriceReporter(hass, coordinator, subentry).async_start())
         await coordinator.turns.async_next()
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
+        entry.async_on_unload(async_watch_unit(hass, entry, subentry))
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
         await coordinator.turns.async_next()
     _watch_log(hass, entry, log)

@@ -10,6 +10,15 @@ from enum import StrEnum
 import math
 from typing import Any, Final
 
+from homeassistant.components.number.const import DEVICE_CLASS_UNITS
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfElectricCurrent, UnitOfPower
+from homeassistant.core import State
+from homeassistant.util.unit_conversion import (
+    BaseUnitConverter,
+    ElectricCurrentConverter,
+    PowerConverter,
+)
+
 CONF_CONTROL: Final = "control"
 CONF_SHAPE: Final = "shape"
 CONF_SETPOINT_ENTITY: Final = "setpoint_entity"
@@ -47,22 +56,62 @@ class Unit(StrEnum):
     AMPERE = "a"
 
 
+_UNITS: Final[Mapping[Unit, tuple[type[BaseUnitConverter], str]]] = {
+    Unit.WATT: (PowerConverter, UnitOfPower.WATT),
+    Unit.KILOWATT: (PowerConverter, UnitOfPower.KILO_WATT),
+    Unit.AMPERE: (ElectricCurrentConverter, UnitOfElectricCurrent.AMPERE),
+}
+# Any other text is the maker's own word for a unit, which nobody converts.
+_KNOWN_UNITS: Final = frozenset(unit for units in DEVICE_CLASS_UNITS.values() for unit in units)
+
+
+def unit_shown(shown: str | None) -> Unit | None:
+    """Return what a number counts by the unit it is shown in, None where it is none of ours."""
+    same = [unit for unit, (_, name) in _UNITS.items() if name == shown]
+    alike = [unit for unit, (converter, _) in _UNITS.items() if shown in converter.VALID_UNITS]
+    return next(iter([*same, *alike]), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What a number entity takes, in its own unit."""
+    """What a number entity takes, in the unit it is shown in now."""
 
     low: float = -math.inf
     high: float = math.inf
     step: float = 1.0
+    unit: str | None = None
+    """The unit it is shown in, which its owner may choose; None where it tells none."""
+    converted: bool = False
+    """Whether Home Assistant converts it, and so shows it rounded."""
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Any]) -> Range:
-        """Return the range that a number entity's attributes tell."""
+    def of(cls, state: State, native_unit: str | None = None) -> Range:
+        """Return the range that an entity's state tells; ``native_unit`` is its maker's."""
+        attributes = state.attributes
+        # The unit of an input_number is a text beside it that nobody computes with.
+        told = attributes.get(ATTR_UNIT_OF_MEASUREMENT) if state.domain == "number" else None
+        unit = told if told in _KNOWN_UNITS or unit_shown(told) else None
+        found = unit_shown(unit)
+        converter = None if found is None else _UNITS[found][0]
+        converted = (
+            converter is not None and native_unit != unit and native_unit in converter.VALID_UNITS
+        )
+        # Home Assistant converts a number's least and most, and leaves its step as it is.
+        scale = converter.convert(1.0, native_unit, unit) if converter and converted else 1.0
         return cls(
             low=float(attributes.get("min", -math.inf)),
             high=float(attributes.get("max", math.inf)),
-            step=float(attributes.get("step") or 1.0),
+            step=float(attributes.get("step") or 1.0) * scale,
+            unit=unit,
+            converted=converted,
         )
+
+    def slack(self, shown: str) -> float:
+        """Return how far what is shown may be from what was set and still be the same."""
+        if not self.converted:
+            return self.step / 2
+        decimals = len(shown.partition(".")[2])
+        return max(self.step, 10.0**-decimals) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +184,24 @@ class ChargerControl:
         domain = (self.mode_entity or "").partition(".")[0]
         return domain in {"select", "input_select"}
 
-    @property
-    def watts_per_unit(self) -> float:
-        """How many watts one of the number's units stands for."""
+    def watts_per(self, shown: str | None = None) -> float | None:
+        """Return how many watts one of the units stands for that the number is shown in.
+
+        Its owner may have another one shown than was mapped. None where it is of another kind:
+        then what was mapped and tested is no longer there.
+        """
         factors = {Unit.WATT: 1.0, Unit.KILOWATT: 1000.0, Unit.AMPERE: self.volts * self.phases}
-        return factors[self.unit]
+        converter, mapped = _UNITS[self.unit]
+        if shown is None:
+            return factors[self.unit]
+        if shown not in converter.VALID_UNITS:
+            return None
+        return factors[self.unit] * converter.convert(1.0, shown, mapped)
 
     @property
     def least_w(self) -> int:
         """The least power the charger runs at: its dead band, and 6 A where it counts amperes."""
-        ampere = round(LEAST_AMPERE * self.watts_per_unit) if self.unit is Unit.AMPERE else 0
+        ampere = LEAST_AMPERE * self.volts * self.phases if self.unit is Unit.AMPERE else 0
         return max(self.min_power_w, ampere)
 
     @property
@@ -157,10 +214,14 @@ class ChargerControl:
     def native(self, power_w: int, limits: Range) -> float:
         """Return the number to set for a signed power: rounded toward zero, within the range.
 
-        A range that leaves out zero turns no stop, and no discharge, into charging.
+        A range that leaves out zero turns no stop, and no discharge, into charging; a unit of
+        another kind is set to nothing but zero.
         """
+        factor = self.watts_per(limits.unit)
+        if factor is None:
+            return 0.0
         signed = -power_w if self.inverted else power_w
-        steps = math.trunc(signed / self.watts_per_unit / limits.step + math.copysign(1e-9, signed))
+        steps = math.trunc(signed / factor / limits.step + math.copysign(1e-9, signed))
         value = round(steps * limits.step, 6)
         fitted = min(limits.high, max(limits.low, value))
         return fitted if fitted * value > 0 else 0.0
@@ -220,13 +281,13 @@ def replace_sign(value: float) -> float:
     return abs(value)
 
 
-def shows(state: str, expected: str | float | None, step: float) -> bool:
+def shows(state: str, expected: str | float | None, limits: Range) -> bool:
     """Tell whether an entity shows what it was told; half a step of a number is rounding."""
     if expected is None:
         return True
     if isinstance(expected, str):
         return state == expected
     try:
-        return abs(float(state) - expected) <= step / 2
+        return abs(float(state) - expected) <= limits.slack(state)
     except ValueError:
         return False

@@ -9,6 +9,7 @@ from typing import Final
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import probatio
 
@@ -48,6 +49,11 @@ class ChargerDriver:
         )
 
     @property
+    def unit_fits(self) -> bool:
+        """Tell whether the number still counts what was mapped and tested."""
+        return self.control.watts_per(self._range(self.control.setpoint_entity).unit) is not None
+
+    @property
     def mode(self) -> str | None:
         """What the mode entity shows, None where there is none."""
         state = self._hass.states.get(self.control.mode_entity or "")
@@ -76,9 +82,7 @@ class ChargerDriver:
         if self._task is not None:
             self._task.cancel()
         limits = {entity_id: self._range(entity_id) for entity_id in self.control.entities}
-        calls = self.control.calls(
-            setpoint_w, limits.get(self.control.setpoint_entity or "", Range())
-        )
+        calls = self.control.calls(setpoint_w, self._range(self.control.setpoint_entity))
         self.watch = self.watch.wrote(setpoint_w, calls, limits, now)
         self._forced = False
         self._task = self._hass.async_create_task(
@@ -124,14 +128,16 @@ class ChargerDriver:
         return any(
             (state := self._hass.states.get(entity_id)) is not None
             and state.state not in {STATE_UNAVAILABLE, STATE_UNKNOWN}
-            and not shows(state.state, expected, self._range(entity_id).step)
+            and not shows(state.state, expected, self._range(entity_id))
             for entity_id, expected in last.expected.items()
         )
 
-    def _range(self, entity_id: str) -> Range:
+    def _range(self, entity_id: str | None) -> Range:
         """Return what a number takes now."""
-        state = self._hass.states.get(entity_id)
-        return Range() if state is None else Range.of(state.attributes)
+        if entity_id is None or (state := self._hass.states.get(entity_id)) is None:
+            return Range()
+        entry = er.async_get(self._hass).async_get(entity_id)
+        return Range.of(state, None if entry is None else entry.unit_of_measurement)
 
     async def _async_make(self, setpoint_w: int, calls: tuple[Call, ...]) -> None:
         """Make the calls; what fails is tried again by the next ticks."""

@@ -1,5 +1,7 @@
 """Add and change chargers of an account, and map how they are controlled."""
 
+from typing import Any
+
 from homeassistant.config_entries import SubentryFlowResult
 import probatio
 
@@ -11,8 +13,10 @@ from .charger_control import (
     CONF_SETPOINT_ENTITY,
     CONF_SHAPE,
     CONF_STOP_ACTIONS,
+    CONF_UNIT,
     Range,
     Shape,
+    unit_shown,
     untested,
 )
 from .charger_test_flow import ChargerTestFlow, Form
@@ -73,24 +77,14 @@ class ChargerSubentryFlow(ChargerTestFlow):
         )
 
     async def async_step_signed_number(self, user_input: Form | None = None) -> SubentryFlowResult:
-        """Ask for the number that is positive into the car and negative out of it.
-
-        One that cannot be zero could not stop anything.
-        """
-        state = self.hass.states.get((user_input or {}).get(CONF_SETPOINT_ENTITY, ""))
-        if state is None or Range.of(state.attributes).low <= 0:
-            return await self._async_shape(Shape.SIGNED_NUMBER, SIGNED_NUMBER_FORM, user_input)
-        return self.async_show_form(
-            step_id=Shape.SIGNED_NUMBER.value,
-            data_schema=self.add_suggested_values_to_schema(SIGNED_NUMBER_FORM, user_input),
-            errors={CONF_SETPOINT_ENTITY: "never_zero"},
-        )
+        """Ask for the number that is positive into the car and negative out of it."""
+        return await self._async_amount(Shape.SIGNED_NUMBER, SIGNED_NUMBER_FORM, user_input)
 
     async def async_step_number_and_mode(
         self, user_input: Form | None = None
     ) -> SubentryFlowResult:
         """Ask for the number and for the mode or switch beside it."""
-        return await self._async_shape(Shape.NUMBER_AND_MODE, NUMBER_AND_MODE_FORM, user_input)
+        return await self._async_amount(Shape.NUMBER_AND_MODE, NUMBER_AND_MODE_FORM, user_input)
 
     async def async_step_actions(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Ask for the actions that set a power; what can never run is said at once."""
@@ -106,6 +100,29 @@ class ChargerSubentryFlow(ChargerTestFlow):
             description_placeholders={"detail": fault or "[]"},
         )
 
+    async def _async_amount(
+        self, shape: Shape, schema: probatio.Schema, user_input: Form | None
+    ) -> SubentryFlowResult:
+        """Take a form with a number; without a word of the owner's it counts what it shows."""
+        if user_input is None:
+            return await self._async_shape(shape, schema, None)
+        limits = self._limits(user_input[CONF_SETPOINT_ENTITY])
+        if errors := _faults(shape, user_input, limits):
+            return self.async_show_form(
+                step_id=shape.value,
+                data_schema=self.add_suggested_values_to_schema(schema, user_input),
+                errors=errors,
+                description_placeholders={"unit": limits.unit or ""},
+            )
+        shown = unit_shown(limits.unit)
+        own = {} if shown is None else {CONF_UNIT: shown.value}
+        return await self._async_shape(shape, schema, own | user_input)
+
+    def _limits(self, entity_id: str) -> Range:
+        """Return what a number takes as it is shown now."""
+        state = self.hass.states.get(entity_id)
+        return Range() if state is None else Range.of(state)
+
     async def _async_shape(
         self,
         shape: Shape,
@@ -114,7 +131,9 @@ class ChargerSubentryFlow(ChargerTestFlow):
     ) -> SubentryFlowResult:
         """Take a shape's form; a select's options are asked for next."""
         if user_input is None:
-            known = self._control if self._control.get(CONF_SHAPE) == shape else {}
+            known = dict(self._control) if self._control.get(CONF_SHAPE) == shape else {}
+            if shown := unit_shown(self._limits(known.get(CONF_SETPOINT_ENTITY, "")).unit):
+                known[CONF_UNIT] = shown.value
             return self.async_show_form(
                 step_id=shape.value, data_schema=self.add_suggested_values_to_schema(schema, known)
             )
@@ -132,3 +151,19 @@ class ChargerSubentryFlow(ChargerTestFlow):
         state = self.hass.states.get(self._control[CONF_MODE_ENTITY])
         options = [] if state is None else list(state.attributes.get("options", []))
         return self.async_show_form(step_id="options", data_schema=options_form(options))
+
+
+def _faults(shape: Shape, form: Form, limits: Range) -> dict[str, Any]:
+    """Return why a number cannot be set as a form says, by field.
+
+    One that cannot be zero could not stop anything; one in another unit than was said would take
+    a thousand times as much.
+    """
+    if shape is Shape.SIGNED_NUMBER and limits.low > 0:
+        return {CONF_SETPOINT_ENTITY: "never_zero"}
+    shown, said = unit_shown(limits.unit), form.get(CONF_UNIT)
+    if limits.unit is not None and shown is None:
+        return {CONF_SETPOINT_ENTITY: "unit_unknown"}
+    if shown is None and said is None:
+        return {CONF_UNIT: "unit_missing"}
+    return {CONF_UNIT: "unit_differs"} if None not in {shown, said} and shown != said else {}

@@ -50,6 +50,8 @@ def decide(
     first = _out_of_hand(sight, charger) or _owners_word(orders, sight, charger, now)
     if first is not None:
         return first
+    if not sight.unit_fits:
+        return Verdict(setpoint_w=0, reason=Reason.WRONG_UNIT)
     car = orders.car(sight.vehicle_id)
     if car is None:
         # A guest gets power when the owner turns on "charge now", and never gives any.
@@ -85,8 +87,8 @@ def _owners_word(
     if word.kind == OverrideKind.CHARGE:
         most = charger.max_charge_w if car is None else min(charger.max_charge_w, car.max_charge_w)
         return Verdict(
-            setpoint_w=most,
-            reason=Reason.CHARGE_NOW,
+            setpoint_w=most if sight.unit_fits else 0,
+            reason=Reason.CHARGE_NOW if sight.unit_fits else Reason.WRONG_UNIT,
             holder=Holder.CHARGE_NOW,
             until=word.until,
         )
@@ -134,6 +136,8 @@ def refusal(
     car = orders.car(sight.vehicle_id)
     if car is None or not sight.certain or sight.plugged is not True:
         return Reason.UNKNOWN_CAR
+    if not sight.unit_fits:
+        return Reason.WRONG_UNIT
     if not charger.discharge_tested:
         return Reason.NOT_TESTED
     pack = sight.pack_temperature_c

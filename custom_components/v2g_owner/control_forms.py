@@ -31,16 +31,14 @@ from .subentry_schemas import choice_field, entity_field, number_field
 CONF_TEST_DISCHARGE: Final = "test_discharge"
 CONF_CAR_IS_MINE: Final = "car_is_mine"
 
-_AMPERES: Final = {
+_AMPERES: Final[dict[probatio.Marker, Any]] = {
     probatio.Required(CONF_VOLTS, default=230): number_field(100, 1000, 1, "V"),
     probatio.Required(CONF_PHASES, default=1): number_field(1, 3, 1, ""),
     probatio.Required(CONF_MIN_POWER_W, default=1_400): number_field(0, 50_000, 10, "W"),
 }
-_AMOUNT: Final = {
+_AMOUNT: Final[dict[probatio.Marker, Any]] = {
     probatio.Required(CONF_SETPOINT_ENTITY): entity_field(["number", "input_number"]),
-    probatio.Required(CONF_UNIT, default=Unit.WATT): choice_field(
-        tuple(unit.value for unit in Unit), "unit"
-    ),
+    probatio.Optional(CONF_UNIT): choice_field(tuple(unit.value for unit in Unit), "unit"),
     **_AMPERES,
 }
 SIGNED_NUMBER_FORM: Final = probatio.Schema(_AMOUNT)

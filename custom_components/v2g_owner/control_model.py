@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NOT_TESTED = "not_tested"
     TESTING = "testing"
     UNREACHABLE = "unreachable"
+    WRONG_UNIT = "wrong_unit"
     UNPLUGGED = "unplugged"
     UNKNOWN_CAR = "unknown_car"
     STOPPED = "stopped"
@@ -160,11 +161,13 @@ class Sight:
     """What can be seen at this moment.
 
     ``certain`` says that the car is known to be the one at this charger, not just plugged in
-    somewhere; ``carried_pct`` how many points the meter has taken off the last state of charge.
+    somewhere; ``carried_pct`` how many points the meter has taken off the last state of charge;
+    ``unit_fits`` that the charger's number still counts what was mapped and tested.
     """
 
     reachable: bool
     plugged: bool | None
+    unit_fits: bool = True
     vehicle_id: str | None = None
     certain: bool = False
     soc_pct: float | None = None

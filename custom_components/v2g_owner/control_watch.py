@@ -76,16 +76,16 @@ class Watch:
     def agrees(self, entity_id: str, state: str) -> bool:
         """Tell whether an entity shows nothing else than our newest command asked of it."""
         expected = self.written[-1].expected if self.written else {}
-        step = self.ranges.get(entity_id, Range()).step
-        return shows(state, expected.get(entity_id), step)
+        limits = self.ranges.get(entity_id, Range())
+        return shows(state, expected.get(entity_id), limits)
 
     def is_echo(self, entity_id: str, state: str, now: datetime) -> bool:
         """Tell whether an entity shows one of our own commands of the last two minutes."""
-        step = self.ranges.get(entity_id, Range()).step
+        limits = self.ranges.get(entity_id, Range())
         newest = self.written[-1:]
         recent = [old for old in self.written if now - old.at < ECHO]
         return any(
-            entity_id not in old.expected or shows(state, old.expected[entity_id], step)
+            entity_id not in old.expected or shows(state, old.expected[entity_id], limits)
             for old in [*recent, *newest]
         )
 

@@ -37,7 +37,7 @@ from .control_model import (
     Verdict,
 )
 from .executor_alarm import Alarm
-from .executor_hand import judge_change
+from .executor_hand import is_new_unit, judge_change
 from .executor_look import look
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
@@ -148,6 +148,7 @@ class ChargerExecutor:
             self.eyes,
             commanded_w=self.driver.watch.setpoint_w,
             reachable=self.driver.reachable,
+            unit_fits=self.driver.unit_fits,
             now=now,
         )
         news = seen.to_keep != self.memory.to_keep
@@ -250,6 +251,9 @@ class ChargerExecutor:
     def _async_notice_hand(self, event: Event[EventStateChangedData]) -> None:
         """Step back when the owner changed the charger; undo a discharge and the hand before it."""
         if self.limits.testing:
+            return
+        if is_new_unit(event):
+            self.driver.async_force()
             return
         found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
         if found.by_owner:

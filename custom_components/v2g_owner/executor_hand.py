@@ -3,11 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import Event, EventStateChangedData
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    STATE_OFF,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
+from homeassistant.core import Event, EventStateChangedData, State
 
 from .charger_car import TOGETHER, Parking
-from .charger_control import ChargerControl, Shape
+from .charger_control import ChargerControl, Range, Shape
 from .charger_driver import ChargerDriver
 
 
@@ -21,6 +27,15 @@ class HandChange:
 
 
 _NOTHING = HandChange()
+
+
+def is_new_unit(event: Event[EventStateChangedData]) -> bool:
+    """Tell whether a number is shown in another unit: its figure changed, and nobody set it."""
+    old, new = event.data["old_state"], event.data["new_state"]
+    if old is None or new is None:
+        return False
+    unit = ATTR_UNIT_OF_MEASUREMENT
+    return bool(old.attributes.get(unit) != new.attributes.get(unit))
 
 
 def judge_change(
@@ -48,7 +63,7 @@ def judge_change(
     )
     if ours or not watch.written or parking.charger.plugged is False:
         return _NOTHING
-    power_w = set_by_hand_w(driver.control, new.entity_id, new.state, driver.mode)
+    power_w = set_by_hand_w(driver.control, new, driver.mode)
     if by_person:
         return HandChange(by_owner=True, power_w=power_w)
     if power_w is not None and power_w < 0:
@@ -61,16 +76,17 @@ def judge_change(
     return HandChange(by_owner=True, power_w=power_w)
 
 
-def set_by_hand_w(
-    control: ChargerControl, entity_id: str, state: str, mode: str | None
-) -> int | None:
+def set_by_hand_w(control: ChargerControl, state: State, mode: str | None) -> int | None:
     """Return the power that a control entity's state stands for, None where it tells none.
 
-    ``mode`` is what the mode entity shows; of a mode only the direction is told: -1, 0 or 1 W.
+    ``mode`` is what the mode entity shows; of a mode, and of a number in a unit of another kind,
+    only the direction is told: -1, 0 or 1 W.
     """
-    if entity_id == control.mode_entity:
-        return _direction(control, state)
-    power = round(float(state) * control.watts_per_unit)
+    if state.entity_id == control.mode_entity:
+        return _direction(control, state.state)
+    value = float(state.state)
+    factor = control.watts_per(Range.of(state).unit)
+    power = (value > 0) - (value < 0) if factor is None else round(value * factor)
     if control.shape is Shape.SIGNED_NUMBER:
         return -power if control.inverted else power
     towards = _direction(control, mode)

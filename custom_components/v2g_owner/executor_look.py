@@ -16,6 +16,7 @@ def look(
     *,
     commanded_w: int | None,
     reachable: bool,
+    unit_fits: bool,
     now: datetime,
 ) -> tuple[Memory, Sight]:
     """Return what is remembered after a look, and what was seen.
@@ -42,6 +43,7 @@ def look(
     carries = memory.carries if vehicle_id is None else {**memory.carries, vehicle_id: carry}
     sight = Sight(
         reachable=reachable,
+        unit_fits=unit_fits,
         plugged=here,
         vehicle_id=vehicle_id,
         certain=vehicle_id is not None and parking.bound == vehicle_id,

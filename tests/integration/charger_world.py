@@ -68,6 +68,10 @@ class Setting(number.NumberEntity):
         self._attr_native_min_value, self._attr_native_max_value = low, high
         self._attr_native_step = step
         self._attr_native_value = 0.0
+        if unit in {"W", "kW"}:
+            # Only of such a number can the owner choose another unit, and only with an entry.
+            self._attr_device_class = number.NumberDeviceClass.POWER
+            self._attr_unique_id = name
 
     async def async_set_native_value(self, value: float) -> None:
         """Take a number; a charger behind a cloud shows it only at the next poll."""
@@ -132,10 +136,10 @@ class Enable(switch.SwitchEntity):
 class Wallbox:
     """A charger, the car at it, and what Home Assistant sees of both.
 
-    ``shape`` is wallbox (signed amperes, kW meter), sigenergy (kW and a mode), ocpp (amperes and
-    a switch) or actions (no entities: its maker's actions, and a script of the owner's that calls
-    them). ``obeys`` False ignores every command but shows it; ``late_s`` is how long states
-    take to reach Home Assistant.
+    ``shape`` is wallbox (signed amperes, kW meter), watts and kilowatts (the same in those),
+    sigenergy (kW and a mode), ocpp (amperes and a switch) or actions (no entities: its maker's
+    actions, and a script of the owner's that calls them). ``obeys`` False ignores every
+    command but shows it; ``late_s`` is how long states take to reach Home Assistant.
     """
 
     hass: HomeAssistant
@@ -174,6 +178,8 @@ class Wallbox:
             return
         ranges = {
             "wallbox": ("A", -32, 32, 1),
+            "watts": ("W", -7_400, 7_400, 1),
+            "kilowatts": ("kW", -7.4, 7.4, 0.1),
             "sigenergy": ("kW", 0, 11, 0.1),
             "ocpp": ("A", 0, 32, 1),
         }
@@ -219,8 +225,9 @@ class Wallbox:
     @property
     def wanted_w(self) -> float:
         """What the charger was told, in watts."""
-        usual = {"sigenergy": 1_000.0, "actions": 1.0}.get(self.shape, 230.0)
-        factor = self.watts_per_unit or usual
+        amperes = 230.0
+        usual = {"wallbox": amperes, "ocpp": amperes, "watts": 1.0, "actions": 1.0}
+        factor = self.watts_per_unit or usual.get(self.shape, 1_000.0)
         power = float(self.told["number"]) * factor
         if self.shape == "sigenergy":
             power *= {"Charge": 1, "Discharge": -1}.get(self.told["mode"], 0)
@@ -281,6 +288,8 @@ def mapping(shape: str, *, discharge: bool = True, **changes: Any) -> dict[str, 
     """Return a tested charger's control as its subentry keeps it."""
     shapes: dict[str, dict[str, Any]] = {
         "wallbox": {"shape": "signed_number", "unit": "a"},
+        "watts": {"shape": "signed_number", "unit": "w"},
+        "kilowatts": {"shape": "signed_number", "unit": "kw"},
         "sigenergy": {
             "shape": "number_and_mode",
             "unit": "kw",

@@ -304,6 +304,40 @@ async def test_a_number_that_cannot_be_zero_is_refused_where_it_alone_would_have
     assert flow["step_id"] == "test"
 
 
+@pytest.mark.parametrize("garage", [{"shape": "watts"}], indirect=True)
+async def test_a_number_counts_what_it_is_shown_in_unless_that_is_none_of_ours(
+    hass: HomeAssistant, garage: Garage
+) -> None:
+    """Said otherwise, it would take a thousand times as much, or as little."""
+    rest = {key: value for key, value in AMOUNT.items() if key != "unit"}
+    form = await garage.control("signed_number")
+    refused = await garage.send(form, **rest, unit="kw")
+    assert (refused["step_id"], refused["errors"]) == ("signed_number", {"unit": "unit_differs"})
+    assert refused["description_placeholders"] == {"unit": "W"}
+    assert garage.box.number is not None
+    for unit, entity_id, errors in (
+        ("%", NUMBER["setpoint_entity"], {"setpoint_entity": "unit_unknown"}),
+        (None, NUMBER["setpoint_entity"], {"unit": "unit_missing"}),
+        ("W", "input_number.power", {"unit": "unit_missing"}),
+    ):
+        garage.box.number._attr_device_class = None
+        garage.box.number._attr_native_unit_of_measurement = unit
+        garage.box.number.async_write_ha_state()
+        hass.states.async_set("input_number.power", "0", {"unit_of_measurement": unit})
+        refused = await garage.send(refused, **{**rest, "setpoint_entity": entity_id})
+        assert (refused["step_id"], refused["errors"]) == ("signed_number", errors)
+    flow = await garage.send(refused, **rest)
+    assert flow["step_id"] == "test"
+    await garage.finish(await garage.send(flow, **READY))
+    await hass.async_block_till_done()
+    assert garage.data["control"]["unit"] == "w"
+    garage.box.number._attr_native_unit_of_measurement = "kW"
+    garage.box.number.async_write_ha_state()
+    form = await garage.control("signed_number")
+    (unit_field,) = [key for key in form["data_schema"].schema if key.schema == "unit"]
+    assert unit_field.description == {"suggested_value": "kw"}
+
+
 async def stop_discharging(garage: Garage) -> None:
     """Press the account's button."""
     owner_id = garage.entry.unique_id or ""

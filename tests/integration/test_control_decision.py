@@ -97,6 +97,7 @@ ORDERS = st.builds(
 SIGHTS = st.builds(
     Sight,
     reachable=st.booleans(),
+    unit_fits=st.sampled_from([True, True, False]),
     plugged=st.sampled_from([True, True, False, None]),
     vehicle_id=st.sampled_from([CAR, CAR, "veh_guest", None]),
     certain=st.booleans(),
@@ -161,6 +162,7 @@ def test_promises_2_and_3_no_discharge_unless_every_single_condition_holds(
     assert lease.commitment_id not in orders.stopped
     assert (lease.vehicle_id, sight.vehicle_id) == (CAR, CAR)
     assert sight.certain
+    assert sight.unit_fits
     assert sight.plugged is True
     assert car.discharge_allowed
     assert sight.soc_pct is not None
@@ -214,6 +216,7 @@ SOON = Plan(
         ({"cars": (limits(58, allowed=True),)}, {}, "floor"),
         ({"plan": SOON}, {}, "departure_minimum"),
         ({}, {"reachable": False}, "unreachable"),
+        ({}, {"unit_fits": False}, "wrong_unit"),
         ({}, {"plugged": False}, "unplugged"),
         ({}, {"plugged": None}, "unknown_car"),
         ({}, {"certain": False}, "unknown_car"),
@@ -323,9 +326,11 @@ def test_what_is_set_is_never_more_than_what_was_asked(
         inverted=inverted,
     )
     native = control.native(power, Range(low=-1e6, high=1e6, step=step))
-    watts = native * control.watts_per_unit * (-1 if inverted else 1)
+    factor = control.watts_per()
+    assert factor is not None
+    watts = native * factor * (-1 if inverted else 1)
     assert abs(watts) <= abs(power) + 0.01
-    assert abs(watts) > abs(power) - step * control.watts_per_unit - 0.01
+    assert abs(watts) > abs(power) - step * factor - 0.01
     assert watts * power >= 0
 
 

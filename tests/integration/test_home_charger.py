@@ -457,11 +457,11 @@ async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping
     await garage.hass.config_entries.async_reload(garage.entry.entry_id)
     assert garage.executor is old, "nothing changed: the plan goes on without a gap"
     (linked,) = garage.entry.get_subentries_of_type("charger")
-    turned = {**linked.data, "control": mapping("wallbox", unit="kw")}
+    turned = {**linked.data, "control": mapping("wallbox", volts=460)}
     garage.hass.config_entries.async_update_subentry(garage.entry, linked, data=turned)
     await garage.hass.config_entries.async_reload(garage.entry.entry_id)
     assert garage.executor is not old
-    await until(lambda: garage.box.told["number"] == 7)
+    await until(lambda: garage.box.told["number"] == 15)
     await garage.world.start_server()
 
 

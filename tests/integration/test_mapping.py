@@ -148,3 +148,26 @@ async def test_a_deleted_control_entity_is_a_repair_that_says_what_to_do(
     )
     await hass.async_block_till_done()
     assert not issues(hass)
+
+
+async def test_a_number_that_counts_something_else_by_now_is_a_repair_until_it_is_back(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry
+) -> None:
+    """It was mapped in watts; in kilowatts it is followed, in amperes nothing is driven."""
+    for unit, expected in (("kW", []), ("A", ["control_unit_wrong"]), ("W", [])):
+        hass.states.async_set("number.box_setpoint", "0", {"unit_of_measurement": unit})
+        await hass.async_block_till_done()
+        assert issues(hass) == expected
+    hass.states.async_set("number.box_setpoint", "0", {"unit_of_measurement": "%"})
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert issues(hass) == ["control_unit_wrong"]
+    (issue,) = [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
+    told = {"entity_id": "number.box_setpoint", "name": "Garage", "unit": "%"}
+    assert issue.translation_placeholders == told
+    data = dict(mapped(home, garage))
+    del data["control"]
+    hass.config_entries.async_update_subentry(
+        home.entry, home.entry.subentries[garage.subentry_id], data=data
+    )
+    await hass.async_block_till_done()
+    assert not issues(hass)
