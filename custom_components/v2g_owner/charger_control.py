@@ -106,6 +106,11 @@ class Range:
             converted=converted,
         )
 
+    @property
+    def least(self) -> float:
+        """The least amount above zero that can be set, in whole steps."""
+        return self.step * max(1, math.ceil(max(0.0, self.low) / self.step - 1e-9))
+
     def slack(self, shown: str) -> float:
         """Return how far what is shown may be from what was set and still be the same."""
         if not self.converted:
@@ -204,6 +209,12 @@ class ChargerControl:
         ampere = LEAST_AMPERE * self.volts * self.phases if self.unit is Unit.AMPERE else 0
         return max(self.min_power_w, ampere)
 
+    def least_in(self, limits: Range) -> int:
+        """Return the least power (W) to ask for: a number may begin above ``least_w``."""
+        if (factor := self.watts_per(limits.unit)) is None:
+            return self.least_w
+        return max(self.least_w, math.ceil(limits.least * factor - 1e-6))
+
     @property
     def can_discharge(self) -> bool:
         """Tell whether this shape has a way to ask for discharging at all."""
@@ -214,15 +225,20 @@ class ChargerControl:
     def native(self, power_w: int, limits: Range) -> float:
         """Return the number to set for a signed power: rounded toward zero, within the range.
 
-        A range that leaves out zero turns no stop, and no discharge, into charging; a unit of
-        another kind is set to nothing but zero.
+        A range that leaves out zero turns no stop, and no discharge, into charging, and makes
+        nothing larger; a unit of another kind is set to nothing but zero.
         """
+        return self._fitted(-power_w if self.inverted else power_w, limits)
+
+    def _fitted(self, signed: int, limits: Range) -> float:
+        """Return a power in the number's own direction as the number takes it."""
         factor = self.watts_per(limits.unit)
         if factor is None:
             return 0.0
-        signed = -power_w if self.inverted else power_w
         steps = math.trunc(signed / factor / limits.step + math.copysign(1e-9, signed))
         value = round(steps * limits.step, 6)
+        if abs(value) < limits.low:
+            return 0.0
         fitted = min(limits.high, max(limits.low, value))
         return fitted if fitted * value > 0 else 0.0
 
@@ -233,13 +249,12 @@ class ChargerControl:
         assert self.setpoint_entity is not None
         if self.shape is Shape.SIGNED_NUMBER:
             return (_number(self.setpoint_entity, self.native(power_w, limits)),)
-        mode = self._mode(power_w)
-        if power_w == 0:
-            return (mode,)
-        # The mode says the direction, so the number counts how much; a new direction comes last,
-        # with the right amount already there.
-        size = replace_sign(self.native(abs(power_w), limits))
-        return (_number(self.setpoint_entity, size), mode)
+        # The mode says the direction, also where it is inverted: the number counts how much.
+        size = self._fitted(abs(power_w), limits)
+        if size == 0:
+            return (self._mode(0),)
+        # A new direction comes last, with the right amount already there.
+        return (_number(self.setpoint_entity, size), self._mode(power_w))
 
     def _mode(self, power_w: int) -> Call:
         """Return the call for a direction: an option of a select, or a switch on and off."""
@@ -274,11 +289,6 @@ def _number(entity_id: str, value: float) -> Call:
     """Return the call that sets a number."""
     domain = entity_id.partition(".")[0]
     return Call(domain=domain, service="set_value", data={"entity_id": entity_id, "value": value})
-
-
-def replace_sign(value: float) -> float:
-    """Return the size of a number, never a negative zero."""
-    return abs(value)
 
 
 def shows(state: str, expected: str | float | None, limits: Range) -> bool:

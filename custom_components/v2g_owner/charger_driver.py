@@ -54,6 +54,11 @@ class ChargerDriver:
         return self.control.watts_per(self._range(self.control.setpoint_entity).unit) is not None
 
     @property
+    def least_w(self) -> int:
+        """The least power that can be asked for now."""
+        return self.control.least_in(self._range(self.control.setpoint_entity))
+
+    @property
     def mode(self) -> str | None:
         """What the mode entity shows, None where there is none."""
         state = self._hass.states.get(self.control.mode_entity or "")

@@ -61,7 +61,7 @@ class ChargerTestFlow(LinkedDeviceFlow):
             step_id="test",
             data_schema=self.add_suggested_values_to_schema(TEST_FORM, user_input),
             errors=errors,
-            description_placeholders={"power": f"{self._driver.control.least_w / 1000:.1f}"},
+            description_placeholders={"power": f"{self._driver.least_w / 1000:.1f}"},
         )
 
     async def async_step_testing(
@@ -177,7 +177,7 @@ class ChargerTestFlow(LinkedDeviceFlow):
     async def _async_test(self) -> None:
         """Charge a little, then discharge a little if the owner said so; note what passed when."""
         driver, eyes = self._driver, self._eyes
-        least = driver.control.least_w
+        least = driver.least_w
         self._probe = await async_probe(driver, eyes, least)
         if self._probe.finding is not Finding.WORKS:
             return

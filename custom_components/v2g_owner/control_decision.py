@@ -86,9 +86,10 @@ def _owners_word(
     car = orders.car(sight.vehicle_id)
     if word.kind == OverrideKind.CHARGE:
         most = charger.max_charge_w if car is None else min(charger.max_charge_w, car.max_charge_w)
+        refused = _too_little(most, charger) if sight.unit_fits else Reason.WRONG_UNIT
         return Verdict(
-            setpoint_w=most if sight.unit_fits else 0,
-            reason=Reason.CHARGE_NOW if sight.unit_fits else Reason.WRONG_UNIT,
+            setpoint_w=most if refused is None else 0,
+            reason=refused or Reason.CHARGE_NOW,
             holder=Holder.CHARGE_NOW,
             until=word.until,
         )
@@ -121,6 +122,7 @@ def _leased(
     most = 0 if car is None else -min(charger.max_discharge_w, car.max_discharge_w)
     power = min(0, max(lease.power_w, most))
     refused = refused or refusal(orders, sight, charger, now, power_w=power)
+    refused = refused or _too_little(power, charger)
     return Verdict(
         setpoint_w=power if refused is None else 0,
         reason=refused or Reason.DELIVERING,
@@ -212,23 +214,25 @@ def _charge(
         below = goal if charging else goal - _HYSTERESIS_PCT
         if soc >= below:
             return Verdict(setpoint_w=0, reason=Reason.CHARGED, holder=Holder.PLAN)
-        power = _above_dead_band(most, charger)
-        return Verdict(setpoint_w=power, reason=Reason.NO_PLAN, holder=Holder.PLAN)
+        little = _too_little(most, charger)
+        power = most if little is None else 0
+        return Verdict(setpoint_w=power, reason=little or Reason.NO_PLAN, holder=Holder.PLAN)
     index = max(0, bisect_right(plan.steps, now, key=lambda step: step.start_at) - 1)
     step = plan.steps[index]
     if soc is None:
         on = step.planned
     else:
         on = soc < (step.stop_at_pct if charging else step.start_below_pct)
-    power = _above_dead_band(min(step.power_w, most), charger) if on else 0
+    power = min(step.power_w, most) if on else 0
+    little = _too_little(power, charger)
     return Verdict(
-        setpoint_w=power,
-        reason=Reason.PLAN if power else Reason.WAITING,
+        setpoint_w=power if little is None else 0,
+        reason=little or (Reason.PLAN if power else Reason.WAITING),
         holder=Holder.PLAN,
         until=plan.end_at,
     )
 
 
-def _above_dead_band(power_w: int, charger: ChargerLimits) -> int:
-    """Return the power, or zero where the charger cannot go so low."""
-    return power_w if power_w >= charger.min_power_w else 0
+def _too_little(power_w: int, charger: ChargerLimits) -> Reason | None:
+    """Return why a power other than zero is asked as zero: the charger cannot go so low."""
+    return Reason.BELOW_MINIMUM if 0 < abs(power_w) < charger.min_power_w else None

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"
     CHARGE_NOW = "charge_now"
     DELIVERING = "delivering"
+    BELOW_MINIMUM = "below_minimum"
     RESTARTED = "restarted"
     DISCHARGE_NOT_ALLOWED = "discharge_not_allowed"
     SOC_UNKNOWN = "soc_unknown"

@@ -133,7 +133,7 @@ class ChargerExecutor:
         return ChargerLimits(
             max_charge_w=orders.max_charge_w,
             max_discharge_w=orders.max_discharge_w,
-            min_power_w=self.driver.control.least_w,
+            min_power_w=self.driver.least_w,
             charge_tested=self._tested[0],
             discharge_tested=self._tested[1],
             testing=is_tested_now(self._hass, self.charger_id),

@@ -145,7 +145,7 @@ class ExecutorFeed:
     async def _async_plan(self, vehicle_id: str) -> None:
         """Ask for the schedule; without one the executor charges to the target."""
         executor, source = self._executor, plan_depends_on(self._coordinator.data, vehicle_id)
-        query = f"charger_id={executor.charger_id}&min_power_w={executor.driver.control.least_w}"
+        query = f"charger_id={executor.charger_id}&min_power_w={executor.driver.least_w}"
         self._plan_at = dt_util.utcnow()
         plan: Plan | None = None
         try:

@@ -157,7 +157,7 @@ def test_promises_2_and_3_no_discharge_unless_every_single_condition_holds(
     assert lease is not None
     assert lease.told_at >= started
     assert lease.until > NOW
-    assert lease.power_w <= verdict.setpoint_w
+    assert lease.power_w <= verdict.setpoint_w <= -1_400
     assert verdict.setpoint_w >= -min(orders.max_discharge_w, car.max_discharge_w)
     assert lease.commitment_id not in orders.stopped
     assert (lease.vehicle_id, sight.vehicle_id) == (CAR, CAR)
@@ -208,6 +208,9 @@ SOON = Plan(
     ("orders", "sight", "reason"),
     [
         ({}, {}, "delivering"),
+        ({"lease": replace(GOOD_LEASE, power_w=-1_400)}, {}, "delivering"),
+        ({"lease": replace(GOOD_LEASE, power_w=-1_399)}, {}, "below_minimum"),
+        ({"max_discharge_w": 1_000}, {}, "below_minimum"),
         ({"lease": replace(GOOD_LEASE, until=NOW)}, {}, "no_plan"),
         ({"lease": replace(GOOD_LEASE, told_at=NOW - 99 * SECOND)}, {}, "restarted"),
         ({"lease": replace(GOOD_LEASE, vehicle_id="veh_red")}, {}, "unknown_car"),
@@ -313,11 +316,15 @@ def test_the_meter_tells_what_a_command_of_1_4_kw_did(
     phases=st.sampled_from([1, 3]),
     inverted=st.booleans(),
     step=st.sampled_from([0.1, 0.5, 1.0]),
+    low=st.sampled_from([-1e6, 0.0, 1.4, 6.0]),
 )
 def test_what_is_set_is_never_more_than_what_was_asked(
-    *, power: int, unit: Unit, phases: int, inverted: bool, step: float
+    *, power: int, unit: Unit, phases: int, inverted: bool, step: float, low: float
 ) -> None:
-    """Rounding to a charger's steps goes toward zero, and the sign is the charger's own."""
+    """Rounding to a charger's steps goes toward zero, and the sign is the charger's own.
+
+    Below what the number begins with nothing is set: it would be rounded up.
+    """
     control = ChargerControl(
         shape=Shape.SIGNED_NUMBER,
         setpoint_entity="number.x",
@@ -325,17 +332,21 @@ def test_what_is_set_is_never_more_than_what_was_asked(
         phases=phases,
         inverted=inverted,
     )
-    native = control.native(power, Range(low=-1e6, high=1e6, step=step))
+    limits = Range(low=low, high=1e6, step=step)
+    native = control.native(power, limits)
     factor = control.watts_per()
     assert factor is not None
     watts = native * factor * (-1 if inverted else 1)
     assert abs(watts) <= abs(power) + 0.01
-    assert abs(watts) > abs(power) - step * factor - 0.01
+    reachable = low < 0 or (power < 0) is inverted
+    if power and reachable and abs(power) >= control.least_in(limits):
+        assert native
+        assert abs(watts) > abs(power) - step * factor - 0.01
     assert watts * power >= 0
 
 
 @pytest.mark.parametrize(
-    ("power", "number"), [(-3_000, 0), (0, 0), (100, 0), (1_000, 6), (3_000, 13)]
+    ("power", "number"), [(-3_000, 0), (0, 0), (1_000, 0), (1_379, 0), (1_380, 6), (3_000, 13)]
 )
 def test_promise_4_a_range_without_zero_turns_no_stop_and_no_discharge_into_charging(
     power: int, number: float
@@ -346,6 +357,30 @@ def test_promise_4_a_range_without_zero_turns_no_stop_and_no_discharge_into_char
     )
     (call,) = control.calls(power, Range(low=6, high=32))
     assert call.value == number
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize(
+    ("power", "number", "option"),
+    [(-3_000, 3.0, "out"), (-1_399, None, "stop"), (0, None, "stop"), (1_500, 1.5, "in")],
+)
+def test_beside_a_mode_the_number_is_the_amount_and_too_small_a_one_is_the_mode_that_stops(
+    *, power: int, number: float | None, option: str, inverted: bool
+) -> None:
+    """Also where the directions are swapped: an amount has none."""
+    control = ChargerControl(
+        shape=Shape.NUMBER_AND_MODE,
+        setpoint_entity="number.x",
+        unit=Unit.KILOWATT,
+        inverted=inverted,
+        mode_entity="select.x",
+        charge_option="out" if inverted else "in",
+        stop_option="stop",
+        discharge_option="in" if inverted else "out",
+    )
+    calls = control.calls(power, Range(low=1.4, high=11, step=0.1))
+    expected = [option] if number is None else [number, option]
+    assert [call.value for call in calls] == expected
 
 
 @pytest.mark.parametrize("power", [-3_000, 0, 3_000])

@@ -510,3 +510,49 @@ async def test_promise_4_power_is_zero_when_the_car_is_unplugged_and_stays_so_af
     seconds = await night.seconds(10)
     assert seconds[-1].setpoint_w == 0
     assert {second.power_w for second in seconds[2:]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("shape", "least", "least_w"),
+    [("sigenergy", 1.4, 1_400), ("sigenergy", 2.0, 2_000), ("ocpp", 6, 1_400)],
+)
+async def test_less_than_the_charger_can_do_is_asked_as_zero_and_said(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+    shape: str,
+    least: float,
+    least_w: int,
+) -> None:
+    """A number that begins at its least would round up: more than was leased, or promised."""
+    freezer.move_to(EVENING)
+    box = Wallbox(hass=hass, shape=shape)
+    await box.build()
+    assert box.number is not None
+    box.number._attr_native_min_value = least
+    box.number.show(least)
+    night = Night(hass=hass, freezer=freezer, box=box)
+    executor = await night.start()
+    await night.plug_in()
+    if shape == "sigenergy":
+        executor.async_take(orders(lease=lease(60, power_w=-300)))
+        seconds = await night.seconds(20)
+        assert {second.power_w for second in seconds} == {0}
+        assert (seconds[-1].reason, seconds[-1].setpoint_w) == ("below_minimum", 0)
+        assert (seconds[-1].holder, executor.driver.mode) == ("park", "Stop")
+        executor.async_take(orders(lease=lease(60, power_w=-least_w)))
+        assert (await night.seconds(20))[-1].power_w == -least_w
+        executor.async_take(orders(lease=lease(60, power_w=1 - least_w)))
+        assert (await night.seconds(20))[-1].reason == "below_minimum"
+    executor.async_take(orders(max_charge_w=1_000))
+    executor.async_charge_now()
+    seconds = await night.seconds(20)
+    assert {second.power_w for second in seconds[5:]} == {0}
+    assert (seconds[-1].reason, seconds[-1].setpoint_w) == ("below_minimum", 0)
+    assert seconds[-1].holder == "charge_now"
+    executor.async_resume()
+    seconds = await night.seconds(20)
+    assert (seconds[-1].reason, seconds[-1].setpoint_w) == ("below_minimum", 0)
+    executor.async_take(orders())
+    assert (await night.seconds(20))[-1].power_w > 6_000
+    await executor.async_shut_down()
