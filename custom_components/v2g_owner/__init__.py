@@ -14,11 +14,14 @@ from homeassistant.util import dt as dt_util
 from .account_issues import AccountCheck
 from .actor import async_remember_starters
 from .api import OwnerApi
+from .calendar_marks import CalendarMarks
 from .card import async_serve_card
 from .const import (
+    CONF_CALENDAR_ENTITY,
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
     CONF_RECEIPT_KEY,
+    CONF_VEHICLE_ID,
     DOMAIN,
     PLATFORMS,
     SUBENTRY_CHARGER,
@@ -70,6 +73,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     coordinator = V2GCoordinator(hass, entry, api)
     # Read from disk now: once the API has answered, nothing is to wait for but the entities.
     await (await async_get_integration(hass, DOMAIN)).async_get_platforms(PLATFORMS)
+    marks = CalendarMarks(hass, entry.entry_id)
+    await marks.async_load()
     await coordinator.async_config_entry_first_refresh()
     coordinator.async_start_stream_at_snapshot()
     # Read from disk beside the loop, before the first month is counted in it.
@@ -94,13 +99,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         await coordinator.turns.async_next()
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         entry.async_on_unload(VehicleReporter(hass, coordinator, subentry.data).async_start())
-        entry.async_on_unload(CalendarMirror(hass, coordinator, subentry.data).async_start())
+        mirror = CalendarMirror(hass, coordinator, subentry.data, marks)
+        entry.async_on_unload(mirror.async_start())
         entry.async_on_unload(PriceReporter(hass, coordinator, subentry).async_start())
         await coordinator.turns.async_next()
     for subentry in entry.get_subentries_of_type(SUBENTRY_CHARGER):
         entry.async_on_unload(async_watch_unit(hass, entry, subentry))
         entry.async_on_unload(ChargerReporter(hass, coordinator, subentry.data).async_start())
         await coordinator.turns.async_next()
+    entry.async_create_background_task(
+        hass,
+        _async_take_back_calendars(entry, coordinator, marks),
+        name=f"{DOMAIN} calendars {entry.title}",
+    )
     _watch_log(hass, entry, log)
     if tokens.replaced_device_id is not None:
         # Not in the dialog that paired anew: what still ran as the old device would have failed
@@ -131,10 +142,28 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
     """Unpair this Home Assistant; the owner's vehicles and history stay with the API."""
     await async_forget_executors(hass, entry)
     tokens = RefreshTokenStore(hass, entry.entry_id)
-    await async_give_back(await _async_client(hass, entry, tokens), entry.data[CONF_DEVICE_ID])
+    api = await _async_client(hass, entry, tokens)
+    marks = CalendarMarks(hass, entry.entry_id)
+    await marks.async_load()
+    await marks.async_take_back(api, mapped=())
+    await marks.async_remove()
+    await async_give_back(api, entry.data[CONF_DEVICE_ID])
     await tokens.async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
+
+
+async def _async_take_back_calendars(
+    entry: V2GConfigEntry, coordinator: V2GCoordinator, marks: CalendarMarks
+) -> None:
+    """End the leave times of calendars that were mapped here and are no more."""
+    mapped = {
+        subentry.data[CONF_VEHICLE_ID]
+        for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE)
+        if subentry.data.get(CONF_CALENDAR_ENTITY)
+    }
+    for view in await marks.async_take_back(coordinator.api, mapped):
+        coordinator.async_apply("departures.updated", view)
 
 
 @callback

@@ -14,6 +14,7 @@ from homeassistant.helpers.event import async_track_state_change_event, async_tr
 from homeassistant.util import dt as dt_util
 
 from .api_errors import OwnerApiError, OwnerApiProblem
+from .calendar_marks import CalendarMarks
 from .const import (
     CALENDAR_CONFIRM_INTERVAL,
     CALENDAR_HORIZON,
@@ -55,11 +56,16 @@ class CalendarMirror:
     """Reads one vehicle's calendar and replaces the departures the API knows from it."""
 
     def __init__(
-        self, hass: HomeAssistant, coordinator: V2GCoordinator, mapping: Mapping[str, Any]
+        self,
+        hass: HomeAssistant,
+        coordinator: V2GCoordinator,
+        mapping: Mapping[str, Any],
+        marks: CalendarMarks,
     ) -> None:
         """Prepare; ``mapping`` is the vehicle subentry's data."""
         self._hass = hass
         self._coordinator = coordinator
+        self._marks = marks
         self._calendar: str | None = mapping.get(CONF_CALENDAR_ENTITY)
         self._vehicle_id: str = mapping[CONF_VEHICLE_ID]
         self._sent: list[dict[str, Any]] | None = None
@@ -102,6 +108,7 @@ class CalendarMirror:
         if departures == self._sent and recent:
             return
         changes = {"calendar": {"read_at": now.isoformat(), "events": departures}}
+        await self._marks.async_tells(self._vehicle_id, now)
         try:
             try:
                 await self._coordinator.async_write("departures", self._vehicle_id, changes)
@@ -116,6 +123,7 @@ class CalendarMirror:
             self._sent_at = None
         else:
             self._sent, self._sent_at = departures, now
+            self._marks.told(self._vehicle_id, now)
 
     async def _async_events(self, now: datetime) -> list[dict[str, Any]] | None:
         """Return the calendar's events, None when it cannot be read now."""

@@ -15,6 +15,7 @@ import pytest
 from custom_components.v2g_owner import actor
 from custom_components.v2g_owner.api import OwnerApi
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+from custom_components.v2g_owner.calendar_marks import CalendarMarks
 from custom_components.v2g_owner.departures import CalendarMirror
 from custom_components.v2g_owner.models_deal import Reward, Settlement
 from custom_components.v2g_owner.pairing import is_loopback
@@ -133,7 +134,8 @@ async def test_a_calendar_that_cannot_be_read_leaves_the_last_departures_alone(
 ) -> None:
     """No answer is not an empty calendar."""
     mapping = {"vehicle_id": vehicle_id, "calendar_entity": "calendar.work"}
-    mirror = CalendarMirror(hass, home.entry.runtime_data.coordinator, mapping)
+    marks = CalendarMarks(hass, home.entry.entry_id)
+    mirror = CalendarMirror(hass, home.entry.runtime_data.coordinator, mapping, marks)
     written: list[Any] = []
 
     async def write(*change: Any) -> None:
@@ -174,7 +176,8 @@ async def test_an_unexpected_refusal_of_departures_is_not_tried_twice(
 ) -> None:
     """Only a changed revision is worth a second try."""
     mapping = {"vehicle_id": "veh_unknown", "calendar_entity": "calendar.work"}
-    mirror = CalendarMirror(hass, home.entry.runtime_data.coordinator, mapping)
+    marks = CalendarMarks(hass, home.entry.entry_id)
+    mirror = CalendarMirror(hass, home.entry.runtime_data.coordinator, mapping, marks)
     hass.states.async_set("calendar.work", "off")
 
     async def get_events(*_a: Any, **_k: Any) -> Any:

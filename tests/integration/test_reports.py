@@ -1,6 +1,7 @@
 """What the owner's own entities say, as it reaches the API: readings and leave times."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 import json
 from pathlib import Path
@@ -15,6 +16,8 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.v2g_owner.api import OwnerApi
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL, WEEKDAYS
 from custom_components.v2g_owner.departures import read_events
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
@@ -408,6 +411,147 @@ async def test_a_calendars_departures_reach_the_api_and_follow_its_changes(
     hass.states.async_set("calendar.work", "unavailable")
     await settle()
     assert await world.phone.get(path) == departures
+
+
+class Reader:
+    """A home that has told the API one car's calendar."""
+
+    def __init__(self, home: Home, world: OwnerWorld, vehicle_id: str) -> None:
+        """Look at one car."""
+        self.home, self.world, self.vehicle_id = home, world, vehicle_id
+
+    @property
+    def path(self) -> str:
+        """Where the API keeps the car's leave times."""
+        return f"/v1/vehicles/{self.vehicle_id}/departures"
+
+    async def calendar(self) -> Any:
+        """Return the calendar that the API knows."""
+        return (await self.world.phone.get(self.path))["calendar"]
+
+    async def another_home_tells(self) -> None:
+        """Write what another Home Assistant of the owner's reads in a calendar of its own."""
+        at = dt_util.utcnow() + timedelta(hours=3)
+        events = [{"departure_at": at.isoformat(), "summary": "Dentist"}]
+        read_at = dt_util.utcnow().isoformat()
+        changes = {"calendar": {"read_at": read_at, "events": events}}
+        await self.world.phone.patch(self.path, changes)
+
+    async def take_calendar_away(self) -> None:
+        """Choose the car's entities anew, without a calendar."""
+        hass, entry = self.home.hass, self.home.entry
+        (subentry,) = entry.subentries.values()
+        data = {key: value for key, value in subentry.data.items() if key != "calendar_entity"}
+        hass.config_entries.async_update_subentry(entry, subentry, data=data)
+        await hass.async_block_till_done(wait_background_tasks=False)
+
+    async def reaches(self, check: Callable[[Any], bool]) -> None:
+        """Wait until the API knows such a calendar."""
+        async with asyncio.timeout(20):
+            while not check(await self.calendar()):  # noqa: ASYNC110 - the API tells nobody here
+                await asyncio.sleep(0.05)
+
+    async def stays(self) -> None:
+        """Hold that the calendar at the API is left alone."""
+        before = await self.calendar()
+        assert before
+        await asyncio.sleep(0.5)
+        assert await self.calendar() == before
+
+
+@pytest.fixture
+async def reader(hass: HomeAssistant, world: OwnerWorld, vehicle_id: str, agenda: Agenda) -> Reader:
+    """Set up a home whose car leaves by its calendar."""
+    car_says(hass, 80)
+    begin = dt_util.utcnow().replace(microsecond=0) + timedelta(hours=20)
+    agenda.entries = [CalendarEvent(start=begin, end=begin + timedelta(hours=1), summary="To 70 %")]
+    mapped = vehicle_subentry(vehicle_id, calendar_entity="calendar.work")
+    entry = await paired_entry(hass, world, [mapped])
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": None})
+    real = hass.services.async_services_for_domain("calendar")["get_events"]
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    hass.services._services["calendar"]["get_events"] = real
+    hass.states.async_set("calendar.work", "on")
+    found = Reader(Home(hass, entry), world, vehicle_id)
+    await found.home.reaches("sensor", vehicle_id, "departure_source", "calendar")
+    await settle()
+    return found
+
+
+async def test_the_leave_times_of_a_calendar_go_when_it_is_mapped_no_more(reader: Reader) -> None:
+    """Nobody else could take them out: for two weeks the car would leave by an old calendar."""
+    await reader.take_calendar_away()
+    await reader.reaches(lambda told: told is None)
+    shown = await reader.home.reaches("sensor", reader.vehicle_id, "departure_source", "unknown")
+    assert "calendar" not in shown.attributes
+    # What another home tells of the car from then on is its own.
+    await reader.another_home_tells()
+    await reader.home.hass.config_entries.async_reload(reader.home.entry.entry_id)
+    await reader.stays()
+
+
+async def test_the_leave_times_that_another_home_has_told_since_are_left_alone(
+    reader: Reader,
+) -> None:
+    """Its calendar counts by now; ours is gone already."""
+    await reader.another_home_tells()
+    await reader.take_calendar_away()
+    await reader.stays()
+
+
+async def test_a_home_that_never_read_a_calendar_takes_none_away(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """It may be a second home of the owner's, without a calendar of its own."""
+    reader = Reader(home, world, vehicle_id)
+    await reader.another_home_tells()
+    await home.hass.config_entries.async_reload(home.entry.entry_id)
+    await reader.stays()
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the car", "the account"])
+async def test_unlinking_takes_the_leave_times_of_the_calendar_along(
+    reader: Reader, *, whole: bool
+) -> None:
+    """Nothing in this home could change them any more."""
+    hass, entry = reader.home.hass, reader.home.entry
+    if whole:
+        await hass.config_entries.async_remove(entry.entry_id)
+    else:
+        (subentry_id,) = entry.subentries
+        hass.config_entries.async_remove_subentry(entry, subentry_id)
+    await reader.reaches(lambda told: told is None)
+
+
+async def test_a_calendar_that_could_not_be_taken_back_is_at_the_next_start(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one whose last telling was never answered, so that nobody knew whether it arrived."""
+    hass, entry = reader.home.hass, reader.home.entry
+    patch = OwnerApi.patch
+
+    async def lost(api: OwnerApi, path: str, *change: Any) -> Any:
+        if path == reader.path:
+            raise OwnerApiConnectionError("away")
+        return await patch(api, path, *change)
+
+    async def unanswered(api: OwnerApi, path: str, *change: Any) -> Any:
+        await patch(api, path, *change)
+        raise OwnerApiConnectionError("away")
+
+    before = await reader.calendar()
+    monkeypatch.setattr(OwnerApi, "patch", unanswered)
+    hass.states.async_set("calendar.work", "unavailable")
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.config_entries.async_reload(entry.entry_id)
+    hass.states.async_set("calendar.work", "on")
+    await reader.reaches(lambda told: told != before)
+    monkeypatch.setattr(OwnerApi, "patch", lost)
+    await reader.take_calendar_away()
+    await reader.stays()
+    monkeypatch.undo()
+    await hass.config_entries.async_reload(entry.entry_id)
+    await reader.reaches(lambda told: told is None)
 
 
 async def test_a_sensor_that_repeats_its_value_wakes_nothing_of_ours(
