@@ -59,7 +59,7 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
     def _deals(self) -> list[CalendarEvent]:
         """Return every deal that happens or happened, in order."""
         deals = self.coordinator.data.commitments.values()
-        kept = (deal for deal in deals if deal.state not in _NEVER_HAPPENED)
+        kept = (deal for deal in deals if _happens(deal))
         ordered = sorted(kept, key=lambda deal: (deal.start_at, deal.commitment_id))
         return [self._deal_event(deal) for deal in ordered]
 
@@ -126,6 +126,14 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
         events = [*self._deals(), *await self._async_offers()]
         events.sort(key=lambda event: dt_util.as_utc(event.start_datetime_local))
         return [event for event in events if event.start < end_date and event.end > start_date]
+
+
+def _happens(deal: Commitment) -> bool:
+    """Tell whether a deal is to come or has begun; one that ended before it began is neither."""
+    if deal.state in _NEVER_HAPPENED:
+        return False
+    delivered = deal.settlement is not None and deal.settlement.delivered_wh > 0
+    return deal.is_live or deal.lease_until is not None or delivered
 
 
 def _shown_end(start: datetime, end: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """The rest of an account: parks, check-in, calendar, rewards, diagnostics, the decoder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import json
 from typing import Any
@@ -169,6 +169,87 @@ async def test_the_calendar_dates_an_answer_that_is_due_on_another_day_than_the_
     )[home.entity_id("calendar", world.owner_id, "commitments")]["events"]
     due = f"{answer_by:%A}, {answer_by.day} {answer_by:%B}, {answer_by:%H:%M}"
     assert f"Answer by {due};" in event["description"]
+
+
+@pytest.mark.parametrize("awarded", [False, True], ids=["before the award", "after the award"])
+async def test_a_deal_that_is_stopped_before_it_began_is_no_appointment(
+    home: Home, world: OwnerWorld, session_id: str, *, awarded: bool
+) -> None:
+    """A calendar trigger would fire for energy that nobody takes."""
+    owner_id = world.owner_id
+    await world.offer(session_id)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    answer = await home.act("accept_offer", context=Context(user_id="somebody"))
+    await home.reaches("sensor", owner_id, "deal_state", "pending_award")
+    if awarded:
+        await world.award(answer["answer"]["commitment_id"])
+        await home.reaches("sensor", owner_id, "deal_state", "scheduled")
+    calendar = home.hass.data[DATA_COMPONENT].get_entity(
+        home.entity_id("calendar", owner_id, "commitments")
+    )
+    assert calendar is not None
+    now = dt_util.utcnow()
+    ahead = (home.hass, now, now + timedelta(days=2))
+    assert len(await calendar.async_get_events(*ahead)) == 1
+    await home.act("stop", context=Context(user_id="somebody"))
+    await home.reaches("sensor", owner_id, "deal_state", "none")
+    assert await calendar.async_get_events(*ahead) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "leased", "delivered_wh", "shown"),
+    [
+        ("scheduled", False, None, True),
+        ("active", True, None, True),
+        ("completed", True, 5_000, True),
+        ("revoked", False, None, False),
+        ("revoked", False, 0, False),
+        ("revoked", True, None, True),
+        ("failed", False, None, False),
+        ("failed", False, 400, True),
+        ("lapsed", False, None, False),
+        ("missed", False, None, False),
+    ],
+)
+async def test_a_deal_stands_in_the_calendar_while_it_is_to_come_and_when_it_has_begun(
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    *,
+    state: str,
+    leased: bool,
+    delivered_wh: int | None,
+    shown: bool,
+) -> None:
+    """Whatever ended it: what was delivered is paid and stays."""
+    owner_id = world.owner_id
+    await world.offer(session_id)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    await home.act("accept_offer", context=Context(user_id="somebody"))
+    await home.reaches("sensor", owner_id, "deal_state", "pending_award")
+    coordinator = home.entry.runtime_data.coordinator
+    (deal,) = coordinator.data.commitments.values()
+    settlement = None
+    if delivered_wh is not None:
+        settlement = models_deal.Settlement(
+            settlement_id="set_1",
+            commitment_id=deal.commitment_id,
+            state="final",
+            delivered_wh=delivered_wh,
+            currency="CNY",
+        )
+    deal = replace(
+        deal, state=state, lease_until=deal.end_at if leased else None, settlement=settlement
+    )
+    coordinator.data = replace(coordinator.data, commitments={deal.commitment_id: deal})
+    calendar = home.hass.data[DATA_COMPONENT].get_entity(
+        home.entity_id("calendar", owner_id, "commitments")
+    )
+    assert calendar is not None
+    events = await calendar.async_get_events(
+        home.hass, deal.start_at, deal.start_at + timedelta(hours=1)
+    )
+    assert [event.uid for event in events] == ([deal.commitment_id] if shown else [])
 
 
 @pytest.mark.parametrize(
