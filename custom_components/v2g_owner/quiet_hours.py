@@ -1,21 +1,26 @@
 """When nobody is to be asked: one span of the day, in the owner's own time.
 
 The API keeps up to seven spans; the first is the one shown here, the others stay as they are.
+Those that were last in force are remembered, for the API keeps none of what is switched off.
 """
 
+from dataclasses import asdict
 from datetime import time
 from typing import Any, Final, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
 from homeassistant.components.time import TimeEntity, TimeEntityDescription
 from homeassistant.const import EntityCategory
+from homeassistant.core import callback
+from homeassistant.helpers.restore_state import RestoredExtraData, RestoreEntity
 
 from .entity import VehicleEntity
 from .models import QuietHours
 
-# What switching on begins with: nobody wants to be woken for a few kilowatt hours.
+# What switching on the first time begins with: nobody wants to be woken for a few kilowatt hours.
 DEFAULT: Final = QuietHours(start="22:00", end="07:00")
 
+_LAST: Final = "last"
 QUIET_TIMES: Final = tuple(
     TimeEntityDescription(key=key, translation_key=key, entity_category=EntityCategory.CONFIG)
     for key in ("quiet_start", "quiet_end")
@@ -35,8 +40,38 @@ class _QuietEntity(VehicleEntity):
         await self.async_write_preferences({"quiet_hours": told})
 
 
-class QuietHoursSwitch(_QuietEntity, SwitchEntity):
+class QuietHoursSwitch(_QuietEntity, RestoreEntity, SwitchEntity):
     """Whether there are quiet hours."""
+
+    _last: tuple[QuietHours, ...] = ()
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> RestoredExtraData:
+        """Return the spans that were last in force."""
+        return RestoredExtraData({_LAST: [asdict(span) for span in self._last]})
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Remember what was in force before Home Assistant started."""
+        await super().async_added_to_hass()
+        if (kept := await self.async_get_last_extra_data()) is not None:
+            spans = kept.as_dict().get(_LAST, ())
+            self._last = tuple(QuietHours(start=each["start"], end=each["end"]) for each in spans)
+        self._remember()
+
+    @callback
+    @override
+    def async_show(self) -> None:
+        """Remember what is in force now, whoever chose it."""
+        self._remember()
+        super().async_show()
+
+    @callback
+    def _remember(self) -> None:
+        """Keep the spans in force, if any."""
+        wishes = self.coordinator.data.preferences.get(self.vehicle_id)
+        self._last = (tuple(wishes.quiet_hours) if wishes else ()) or self._last
 
     @property
     @override
@@ -46,13 +81,14 @@ class QuietHoursSwitch(_QuietEntity, SwitchEntity):
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Begin with the usual night."""
+        """Go back to the last spans, the first time to the usual night."""
         if not self.is_on:
-            await self.async_write_spans(DEFAULT)
+            await self.async_write_spans(*(self._last or (DEFAULT,)))
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Ask at any hour."""
+        self._remember()
         await self.async_write_spans()
 
 

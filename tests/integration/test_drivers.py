@@ -183,6 +183,39 @@ async def test_quiet_hours_are_a_switch_and_two_times_and_reach_the_api(
     await home.reaches("time", vehicle_id, "quiet_end", "unavailable")
 
 
+async def test_quiet_hours_that_are_switched_off_come_back_as_they_were(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Spans set on a phone are no less the owner's: off and on again must not replace them."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    spans = [{"start": "23:30", "end": "05:45"}, {"start": "12:00", "end": "13:00"}]
+
+    async def told() -> Any:
+        return (await world.phone.get(path))["quiet_hours"]
+
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    assert await told() == [{"start": "22:00", "end": "07:00"}], "nothing was ever chosen"
+    await world.phone.patch(path, {"quiet_hours": spans})
+    await home.reaches("time", vehicle_id, "quiet_start", "23:30:00")
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_off")
+    assert await told() == []
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    assert await told() == spans
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_off")
+    # Also when Home Assistant was started in between.
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    await home.reaches("switch", vehicle_id, "quiet_hours", "off")
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    assert await told() == spans
+    # Those that were taken away elsewhere are the last ones as well.
+    await world.phone.patch(path, {"quiet_hours": spans[1:]})
+    await home.reaches("time", vehicle_id, "quiet_start", "12:00:00")
+    await world.phone.patch(path, {"quiet_hours": []})
+    await home.reaches("switch", vehicle_id, "quiet_hours", "off")
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_on")
+    assert await told() == spans[1:]
+
+
 async def test_limits_that_contradict_each_other_are_refused_with_the_reason(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
