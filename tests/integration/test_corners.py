@@ -10,11 +10,12 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.v2g_owner import actor
 from custom_components.v2g_owner.api import OwnerApi
-from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiProblem
 from custom_components.v2g_owner.calendar_marks import CalendarMarks
 from custom_components.v2g_owner.departures import CalendarMirror
 from custom_components.v2g_owner.models_deal import Reward, Settlement
@@ -187,3 +188,44 @@ async def test_an_unexpected_refusal_of_departures_is_not_tried_twice(
         await mirror._async_mirror()
     assert mirror._sent is None
     await until(lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "asked", "kept"),
+    [
+        ([412], 2, False),
+        ([412, 412], 2, True),
+        ([404], 1, False),
+        ([429], 1, True),
+    ],
+    ids=["somebody was first", "twice", "the car is gone", "too many requests"],
+)
+async def test_a_calendar_is_taken_back_against_somebody_elses_change_and_else_kept_for_later(
+    hass: HomeAssistant, refusals: list[int], asked: int, *, kept: bool
+) -> None:
+    """What the API no longer knows needs no second try; what it refused now does."""
+    marks = CalendarMarks(hass, "entry")
+    at = dt_util.utcnow()
+    await marks.async_tells("veh_1", at)
+    changes: list[Any] = []
+
+    class Away:
+        """An API that refuses at first."""
+
+        async def get(self, _path: str) -> Any:
+            return {"revision": len(changes), "calendar": {"read_at": at.isoformat()}}
+
+        async def patch(self, _path: str, change: Any, revision: int) -> Any:
+            changes.append((change, revision))
+            if refusals:
+                raise OwnerApiProblem(refusals.pop(0), {})
+            return {"revision": revision + 1}
+
+    api: Any = Away()
+    taken = await marks.async_take_back(api, mapped=())
+    assert changes == [({"calendar": None}, number) for number in range(asked)]
+    assert taken == ([{"revision": 2}] if asked == 2 and not kept else [])
+    again = CalendarMarks(hass, "entry")
+    await again.async_load()
+    await again.async_take_back(api, mapped=())
+    assert len(changes) == asked + kept
