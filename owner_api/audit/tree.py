@@ -227,8 +227,14 @@ def check_shown(note: str, keys: Keyring, tree: Tree) -> Iterator[Finding]:
     def holds(each: Checkpoint) -> bool:
         return tree.roots.get(each.size) == each.root
 
-    if judge(shown, tree.epochs, holds) is Standing.CONTRADICTED:
+    standing = judge(shown, tree.epochs, holds)
+    if standing is Standing.CONTRADICTED:
         yield wrong(_how(shown, tree))
+    kept = common(after(shown.epoch, tree.epochs))
+    if standing is Standing.GIVEN_UP and kept is not None and shown.size <= kept:
+        # Said openly, and still not the history that its holder has receipts of.
+        number = max(each.number for each in tree.epochs)
+        yield wrong(f"it is of another history, which this log gave up by its epoch {number}")
 
 
 def _how(shown: Checkpoint, tree: Tree) -> str:

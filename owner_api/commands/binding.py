@@ -214,6 +214,9 @@ def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
             bound_by=None,
             owner_id=None,
             vehicle_id=None,
+            # Promised to this car: the next one's owner is promised nothing.
+            recharge=None,
+            recharge_from_wh=None,
             recharge_due_at=None,
         )
         announce.session(tx, row["session_id"], now)

@@ -120,7 +120,10 @@ def is_contradicted(tx: Tx) -> bool:
 def _shown(tx: Tx) -> list[str]:
     """Return the checkpoints that stand against this log, the largest first."""
     text = read_meta(tx, _SHOWN)
-    return [] if text is None else list(from_json(text))
+    if text is None:
+        return []
+    # An earlier version kept one, as it was shown.
+    return list(from_json(text)) if text.startswith("[") else [text]
 
 
 def keys(tx: Tx) -> Keyring:

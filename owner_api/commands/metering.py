@@ -57,11 +57,15 @@ def take(tx: Tx, call: Call, session: SessionRecord, told: list[Json]) -> int:
 
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
-    deal, live = _metered_deal(tx, session), session.live
+    deal = _metered_deal(tx, session)
+    if deal is None and _is_right_again(session.live, reading):
+        session = _rebased(tx, session)
+    live = session.live
     newest = live.measured_at is None or reading["measured_at"] > live.measured_at
+    refused = newest and _cannot_be(live, reading)
     source, signed = measured.source_of(reading, session.meter), reading.get("signed")
     usual = "estimated" if source == "estimate" else "ok"
-    quality = "bad" if newest and _cannot_be(live, reading) else reading.get("quality", usual)
+    quality = "bad" if refused else reading.get("quality", usual)
     reading_id = call.new_id("rdg")
     tx.insert(
         "reading",
@@ -80,6 +84,12 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     )
     if not newest or quality in {"missing", "bad"}:
         # Such a register is no evidence; the next good reading settles the total.
+        if refused:
+            tx.update(
+                "session",
+                {"session_id": session.session_id},
+                live=dump(replace(live, refused=_registers(reading))),
+            )
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
     now_live = SessionLive(
@@ -117,6 +127,55 @@ def _cannot_be(live: SessionLive, reading: Json) -> bool:
         reading["import_register_wh"] - (live.import_register_wh or 0),
     )
     return not all(0 <= step <= most_wh for step in steps)
+
+
+def _registers(reading: Json) -> tuple[int, int, datetime]:
+    names = ("import_register_wh", "export_register_wh", "measured_at")
+    told: tuple[int, int, datetime] = tuple(reading[name] for name in names)
+    return told
+
+
+def _from_refused(live: SessionLive) -> SessionLive | None:
+    """Return what would be known if the reading that could not be had been right after all."""
+    if live.refused is None:
+        return None
+    imported, exported, at = live.refused
+    return replace(
+        live, measured_at=at, import_register_wh=imported, export_register_wh=exported, refused=None
+    )
+
+
+def _is_right_again(live: SessionLive, reading: Json) -> bool:
+    """Return whether two readings in a row agree with each other, and not with those before."""
+    other = _from_refused(live)
+    if other is None or other.measured_at is None or reading["measured_at"] <= other.measured_at:
+        return False
+    return _cannot_be(live, reading) and not _cannot_be(other, reading)
+
+
+def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
+    """Count on from the refused reading: what a meter said before was the wrong one.
+
+    As when its registers were not loaded yet, or it was changed. Only while no deal's energy is
+    counted; the leap itself is counted nowhere.
+    """
+    live = _from_refused(session.live)
+    assert live is not None
+    imported = (live.import_register_wh or 0) - (session.live.import_register_wh or 0)
+    exported = (live.export_register_wh or 0) - (session.live.export_register_wh or 0)
+    first, begin = live.first_import_register_wh, session.recharge_from_wh
+    live = replace(live, first_import_register_wh=None if first is None else first + imported)
+    tx.update(
+        "session",
+        {"session_id": session.session_id},
+        live=dump(live),
+        recharge_from_wh=None if begin is None else begin + imported,
+    )
+    vehicle = VehicleRecord.kept(tx, session.vehicle_id) if session.vehicle_id else None
+    if vehicle is not None and (anchor := vehicle.live.anchor_export_wh) is not None:
+        moved = replace(vehicle.live, anchor_export_wh=anchor + exported)
+        tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(moved))
+    return SessionRecord.find(tx, session.session_id)
 
 
 def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:

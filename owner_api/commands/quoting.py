@@ -93,6 +93,7 @@ def quote_request(
     body, preferences = vehicle.body, vehicle.preferences
     again = leave_out.commitment_id if leave_out else None
     charger = bounds(tx, vehicle, session)
+    given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
     return QuoteRequest(
         now=now,
         departure_at=departure.departure_at.astimezone(UTC),
@@ -114,7 +115,7 @@ def quote_request(
         ),
         tariff=prices,
         later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
-        charging=_charging(session, recharge, driven=charger.driven),
+        charging=_charging(session, recharge, given_wh, driven=charger.driven),
         taper=tuple(
             TaperStep(
                 from_soc_pct=_read(rounded_down, step.from_soc_pct), max_charge_w=step.max_charge_w
@@ -140,7 +141,7 @@ def planned_currency(vehicle: VehicleRecord) -> str:
 
 
 def _charging(
-    session: SessionRecord | None, recharge: Recharge | None, *, driven: bool
+    session: SessionRecord | None, recharge: Recharge | None, given_wh: int, *, driven: bool
 ) -> tuple[ChargingPromise, ...] | None:
     """Return the charging that somebody has promised; None where this agent does it itself."""
     promised = recharge or (session.recharge if session else None)
@@ -149,9 +150,24 @@ def _charging(
         return None if driven else ()
     if not promised.guaranteed:
         return ()
-    # The session's promise has begun: what the meter has seen of it is in the battery already.
-    given = session.recharged_wh if session is not None and recharge is None else 0
-    return _latest(promised, promised.energy_wh - given)
+    return _latest(promised, promised.energy_wh - given_wh)
+
+
+def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -> int:
+    """Return what of the session's promise was in the battery when its charge was read (Wh).
+
+    What came in since is in no reading yet, and still counts as promised.
+    """
+    begin = None if session is None else session.recharge_begin_wh
+    if session is None or session.recharge is None or begin is None or read_at is None:
+        return 0
+    row = tx.one(
+        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
+        session.session_id,
+        read_at,
+    )
+    return 0 if row is None else max(0, row["import_register_wh"] - begin)
 
 
 def _latest(promise: Recharge, left_wh: int) -> tuple[ChargingPromise, ...]:

@@ -139,11 +139,15 @@ class SessionRecord:
     live: SessionLive
 
     @property
+    def recharge_begin_wh(self) -> int | None:
+        """The import register (Wh) from which its recharge is counted, None before any reading."""
+        begin = self.recharge_from_wh
+        return self.live.first_import_register_wh if begin is None else begin
+
+    @property
     def recharged_wh(self) -> int:
         """Energy the meter has seen enter the car since its recharge was promised (Wh)."""
-        begin = self.recharge_from_wh
-        if begin is None:
-            begin = self.live.first_import_register_wh
+        begin = self.recharge_begin_wh
         if begin is None or self.live.import_register_wh is None:
             return 0
         return max(0, self.live.import_register_wh - begin)

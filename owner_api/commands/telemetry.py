@@ -30,12 +30,13 @@ def take(tx: Tx, call: Call) -> Reply:
             )
             raise Problem(ProblemCode.INVALID_BODY, "A reading from the future.", errors=(error,))
     session = open_session(tx, vehicle.vehicle_id)
-    live = vehicle.live
+    live, tolerance = vehicle.live, timedelta(seconds=call.config.bind_tolerance_s)
     for reading in sorted(call.body["readings"], key=lambda item: item["measured_at"]):
         # A clock that runs ahead does not make a reading newer than its arrival.
         at = min(reading["measured_at"], call.now)
         anchor = _register_at(tx, session, at) if reading.get("soc_pct") is not None else None
-        live = _after(live, reading | {"measured_at": at}, session, anchor, call.now)
+        told = reading | {"measured_at": at}
+        live = _after(live, told, session, anchor, call.now, tolerance=tolerance)
     left_at = _left_at(live, session, call.config)
     if left_at is not None:
         live = replace(live, unplugged_at=None)
@@ -77,9 +78,11 @@ def _after(
     session: SessionRecord | None,
     anchor: int | None,
     now: datetime,
+    *,
+    tolerance: timedelta,
 ) -> VehicleLive:
     """Return what is known after one reading; each value only moves forward in time."""
-    at: datetime = reading["measured_at"]
+    at, known = reading["measured_at"], live
     soc = reading.get("soc_pct")
     if soc is not None and _newest(at, live.soc_measured_at, now):
         live = replace(
@@ -89,17 +92,17 @@ def _after(
             soc_source=reading.get("soc_source", "direct"),
             anchor_export_wh=anchor,
         )
-        if _newest(at, live.carried_until, now):
-            # A reading from before the end of a session says nothing of what left until then.
+        # A reading from before the end of a session says nothing of what left until then, which
+        # may be the end of a lease, and so to come: no sign of a clock that was set back.
+        until, before = known.carried_until, known.soc_measured_at
+        if until is None or at >= until or (before is not None and set_back(before, now)):
             live = replace(live, carried_wh=0, carried_until=None)
     if not _newest(at, live.measured_at, now):
         return live
     plugged = reading.get("plugged_in")
     if plugged is not None and plugged != live.plugged_in:
         if not plugged:
-            # A plug that was never seen in is late with its word, as after a check-in by code.
-            left = live.plugged_in is True and session is not None
-            live = replace(live, unplugged_at=at if left else None)
+            live = replace(live, unplugged_at=at if _was_in(live, session, tolerance) else None)
         live = replace(live, plugged_in=plugged, plugged_in_at=at if plugged else None)
     pack = reading.get("pack_temperature_c")
     counters = {
@@ -110,6 +113,17 @@ def _after(
     if pack is not None:
         live = replace(live, pack_temperature_c=Decimal(repr(pack)))
     return replace(_counted(live, counters, session), measured_at=at, **counters)
+
+
+def _was_in(live: VehicleLive, session: SessionRecord | None, tolerance: timedelta) -> bool:
+    """Return whether the plug was seen in during this session.
+
+    One that was not is late with its word, as after a check-in by code: what it now says may be of
+    the charger before.
+    """
+    if session is None or live.plugged_in is not True or live.plugged_in_at is None:
+        return False
+    return live.plugged_in_at >= session.plugged_in_at - tolerance
 
 
 def _left_at(live: VehicleLive, session: SessionRecord | None, config: Config) -> datetime | None:

@@ -325,7 +325,11 @@ class StopMarks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionLive:
-    """What the park's charger last said in one plug-in session (registers in Wh)."""
+    """What the park's charger last said in one plug-in session (registers in Wh).
+
+    ``refused`` is the last reading that could not be, by which a later one may be found right:
+    import and export register, and when it was measured.
+    """
 
     measured_at: datetime | None = None
     received_at: datetime | None = None
@@ -335,6 +339,7 @@ class SessionLive:
     power_w: int | None = None
     pack_temperature_c: Decimal | None = None
     reading_id: str | None = None
+    refused: tuple[int, int, datetime] | None = None
 
     @property
     def seen_at(self) -> datetime | None:

@@ -191,3 +191,29 @@ async def test_an_old_deal_shows_the_car_as_it_is_not_by_the_meter_of_another_ch
     await world.move(180)
     await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=78)
     assert (await commitment(deal))["soc_pct"] == await shown_soc(deal) == 78
+
+
+@pytest.mark.parametrize("lease_s", [60, 120])
+async def test_promise_2_a_late_reading_does_not_forget_what_left_until_a_long_leases_end(
+    world: World, lease_s: int
+) -> None:
+    """The end of a lease is to come: it is no sign of a clock that was set back."""
+    deal = await active(world, soc_pct=58, preferences=FLOOR, lease_s=lease_s, min_energy_wh=0)
+    began = world.clock.at
+    await world.instruct(deal.park, deal.commitment_id, -6_600)
+    for _ in range(10):
+        await world.move(30, tick=False)
+        world.exported_wh += 55
+        await world.meter(deal.park, deal.session_id, -6_600)
+        await world.instruct(deal.park, deal.commitment_id, -6_600)
+    session = f"/v1/park/sessions/{deal.session_id}"
+    await deal.park.post(f"{session}/end", {"unplugged_at": world.at(0)})
+    left = await shown_soc(deal)
+    assert left < 58 - 550 / 0.933 / 600 + 0.1
+    await world.move(20)
+    late = {"soc_pct": 58, "measured_at": rfc(began + timedelta(seconds=1))}
+    await world.telemetry(deal.owner, deal.vehicle_id, **late)
+    assert await shown_soc(deal) <= left
+    await world.move(lease_s)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=57)
+    assert await shown_soc(deal) == 57

@@ -190,3 +190,44 @@ async def test_a_deal_at_home_outlives_a_new_name_of_its_charger(world: World) -
     await here.owner.patch(f"/v1/chargers/{garage['charger_id']}", {"display_name": "Carport"})
     deal = await here.owner.get(f"/v1/commitments/{answer.body['commitment_id']}")
     assert deal["state"] == "pending_award"
+
+
+async def test_promise_8_charging_that_is_under_way_as_promised_revokes_no_deal(
+    world: World,
+) -> None:
+    """What came in since the last reading stands in no reading, and is still to be counted on."""
+    here = await car(world)
+    session_id = await here.plug_in(45, recharge=recharge(world, 12_000, 4 * 3_600))
+    await world.meter(here.park, session_id)
+    window = {"start_at": world.at(5_400), "end_at": world.at(9_000)}
+    offer = await world.offer(
+        here.park, session_id, requested_energy_wh=6_000, min_energy_wh=1_000, **window
+    )
+    answer = await world.decide(here.owner, offer)
+    assert answer.status == 201, answer.body
+    deal = f"/v1/commitments/{answer.body['commitment_id']}"
+    award = {"order_reference": "P1", "terms_sha256": offer["terms_sha256"]}
+    award["committed_energy_wh"] = answer.body["decision"]["consented_energy_wh"]
+    await here.park.post(f"/v1/park{deal.removeprefix('/v1')}/award", award)
+    for _ in range(45):
+        await world.move(60)
+        world.imported_wh += 117
+        await world.meter(here.park, session_id, 7_000)
+    path = f"/v1/vehicles/{here.vehicle_id}/departures"
+    await here.owner.patch(path, {"calendar": {"read_at": world.at(0), "events": []}})
+    assert (await here.owner.get(deal))["state"] == "scheduled"
+    charged = 45 + 45 * 117 * 0.933 / 600
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=charged)
+    assert (await here.owner.get(deal))["state"] == "scheduled"
+
+
+async def test_promise_2_what_was_promised_to_a_car_is_not_promised_to_the_next(
+    world: World,
+) -> None:
+    here = await car(world)
+    session_id = await here.plug_in(45, recharge=recharge(world, 12_000, 4 * 3_600))
+    assert (await here.owner.post("/v1/erasure", {"confirm": "erase"}))["erased"]
+    kept = "SELECT recharge, recharge_from_wh, recharge_due_at FROM session WHERE session_id = ?"
+    assert await rows(world, kept, session_id) == [
+        {"recharge": None, "recharge_from_wh": None, "recharge_due_at": None}
+    ]

@@ -157,3 +157,25 @@ async def test_promise_10_a_check_in_after_the_plug_bounced_holds(world: World) 
     await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
     shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
     assert shown["session_id"] == made["session_id"]
+
+
+async def test_a_slow_cars_word_on_the_charger_before_does_not_end_a_check_in(
+    world: World,
+) -> None:
+    """It was polled plugged in at the last charger; what it says now is of the way between."""
+    before = await presented(world)
+    owner, vehicle_id = before.owner, before.vehicle_id
+    park = await world.add_park("Second park")
+    await world.join(owner, park, vehicle_id)
+    await world.move(1500)
+    body = {"evse_id": "X1", "evse_code": CODE, "plugged_in_at": world.at(0)}
+    await park.post("/v1/park/sessions", body)
+    await world.move(30)
+    check_in = {"evse_code": CODE, "vehicle_id": vehicle_id}
+    bound = await owner.post("/v1/check-ins", check_in)
+    await world.move(150)
+    await world.telemetry(owner, vehicle_id, soc_pct=78, plugged_in=False)
+    await world.move(300)
+    await world.telemetry(owner, vehicle_id, soc_pct=78, plugged_in=True)
+    shown = await park.get(f"/v1/park/sessions/{bound['session_id']}")
+    assert shown["state"] == "bound"

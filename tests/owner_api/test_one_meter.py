@@ -164,6 +164,39 @@ async def test_promise_9_a_register_that_leaps_is_no_evidence(world: World) -> N
 
 
 @module
+@pytest.mark.parametrize(
+    ("import_wh", "export_wh"), [(0, 0), (10**9, 10**9)], ids=["not loaded yet", "a wild one"]
+)
+async def test_a_wrong_first_reading_blinds_no_meter(
+    world: World, import_wh: int, export_wh: int
+) -> None:
+    """Two readings that agree with each other are right; the leap to them is counted nowhere."""
+    deal = await presented(world, min_energy_wh=0)
+    await accept(deal)
+    await award(deal)
+    wrong = {"import_register_wh": import_wh, "export_register_wh": export_wh}
+    world.imported_wh, true_wh = 8_000_000, world.exported_wh + 900_000
+    world.exported_wh = true_wh
+    await world.move(1790)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id, **wrong)
+    for _ in range(2):
+        await world.move(10)
+        await world.meter(deal.park, deal.session_id)
+    started = await world.instruct(deal.park, deal.commitment_id)
+    assert started.status == 201, started.body
+    await world.move(20)
+    world.exported_wh += 39
+    await world.meter(deal.park, deal.session_id, -7000)
+    car = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert (car["charged_wh"], car["discharged_wh"]) == (0, 39)
+    assert car["soc"]["soc_pct"] == pytest.approx(79.9, abs=0.05)
+    await stop(deal)
+    found = await settled(deal)
+    assert (found["delivered_wh"], found["begin_register_wh"]) == (39, true_wh)
+
+
+@module
 async def test_promise_9_what_is_shown_as_earned_is_what_a_settlement_would_say(
     world: World,
 ) -> None:
