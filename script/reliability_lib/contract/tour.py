@@ -208,6 +208,8 @@ async def _orders(world: World) -> None:
     world.exported_wh += 39
     await world.meter(deal.park, deal.session_id, -7000)
     await stop(deal)
+    me = (await deal.owner.get("/v1/me"))["revision"]
+    await deal.owner.call("PATCH", "/v1/me", {"currency": "EUR"}, etag=str(me))
     bill = (await settled(deal))["settlement_id"]
     await deal.owner.call("POST", f"/v1/settlements/{bill}/dispute", {"reason": "Too little"})
     for caller, path in ((deal.owner, "/v1/settlements"), (deal.park, "/v1/park/settlements")):
