@@ -90,11 +90,15 @@ def withdraw(tx: Tx, call: Call) -> Reply:
         )
         journal.agreement(tx, row["agreement_id"], call.now)
         members = tx.all(
-            "SELECT vehicle_id FROM member WHERE agreement_id = ?", row["agreement_id"]
+            "SELECT vehicle_id, deleted_at FROM member JOIN vehicle USING (vehicle_id)"
+            " WHERE agreement_id = ?",
+            row["agreement_id"],
         )
         for member in members:
             rejudge.park_left(tx, member["vehicle_id"], row["park_id"], call.now)
-            announce.vehicle(tx, member["vehicle_id"], call.now)
+            # A car that was deleted since has nothing to tell and keeps no other with the park.
+            if member["deleted_at"] is None:
+                announce.vehicle(tx, member["vehicle_id"], call.now)
     return Reply(body=_tell(tx, call, row["agreement_id"]), status=200)
 
 

@@ -404,6 +404,37 @@ async def test_a_withdrawn_agreement_takes_its_open_offers_along(world: World) -
     assert code(await world.decide(deal.owner, deal.offer)) == (409, "offer_closed")
 
 
+@pytest.mark.parametrize("how", ["withdrawal", "erasure"])
+async def test_promise_1_an_agreement_is_withdrawn_though_one_of_its_cars_was_deleted(
+    world: World, how: str
+) -> None:
+    owner, park = await world.add_owner(), await world.add_park()
+    gone, kept = await world.add_vehicle(owner), await world.add_vehicle(owner)
+    body = {"park_id": park.party_id, "terms_version": 1, "vehicle_ids": [gone, kept]}
+    made = await owner.post("/v1/agreements", body)
+    path = f"/v1/vehicles/{gone}"
+    revision = (await owner.get(path))["revision"]
+    assert (await owner.call("DELETE", path, etag=str(revision))).status == 204
+    member = (await park.get("/v1/park/members"))["items"][0]["member_ref"]
+    session_id = await world.plug_in(owner, park, kept, member)
+    offer = await world.offer(park, session_id)
+    deal = Deal(
+        world=world, owner=owner, park=park, vehicle_id=kept, session_id=session_id, offer=offer
+    )
+    await accept(deal)
+    if how == "erasure":
+        erased = await world.operate("owner erase", owner_id=owner.party_id)
+        assert erased["erased"] is True
+        # The owner's devices are gone with the owner.
+        assert (await park_commitment(deal))["state"] == "revoked"
+        return
+    path = f"/v1/agreements/{made['agreement_id']}/withdrawal"
+    assert (await owner.post(path))["state"] == "withdrawn"
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("revoked", "agreement")
+    assert (await park.get("/v1/park/members"))["items"] == []
+
+
 async def test_the_way_of_asking_changes_no_word_once_given(world: World) -> None:
     """consent_mode never declines new offers; the yes already given stands until it is stopped."""
     deal = await scheduled(world)
