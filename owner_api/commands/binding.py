@@ -11,9 +11,10 @@ from owner_api.problems import not_found
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard
+from . import announce, deals, guard, questions
 from .owner_views import session_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .standing import open_session
 
 # A park's pseudonyms under agreements in force, of vehicles that are still there.
 _MEMBERS: Final = (
@@ -44,6 +45,7 @@ def claim(tx: Tx, call: Call, session_id: str) -> None:
     if vehicle.vehicle_id == named:
         bind(tx, session_id, vehicle, "identifier", call.now)
         return
+    questions.check_claims(tx, call, vehicle.vehicle_id)
     tx.update(
         "session",
         {"session_id": session_id},
@@ -53,7 +55,11 @@ def claim(tx: Tx, call: Call, session_id: str) -> None:
     tolerance = timedelta(seconds=call.config.bind_tolerance_s)
     plugged = vehicle.live.plugged_in_at
     near = plugged is not None and abs(plugged - body["plugged_in_at"]) <= tolerance
-    if vehicle.live.plugged_in and near:
+    # Promise 7: the plug says when, not where. Who guesses when must not take, and so learn of, the
+    # session that the car has at another park; a park may open its own anew.
+    standing = open_session(tx, vehicle.vehicle_id)
+    free = standing is None or standing.park_id == park_id
+    if vehicle.live.plugged_in and near and free:
         bind(tx, session_id, vehicle, "telemetry", call.now)
 
 
@@ -107,18 +113,24 @@ def bind(
 
 
 def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s: int) -> None:
-    """Bind a claimed session when the vehicle says it was plugged in at the same time."""
+    """Bind the newest session claimed when the vehicle, bound to none, says it was plugged in.
+
+    A claim that lay in wait for the car is older than the one its plug has brought about.
+    """
     plugged = vehicle.live.plugged_in_at
     if not vehicle.live.plugged_in or plugged is None:
         return
     rows = tx.all(
-        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'claimed'", vehicle.vehicle_id
+        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'claimed'"
+        " ORDER BY created_at DESC, session_id DESC",
+        vehicle.vehicle_id,
     )
     for row in rows:
         session = SessionRecord.from_row(row)
         if abs(session.plugged_in_at - plugged) <= timedelta(seconds=tolerance_s):
             bind(tx, session.session_id, vehicle, "telemetry", now)
             announce.session(tx, session.session_id, now)
+            return
 
 
 def check_in(tx: Tx, call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""What a park may ask about a session, and how often."""
+"""What a park may ask about a session or guess about a car, and how often."""
 
 from datetime import timedelta
 from math import ceil
@@ -43,6 +43,29 @@ def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
         session_id=session.session_id,
         asked_at=call.now,
     )
+
+
+def check_claims(tx: Tx, call: Call, vehicle_id: str) -> None:
+    """Promise 7: refuse one more claim to a car after an hour's budget of those left unbound.
+
+    Each tells whether the car was plugged in then. What was bound was no guess, so a car that is
+    plugged in again is not refused; nor does it matter here whether this claim is right.
+    """
+    since = call.now - timedelta(hours=1)
+    row = tx.one(
+        "SELECT COUNT(*) AS guessed, MIN(created_at) AS first FROM session"
+        " WHERE created_at > ? AND park_id = ? AND vehicle_id = ? AND bound_by IS NULL",
+        since,
+        call.principal.party_id,
+        vehicle_id,
+    )
+    limit = call.config.asks_per_session_per_hour
+    if row is not None and row["guessed"] >= limit:
+        raise Problem(
+            ProblemCode.BUDGET_USED_UP,
+            f"At most {limit} sessions in an hour may name a car and not be bound to it.",
+            retry_after_s=ceil((decode(row["first"]) - since).total_seconds()),
+        )
 
 
 def availability(tx: Tx, call: Call) -> Reply:

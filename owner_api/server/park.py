@@ -65,7 +65,7 @@ _SESSIONS: Final = (
         request=messages.SESSION_CREATE,
         answer=views.PARK_SESSION,
         status=201,
-        problems=(ProblemCode.WINDOW_INVALID,),
+        problems=(ProblemCode.WINDOW_INVALID, ProblemCode.BUDGET_USED_UP),
         handler=sessions.open_session,
     ),
     Route(

@@ -317,6 +317,122 @@ async def test_promise_7_a_session_that_is_opened_anew_brings_no_new_budget(worl
     assert (await deal.park.call("POST", "/v1/park/availability", later)).status == 201
 
 
+async def beside(here: Parties, name: str = "Another park") -> Parties:
+    """Return the same car as a member of one more park."""
+    park = await here.world.add_park(name)
+    member = await here.world.join(here.owner, park, here.vehicle_id)
+    return Parties(here.world, here.owner, park, here.vehicle_id, member)
+
+
+@pytest.mark.parametrize("meter", ["park", "owner"])
+async def test_promise_7_a_park_takes_no_session_by_guessing_when_the_car_was_plugged_in(
+    world: World, meter: str
+) -> None:
+    here = await parties(world, **SELLS_ALL)
+    if meter == "owner":
+        charger = {"display_name": "Home", "evse_id": "E07", "max_discharge_w": 7000}
+        await here.owner.post("/v1/chargers", charger)
+    there = await beside(here)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    session = await here.open(member_ref=here.member, meter=meter)
+    offer = await world.offer(here.park, session["session_id"])
+    assert offer["state"] == "accepted"
+    await world.move(120)
+    guess = {"evse_id": "X", "plugged_in_at": world.at(-120), "member_ref": there.member}
+    guessed = await there.open(**guess, evse_code=CODE)
+    assert guessed["state"] == "claimed"
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    assert await there.session(guessed["session_id"]) == "claimed"
+    assert await here.session(session["session_id"]) == "bound"
+    shown = await here.owner.get(f"/v1/commitments/{offer['commitment_id']}")
+    assert shown["state"] == "pending_award"
+    # Who stands in front of the charger says where the car is.
+    assert (await there.check_in()).status == 201
+    assert await here.session(session["session_id"]) == "ended"
+
+
+async def test_promise_10_a_park_that_opens_its_session_anew_is_bound_whoever_else_claims_the_car(
+    world: World,
+) -> None:
+    here = await parties(world)
+    there = await beside(here)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    plugged_at = world.at(0)
+    opening = {"plugged_in_at": plugged_at, "member_ref": here.member}
+    await here.open(**opening)
+    guess = {"evse_id": "X", "plugged_in_at": plugged_at, "member_ref": there.member}
+    guessed = await there.open(**guess)
+    # More often than a park may guess: none of these is a guess.
+    for _ in range(8):
+        await world.move(10)
+        assert (await here.open(**opening))["state"] == "bound"
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    assert await there.session(guessed["session_id"]) == "claimed"
+
+
+async def test_promise_7_of_two_claims_that_waited_for_the_car_the_newer_is_bound(
+    world: World,
+) -> None:
+    here = await parties(world)
+    there = await beside(here)
+    await world.telemetry(here.owner, here.vehicle_id, plugged_in=False, soc_pct=80)
+    await world.move(60)
+    waited = await there.open(evse_id="X", member_ref=there.member)
+    await world.move(60)
+    session = await here.open(member_ref=here.member)
+    await world.telemetry(here.owner, here.vehicle_id)
+    assert await here.session(session["session_id"]) == "bound"
+    assert await there.session(waited["session_id"]) == "claimed"
+    names = [event["type"] for event in await there.park.events()]
+    assert "session.bound" not in names
+
+
+async def test_promise_7_openings_that_guess_at_a_car_are_budgeted(world: World) -> None:
+    here = await parties(world)
+    other = await parties(world, here.park)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    await world.move(3000)
+    body = {"evse_id": "X", "member_ref": here.member}
+    for number in range(6):
+        guess = body | {"plugged_in_at": world.at(-240 * number)}
+        assert (await here.open(**guess))["state"] == "claimed"
+        await world.move(60)
+    # The seventh is not answered, be it right or wrong.
+    for seconds in (-3360, -1800):
+        guess = body | {"plugged_in_at": world.at(seconds)}
+        refused = await here.park.call("POST", "/v1/park/sessions", guess)
+        assert code(refused) == (429, "budget_used_up")
+        headers = {name.lower(): value for name, value in refused.headers.items()}
+        assert headers["retry-after"] == "3240"
+    # Another car, and one that nobody is claimed to be, are not refused for it.
+    await other.open(evse_id="Y", member_ref=other.member)
+    assert (await here.open(evse_id="Z", evse_code=CODE))["state"] == "claimed"
+    assert (await here.check_in()).status == 201
+    await world.move(3240)
+    again = await here.park.call("POST", "/v1/park/sessions", body | {"plugged_in_at": world.at(0)})
+    assert again.status == 201
+
+
+async def test_promise_7_questions_that_are_used_up_keep_no_car_from_plugging_in_again(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    question = {
+        "session_id": deal.session_id,
+        "start_at": world.at(1800),
+        "end_at": world.at(5400),
+    }
+    for _ in range(5):
+        await deal.park.post("/v1/park/availability", question)
+    member = (await deal.park.get("/v1/park/members"))["items"][-1]["member_ref"]
+    await world.move(200)
+    await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+    await world.move(200)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    body = {"evse_id": "E08", "plugged_in_at": world.at(0), "member_ref": member}
+    assert (await deal.park.post("/v1/park/sessions", body))["state"] == "bound"
+
+
 async def test_promise_7_an_availability_is_cut_to_500_wh_and_bounded_by_the_window(
     world: World,
 ) -> None:
