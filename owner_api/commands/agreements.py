@@ -4,7 +4,7 @@ from owner_api.calls import Call, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.tx import Tx
 
-from . import announce, journal, rejudge
+from . import announce, binding, journal, rejudge
 from .edge import Json
 from .owner_views import agreement_view
 from .paging import page, read_page
@@ -73,7 +73,7 @@ def all_views(tx: Tx, owner_id: str) -> list[Json]:
 
 
 def withdraw(tx: Tx, call: Call) -> Reply:
-    """Withdraw an agreement: no further offers, and what is scheduled or runs is revoked."""
+    """Withdraw an agreement: no more offers, no car seen; what is scheduled or runs is revoked."""
     row = tx.one(
         "SELECT * FROM agreement WHERE agreement_id = ? AND owner_id = ?",
         call.params["agreement_id"],
@@ -81,24 +81,26 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     )
     if row is None:
         raise not_found()
-    if row["state"] == "active":
-        tx.update(
-            "agreement",
-            {"agreement_id": row["agreement_id"]},
-            state="withdrawn",
-            withdrawn_at=call.now,
-        )
-        journal.agreement(tx, row["agreement_id"], call.now)
-        members = tx.all(
-            "SELECT vehicle_id, deleted_at FROM member JOIN vehicle USING (vehicle_id)"
-            " WHERE agreement_id = ?",
-            row["agreement_id"],
-        )
-        for member in members:
-            rejudge.park_left(tx, member["vehicle_id"], row["park_id"], call.now)
-            # A car that was deleted since has nothing to tell and keeps no other with the park.
-            if member["deleted_at"] is None:
-                announce.vehicle(tx, member["vehicle_id"], call.now)
+    if row["state"] != "active":
+        return Reply(body=agreement_view(tx, row), status=200)
+    tx.update(
+        "agreement",
+        {"agreement_id": row["agreement_id"]},
+        state="withdrawn",
+        withdrawn_at=call.now,
+    )
+    journal.agreement(tx, row["agreement_id"], call.now)
+    members = tx.all(
+        "SELECT vehicle_id, deleted_at FROM member JOIN vehicle USING (vehicle_id)"
+        " WHERE agreement_id = ?",
+        row["agreement_id"],
+    )
+    for member in members:
+        rejudge.park_left(tx, member["vehicle_id"], row["park_id"], call.now)
+        binding.part(tx, member["vehicle_id"], row["park_id"], call.now)
+        # A car that was deleted since has nothing to tell and keeps no other with the park.
+        if member["deleted_at"] is None:
+            announce.vehicle(tx, member["vehicle_id"], call.now)
     return Reply(body=_tell(tx, call, row["agreement_id"]), status=200)
 
 

@@ -121,8 +121,11 @@ def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s
     if not vehicle.live.plugged_in or plugged is None:
         return
     rows = tx.all(
-        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'claimed'"
-        " ORDER BY created_at DESC, session_id DESC",
+        "SELECT session.* FROM session JOIN member USING (park_id, vehicle_id)"
+        " JOIN agreement USING (agreement_id)"
+        " WHERE session.vehicle_id = ? AND session.state = 'claimed'"
+        " AND agreement.state = 'active'"
+        " ORDER BY session.created_at DESC, session.session_id DESC",
         vehicle.vehicle_id,
     )
     for row in rows:
@@ -210,6 +213,29 @@ def _carry(tx: Tx, session: SessionRecord, now: datetime) -> None:
         until = max([now, *(at for _, at in leases)]) if register > seen else now
         live = replace(live, carried_wh=live.carried_wh + gone, carried_until=until)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+
+
+def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
+    """Let a park see a vehicle no more whose agreement is withdrawn: its session is bound to none.
+
+    It stays the owner's, so the meter still settles what was delivered in it and its owner may see
+    where; only an agreement in force lets it be bound again.
+    """
+    rows = tx.all(
+        "SELECT * FROM session WHERE vehicle_id = ? AND park_id = ? AND state = 'bound'",
+        vehicle_id,
+        park_id,
+    )
+    for row in rows:
+        _carry(tx, SessionRecord.from_row(row), now)
+        tx.update(
+            "session",
+            {"session_id": row["session_id"]},
+            state="claimed",
+            bound_by=None,
+            recharge_due_at=None,
+        )
+        announce.session(tx, row["session_id"], now)
 
 
 def release(tx: Tx, vehicle_id: str, now: datetime) -> None:

@@ -116,10 +116,15 @@ def telemetry(tx: Tx, call: Call) -> Reply:
 
 
 def _meter(tx: Tx, call: Call, row: Row) -> None:
-    """Let the readings count in the session whose park agreed to the owner's own meter."""
+    """Let the readings count in the session whose park agreed to the owner's own meter.
+
+    Promise 4: also where the park was left while a deal ran, until what was delivered is settled.
+    """
     found = tx.one(
-        "SELECT * FROM session WHERE owner_id = ? AND evse_id = ? AND state = 'bound'"
-        " AND meter = 'owner' ORDER BY plugged_in_at DESC LIMIT 1",
+        "SELECT * FROM session WHERE owner_id = ? AND evse_id = ? AND meter = 'owner'"
+        " AND (state = 'bound' OR (state = 'claimed' AND EXISTS (SELECT 1 FROM commitment"
+        " WHERE commitment.session_id = session.session_id AND started_at IS NOT NULL"
+        " AND settlement_id IS NULL))) ORDER BY state = 'bound' DESC, plugged_in_at DESC LIMIT 1",
         row["owner_id"],
         row["evse_id"],
     )

@@ -109,6 +109,18 @@ async def test_promise_2_a_session_opened_anew_does_not_forget_what_has_left(wor
     assert await shown_soc(deal) >= 50
 
 
+async def test_promise_2_a_park_that_is_left_takes_what_it_has_drawn_from_the_car(
+    world: World,
+) -> None:
+    deal = await selling(world, 60)
+    await drain(deal, 300)
+    before = await shown_soc(deal)
+    assert before < 54
+    agreement = (await deal.owner.get("/v1/agreements"))["items"][0]["agreement_id"]
+    await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
+    assert await shown_soc(deal) <= before
+
+
 async def test_promise_3_the_ten_points_of_the_meter_are_not_given_again_by_a_new_session(
     world: World,
 ) -> None:

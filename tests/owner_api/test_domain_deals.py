@@ -15,6 +15,7 @@ from .domain_world import (
     preferences,
     rows,
     running,
+    settled,
     stop,
     world,
 )
@@ -394,7 +395,29 @@ async def test_promise_1_a_withdrawn_agreement_ends_everything_with_that_park(
     assert (shown["state"], shown["state_reason"]) == ("revoked", "agreement")
     assert (await deal.park.get("/v1/park/members"))["items"] == []
     offer = await world.offer(deal.park, deal.session_id)
-    assert (offer["state"], offer["reason"]) == ("auto_declined", "not_available")
+    assert (offer["state"], offer["reason"]) == ("rejected", "not_available")
+
+
+async def test_promise_4_what_was_delivered_until_the_agreement_was_withdrawn_is_settled(
+    world: World,
+) -> None:
+    deal = await running_deal(world)
+    agreement = (await deal.owner.get("/v1/agreements"))["items"][0]["agreement_id"]
+    await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
+    await world.move(5)
+    world.exported_wh += 8
+    await world.meter(deal.park, deal.session_id, -7000)
+    path = f"/v1/park/commitments/{deal.commitment_id}/stop-confirmation"
+    await deal.park.post(path, {"confirmed_at": world.at(0)})
+    found = await settled(deal)
+    assert 120 < found["delivered_wh"] < 130
+    assert found["quality"] == "ok"
+    ended = await deal.park.post(
+        f"/v1/park/sessions/{deal.session_id}/end", {"unplugged_at": world.at(0)}
+    )
+    assert ended["state"] == "ended"
+    sessions = (await deal.owner.get("/v1/sessions"))["items"]
+    assert [each["state"] for each in sessions] == ["ended"]
 
 
 async def test_a_withdrawn_agreement_takes_its_open_offers_along(world: World) -> None:

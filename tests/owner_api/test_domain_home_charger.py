@@ -104,6 +104,24 @@ async def test_the_parks_setpoint_and_lease_reach_the_owner_and_the_owners_meter
     assert shown["settlement"]["source"] == "sensor"
 
 
+async def test_promise_4_the_owners_meter_settles_also_where_the_park_was_left_meanwhile(
+    world: World,
+) -> None:
+    deal, charger_id = await at_home(world)
+    await meter(world, deal.owner, charger_id, 700)
+    assert (await world.instruct(deal.park, deal.commitment_id, -3_000)).status == 201
+    await world.move(30)
+    await meter(world, deal.owner, charger_id, 725, -3_000)
+    agreement = (await deal.owner.get("/v1/agreements"))["items"][0]["agreement_id"]
+    await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
+    await world.move(2)
+    await meter(world, deal.owner, charger_id, 726, 0)
+    shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
+    assert shown["state"] == "revoked"
+    assert shown["stop"]["stopped_at"] is not None
+    assert shown["settlement"]["delivered_wh"] == 26
+
+
 async def test_promise_3_no_lease_without_a_fresh_word_of_the_owners_meter(world: World) -> None:
     deal, charger_id = await at_home(world)
     silent = await world.instruct(deal.park, deal.commitment_id)

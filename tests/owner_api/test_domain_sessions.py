@@ -51,6 +51,13 @@ async def parties(world: World, park: Caller | None = None, **preferences: Any) 
     return Parties(world, owner, park, vehicle_id, (after - before).pop())
 
 
+async def beside(here: Parties, name: str = "Another park") -> Parties:
+    """Return the same car as a member of one more park."""
+    park = await here.world.add_park(name)
+    member = await here.world.join(here.owner, park, here.vehicle_id)
+    return Parties(here.world, here.owner, park, here.vehicle_id, member)
+
+
 async def test_promise_1_on_a_claimed_session_nothing_is_presented_or_accepted_by_a_rule(
     world: World,
 ) -> None:
@@ -213,6 +220,59 @@ async def test_a_pseudonym_of_another_park_or_a_past_agreement_is_unknown(world:
     assert code(answer) == (404, "not_found")
 
 
+async def leave(here: Parties) -> None:
+    """Withdraw the agreement under which the park sees the car."""
+    agreement = (await here.owner.get("/v1/agreements"))["items"][-1]["agreement_id"]
+    await here.owner.post(f"/v1/agreements/{agreement}/withdrawal")
+
+
+async def test_promise_7_a_park_that_was_left_sees_no_more_of_the_car(world: World) -> None:
+    here = await parties(world)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    session = await here.open(member_ref=here.member)
+    await leave(here)
+    told = await here.park.events()
+    kinds = [event["type"] for event in told if event["type"] != "checkpoint.new"]
+    assert kinds[-2:] == ["session.claimed", "agreement.withdrawn"]
+    shown = await here.owner.get(f"/v1/vehicles/{here.vehicle_id}")
+    assert (shown["session_id"], shown["park_id"]) == (None, None)
+    for seconds, plugged_in in ((1800, False), (600, True), (60, True)):
+        await world.move(seconds)
+        await world.telemetry(here.owner, here.vehicle_id, soc_pct=79, plugged_in=plugged_in)
+    # Nor is it told twice that it was left.
+    await leave(here)
+    since = (await here.park.events())[len(told) :]
+    assert {event["type"] for event in since} <= {"checkpoint.new"}
+    assert await here.session(session["session_id"]) == "claimed"
+
+
+async def test_promise_7_what_a_park_claimed_before_it_was_left_is_bound_by_no_plug(
+    world: World,
+) -> None:
+    here = await parties(world)
+    await world.telemetry(here.owner, here.vehicle_id, plugged_in=False, soc_pct=80)
+    await world.move(60)
+    session = await here.open(member_ref=here.member)
+    await leave(here)
+    await world.move(60)
+    await world.telemetry(here.owner, here.vehicle_id)
+    assert await here.session(session["session_id"]) == "claimed"
+    # Joined again, the car's word counts again.
+    await world.join(here.owner, here.park, here.vehicle_id)
+    await world.telemetry(here.owner, here.vehicle_id)
+    assert await here.session(session["session_id"]) == "bound"
+
+
+async def test_promise_1_leaving_one_park_leaves_the_session_at_another(world: World) -> None:
+    here = await parties(world)
+    await beside(here)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    session = await here.open(member_ref=here.member)
+    # The newest agreement is the one with the other park.
+    await leave(here)
+    assert await here.session(session["session_id"]) == "bound"
+
+
 async def test_a_car_plugged_in_elsewhere_ends_its_earlier_session(world: World) -> None:
     deal = await presented(world)
     here = Parties(world, deal.owner, deal.park, deal.vehicle_id, "")
@@ -315,13 +375,6 @@ async def test_promise_7_a_session_that_is_opened_anew_brings_no_new_budget(worl
     await world.move(3600)
     later = question | {"session_id": session_id}
     assert (await deal.park.call("POST", "/v1/park/availability", later)).status == 201
-
-
-async def beside(here: Parties, name: str = "Another park") -> Parties:
-    """Return the same car as a member of one more park."""
-    park = await here.world.add_park(name)
-    member = await here.world.join(here.owner, park, here.vehicle_id)
-    return Parties(here.world, here.owner, park, here.vehicle_id, member)
 
 
 @pytest.mark.parametrize("meter", ["park", "owner"])

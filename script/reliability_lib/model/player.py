@@ -134,6 +134,7 @@ class Player(Haggling, Delivering, Settling):
                 mine = any(o.car is each and o.stay is stay for o in self.twin.offers.values())
                 if stay.park is park and mine:
                     self.twin.close_offers(stay)
+            self.twin.part(each, park, self.now)
 
     async def _unplug(self, car: Car, stay: Stay) -> None:
         await self._end(stay)

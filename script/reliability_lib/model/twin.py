@@ -10,6 +10,7 @@ from .things import (
     Car,
     Deal,
     Offer,
+    Party,
     Settlement,
     Stay,
     award_by,
@@ -107,7 +108,9 @@ class Twin:
     def decide(  # noqa: PLR0911 - one return per answer, in the order they are found
         self, offer: Offer, word: str, revision: int, now: datetime
     ) -> Expected:
-        """Answer an offer."""
+        """Answer an offer; no owner ever hears of one to a session that was bound to nobody."""
+        if offer.state == "rejected":
+            return 404, "not_found"
         if offer.said == (word, revision):
             return MADE
         if revision != offer.revision:
@@ -449,6 +452,18 @@ class Twin:
             if deal.stay is stay and deal.live:
                 self.finish(deal, ends[deal.state], "unplugged", now)
         self.close_offers(stay)
+
+    def part(self, car: Car, park: Party, now: datetime) -> None:
+        """Let a park see a car no more: its session is bound to none."""
+        if car.stay is not None and car.stay.park is park and not car.stay.claimed:
+            self._carry(car.stay, now)
+            car.anchor_wh, car.stay.claimed = None, True
+
+    @staticmethod
+    def told(car: Car) -> None:
+        """Bind what the car stands at again, by its own word, once there is an agreement."""
+        if car.stay is not None and car.agreements[car.stay.park.party_id] is not None:
+            car.stay.claimed = False
 
     def _carry(self, stay: Stay, now: datetime) -> None:
         """Keep for the car what has left in a stay since its last reading, at the worst."""

@@ -195,9 +195,11 @@ class World:
         )
         self.agree("telemetry", answer, (201, None))
         car.soc_at = self.now
-        car.anchor_wh = car.stay.register_wh if car.stay else None
+        stay = car.stay
+        car.anchor_wh = stay.register_wh if stay and not stay.claimed else None
         if car.carried_until is None or self.now >= car.carried_until:
             car.carried_wh, car.carried_until = 0, None
+        self.twin.told(car)
         for deal in self.twin.live_of(car):
             if deal.state == "active" and self.now >= deal.terms.end_at:
                 self.twin.finish(deal, "completed", "delivered", self.now)
