@@ -3,12 +3,16 @@
 from datetime import datetime
 
 from owner_api.core.machine import (
+    Forbid,
+    Moved,
     OfferFacts,
+    OfferState,
+    decide_offer,
 )
 from owner_api.store.documents import to_json
 from owner_api.store.tx import Tx
 
-from . import announce, journal
+from . import announce, journal, limits
 from .edge import Json
 from .evaluate import evaluation_view, judge
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -37,13 +41,30 @@ def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, str]:
 
 
 def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
-    """Judge the vehicle's open offers again, so that what is shown is what would hold."""
-    rows = tx.all("SELECT * FROM offer WHERE vehicle_id = ? AND state = 'presented'", vehicle_id)
+    """Judge the vehicle's open offers again, so that what is shown is what would hold.
+
+    Promise 1: where the owner allows nothing any more they are declined, and no park waits for it.
+    """
+    rows = tx.all(
+        "SELECT * FROM offer WHERE vehicle_id = ? AND state IN ('presented', 'countered')",
+        vehicle_id,
+    )
     vehicle = VehicleRecord.find(tx, vehicle_id) if rows else None
     for row in rows:
         offer = OfferRecord.from_row(row)
         assert vehicle is not None
+        refused = limits.refused(vehicle)
+        if offer.state is OfferState.COUNTERED and refused is None:
+            # Answered already: only the park's next terms are judged.
+            continue
         session = SessionRecord.find(tx, offer.session_id)
         judged = judge(tx, vehicle, session, offer.terms, now)
-        shown = evaluation_view(vehicle, judged, offer.terms, now)
-        announce.offer_to_owner(tx, offer.changed(tx, **columns(shown, vehicle)), now)
+        kept = columns(evaluation_view(vehicle, judged, offer.terms, now), vehicle)
+        move = decide_offer(facts(offer), Forbid(refused["code"]), now) if refused else None
+        if isinstance(move, Moved):
+            ended = offer.changed(
+                tx, state=move.to.value, state_reason=move.reason, updated_at=now, **kept
+            )
+            announce.offer(tx, ended, now)
+        elif offer.state is OfferState.PRESENTED:
+            announce.offer_to_owner(tx, offer.changed(tx, **kept), now)

@@ -23,16 +23,26 @@ def blocked(code: str, limit: Any = None, available: Any = None, unit: str | Non
     return {"code": code, "limit": limit, "needed": limit, "available": available, "unit": unit}
 
 
+def refused(vehicle: VehicleRecord) -> Json | None:
+    """Return which word of the owner's refuses every offer, whatever its terms."""
+    preferences = vehicle.preferences
+    if not preferences.discharge_allowed:
+        return blocked("discharge_not_allowed")
+    never = preferences.consent_mode is ConsentMode.NEVER
+    return blocked("consent_never") if never else None
+
+
 def forbidden(vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
     """Return what the owner, the warranty or the plug forbids outright, the first one first."""
-    body, preferences = vehicle.body, vehicle.preferences
+    body = vehicle.body
     policy, cap = body.warranty_discharge_policy, body.lifetime_discharge_cap_wh
+    if policy is WarrantyPolicy.PROHIBITED:
+        return blocked("warranty", "prohibited")
+    if reason := refused(vehicle):
+        return reason
     used_up = cap is not None and vehicle.live.discharged_wh >= cap
     foreign = session.state != "bound" or session.vehicle_id != vehicle.vehicle_id
     checks = (
-        (policy is WarrantyPolicy.PROHIBITED, blocked("warranty", "prohibited")),
-        (not preferences.discharge_allowed, blocked("discharge_not_allowed")),
-        (preferences.consent_mode is ConsentMode.NEVER, blocked("consent_never")),
         (foreign, blocked("unbound_session")),
         (vehicle.live.plugged_in is False, blocked("not_plugged_in")),
         (policy is WarrantyPolicy.CAPPED and used_up, blocked("warranty", cap, 0, "Wh")),

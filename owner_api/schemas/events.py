@@ -40,7 +40,7 @@ WHEN: Final[Mapping[str, str]] = {
     "session.bound": "The car is known; from now on offers reach its owner",
     "session.ended": "The car was unplugged, or another car or charger took the session's place",
     "offer.rejected": "The session was not bound; no owner saw the offer",
-    "offer.auto_declined": "The agent said no for the owner, at once",
+    "offer.auto_declined": "The agent said no for the owner, at once or when the owner forbade it",
     "offer.presented": "The owner was asked",
     "offer.accepted": "A yes, by the owner or a rule of theirs; a commitment waits for its award",
     "offer.declined": "The owner said no",

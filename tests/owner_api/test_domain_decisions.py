@@ -381,6 +381,61 @@ async def test_promise_1_consent_mode_never_declines_each_offer_and_keeps_it_in_
     assert (await deal.owner.get("/v1/offers"))["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"consent_mode": "never"}, "consent_never"),
+        ({"discharge_allowed": False}, "discharge_not_allowed"),
+    ],
+)
+@pytest.mark.parametrize("state", ["presented", "countered"])
+async def test_promise_1_an_open_offer_is_declined_when_its_owner_forbids_all(
+    world: World, state: str, change: dict[str, Any], reason: str
+) -> None:
+    deal = await presented(world)
+    if state == "countered":
+        more = {"energy_wh": 1000, "price_per_kwh": "1.4000"}
+        assert (await world.decide(deal.owner, deal.offer, "counter", **more)).status == 201
+    await preferences(deal.owner, deal.vehicle_id, **change)
+    path = f"/v1/park/offers/{deal.offer['offer_id']}"
+    told = await deal.park.get(path)
+    assert (told["state"], told["reason"]) == ("auto_declined", "not_available")
+    kept = (await deal.owner.get("/v1/offers?state=all"))["items"][0]
+    assert (kept["state"], kept["state_reason"]) == ("auto_declined", reason)
+    assert kept["evaluation"]["reason"]["code"] == reason
+    assert (await deal.owner.get("/v1/offers"))["items"] == []
+    for each in (deal.owner, deal.park):
+        assert "offer.auto_declined" in {event["type"] for event in await each.events()}
+    # What was refused stays so, whatever is allowed again.
+    await preferences(deal.owner, deal.vehicle_id, consent_mode="ask", discharge_allowed=True)
+    assert code(await world.decide(deal.owner, deal.offer)) == (409, "offer_closed")
+    assert (await deal.park.get(path))["state"] == "auto_declined"
+
+
+@pytest.mark.parametrize("state", ["presented", "countered"])
+async def test_promise_1_what_an_owner_only_tightens_leaves_an_offer_open(
+    world: World, state: str
+) -> None:
+    deal = await presented(world)
+    if state == "countered":
+        more = {"energy_wh": 1000, "price_per_kwh": "1.4000"}
+        assert (await world.decide(deal.owner, deal.offer, "counter", **more)).status == 201
+    await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=1000)
+    told = await deal.park.get(f"/v1/park/offers/{deal.offer['offer_id']}")
+    assert told["state"] == state
+
+
+async def test_promise_1_an_offer_whose_time_has_passed_expires_though_its_owner_forbids_all(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    await world.move(1200, tick=False)
+    await preferences(deal.owner, deal.vehicle_id, consent_mode="never")
+    await world.agent.tick()
+    told = await deal.park.get(f"/v1/park/offers/{deal.offer['offer_id']}")
+    assert told["state"] == "expired"
+
+
 async def test_an_offer_below_the_owners_price_is_declined_for_its_price(world: World) -> None:
     deal = await presented(world, preferences={"min_price_per_kwh": "1.3"})
     assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", "price")

@@ -34,6 +34,7 @@ OFFER_MOVES: Mapping[OfferState, frozenset[OfferState]] = {
     ),
     OfferState.PRESENTED: frozenset(
         {
+            OfferState.AUTO_DECLINED,
             OfferState.ACCEPTED,
             OfferState.DECLINED,
             OfferState.COUNTERED,
@@ -44,6 +45,7 @@ OFFER_MOVES: Mapping[OfferState, frozenset[OfferState]] = {
     ),
     OfferState.COUNTERED: frozenset(
         {
+            OfferState.AUTO_DECLINED,
             OfferState.SUPERSEDED,
             OfferState.DECLINED,
             OfferState.EXPIRED,
@@ -84,6 +86,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Forbid:
+    """The owner allows nothing any more: no answer but no is left to an open offer."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Revise:
     """The park replaces its terms with revision n+1."""
 
@@ -100,7 +109,7 @@ class Expire:
     """The deadline passed without an answer. Promise 1: silence is no."""
 
 
-type OfferCommand = Judged | Answer | Revise | Withdraw | Expire
+type OfferCommand = Judged | Answer | Forbid | Revise | Withdraw | Expire
 
 
 _TOO_LATE = Rejection("offer_expired", "the time to answer has passed")
@@ -137,6 +146,9 @@ def decide_offer(  # noqa: PLR0911 - one return per named outcome reads better t
             return Moved(to, reason)
         case Answer() if facts.state is not OfferState.RECEIVED:
             return _decide_answer(facts, command, now)
+        case Forbid(reason) if facts.state in OPEN_OFFERS:
+            # The timer says what has expired, whoever looks first.
+            return _TOO_LATE if late else Moved(OfferState.AUTO_DECLINED, reason)
         case Revise(revision) if OfferState.SUPERSEDED in allowed:
             if revision != facts.revision + 1:
                 return Rejection("stale_sequence", f"the next revision is {facts.revision + 1}")

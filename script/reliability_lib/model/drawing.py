@@ -6,8 +6,8 @@ from typing import Final
 DRAWING: Final[Mapping[str, Mapping[str, str]]] = {
     "offer": {
         "received": "rejected auto_declined presented accepted",
-        "presented": "accepted declined countered superseded expired withdrawn",
-        "countered": "superseded declined expired withdrawn",
+        "presented": "auto_declined accepted declined countered superseded expired withdrawn",
+        "countered": "auto_declined superseded declined expired withdrawn",
     },
     "commitment": {
         "pending_award": "scheduled lapsed cancelled revoked",

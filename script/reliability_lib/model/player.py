@@ -110,6 +110,7 @@ class Player(Haggling, Delivering, Settling):
         car.allowed = allowed
         await self._prefer(car, discharge_allowed=allowed)
         if not allowed:
+            self.twin.forbid(car, self.now)
             for deal in self.twin.live_of(car):
                 # One whose window is over is ended by the next tick.
                 if self.now < deal.terms.end_at:

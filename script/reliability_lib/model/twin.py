@@ -86,6 +86,13 @@ class Twin:
             return "soc_stale"
         return None
 
+    def forbid(self, car: Car, now: datetime) -> None:
+        """Decline what is open for a car whose owner allows nothing any more."""
+        for offer in self.offers.values():
+            is_open = offer.state in ("presented", "countered")
+            if offer.car is car and is_open and now < offer.respond_by:
+                offer.state = self.move("offer", offer.state, "auto_declined")
+
     def revise(self, offer: Offer, now: datetime) -> Expected:
         """Say what a next revision would meet, and end the present one."""
         if offer.state not in ("presented", "countered"):

@@ -1,9 +1,9 @@
-"""The three machines as design §4 draws them, read from the drawing itself."""
+"""The three machines as design §4 draws them, read from the drawing itself, and ADR 29."""
 
 OFFER = """
 received → rejected | auto_declined | presented | accepted
-presented → accepted | declined | countered | superseded | expired | withdrawn
-countered → superseded | declined | expired | withdrawn
+presented → auto_declined | accepted | declined | countered | superseded | expired | withdrawn
+countered → auto_declined | superseded | declined | expired | withdrawn
 """
 COMMITMENT = """
 pending_award → scheduled | lapsed | cancelled | revoked

@@ -9,8 +9,10 @@ import pytest
 
 from owner_api.core.machine import (
     OFFER_MOVES,
+    OPEN_OFFERS,
     Answer,
     Expire,
+    Forbid,
     Judged,
     Moved,
     OfferCommand,
@@ -44,6 +46,7 @@ def every_command() -> list[OfferCommand]:
             for to, revision, terms in product(OfferState, (0, 1, 2), (TERMS, OTHER))
         ),
         *(Revise(number) for number in (0, 1, 2, 3)),
+        Forbid("consent_never"),
         Withdraw(),
         Expire(),
     ]
@@ -115,6 +118,19 @@ def test_a_late_answer_hears_the_same_whether_the_timer_was_first_or_not() -> No
     early = decide_offer(facts(OfferState.PRESENTED), answer, after(1))
     late = decide_offer(facts(OfferState.EXPIRED), answer, after(1))
     assert early == late
+
+
+@pytest.mark.parametrize("state", OfferState)
+def test_promise_1_what_the_owner_forbids_ends_an_open_offer_as_declined_and_no_other(
+    state: OfferState,
+) -> None:
+    found = decide_offer(facts(state), Forbid("consent_never"), after(-1))
+    if state in OPEN_OFFERS:
+        assert found == Moved(OfferState.AUTO_DECLINED, "consent_never")
+    else:
+        assert isinstance(found, Rejection)
+    late = decide_offer(facts(state), Forbid("consent_never"), after(0))
+    assert isinstance(late, Rejection)
 
 
 def test_the_old_terms_of_a_countered_offer_cannot_be_accepted() -> None:
