@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Final
 
 from owner_api.calls import Call, Reply
+from owner_api.core.bands import band_prices
 from owner_api.core.canonical import instant_text
 from owner_api.planning.request import TariffEntry
 from owner_api.store.times import decode
@@ -68,15 +69,8 @@ def _reported(tx: Tx, vehicle_id: str) -> list[tuple[datetime, Decimal]]:
 
 def _bands(vehicle: VehicleRecord, now: datetime, until: datetime) -> tuple[TariffEntry, ...]:
     """Return the daily bands as instants, in time order; DST moves them with the local clock."""
-    first = now.astimezone(vehicle.zone).date() - timedelta(days=1)
-    last = until.astimezone(vehicle.zone).date()
-    found: dict[datetime, Decimal] = {}
-    for ahead in range((last - first).days + 1):
-        day = first + timedelta(days=ahead)
-        for band in vehicle.preferences.tariff.bands:
-            local = datetime.combine(day, band.start, tzinfo=vehicle.zone)
-            found[local.astimezone(now.tzinfo)] = band.price_per_kwh
-    return _current(sorted(found.items()), now)
+    bands = vehicle.preferences.tariff.bands
+    return _current(band_prices(bands, vehicle.zone, now, until), now)
 
 
 def _current(ordered: list[tuple[datetime, Decimal]], now: datetime) -> tuple[TariffEntry, ...]:

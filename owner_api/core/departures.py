@@ -1,15 +1,15 @@
 """Which leave time is in force: per local day one-off first, then calendar, then weekday times."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from .clock import instant
 from .model import Departure, Departures, NextDeparture
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS_AHEAD = 15
-_SECOND = timedelta(seconds=1)
 
 
 def next_departure(
@@ -69,31 +69,10 @@ def _on_day(
         return (coming, "calendar") if coming else None
     clock = departures.weekly.get(WEEKDAYS[day.weekday()])
     if clock:
-        at = _instant(datetime.combine(day, clock, tzinfo=zone)).astimezone(now.tzinfo)
+        at = instant(day, clock, zone).astimezone(now.tzinfo)
         if at > now:
             return Departure(departure_at=at), "weekly"
     return None
-
-
-def _instant(local: datetime) -> datetime:
-    """Return when a clock shows a local time; one that DST skips is the instant it is jumped over.
-
-    Of two readings the earlier is the safe one: the car is ready for both.
-    """
-    zone, wanted = local.tzinfo, local.replace(tzinfo=None)
-    at = local.astimezone(UTC)
-    if _shown(at, zone) == wanted:
-        return at
-    # Read by the offset after the jump it lies before it, by the one before the jump after it.
-    before = local.replace(fold=1).astimezone(UTC)
-    while at - before > _SECOND:
-        middle = before + (at - before) // _SECOND // 2 * _SECOND
-        before, at = (before, middle) if _shown(middle, zone) >= wanted else (middle, at)
-    return at
-
-
-def _shown(at: datetime, zone: tzinfo | None) -> datetime:
-    return at.astimezone(zone).replace(tzinfo=None)
 
 
 def _local(departure: Departure, zone: ZoneInfo) -> date:

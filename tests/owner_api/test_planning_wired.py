@@ -1,7 +1,7 @@
 """The planner's numbers where owners meet them: prices, rules on trial, battery, forecast."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,42 @@ async def test_prices_that_have_all_ended_are_marked_and_never_cheaper_than_what
     )
     plain = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
     assert plain["prices_assumed_from"] is None
+
+
+async def test_promise_10_a_band_in_the_hour_that_spring_skips_makes_no_deal_look_better(
+    world: World,
+) -> None:
+    """The cheap half hour is never shown on that day; it stood for the prices until midnight."""
+    night = [
+        {"start": "00:00", "price_per_kwh": "0.60"},
+        {"start": "02:30", "price_per_kwh": "0.05"},
+        {"start": "03:00", "price_per_kwh": "0.60"},
+    ]
+    owner, park = await world.add_owner(), await world.add_park()
+    own = await owner.call("GET", "/v1/me")
+    berlin = {"time_zone": "Europe/Berlin"}
+    assert (
+        await owner.call("PATCH", "/v1/me", berlin, etag=str(own.body["revision"]))
+    ).status < 300
+    wishes = {"tariff": {"bands": night}, "later_refill_price_per_kwh": None}
+    vehicle_id = await world.add_vehicle(owner, **wishes, soc_min_departure_pct=80)
+    garage = {"display_name": "Garage", "evse_id": "H", "max_charge_w": 7_000}
+    await owner.post("/v1/chargers", garage)
+    member = await world.join(owner, park, vehicle_id)
+    nets = []
+    for day in ("2027-03-28", "2027-03-29"):
+        world.clock.at = datetime.fromisoformat(f"{day}T06:00:00Z")
+        leaves = {"one_off": {"departure_at": f"{day}T18:00:00Z"}}
+        await owner.patch(f"/v1/vehicles/{vehicle_id}/departures", leaves)
+        await world.telemetry(owner, vehicle_id, soc_pct=80, plugged_in=False)
+        world.clock.at += timedelta(minutes=5)
+        await world.telemetry(owner, vehicle_id, soc_pct=80)
+        at_home = {"evse_id": "H", "plugged_in_at": world.at(0), "member_ref": member}
+        session = await park.post("/v1/park/sessions", at_home | {"meter": "owner"})
+        offer = await world.offer(park, session["session_id"])
+        judged = (await owner.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+        nets.append(judged["net_minor"])
+    assert nets[0] == nets[1]
 
 
 async def test_a_rule_is_tried_on_past_offers_before_it_may_speak(world: World) -> None:
