@@ -1,6 +1,6 @@
 """What charging costs: the owner's bands, or prices Home Assistant reported, padded when late."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -40,10 +40,13 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
     """
     told = _reported(tx, vehicle.vehicle_id)
     first, last = (bisect_left(told, at, key=itemgetter(0)) for at in (now - _KEEP, until))
+    if told and told[-1][0] > now:
+        # Nothing is silent: what began long ago holds until the next one.
+        first = min(first, max(0, bisect_right(told, now, key=itemgetter(0)) - 1))
     known = told[first:last]
     if not known or known[0][0] > now:
         return TariffView(_bands(vehicle, now, until))
-    ends = known[-1][0] + _LAST_HOLDS
+    ends = told[last][0] if last < len(told) else known[-1][0] + _LAST_HOLDS
     if ends >= until:
         return TariffView(_current(known, now))
     prices = [each for _, each in known]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,32 @@ async def test_prices_that_have_all_ended_are_marked_and_never_cheaper_than_what
     )
     plain = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
     assert plain["prices_assumed_from"] is None
+
+
+async def test_promise_9_a_reported_price_holds_until_the_next_one_however_far_that_is(
+    world: World,
+) -> None:
+    """Steps need not be hourly: only after the last one told is a price assumed."""
+    deal = await presented(world)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    hour = 3_600
+
+    async def judged(steps: dict[int, str]) -> Any:
+        told = [{"start_at": world.at(at), "price_per_kwh": price} for at, price in steps.items()]
+        await deal.owner.post(f"{path}/prices", {"entries": told})
+        await deal.owner.patch(f"{path}/preferences", {"later_refill_price_per_kwh": None})
+        shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+        return shown["evaluation"]
+
+    # The leave time lies before the last step; the first has held for three hours or three days.
+    for began in (-3 * hour, -72 * hour):
+        sparse = await judged({began: "2.0000", hour: "0.5000", 7 * hour: "0.4000"})
+        assert sparse["prices_assumed_from"] is None
+        hourly = {at * hour: "2.0000" if at < 1 else "0.5000" for at in range(-1, 8)}
+        assert sparse["net_minor"] == (await judged(hourly))["net_minor"]
+    # A day that was told and has ended says nothing of a time three days on.
+    ended = await judged({-72 * hour: "2.0000"})
+    assert ended["prices_assumed_from"] is None
 
 
 async def test_promise_10_a_band_in_the_hour_that_spring_skips_makes_no_deal_look_better(
