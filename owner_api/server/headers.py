@@ -97,13 +97,26 @@ def is_proxy(request: web.Request) -> bool:
 
 
 def client_address(request: web.Request) -> str:
-    """Return the caller's address; a forwarded one only from a declared proxy (its last hop)."""
+    """Return the caller's address; a forwarded one only from a declared proxy (its last hop).
+
+    Where the proxy tells no address the caller is the proxy: no word of its choice is counted by.
+    """
     if is_proxy(request):
         forwarded = request.headers.getall("X-Forwarded-For", [])
-        last = ",".join(forwarded).rpartition(",")[2].strip()
-        if last:
-            return last[:64]
+        return _address_in(",".join(forwarded).rpartition(",")[2].strip()) or peer(request)
     return peer(request)
+
+
+def _address_in(hop: str) -> str | None:
+    """Return the address a proxy wrote, without the brackets and port some write with it."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        return str(ip_address(hop.partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def is_encrypted(request: web.Request) -> bool:

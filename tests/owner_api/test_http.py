@@ -158,6 +158,14 @@ async def test_an_address_that_guesses_is_shut_out_for_a_while(
         ([f"2001:db8:0:{house}::1" for house in range(1, 5)], [401] * 4),
         ([f"203.0.113.{host}" for host in range(1, 5)], [401] * 4),
         (["203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7"], [401, 401, 429]),
+        # Some proxies write the caller's port beside the address: no caller of its own.
+        ([f"203.0.113.7:{port}" for port in range(4000, 4004)], [401, 401, 429, 429]),
+        (["203.0.113.7", "203.0.113.7:4000", "[::ffff:203.0.113.7]:4000"], [401, 401, 429]),
+        ([f"[2001:db8::{host:x}]:{4000 + host}" for host in range(1, 5)], [401, 401, 429, 429]),
+        (["[2001:db8::1]", "2001:db8::2%eth0", "[2001:db8::3%eth0]:80"], [401, 401, 429]),
+        ([f"203.0.113.{host}:4000" for host in range(1, 5)], [401] * 4),
+        # What is no address is the proxy's own, whatever it says.
+        (["unknown", "_hidden", "203.0.113:80", "[]:80"], [401, 401, 429, 429]),
     ],
 )
 async def test_a_house_of_ipv6_addresses_guesses_no_more_often_than_one(
