@@ -1,10 +1,13 @@
 """What may flow at the charger a car is at: the car's bounds, and the owner's charger's at home."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from owner_api.store.tx import Tx
 
 from .records import SessionRecord, VehicleRecord
+
+# What a park can read of the power, by any setpoints: no more than one answered question tells.
+_RELEASED_STEP_W: Final = 500
 
 
 class Bounds(NamedTuple):
@@ -13,6 +16,16 @@ class Bounds(NamedTuple):
     max_charge_w: int
     max_discharge_w: int
     driven: bool
+
+    def discharge_w(self, terms_w: int) -> int:
+        """Return the most that may be discharged under terms (W).
+
+        Promise 7: where they ask for more than there is, what there is is cut to a step, as energy
+        is. It is also what the deal is judged by, so what was agreed can still be given.
+        """
+        if terms_w <= self.max_discharge_w:
+            return terms_w
+        return self.max_discharge_w // _RELEASED_STEP_W * _RELEASED_STEP_W
 
 
 def bounds(tx: Tx, vehicle: VehicleRecord, session: SessionRecord | None) -> Bounds:

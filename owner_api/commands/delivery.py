@@ -12,6 +12,7 @@ from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
 from . import announce, deals, guard, rejudge
+from .charger_bounds import bounds
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
 _OWNERS_WORD: Final = frozenset({"owner", "preferences", "departure", "agreement"})
@@ -21,7 +22,8 @@ def instruct(tx: Tx, call: Call) -> Answer:
     """Grant a lease for a setpoint, or say why the charger must go to zero now.
 
     The lease ends early where the floor or the consented energy could otherwise be passed by a
-    charger that hears nothing more.
+    charger that hears nothing more. Where the car or its charger cannot do what the terms allow,
+    the setpoint of the lease is the most they can: a refusal would be a search for it.
     """
     deal = CommitmentRecord.find(tx, call.params["commitment_id"], park_id=call.principal.party_id)
     seq, setpoint = call.body["seq"], call.body["power_setpoint_w"]
@@ -33,10 +35,11 @@ def instruct(tx: Tx, call: Call) -> Answer:
         return _closed()
     vehicle = VehicleRecord.find(tx, deal.vehicle_id)
     session = SessionRecord.find(tx, deal.session_id)
-    power_max = min(deal.terms.max_discharge_w, vehicle.body.max_discharge_w)
-    if -setpoint > power_max:
-        error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-power_max} to 0")
-        raise Problem(ProblemCode.INVALID_BODY, f"At most {power_max} W.", errors=(error,))
+    agreed_w = deal.terms.max_discharge_w
+    if -setpoint > agreed_w:
+        error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-agreed_w} to 0")
+        raise Problem(ProblemCode.INVALID_BODY, f"At most {agreed_w} W.", errors=(error,))
+    setpoint = max(setpoint, -bounds(tx, vehicle, session).discharge_w(agreed_w))
     starts = deal.state is CommitmentState.SCHEDULED
     if starts:
         deal = _start(tx, call, deal, vehicle, session)

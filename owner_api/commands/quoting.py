@@ -94,6 +94,9 @@ def quote_request(
     again = leave_out.commitment_id if leave_out else None
     charger = bounds(tx, vehicle, session)
     given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
+    max_discharge_w = charger.max_discharge_w
+    if offer.max_discharge_w > max_discharge_w:
+        max_discharge_w = charger.discharge_w(offer.max_discharge_w)
     return QuoteRequest(
         now=now,
         departure_at=departure.departure_at.astimezone(UTC),
@@ -102,7 +105,7 @@ def quote_request(
             usable_capacity_wh=body.usable_capacity_wh,
             soc_pct=_read(rounded_down, max(Decimal(0), soc - preferences.soc_margin_pct)),
             max_charge_w=charger.max_charge_w,
-            max_discharge_w=charger.max_discharge_w,
+            max_discharge_w=max_discharge_w,
             charge_efficiency=_read(ratio, body.charge_efficiency),
             discharge_efficiency=_read(ratio, body.discharge_efficiency),
         ),

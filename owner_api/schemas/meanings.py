@@ -55,7 +55,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "committed_energy_wh": "Wh ordered: from min_energy_wh up to what was consented to.",
     "award_by": "An award after this is too late.",
     "seq": "Grows with every instruction of a deal; one that is not the newest is refused.",
-    "power_setpoint_w": "W, negative: out of the car. 0 pauses, and keeps the lease.",
+    "power_setpoint_w": "W, negative: out of the car. 0 pauses, and keeps the lease. "
+    "The answer's may be weaker than what was asked.",
     "valid_until": "The lease: the charger must be at zero then unless a newer instruction was"
     " answered. It may be shorter than lease_s.",
     "lease_until": "When the newest lease ends, null before the first.",

@@ -219,6 +219,48 @@ async def test_a_setpoint_above_the_agreed_power_is_refused_naming_the_limit(
     ]
 
 
+@pytest.mark.parametrize("car_w", [7_000, 7_001, 7_360, 7_499])
+async def test_promise_7_a_car_weaker_than_the_terms_is_leased_in_steps_and_never_refused(
+    world: World, car_w: int
+) -> None:
+    """Setpoints are not budgeted: what refused them, or was exact, could be searched for."""
+    deal = await presented(world)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    await deal.owner.patch(path, {"max_discharge_w": car_w})
+    most = {"requested_energy_wh": 30_000, "max_energy_wh": 30_000, "max_discharge_w": 22_000}
+    deal.offer = await world.offer(deal.park, deal.session_id, **most)
+    consented = (await accept(deal))["decision"]["consented_energy_wh"]
+    # What was agreed can be given at the power that is leased: one hour.
+    assert consented == 7_000
+    await award(deal)
+    await world.move(1800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id, context="begin")
+    leased = []
+    for asked in (-22_000, -7_499, -7_360, -7_001, -7_000, -6_999, 0):
+        answer = await world.instruct(deal.park, deal.commitment_id, asked)
+        assert answer.status == 201, answer.body
+        leased.append(answer.body["power_setpoint_w"])
+    assert leased == [*(-7_000,) * 5, -6_999, 0]
+    assert (await commitment(deal))["power_setpoint_w"] == 0
+    refused = await world.instruct(deal.park, deal.commitment_id, -22_001)
+    assert code(refused) == (422, "invalid_body")
+    assert refused.body["errors"][0]["limit"] == "-22000 to 0"
+
+
+async def test_promise_7_power_that_the_terms_name_is_leased_to_the_watt(world: World) -> None:
+    deal = await presented(world)
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", {"max_discharge_w": 7_360})
+    deal.offer = await world.offer(deal.park, deal.session_id, max_discharge_w=7_360)
+    await accept(deal)
+    await award(deal)
+    await world.move(1800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id, context="begin")
+    answer = await world.instruct(deal.park, deal.commitment_id, -7_360)
+    assert (answer.status, answer.body["power_setpoint_w"]) == (201, -7_360)
+
+
 async def test_promise_4_no_lease_exceeds_its_terms(world: World) -> None:
     deal = await active(world, lease_s=120)
     granted = await world.instruct(deal.park, deal.commitment_id)
