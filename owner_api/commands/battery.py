@@ -1,6 +1,7 @@
 """What selling has cost the battery so far, beside age and what standing lower has saved."""
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -78,21 +79,22 @@ def _days(vehicle: VehicleRecord, rows: list[Row]) -> Iterator[LedgerDay]:
     """
     if not rows:
         return
-    at = np.array([decode(row["at"]).timestamp() for row in rows])
+    times = [decode(row["at"]) for row in rows]
+    at = np.array([each.timestamp() for each in times])
     told = np.array([float(row["soc_pct"]) / 100 for row in rows])
     owed = np.array(_owed(vehicle, rows))
-    start = decode(rows[0]["at"]).replace(hour=0, minute=0, second=0, microsecond=0)
-    last = decode(rows[-1]["at"])
-    if start < decode(rows[0]["at"]):
+    celsius = [_number(row["pack_temperature_c"]) for row in rows]
+    start = times[0].replace(hour=0, minute=0, second=0, microsecond=0)
+    if start < times[0]:
         start += _DAY
-    while start + _DAY <= last:
+    while start + _DAY <= times[-1]:
         grid = start.timestamp() + np.arange(0, _DAY.total_seconds() + 1, _STEP_S)
         lived = np.clip(np.interp(grid, at, told), 0, 1)
         other = np.clip(lived + np.interp(grid, at, owed), 0, 1)
-        temperature = _temperature(rows, start)
+        warmth = temperature(times, celsius, start)
         yield LedgerDay(
-            with_v2g=SocDay.of(lived.tolist(), step_s=_STEP_S, temperature_c=temperature),
-            without_v2g=SocDay.of(other.tolist(), step_s=_STEP_S, temperature_c=temperature),
+            with_v2g=SocDay.of(lived.tolist(), step_s=_STEP_S, temperature_c=warmth),
+            without_v2g=SocDay.of(other.tolist(), step_s=_STEP_S, temperature_c=warmth),
         )
         start += _DAY
 
@@ -110,12 +112,17 @@ def _owed(vehicle: VehicleRecord, rows: list[Row]) -> list[float]:
     return found
 
 
-def _temperature(rows: list[Row], start: datetime) -> float:
-    """Return the day's mean pack temperature, or 25 °C where the car does not tell it."""
-    end = start + _DAY
-    told = [
-        float(row["pack_temperature_c"])
-        for row in rows
-        if row["pack_temperature_c"] is not None and start <= decode(row["at"]) < end
-    ]
+def temperature(
+    times: Sequence[datetime], celsius: Sequence[float | None], start: datetime
+) -> float:
+    """Return the mean pack temperature of the day from ``start``, or 25 °C where it is not told.
+
+    ``times`` are in order, so a day costs its own samples, not those of every other.
+    """
+    first, end = bisect_left(times, start), bisect_left(times, start + _DAY)
+    told = [each for each in celsius[first:end] if each is not None]
     return sum(told) / len(told) if told else _DEFAULT_TEMPERATURE_C
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,13 +1,17 @@
 """The planner's numbers where owners meet them: prices, rules on trial, battery, forecast."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .deal_world import World, active, open_world, presented, rfc
+from owner_api.commands import battery
+from owner_api.store.times import decode
+from owner_api.store.tx import Tx
+
+from .deal_world import NOON, World, active, open_world, presented, rfc
 
 
 @pytest.fixture
@@ -157,6 +161,52 @@ async def test_the_battery_view_tells_what_selling_cost_beside_age(world: World)
     assert found["discharged_wh"] == 60 * 58
     shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
     assert float(shown["wear_price_per_kwh"]["low"]) < float(shown["wear_price_per_kwh"]["default"])
+
+
+async def test_promise_10_a_long_past_is_read_once_for_the_battery_view_not_once_for_each_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: a year of quarters of an hour took seconds of the server."""
+    owner = await world.add_owner()
+    vehicle_id = await world.add_vehicle(owner)
+    read: list[str] = []
+
+    def counted(text: str) -> datetime:
+        read.append(text)
+        return decode(text)
+
+    def keep(day: int) -> Callable[[Tx], None]:
+        def filled(tx: Tx) -> None:
+            for hour in range(24):
+                tx.insert(
+                    "soc_sample",
+                    vehicle_id=vehicle_id,
+                    at=NOON.replace(hour=0, minute=0) - timedelta(days=day, hours=-hour),
+                    soc_pct=str(50 + hour),
+                    charged_wh=0,
+                    discharged_wh=0,
+                    pack_temperature_c=None if hour % 2 else "20",
+                )
+
+        return filled
+
+    monkeypatch.setattr(battery, "decode", counted)
+    for day in range(1, 21):
+        await world.agent.store.write(keep(day))
+        if day in (5, 20):
+            read.clear()
+            shown = await owner.get(f"/v1/vehicles/{vehicle_id}/battery-health")
+            # The last day waits for its midnight.
+            assert shown["days"] == day - 1
+            assert 24 * day <= len(read) <= 24 * day + 10
+
+
+def test_the_temperature_of_a_day_is_the_mean_of_what_was_told_on_it_midnight_to_midnight() -> None:
+    told = {0: 10.0, 6: None, 12: 20.0, 23: None, 24: 40.0, 48: None, 71: None, 72: 30.0}
+    times = [NOON.replace(hour=0, minute=0) + timedelta(hours=hour) for hour in told]
+    days = [times[0] + timedelta(days=day) for day in range(3)]
+    found = [battery.temperature(times, list(told.values()), day) for day in days]
+    assert found == [15.0, 40.0, 25.0]
 
 
 async def test_without_the_owners_word_the_forecast_of_own_stays_sets_the_leave_time(
