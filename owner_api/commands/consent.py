@@ -16,7 +16,7 @@ from owner_api.store.tx import Tx
 
 from . import announce, dealing, decisions, evaluations, vehicles
 from .edge import Json, build
-from .evaluate import Judgement, evaluation_view, judge, unwanted
+from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
 from .owner_views import offer_view
 from .records import OfferRecord, SessionRecord, VehicleRecord
 
@@ -101,14 +101,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         reason = str((judged.reason or {}).get("code", judged.block))
         code = _BLOCK_PROBLEMS.get(reason, ProblemCode.NOT_FEASIBLE)
         raise Problem(code, f"The offer cannot be kept: {reason}.", current=shown)
-    if unwanted(vehicle, offer.terms, judged) is not None:
-        # What would be declined today is no deal either; on purpose means to change the limit.
-        detail = f"The offer is not worth it by your own limits: {_price(judged)}."
-        raise Problem(ProblemCode.NOT_FEASIBLE, detail, current=shown)
+    _check_worth(call, offer, vehicle, judged)
     if not max(1, low) <= wanted <= judged.energy_wh:
         limit = f"{max(1, low)} to {judged.energy_wh}"
         error = FieldError(pointer="/energy_wh", code="range", limit=limit)
         raise Problem(ProblemCode.NOT_FEASIBLE, f"energy_wh: {limit}", errors=(error,))
+    if wanted < judged.energy_wh:
+        # What the window costs by itself is lost on a part as on the whole.
+        _check_worth(call, offer, vehicle, part_of(judged, wanted))
     if named:
         vehicle = vehicles.name_departure(tx, call, vehicle, named)
     _, told = dealing.agree(
@@ -123,6 +123,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         method=body["method"],
     )
     return told
+
+
+def _check_worth(call: Call, offer: OfferRecord, vehicle: VehicleRecord, judged: Judgement) -> None:
+    """Raise not_feasible for what would be declined today: on purpose means to change the limit."""
+    if unwanted(vehicle, offer.terms, judged) is not None:
+        detail = f"The offer is not worth it by your own limits: {_price(judged)}."
+        shown = evaluation_view(vehicle, judged, offer.terms, call.now)
+        raise Problem(ProblemCode.NOT_FEASIBLE, detail, current=shown)
 
 
 def _price(judged: Judgement) -> str:

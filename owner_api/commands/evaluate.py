@@ -227,3 +227,11 @@ def evaluation_view(vehicle: VehicleRecord, judged: Judgement, terms: Terms, now
         "prices_assumed_from": judged.padded_from and instant_text(judged.padded_from),
         "lease_s": terms.lease_s,
     }
+
+
+def part_of(judged: Judgement, energy_wh: int) -> Judgement:
+    """Return what a feasible judgement says of less energy than it released."""
+    assert judged.question is not None
+    smaller = replace(judged.question, offer=_for_part(judged.question.offer, energy_wh))
+    answer = planner.judgement(smaller, counter=False)
+    return replace(judged, answer=answer, reason=answer["reason"], energy_wh=energy_wh)

@@ -62,6 +62,44 @@ async def test_promise_8_naming_a_leave_time_makes_no_losing_deal_good(world: Wo
     assert (await deal.owner.get(path))["one_off"] is None
 
 
+async def test_promise_8_a_yes_for_so_little_that_it_loses_money_is_refused_like_any_other(
+    world: World,
+) -> None:
+    """No charging while it is sold: the cheap hour is given up for a part as for the whole."""
+    owner, park = await world.add_owner(), await world.add_park()
+    cheap_hour = [
+        {"start": "00:00", "price_per_kwh": "0.60"},
+        {"start": "14:00", "price_per_kwh": "0.05"},
+        {"start": "15:00", "price_per_kwh": "0.60"},
+    ]
+    wishes = {"soc_min_departure_pct": 85, "soc_target_departure_pct": 85}
+    vehicle_id = await world.add_vehicle(owner, tariff={"bands": cheap_hour}, **wishes)
+    member = await world.join(owner, park, vehicle_id)
+    garage = {"display_name": "Garage", "evse_id": "H8", "max_charge_w": 7_000}
+    await owner.post("/v1/chargers", garage)
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    at_home = {"evse_id": "H8", "plugged_in_at": world.at(0), "member_ref": member}
+    session = await park.post("/v1/park/sessions", at_home | {"meter": "owner"})
+    reward = {"kind": "cash", "currency": "CNY", "price_per_kwh": "2.0000"}
+    offer = await world.offer(park, session["session_id"], reward=reward, min_energy_wh=100)
+    deal = Deal(
+        world=world,
+        owner=owner,
+        park=park,
+        vehicle_id=vehicle_id,
+        session_id=session["session_id"],
+        offer=offer,
+    )
+    shown = await owner.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["evaluation"]["net_minor"] > 0
+    current = await refused(deal, "tap", energy_wh=200)
+    assert (current["net_minor"] < 0, current["quoted_energy_wh"]) == (True, 200)
+    assert current["reason"]["code"] == "price"
+    # What was asked for is worth it, and so is most of it.
+    answer = await accept(deal, energy_wh=shown["evaluation"]["quoted_energy_wh"] - 500)
+    assert answer["decision"]["decision"] == "accept"
+
+
 async def test_what_counts_as_no_money_is_still_the_owners_to_take(world: World) -> None:
     points = {"kind": "points", "currency": "XPTS", "price_per_kwh": "3.5000"}
     taken = {"accepted_reward_kinds": ["cash", "points"], "min_price_per_kwh": "2.0"}
