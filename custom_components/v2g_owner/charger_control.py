@@ -5,7 +5,7 @@ OCPP-style), or actions of the owner's choice. Pure: states in, calls out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 import math
 from typing import Any, Final
@@ -73,6 +73,15 @@ def unit_shown(shown: str | None) -> Unit | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """What a number's own integration says of it, before Home Assistant converts and rounds."""
+
+    unit: str | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
     """What a number entity takes, in the unit it is shown in now."""
 
@@ -85,31 +94,44 @@ class Range:
     """Whether Home Assistant converts it, and so shows it rounded."""
 
     @classmethod
-    def of(cls, state: State, native_unit: str | None = None) -> Range:
-        """Return the range that an entity's state tells; ``native_unit`` is its maker's."""
+    def of(cls, state: State, native: Native | None = None) -> Range:
+        """Return the range that an entity's state tells, or ``native`` where it is converted."""
         attributes = state.attributes
         # The unit of an input_number is a text beside it that nobody computes with.
         told = attributes.get(ATTR_UNIT_OF_MEASUREMENT) if state.domain == "number" else None
         unit = told if told in _KNOWN_UNITS or unit_shown(told) else None
-        found = unit_shown(unit)
-        converter = None if found is None else _UNITS[found][0]
-        converted = (
-            converter is not None and native_unit != unit and native_unit in converter.VALID_UNITS
-        )
-        # Home Assistant converts a number's least and most, and leaves its step as it is.
-        scale = converter.convert(1.0, native_unit, unit) if converter and converted else 1.0
-        return cls(
+        as_shown = cls(
             low=float(attributes.get("min", -math.inf)),
             high=float(attributes.get("max", math.inf)),
-            step=float(attributes.get("step") or 1.0) * scale,
+            step=float(attributes.get("step") or 1.0),
             unit=unit,
-            converted=converted,
+        )
+        found = unit_shown(unit)
+        if found is None or native is None or native.unit == unit:
+            return as_shown
+        converter = _UNITS[found][0]
+        if native.unit not in converter.VALID_UNITS:
+            return as_shown
+        # Home Assistant shows a least of 1,840 W as 1 kW, takes 1.5 kW, and sets 1,840 W. It
+        # leaves the step as it is.
+        shown = converter.converter_factory(native.unit, unit)
+        return replace(
+            as_shown,
+            low=round(shown(native.low), 9),
+            high=round(shown(native.high), 9),
+            step=shown(as_shown.step),
+            converted=True,
         )
 
     @property
     def least(self) -> float:
         """The least amount above zero that can be set, in whole steps."""
-        return self.step * max(1, math.ceil(max(0.0, self.low) / self.step - 1e-9))
+        return self.step * max(1, math.ceil(self.begins / self.step - 1e-9))
+
+    @property
+    def begins(self) -> float:
+        """The least amount within it: zero, unless zero lies outside."""
+        return max(0.0, self.low, -self.high)
 
     def slack(self, shown: str) -> float:
         """Return how far what is shown may be from what was set and still be the same."""
@@ -237,7 +259,7 @@ class ChargerControl:
             return 0.0
         steps = math.trunc(signed / factor / limits.step + math.copysign(1e-9, signed))
         value = round(steps * limits.step, 6)
-        if abs(value) < limits.low:
+        if abs(value) < limits.begins:
             return 0.0
         fitted = min(limits.high, max(limits.low, value))
         return fitted if fitted * value > 0 else 0.0

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 import logging
 from typing import Final
 
+from homeassistant.components.number.const import DATA_COMPONENT
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import probatio
 
 from .charger_actions import async_run_actions
-from .charger_control import Call, ChargerControl, Range, Shape, shows
+from .charger_control import Call, ChargerControl, Native, Range, Shape, shows
 from .const import DOMAIN, LOGGER
 from .control_watch import STOPPED_BELOW_W, Watch
 
@@ -22,6 +22,24 @@ from .control_watch import STOPPED_BELOW_W, Watch
 _CALL_TIMEOUT_S: Final = 4.0
 _REPEAT_ZERO: Final = timedelta(seconds=5)
 _REPEAT: Final = timedelta(seconds=60)
+
+
+@callback
+def async_range(hass: HomeAssistant, entity_id: str) -> Range:
+    """Return what a number takes now."""
+    if (state := hass.states.get(entity_id)) is None:
+        return Range()
+    # The registry takes the unit that the owner chose for the number's own when it is renamed.
+    component = hass.data.get(DATA_COMPONENT)
+    entity = None if component is None else component.get_entity(entity_id)
+    if entity is None:
+        return Range.of(state)
+    native = Native(
+        unit=entity.native_unit_of_measurement,
+        low=float(entity.native_min_value),
+        high=float(entity.native_max_value),
+    )
+    return Range.of(state, native)
 
 
 class ChargerDriver:
@@ -139,10 +157,7 @@ class ChargerDriver:
 
     def _range(self, entity_id: str | None) -> Range:
         """Return what a number takes now."""
-        if entity_id is None or (state := self._hass.states.get(entity_id)) is None:
-            return Range()
-        entry = er.async_get(self._hass).async_get(entity_id)
-        return Range.of(state, None if entry is None else entry.unit_of_measurement)
+        return Range() if entity_id is None else async_range(self._hass, entity_id)
 
     async def _async_make(self, setpoint_w: int, calls: tuple[Call, ...]) -> None:
         """Make the calls; what fails is tried again by the next ticks."""

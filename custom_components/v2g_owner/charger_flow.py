@@ -19,6 +19,7 @@ from .charger_control import (
     unit_shown,
     untested,
 )
+from .charger_driver import async_range
 from .charger_test_flow import ChargerTestFlow, Form
 from .const import (
     CONF_CHARGER_ID,
@@ -106,7 +107,7 @@ class ChargerSubentryFlow(ChargerTestFlow):
         """Take a form with a number; without a word of the owner's it counts what it shows."""
         if user_input is None:
             return await self._async_shape(shape, schema, None)
-        limits = self._limits(user_input[CONF_SETPOINT_ENTITY])
+        limits = async_range(self.hass, user_input[CONF_SETPOINT_ENTITY])
         if errors := _faults(shape, user_input, limits):
             return self.async_show_form(
                 step_id=shape.value,
@@ -118,11 +119,6 @@ class ChargerSubentryFlow(ChargerTestFlow):
         own = {} if shown is None else {CONF_UNIT: shown.value}
         return await self._async_shape(shape, schema, own | user_input)
 
-    def _limits(self, entity_id: str) -> Range:
-        """Return what a number takes as it is shown now."""
-        state = self.hass.states.get(entity_id)
-        return Range() if state is None else Range.of(state)
-
     async def _async_shape(
         self,
         shape: Shape,
@@ -132,7 +128,8 @@ class ChargerSubentryFlow(ChargerTestFlow):
         """Take a shape's form; a select's options are asked for next."""
         if user_input is None:
             known = dict(self._control) if self._control.get(CONF_SHAPE) == shape else {}
-            if shown := unit_shown(self._limits(known.get(CONF_SETPOINT_ENTITY, "")).unit):
+            limits = async_range(self.hass, known.get(CONF_SETPOINT_ENTITY, ""))
+            if shown := unit_shown(limits.unit):
                 known[CONF_UNIT] = shown.value
             return self.async_show_form(
                 step_id=shape.value, data_schema=self.add_suggested_values_to_schema(schema, known)
@@ -159,7 +156,7 @@ def _faults(shape: Shape, form: Form, limits: Range) -> dict[str, Any]:
     One that cannot be zero could not stop anything; one in another unit than was said would take
     a thousand times as much.
     """
-    if shape is Shape.SIGNED_NUMBER and limits.low > 0:
+    if shape is Shape.SIGNED_NUMBER and limits.begins > 0:
         return {CONF_SETPOINT_ENTITY: "never_zero"}
     shown, said = unit_shown(limits.unit), form.get(CONF_UNIT)
     if limits.unit is not None and shown is None:

@@ -73,13 +73,15 @@ class Setting(number.NumberEntity):
             self._attr_device_class = number.NumberDeviceClass.POWER
             self._attr_unique_id = name
 
+        self.show_as = int if box.whole else float
+
     async def async_set_native_value(self, value: float) -> None:
         """Take a number; a charger behind a cloud shows it only at the next poll."""
         self.box.command("number", value)
 
     def show(self, value: float) -> None:
         """Show a value in Home Assistant."""
-        self._attr_native_value = value
+        self._attr_native_value = self.show_as(value)
         self.async_write_ha_state()
 
 
@@ -139,7 +141,9 @@ class Wallbox:
     ``shape`` is wallbox (signed amperes, kW meter), watts and kilowatts (the same in those),
     sigenergy (kW and a mode), ocpp (amperes and a switch) or actions (no entities: its maker's
     actions, and a script of the owner's that calls them). ``obeys`` False ignores every
-    command but shows it; ``late_s`` is how long states take to reach Home Assistant.
+    command but shows it; ``late_s`` is how long states take to reach Home Assistant. ``setting``
+    is what its number counts in, its least, most and step, where they are not the shape's own;
+    ``whole`` tells its value as an int, as a register does.
     """
 
     hass: HomeAssistant
@@ -148,6 +152,8 @@ class Wallbox:
     late_s: int = 0
     inverted: bool = False
     watts_per_unit: float | None = None
+    setting: tuple[str, float, float, float] | None = None
+    whole: bool = False
     connected: bool = True
     soc_pct: float = 60.0
     soc_frozen: bool = False
@@ -176,14 +182,14 @@ class Wallbox:
             await self._build_actions()
             self.report()
             return
-        ranges = {
+        ranges: dict[str, tuple[str, float, float, float]] = {
             "wallbox": ("A", -32, 32, 1),
             "watts": ("W", -7_400, 7_400, 1),
             "kilowatts": ("kW", -7.4, 7.4, 0.1),
             "sigenergy": ("kW", 0, 11, 0.1),
             "ocpp": ("A", 0, 32, 1),
         }
-        self.number = Setting(self, "wallbox_setting", *ranges[self.shape])
+        self.number = Setting(self, "wallbox_setting", *(self.setting or ranges[self.shape]))
         await self.hass.data[number.DATA_COMPONENT].async_add_entities([self.number])
         if self.shape == "sigenergy":
             self.mode = Mode(self)

@@ -8,6 +8,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -302,6 +303,26 @@ async def test_a_number_that_cannot_be_zero_is_refused_where_it_alone_would_have
     switched = {**AMOUNT, "mode_entity": "switch.wallbox_charge_control"}
     flow = await garage.send(await garage.control("number_and_mode"), **switched)
     assert flow["step_id"] == "test"
+
+
+@pytest.mark.parametrize(
+    "garage",
+    [
+        {"shape": "watts", "setting": ("W", 500, 7_400, 10)},
+        {"shape": "watts", "setting": ("W", -7_400, -500, 10)},
+    ],
+    ids=["charges", "discharges"],
+    indirect=True,
+)
+async def test_a_number_that_is_only_rounded_to_zero_is_refused_too(
+    hass: HomeAssistant, garage: Garage
+) -> None:
+    """Home Assistant shows the 500 W it begins or ends with as 0 kW."""
+    er.async_get(hass).async_update_entity_options(
+        NUMBER["setpoint_entity"], "number", {"unit_of_measurement": "kW"}
+    )
+    flow = await garage.send(await garage.control("signed_number"), **{**AMOUNT, "unit": "kw"})
+    assert flow["errors"] == {"setpoint_entity": "never_zero"}
 
 
 @pytest.mark.parametrize("garage", [{"shape": "watts"}], indirect=True)

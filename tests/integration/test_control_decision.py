@@ -316,10 +316,10 @@ def test_the_meter_tells_what_a_command_of_1_4_kw_did(
     phases=st.sampled_from([1, 3]),
     inverted=st.booleans(),
     step=st.sampled_from([0.1, 0.5, 1.0]),
-    low=st.sampled_from([-1e6, 0.0, 1.4, 6.0]),
+    ends=st.sampled_from([(-1e6, 1e6), (0.0, 1e6), (1.4, 1e6), (6.0, 1e6), (-1e6, -1.4)]),
 )
 def test_what_is_set_is_never_more_than_what_was_asked(
-    *, power: int, unit: Unit, phases: int, inverted: bool, step: float, low: float
+    *, power: int, unit: Unit, phases: int, inverted: bool, step: float, ends: tuple[float, float]
 ) -> None:
     """Rounding to a charger's steps goes toward zero, and the sign is the charger's own.
 
@@ -332,13 +332,15 @@ def test_what_is_set_is_never_more_than_what_was_asked(
         phases=phases,
         inverted=inverted,
     )
-    limits = Range(low=low, high=1e6, step=step)
+    low, high = ends
+    limits = Range(low=low, high=high, step=step)
     native = control.native(power, limits)
     factor = control.watts_per()
     assert factor is not None
     watts = native * factor * (-1 if inverted else 1)
     assert abs(watts) <= abs(power) + 0.01
-    reachable = low < 0 or (power < 0) is inverted
+    upward = (power < 0) is inverted
+    reachable = high > 0 if upward else low < 0
     if power and reachable and abs(power) >= control.least_in(limits):
         assert native
         assert abs(watts) > abs(power) - step * factor - 0.01

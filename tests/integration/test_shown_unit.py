@@ -123,6 +123,29 @@ async def test_the_owners_hand_is_understood_in_the_unit_it_is_shown_in(night: N
     assert executor.memory.orders.override.power_w == 2_000
 
 
+@pytest.mark.parametrize("step", [1, 10])
+@pytest.mark.parametrize("night", [{"shape": "watts"}], indirect=True)
+async def test_a_renamed_number_is_set_as_finely_as_before(night: Night, step: int) -> None:
+    """A renaming makes the registry call the chosen unit the number's own; its step is not."""
+    registry = er.async_get(night.hass)
+    assert night.box.number is not None
+    night.box.number._attr_native_step = step
+    show_in(night.hass, "kW")
+    for old, new in ((NUMBER, "number.renamed"), ("number.renamed", NUMBER)):
+        await night.hass.async_block_till_done()
+        registry.async_update_entity(old, new_entity_id=new)
+    await night.hass.async_block_till_done()
+    entry = registry.async_get(NUMBER)
+    assert entry is not None
+    assert entry.unit_of_measurement == "kW"
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(plan=plan(EVENING + timedelta(hours=12), (EVENING, 3_700, 90))))
+    assert {second.power_w for second in (await night.seconds(60))[5:]} == {3_700}
+    executor.async_take(orders(lease=lease(60, power_w=-2_730)))
+    assert (await night.seconds(20))[-1].power_w == -2_730
+
+
 @pytest.mark.parametrize("unit", ["A", "V", "%"])
 @pytest.mark.parametrize("night", [{"shape": "watts"}], indirect=True)
 async def test_a_number_that_counts_something_else_by_now_is_set_to_zero_and_said(
@@ -172,3 +195,51 @@ async def test_a_unit_in_somebodys_own_words_leaves_the_mapping_as_it_was_tested
         state = hass.states.get(entity_id)
         assert state is not None
         assert control.native(-2_000, Range.of(state)) == -2_000
+
+
+def from_8_a(kind: type[int | float]) -> dict[str, Any]:
+    """Return a number of watts beside a mode that begins at 8 A, as ints or floats."""
+    least, most, step = (kind(each) for each in (1_840, 7_400, 10))
+    setting = ("W", least, most, step)
+    return {"shape": "sigenergy", "setting": setting, "watts_per_unit": 1.0, "whole": kind is int}
+
+
+@pytest.mark.parametrize("unit", ["W", "kW"])
+@pytest.mark.parametrize(
+    "night", [from_8_a(int), from_8_a(float)], ids=["int", "float"], indirect=True
+)
+async def test_promise_1_less_than_the_number_begins_with_is_nothing_however_it_is_rounded(
+    night: Night, unit: str
+) -> None:
+    """Home Assistant shows 1,840 W as 1 kW, takes 1.5 kW, and makes 1,840 W of it."""
+    show_in(night.hass, unit)
+    executor = await night.start(unit="w")
+    await night.plug_in()
+    for asked in (1_500, 1_830):
+        executor.async_take(orders(lease=lease(60, power_w=-asked)))
+        seconds = await night.seconds(20)
+        assert {second.power_w for second in seconds} == {0}
+        assert seconds[-1].reason == "below_minimum"
+    executor.async_take(orders(plan=plan(EVENING + timedelta(hours=12), (EVENING, 1_500, 90))))
+    assert {second.power_w for second in await night.seconds(20)} == {0}
+    executor.async_take(orders(lease=lease(60, power_w=-1_840)))
+    assert (await night.seconds(20))[-1].power_w == -1_840
+    executor.async_take(orders(lease=lease(60, power_w=-1_855)))
+    assert (await night.seconds(20))[-1].power_w == -1_850
+
+
+@pytest.mark.parametrize("unit", ["W", "kW"])
+@pytest.mark.parametrize(
+    "night", [{"shape": "watts", "setting": ("W", -7_400, -1_840, 10)}], indirect=True
+)
+async def test_promise_1_a_number_that_only_discharges_makes_nothing_larger(
+    night: Night, unit: str
+) -> None:
+    """It ends below zero: what lies above its end is not asked for, nor zero turned into it."""
+    show_in(night.hass, unit)
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(60, power_w=-1_500)))
+    assert {second.power_w for second in await night.seconds(20)} == {0}
+    executor.async_take(orders(lease=lease(60, power_w=-2_000)))
+    assert (await night.seconds(20))[-1].power_w == -2_000
