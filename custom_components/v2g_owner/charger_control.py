@@ -79,6 +79,8 @@ class Native:
     unit: str | None
     low: float
     high: float
+    whole: bool = False
+    """Whether its value has no decimals; Home Assistant then shows none in another unit too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,8 @@ class Range:
     """The unit it is shown in, which its owner may choose; None where it tells none."""
     converted: bool = False
     """Whether Home Assistant converts it, and so shows it rounded."""
+    whole: bool = False
+    """Whether it is then rounded to whole ones, shown as 3.0."""
 
     @classmethod
     def of(cls, state: State, native: Native | None = None) -> Range:
@@ -121,6 +125,7 @@ class Range:
             high=round(shown(native.high), 9),
             step=shown(as_shown.step),
             converted=True,
+            whole=native.whole,
         )
 
     @property
@@ -137,7 +142,8 @@ class Range:
         """Return how far what is shown may be from what was set and still be the same."""
         if not self.converted:
             return self.step / 2
-        decimals = len(shown.partition(".")[2])
+        fraction = shown.partition(".")[2]
+        decimals = 0 if self.whole and fraction == "0" else len(fraction)
         return max(self.step, 10.0**-decimals) / 2
 
 

@@ -38,6 +38,7 @@ def async_range(hass: HomeAssistant, entity_id: str) -> Range:
         unit=entity.native_unit_of_measurement,
         low=float(entity.native_min_value),
         high=float(entity.native_max_value),
+        whole=isinstance(entity.native_value, int),
     )
     return Range.of(state, native)
 

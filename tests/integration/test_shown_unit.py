@@ -243,3 +243,35 @@ async def test_promise_1_a_number_that_only_discharges_makes_nothing_larger(
     assert {second.power_w for second in await night.seconds(20)} == {0}
     executor.async_take(orders(lease=lease(60, power_w=-2_000)))
     assert (await night.seconds(20))[-1].power_w == -2_000
+
+
+@pytest.mark.parametrize("late_s", [0, 150])
+@pytest.mark.parametrize("night", [{"shape": "watts", "whole": True}], indirect=True)
+async def test_whole_watts_shown_in_kilowatts_are_seen_as_obeyed(night: Night, late_s: int) -> None:
+    """Home Assistant shows 3.0 kW of 2,735 W: written again every minute, flash would wear out."""
+    night.box.late_s = late_s
+    assert night.box.number is not None
+    night.box.number.show(0)
+    show_in(night.hass, "kW")
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(900, power_w=-2_735)))
+    seconds = await night.seconds(200)
+    assert {second.power_w for second in seconds[5:]} == {-2_735}
+    asked = len(numbers(night.box))
+    seconds = await night.seconds(300)
+    assert {second.reason for second in seconds} == {"delivering"}
+    assert len(numbers(night.box)) == asked
+
+
+@pytest.mark.parametrize("night", [{"shape": "watts"}], indirect=True)
+async def test_a_whole_kilowatt_by_hand_is_no_rounding_where_tenths_are_shown(night: Night) -> None:
+    """3.0 kW after our 3.3 kW is the owner's, unless the charger tells whole watts."""
+    show_in(night.hass, "kW")
+    executor = await night.start()
+    await night.plug_in()
+    hours = timedelta(hours=12)
+    executor.async_take(orders(plan=plan(EVENING + hours, (EVENING, 3_300, 90))))
+    await night.seconds(200)
+    night.box.by_hand("number", 3_000.0)
+    assert (await night.seconds(20))[-1].holder == "owner"
