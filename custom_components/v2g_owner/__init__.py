@@ -113,12 +113,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         name=f"{DOMAIN} calendars {entry.title}",
     )
     _watch_log(hass, entry, log)
-    if tokens.replaced_device_id is not None:
+    if tokens.replaced:
         # Not in the dialog that paired anew: what still ran as the old device would have failed
         # on it and asked to pair once more.
         entry.async_create_background_task(
             hass,
-            async_give_back(api, tokens.replaced_device_id),
+            tokens.async_give_back_replaced(api),
             name=f"{DOMAIN} old pairing {entry.title}",
         )
     entry.async_create_background_task(
@@ -147,6 +147,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
     await marks.async_load()
     await marks.async_take_back(api, mapped=())
     await marks.async_remove()
+    await tokens.async_give_back_replaced(api)
     await async_give_back(api, entry.data[CONF_DEVICE_ID])
     await tokens.async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()

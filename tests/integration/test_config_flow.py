@@ -24,7 +24,8 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import pytest
 
-from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+from custom_components.v2g_owner.api import OwnerApi
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, problem
 from custom_components.v2g_owner.const import (
     CONF_DEVICE_ID,
     CONF_KEY_SHA256,
@@ -543,27 +544,99 @@ async def test_pairing_anew_gives_the_old_pairing_back(
     assert after != before
     assert home.entry.state is ConfigEntryState.LOADED
 
-    in_use = _in_use(await world.phone.get("/v1/devices"))
-    async with asyncio.timeout(PATIENCE_S):
-        while before in in_use:
-            await asyncio.sleep(0.05)
-            in_use = _in_use(await world.phone.get("/v1/devices"))
-    assert after in in_use
+    await given_back(world, before)
+    assert after in _in_use(await world.phone.get("/v1/devices"))
     # What was still under way with the old one has not asked to pair once more.
     assert hass.config_entries.flow.async_progress_by_handler(DOMAIN) == []
     await hass.config_entries.async_reload(home.entry.entry_id)
     assert home.entry.state is ConfigEntryState.LOADED
 
 
-async def test_an_old_pairing_that_cannot_be_given_back_hinders_nothing(
+async def given_back(world: OwnerWorld, device_id: str) -> None:
+    """Wait until a device is paired no more."""
+    async with asyncio.timeout(PATIENCE_S):
+        while device_id in _in_use(await world.phone.get("/v1/devices")):  # noqa: ASYNC110 - the server's
+            await asyncio.sleep(0.05)
+
+
+async def test_an_old_pairing_that_cannot_be_given_back_is_by_the_next_start(
     hass: HomeAssistant, world: OwnerWorld, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The owner can still end it by phone."""
+    """It hinders nothing meanwhile, and is not forgotten when there is a newer one; then it is."""
     away = OwnerApiConnectionError("no route")
-    with patch("custom_components.v2g_owner.api.OwnerApi.delete", side_effect=away):
+    old = []
+    with patch("custom_components.v2g_owner.api.OwnerApi.delete", side_effect=away) as asked:
+        for _ in range(2):
+            old.append(home.entry.data[CONF_DEVICE_ID])
+            await pair_again(hass, world, home, SOURCE_RECONFIGURE)
+            await until(lambda: asked.call_count >= len(old))
+            assert home.entry.state is ConfigEntryState.LOADED
+    assert "Could not give the device back" in caplog.text
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    for device_id in old:
+        await given_back(world, device_id)
+    assert home.entry.data[CONF_DEVICE_ID] in _in_use(await world.phone.get("/v1/devices"))
+    await hass.async_block_till_done()
+    with patch("custom_components.v2g_owner.api.OwnerApi.delete") as asked:
+        await hass.config_entries.async_reload(home.entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=False)
+        assert not asked.called
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_an_old_pairing_is_given_back_when_the_first_start_after_it_failed(
+    *, renewed: bool, hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """Also where the new token is already the one that is kept."""
+    before = home.entry.data[CONF_DEVICE_ID]
+    real = OwnerApi.get
+
+    async def cut(self: OwnerApi, path: str, *args: Any) -> Any:
+        if path != "/v1/snapshot":
+            return await real(self, path, *args)
+        if renewed:
+            await real(self, "/v1/me")
+        raise OwnerApiConnectionError("gone for a moment")
+
+    with patch("custom_components.v2g_owner.api.OwnerApi.get", cut):
         await pair_again(hass, world, home, SOURCE_RECONFIGURE)
-        await until(lambda: "Could not give the device back" in caplog.text)
+    assert home.entry.state is ConfigEntryState.SETUP_RETRY
+    await hass.config_entries.async_reload(home.entry.entry_id)
     assert home.entry.state is ConfigEntryState.LOADED
+    await given_back(world, before)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_old_pairing_that_nobody_knows_any_more_is_forgotten(
+    *,
+    known: bool,
+    hass: HomeAssistant,
+    world: OwnerWorld,
+    home: Home,
+    hass_storage: dict[str, Any],
+) -> None:
+    """The agent's no is as good as its yes; any other no is asked again."""
+    refused = problem(404 if not known else 503, {"code": "not_found" if not known else "busy"})
+    with patch("custom_components.v2g_owner.api.OwnerApi.delete", side_effect=refused) as asked:
+        await pair_again(hass, world, home, SOURCE_RECONFIGURE)
+        await until(lambda: asked.called)
+        await hass.async_block_till_done()
+    kept = hass_storage[f"{DOMAIN}.{home.entry.entry_id}"]["data"]
+    assert bool(kept["replaced"]) is known
+
+
+async def test_removing_the_account_gives_back_what_it_was_paired_as_before_too(
+    hass: HomeAssistant, world: OwnerWorld, home: Home
+) -> None:
+    """Afterwards nothing here would know of it."""
+    old = home.entry.data[CONF_DEVICE_ID]
+    away = OwnerApiConnectionError("no route")
+    with patch("custom_components.v2g_owner.api.OwnerApi.delete", side_effect=away) as asked:
+        await pair_again(hass, world, home, SOURCE_RECONFIGURE)
+        await until(lambda: asked.called)
+    new = home.entry.data[CONF_DEVICE_ID]
+    await hass.config_entries.async_remove(home.entry.entry_id)
+    assert not {old, new} & _in_use(await world.phone.get("/v1/devices"))
 
 
 async def test_pairing_again_after_a_start_that_failed_loads_the_account(
