@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
@@ -38,6 +39,7 @@ class AccountCheck:
             async_track_time_interval(
                 self._hass, self._async_look_at, _LOOK_EVERY, cancel_on_shutdown=True
             ),
+            self._hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._moved),
         ]
         self._look_at_terms()
         self._look_at_zone()
@@ -60,6 +62,11 @@ class AccountCheck:
                 self._hass, self._async_look_at(), name=f"{DOMAIN} check {self._entry.title}"
             )
         self._connected = connected
+
+    @callback
+    def _moved(self, _event: Event) -> None:
+        """Look at the zone: the repair says that Home Assistant's may be set instead."""
+        self._look_at_zone()
 
     async def _async_look_at(self, _now: datetime | None = None) -> None:
         """Look at the server; one that does not answer shows elsewhere."""

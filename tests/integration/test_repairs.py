@@ -236,6 +236,20 @@ async def test_another_name_for_the_same_hours_is_no_repair(home: Home, world: O
     await until(lambda: raised(hass, "other_time_zone") is None)
 
 
+async def test_home_assistants_own_zone_set_right_ends_the_repair(
+    home: Home, world: OwnerWorld
+) -> None:
+    """As its text says; and one set wrong raises it."""
+    hass = home.hass
+    zone = home.entry.runtime_data.coordinator.data.owner.time_zone
+    await hass.config.async_update(time_zone=zone)
+    await until(lambda: raised(hass, "other_time_zone") is None)
+    await hass.config.async_update(time_zone="US/Pacific")
+    await until(lambda: raised(hass, "other_time_zone"))
+    await hass.config.async_update(time_zone=zone)
+    await until(lambda: raised(hass, "other_time_zone") is None)
+
+
 @pytest.mark.parametrize(("ours", "key"), [(2, "api_too_old"), (0, "api_too_new")])
 async def test_an_api_of_another_version_is_a_repair_that_says_which_side_to_update(
     ours: int, key: str, home: Home, world: OwnerWorld, monkeypatch: pytest.MonkeyPatch
