@@ -37,7 +37,7 @@ from .executors import (
     async_start_executors,
     async_stop_executors,
 )
-from .issues import async_watch_mapping
+from .issues import async_forget_repairs, async_watch_mapping
 from .pin import key_pin
 from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
@@ -67,6 +67,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         # Paired before the log's key was pinned; only a pairing can tell it in confidence.
         raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="not_paired")
     loaded = _loaded_from(entry)
+    # An account that is loaded anew may have been unlinked from something.
+    async_forget_repairs(hass, entry, linked=entry.subentries)
     await async_start_executors(hass, entry)
     tokens = RefreshTokenStore(hass, entry.entry_id)
     api = await _async_client(hass, entry, tokens)
@@ -141,6 +143,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool
 async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None:
     """Unpair this Home Assistant; the owner's vehicles and history stay with the API."""
     await async_forget_executors(hass, entry)
+    async_forget_repairs(hass, entry)
     tokens = RefreshTokenStore(hass, entry.entry_id)
     api = await _async_client(hass, entry, tokens)
     marks = CalendarMarks(hass, entry.entry_id)

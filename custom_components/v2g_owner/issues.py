@@ -1,6 +1,6 @@
 """Repairs that the owner can act on: a mapped entity that is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
@@ -52,6 +52,20 @@ def remapped(data: Mapping[str, Any], conf: str, entity_id: str) -> dict[str, An
     if conf in CONTROLS:
         return {**data, CONF_CONTROL: {**data[CONF_CONTROL], conf: entity_id}}
     return {**data, conf: entity_id}
+
+
+@callback
+def async_forget_repairs(
+    hass: HomeAssistant, entry: V2GConfigEntry, linked: Collection[str] | None = None
+) -> None:
+    """End the repairs of an account, or only of what is linked to it no more."""
+    for issue in list(ir.async_get(hass).issues.values()):
+        about = issue.data or {}
+        if issue.domain != DOMAIN or about.get("entry_id") != entry.entry_id:
+            continue
+        subentry_id = about.get("subentry_id")
+        if linked is None or (subentry_id is not None and subentry_id not in linked):
+            ir.async_delete_issue(hass, DOMAIN, issue.issue_id)
 
 
 def gone_id(subentry: ConfigSubentry, conf: str) -> str:

@@ -171,6 +171,10 @@ class PriceReporter:
             self._hass,
             DOMAIN,
             self._unreadable_id,
+            data={
+                "entry_id": self._coordinator.config_entry.entry_id,
+                "subentry_id": self._subentry.subentry_id,
+            },
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
             translation_key="prices_unreadable",

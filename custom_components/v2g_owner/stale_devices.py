@@ -25,16 +25,7 @@ class StaleDevices:
         """Begin; returns the way to stop."""
         unsubscribe = self._coordinator.async_add_listener(self._async_look)
         self._async_look()
-
-        @callback
-        def stop() -> None:
-            unsubscribe()
-            left = self._coordinator.config_entry.subentries
-            for subentry in self._linked:
-                if subentry.subentry_id not in left:
-                    ir.async_delete_issue(self._hass, DOMAIN, _issue_id(subentry))
-
-        return stop
+        return unsubscribe
 
     @callback
     def _async_look(self) -> None:

@@ -17,6 +17,7 @@ from custom_components.v2g_owner import account_issues
 from custom_components.v2g_owner.account_issues import AccountCheck
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.plausibility import sign_watch, soc_watch
+from custom_components.v2g_owner.repairs import async_create_fix_flow
 from owner_api.commands import parks
 
 from .conftest import PLUG, SOC, Home, paired_entry, until, vehicle_subentry
@@ -353,9 +354,12 @@ async def test_no_repair_is_settled_while_the_account_is_not_connected_or_gone(
     await home.hass.config_entries.async_unload(home.entry.entry_id)
     _, answer = await submit(home.hass, hass_client, issue)
     assert (answer["type"], answer["reason"]) == ("abort", "not_loaded")
+    # A form that was open meanwhile.
+    flow: Any = await async_create_fix_flow(home.hass, issue.issue_id, issue.data)
+    flow.hass = home.hass
     await home.hass.config_entries.async_remove(home.entry.entry_id)
-    _, answer = await submit(home.hass, hass_client, issue)
-    assert answer["type"] == "create_entry"
+    assert (await flow.async_step_confirm({}))["type"] == "create_entry"
+    assert raised(home.hass, key) is None
     await world.start_server()
 
 
@@ -413,6 +417,39 @@ async def test_a_deleted_device_that_is_unlinked_by_hand_leaves_no_repair_behind
 
     _, answer = await submit(hass, hass_client, issue, unlink)
     assert answer["type"] == "create_entry"
+
+
+async def test_a_removed_account_and_an_unlinked_device_leave_no_repair_behind(
+    hass: HomeAssistant, world: OwnerWorld, home: Home, vehicle_id: str
+) -> None:
+    """Nobody could act on them; those of another account stay."""
+    (subentry_id,) = home.entry.subentries
+    for kind, data in (
+        ("of_the_car", {"entry_id": home.entry.entry_id, "subentry_id": subentry_id}),
+        ("of_another", {"entry_id": "another", "subentry_id": "another"}),
+    ):
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            kind,
+            data=dict(data),
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=kind,
+        )
+    await world.phone.patch("/v1/me", {"time_zone": "UTC"})
+    await hass.config.async_update(time_zone="Asia/Shanghai")
+    await until(lambda: raised(hass, "other_time_zone"))
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert raised(hass, "of_the_car")
+    hass.config_entries.async_remove_subentry(home.entry, subentry_id)
+    await hass.async_block_till_done()
+    assert raised(hass, "of_the_car") is None
+    assert raised(hass, "other_time_zone")
+    await hass.config_entries.async_remove(home.entry.entry_id)
+    await hass.async_block_till_done()
+    assert raised(hass, "other_time_zone") is None
+    assert raised(hass, "of_another")
 
 
 # --- words
