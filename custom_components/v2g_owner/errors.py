@@ -3,7 +3,9 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.translation import async_get_translations
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .const import DOMAIN
@@ -40,3 +42,10 @@ def _sentence(error: OwnerApiError, *, by_the_caller: bool) -> HomeAssistantErro
         translation_key=error.translation_key,
         translation_placeholders=error.placeholders,
     )
+
+
+async def async_sentence(hass: HomeAssistant, error: OwnerApiError) -> str:
+    """Return what an API error says in Home Assistant's language; the API's own words if none."""
+    texts = await async_get_translations(hass, hass.config.language, "exceptions", {DOMAIN})
+    key = f"component.{DOMAIN}.exceptions.{error.translation_key}.message"
+    return texts.get(key, "{detail}").format(**error.placeholders)

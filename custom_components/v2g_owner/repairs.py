@@ -1,7 +1,7 @@
 """What an owner can do about a repair from where it is shown."""
 
 from abc import abstractmethod
-from typing import Any, Final, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
 from homeassistant.components.repairs.const import FlowType
@@ -15,7 +15,7 @@ import probatio
 
 from .account_issues import AccountCheck
 from .api import Json
-from .api_errors import OwnerApiError
+from .api_errors import OwnerApiError, OwnerApiProblem
 from .charger_control import untested
 from .const import (
     CONF_POWER_SIGN,
@@ -24,12 +24,16 @@ from .const import (
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
 from .coordinator import V2GConfigEntry
+from .errors import async_sentence
 from .loading import async_loaded
 from .models import Agreement
 
 
 class AccountRepairFlow(ConfirmRepairFlow):
     """A repair that something can be done about, once the owner has said so."""
+
+    writes: ClassVar[bool] = False
+    """Whether it asks the agent to change something, which the agent may refuse."""
 
     def __init__(self, about: dict[str, Any]) -> None:
         """Remember which account, vehicle or park it is about."""
@@ -54,7 +58,12 @@ class AccountRepairFlow(ConfirmRepairFlow):
             return self.async_abort(reason="not_loaded")
         try:
             return await self.async_repair(entry)
-        except OwnerApiError:
+        except OwnerApiError as error:
+            if self.writes and isinstance(error, OwnerApiProblem) and error.is_the_callers:
+                detail = await async_sentence(self.hass, error)
+                return self.async_abort(
+                    reason="refused", description_placeholders={"detail": detail}
+                )
             return self.async_abort(reason="not_loaded")
 
     @abstractmethod
@@ -109,6 +118,8 @@ class LookAgainFlow(AccountRepairFlow):
 
 class TakeZoneFlow(AccountRepairFlow):
     """Let the agent count in Home Assistant's time zone."""
+
+    writes = True
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
@@ -173,6 +184,8 @@ class TurnSignFlow(AccountRepairFlow):
 
 class ReadTermsFlow(AccountRepairFlow):
     """Show a park's new terms, and agree to them in place of the old."""
+
+    writes = True
 
     def __init__(self, about: dict[str, Any]) -> None:
         """Start without having shown any terms."""

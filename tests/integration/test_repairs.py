@@ -237,6 +237,24 @@ async def test_another_name_for_the_same_hours_is_no_repair(home: Home, world: O
     await until(lambda: raised(hass, "other_time_zone") is None)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "A value is not allowed: time_zone"), ("zh-Hant", "有值不允許")]
+)
+async def test_a_zone_that_the_agent_refuses_is_said_with_its_reason(
+    language: str, said: str, home: Home, hass_client: Any
+) -> None:
+    """It is connected: trying again later would not help."""
+    hass = home.hass
+    hass.config.language = language
+    hass.config.time_zone = "Mars/Olympus"
+    home.entry.runtime_data.coordinator.async_update_listeners()
+    issue = await until(lambda: raised(hass, "other_time_zone"))
+    _, answer = await submit(hass, hass_client, issue)
+    assert (answer["type"], answer["reason"]) == ("abort", "refused")
+    assert answer["description_placeholders"]["detail"].startswith(said)
+    assert raised(hass, "other_time_zone")
+
+
 async def test_home_assistants_own_zone_set_right_ends_the_repair(
     home: Home, world: OwnerWorld
 ) -> None:
