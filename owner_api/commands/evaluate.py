@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
-from owner_api.core.model import NextDeparture, Terms
+from owner_api.core.model import NextDeparture, RewardTerms, Terms
 from owner_api.planning.request import Offer, QuoteRequest
 from owner_api.planning.request_writer import request_to_json
 from owner_api.store.tx import Tx
@@ -19,7 +19,7 @@ from .leaving import departure_in_force
 from .limits import blocked
 from .quoting import current_soc, live_deals, offered, quote_request
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
-from .reward_parts import counted
+from .reward_parts import counted, counted_price
 from .tariffs import tariff
 
 # What is told to a park is cut to this step, so nothing finer can be read from a decision.
@@ -142,12 +142,23 @@ def unwanted(vehicle: VehicleRecord, terms: Terms, judged: Judgement) -> str | N
     """
     if judged.block is not None:
         return None if judged.block == "departure_unknown" else judged.block
+    # What is in kind without a rate is nobody's to weigh but the person's.
     parts = counted(vehicle.preferences, vehicle.currency, terms.reward)
-    price = sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
-    net = (judged.answer or {}).get("net_minor")
-    if parts and (price < vehicle.preferences.min_price_per_kwh or (net is not None and net < 0)):
+    if parts and not worth_it(vehicle, terms.reward, judged.answer or {}):
         return "price"
     return None
+
+
+def worth_it(vehicle: VehicleRecord, reward: RewardTerms, answer: Mapping[str, Any]) -> bool:
+    """Return whether what counts of a reward reaches the owner's price, without a loss.
+
+    No rule says yes to anything else. ``answer`` is the quote for the energy that is released, or
+    what is kept of it.
+    """
+    preferences = vehicle.preferences
+    price = counted_price(preferences, vehicle.currency, reward)
+    net = answer.get("net_minor")
+    return net is not None and net >= 0 and price >= preferences.min_price_per_kwh
 
 
 def _for_part(offer: Offer, energy_wh: int) -> Offer:

@@ -20,7 +20,7 @@ from owner_api.store.tx import Tx
 
 from . import announce, decisions, evaluations, rule_consent
 from .edge import Json
-from .evaluate import evaluation_view, judge, unwanted
+from .evaluate import evaluation_view, judge, unwanted, worth_it
 from .offer_terms import checked_terms
 from .owner_views import offer_view
 from .paging import read_page
@@ -129,7 +129,8 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
         return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
     if declined is not None:
         return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, declined), call.now, **kept)
-    if rule and judged.feasible:
+    # A person may take what counts as nothing; a rule is judged on the net reward alone.
+    if rule and judged.feasible and worth_it(vehicle, offer.terms.reward, judged.answer or {}):
         return rule_consent.accept_by_rule(
             tx, call, offer, vehicle, session, judged, evaluation, rule
         )

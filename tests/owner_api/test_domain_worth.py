@@ -105,3 +105,39 @@ async def test_what_counts_as_no_money_is_still_the_owners_to_take(world: World)
     taken = {"accepted_reward_kinds": ["cash", "points"], "min_price_per_kwh": "2.0"}
     deal = await presented(world, preferences=taken, reward=points)
     await accept(deal)
+
+
+@pytest.mark.parametrize(
+    ("points", "more"),
+    [("1", {}), ("0", {"min_price_per_kwh": "1.0"}), ("3.5000", {"min_price_per_kwh": "2.0"})],
+)
+async def test_promise_1_no_rule_takes_what_counts_as_no_money_at_a_loss(
+    world: World, points: str, more: dict[str, str]
+) -> None:
+    """A rule is judged on the net reward, and points without a rate are none: the person is asked.
+
+    No other terms are asked of the park either: in its points no price is known to be enough.
+    """
+    reward = {"kind": "points", "currency": "XPTS", "price_per_kwh": points}
+    rules = [{"name": "any"}, {"name": "any", "counter": True}]
+    for rule in rules:
+        taken = {"accepted_reward_kinds": ["cash", "points"], "consent_mode": "rules"} | more
+        deal = await presented(world, preferences=taken | {"rules": [rule]}, reward=reward)
+        assert (deal.offer["state"], deal.offer["decision"]) == ("presented", None)
+        await accept(deal)
+
+
+async def test_what_counts_as_no_money_goes_by_rule_where_selling_costs_nothing(
+    world: World,
+) -> None:
+    free = {
+        "accepted_reward_kinds": ["points"],
+        "consent_mode": "rules",
+        "rules": [{"name": "any"}],
+        "min_price_per_kwh": "0",
+        "later_refill_price_per_kwh": "0",
+        "degradation_cost_per_kwh": "0",
+    }
+    reward = {"kind": "points", "currency": "XPTS", "price_per_kwh": "1"}
+    deal = await presented(world, preferences=free, reward=reward)
+    assert deal.offer["state"] == "accepted"
