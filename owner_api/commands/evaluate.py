@@ -112,12 +112,12 @@ def judge(
     energy = min(wanted, available)
     enough = energy > 0 and energy >= min(terms.min_energy_wh, wanted)
     reason = answer["reason"]
-    if enough and energy != answer["quoted_energy_wh"]:
-        # The figures an owner says yes to are those of the energy that is released.
+    if enough and energy != wanted:
+        # The figures an owner says yes to, and the verdict, are those of what is released.
         smaller = replace(request, offer=_for_part(request.offer, energy))
         released = planner.judgement(smaller, counter=counter)
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
-        reason = reason or blocked("energy", wanted, available, "Wh")
+        reason = released["reason"] or reason or blocked("energy", wanted, available, "Wh")
     if not enough and not reason:
         reason = blocked("energy", terms.min_energy_wh, available, "Wh")
     return Judgement(
@@ -153,12 +153,12 @@ def worth_it(vehicle: VehicleRecord, reward: RewardTerms, answer: Mapping[str, A
     """Return whether what counts of a reward reaches the owner's price, without a loss.
 
     No rule says yes to anything else. ``answer`` is the quote for the energy that is released, or
-    what is kept of it.
+    what is kept of it: its verdict is exact, while ``net_minor`` is a sum of rounded lines, and may
+    be below nothing at the very price that the quote calls enough.
     """
     preferences = vehicle.preferences
     price = counted_price(preferences, vehicle.currency, reward)
-    net = answer.get("net_minor")
-    return net is not None and net >= 0 and price >= preferences.min_price_per_kwh
+    return answer.get("verdict") == "accept" and price >= preferences.min_price_per_kwh
 
 
 def _for_part(offer: Offer, energy_wh: int) -> Offer:

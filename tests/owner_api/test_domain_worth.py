@@ -1,5 +1,6 @@
 """A yes is judged again: no yes, whoever gives it, makes a deal that the owner's price forbids."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -141,3 +142,63 @@ async def test_what_counts_as_no_money_goes_by_rule_where_selling_costs_nothing(
     reward = {"kind": "points", "currency": "XPTS", "price_per_kwh": "1"}
     deal = await presented(world, preferences=free, reward=reward)
     assert deal.offer["state"] == "accepted"
+
+
+def cash(price: str, **more: Any) -> dict[str, Any]:
+    """Return a reward in cash at a price per kWh."""
+    return {"kind": "cash", "currency": "CNY", "price_per_kwh": price} | more
+
+
+async def evaluation_of(deal: Deal, offer: Any) -> Any:
+    """Return how an offer was judged, as its owner sees it."""
+    return (await deal.owner.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+
+
+@pytest.mark.parametrize("energy_wh", [3500, 6000])
+async def test_promise_8_the_break_even_price_itself_is_enough_whatever_its_lines_round_to(
+    world: World, energy_wh: int
+) -> None:
+    """The lines for people are rounded one by one, so that their sum may be a fen below nothing."""
+    deal = await presented(world)
+    wanted = {"requested_energy_wh": energy_wh, "min_energy_wh": energy_wh}
+    cheap = await world.offer(deal.park, deal.session_id, reward=cash("0.4"), **wanted)
+    assert cheap["state"] == "auto_declined"
+    enough = (await evaluation_of(deal, cheap))["counter"]["price_per_kwh"]
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash(enough), **wanted)
+    shown = await evaluation_of(deal, deal.offer)
+    assert (shown["verdict"], shown["reason"], shown["net_minor"]) == ("accept", None, -1)
+    assert deal.offer["state"] == "presented"
+    await accept(deal)
+
+
+async def test_promise_8_one_step_below_the_break_even_price_is_declined_with_the_nearest_yes(
+    world: World,
+) -> None:
+    deal = await presented(world, reward=cash("0.5070"))
+    assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", "price")
+    shown = await evaluation_of(deal, deal.offer)
+    assert shown["reason"]["code"] == "price"
+    assert {"change": "/offer/price_per_kwh", "to": "0.5071"} in shown["nearest"]
+
+
+@pytest.mark.parametrize("margin", ["0", "0.0001"])
+@pytest.mark.parametrize("budget_wh", [4000, 4321])
+async def test_promise_8_a_part_that_is_too_cheap_is_declined_for_its_price_and_says_so(
+    world: World, budget_wh: int, margin: str
+) -> None:
+    """Whether what may be released is a whole step or was cut to one, the same test holds."""
+    wanted = {"requested_energy_wh": 6000, "min_energy_wh": 1000}
+    deal = await presented(
+        world,
+        preferences={"max_discharge_wh_per_event": budget_wh},
+        reward=cash("0.4"),
+        **wanted,
+    )
+    assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", "price")
+    shown = await evaluation_of(deal, deal.offer)
+    assert (shown["fits"], shown["quoted_energy_wh"]) == ("part", 4000)
+    assert (shown["verdict"], shown["reason"]["code"]) == ("counter", "price")
+    enough = str(Decimal(shown["counter"]["price_per_kwh"]) + Decimal(margin))
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash(enough), **wanted)
+    assert (await evaluation_of(deal, deal.offer))["reason"]["code"] in ("budget", "energy")
+    await accept(deal)
