@@ -15,6 +15,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
 from . import announce, dealing, decisions, evaluations, vehicles
+from .countering import best_counter
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
 from .owner_views import offer_view
@@ -156,11 +157,11 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
         for key in ("energy_wh", "price_per_kwh", "start_at")
         if key in call.body
     }
-    terms = (
-        build(CounterTerms, named)
-        if named
-        else decisions.best_counter(offer.evaluation, offer.terms.reward.price_per_kwh)
-    )
+    if named:
+        terms: CounterTerms | None = build(CounterTerms, named)
+    else:
+        session = SessionRecord.find(tx, offer.session_id)
+        terms = best_counter(tx, vehicle, session, offer.terms, offer.evaluation, call.now)
     if terms is None:
         raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
     return decisions.record(

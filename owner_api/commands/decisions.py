@@ -1,7 +1,6 @@
 """What an answer leaves behind: the decision; for a yes there is a deal as well."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from owner_api.calls import Call
 from owner_api.core.machine import OfferState
@@ -11,28 +10,7 @@ from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
 from . import journal
-from .edge import Json, build
-from .evaluate import RELEASED_STEP_WH
 from .records import OfferRecord, VehicleRecord
-
-
-def best_counter(evaluation: Json | None, offered: str | None) -> CounterTerms | None:
-    """Return the computed best terms, energy cut to what a park may learn; None without any.
-
-    ``offered`` is the offer's price per kWh: nobody asks for less than that. Each of the computed
-    terms is enough by itself, so that another start is asked for only where nothing else helps.
-    """
-    best = (evaluation or {}).get("counter") or {}
-    energy, price = best.get("energy_wh"), best.get("price_per_kwh")
-    released = energy // RELEASED_STEP_WH * RELEASED_STEP_WH if energy else None
-    if price and offered:
-        price = max(price, offered, key=Decimal)
-    found = {
-        "energy_wh": released or None,
-        "price_per_kwh": price,
-        "start_at": None if released or price else best.get("start_at"),
-    }
-    return build(CounterTerms, found) if any(found.values()) else None
 
 
 def record(

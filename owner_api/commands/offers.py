@@ -18,7 +18,8 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
-from . import announce, decisions, evaluations, rule_consent
+from . import announce, evaluations, rule_consent
+from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
 from .offer_terms import checked_terms
@@ -122,7 +123,7 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     declined = unwanted(vehicle, offer.terms, judged)
     best = None
     if rule and rule.counter and declined:
-        best = decisions.best_counter(judged.answer, offer.terms.reward.price_per_kwh)
+        best = best_counter(tx, vehicle, session, offer.terms, judged.answer, call.now)
     kept = evaluations.columns(evaluation, vehicle)
     if rule and best:
         offer = offer.changed(tx, **kept)

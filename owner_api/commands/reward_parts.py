@@ -1,6 +1,7 @@
 """What of a reward is money for the owner: cash, and in kind only at a rate the owner set."""
 
-from decimal import ROUND_DOWN, Decimal
+from dataclasses import replace
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Any, Final
 
 from owner_api.core.canonical import decimal_text, field_names
@@ -12,6 +13,8 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 
 # As fine as a price may be; what is finer than that is not counted.
 _FINEST: Final = Decimal("0.000001")
+# No offer's price is higher.
+_HIGHEST: Final = Decimal(100_000)
 # What may be counted in money; a charging credit in money is booked apart from cash.
 _IN_MONEY: Final = frozenset({"cash", "charging_credit"})
 
@@ -56,14 +59,20 @@ def check_currencies(reward: RewardTerms) -> None:
 
 def counted(preferences: Preferences, currency: str, reward: RewardTerms) -> list[RewardPart]:
     """Return the parts that count toward the verdict, as money in the owner's currency."""
-    rates = {rate.currency: Decimal(rate.price_per_unit) for rate in preferences.in_kind_rates}
     found = []
     for part in reward.shares:
-        if part.kind == "cash":
-            found += [part] if part.currency == currency else []
-        elif part.currency in rates:
-            found.append(_as_money(part, rates[part.currency], currency))
+        rate = _rate(preferences, currency, part)
+        if rate is not None:
+            found.append(part if part.kind == "cash" else _as_money(part, rate, currency))
     return found
+
+
+def _rate(preferences: Preferences, currency: str, of: RewardPart | RewardTerms) -> Decimal | None:
+    """Return what one unit is worth in the owner's currency; None if it does not count."""
+    if of.kind == "cash":
+        return Decimal(1) if of.currency == currency else None
+    rates = {rate.currency: Decimal(rate.price_per_unit) for rate in preferences.in_kind_rates}
+    return rates.get(of.currency)
 
 
 def _as_money(part: RewardPart, rate: Decimal, currency: str) -> RewardPart:
@@ -87,6 +96,40 @@ def counted_price(preferences: Preferences, currency: str, reward: RewardTerms) 
     """Return the price per kWh (currency units) of all that counts."""
     parts = counted(preferences, currency, reward)
     return sum((Decimal(part.price_per_kwh) for part in parts), Decimal(0))
+
+
+def price_that_pays(
+    preferences: Preferences, currency: str, reward: RewardTerms, needed: Decimal
+) -> str | None:
+    """Return the reward's own price at which all that counts is ``needed`` per kWh, rounded up.
+
+    It is in the reward's own unit, beside what the other parts pay, and never less than offered.
+    None if no such price is sure to be enough.
+    """
+    rate, head = _rate(preferences, currency, reward), reward.head
+    missing = needed - counted_price(preferences, currency, reward)
+    # Of several payers with caps nobody knows who would pay the difference.
+    several = len(head) > 1
+    if not rate or (several and any(part.cap_minor is not None for part in head)):
+        return None
+    if missing <= 0:
+        return reward.price_per_kwh
+    if several and reward.kind != "cash":
+        # The worth of each payer's part is rounded down.
+        missing += len(head) * _FINEST
+    price = Decimal(reward.price_per_kwh) + (missing / rate).quantize(_FINEST, ROUND_UP)
+    return decimal_text(price) if price <= _HIGHEST else None
+
+
+def at_price(reward: RewardTerms, price_per_kwh: str) -> RewardTerms:
+    """Return a reward of another price; of several payers of its kind the first pays the rest."""
+    changed = replace(reward, price_per_kwh=price_per_kwh)
+    if reward.parts is None:
+        return changed
+    first = reward.head[0]
+    price = Decimal(first.price_per_kwh) + Decimal(price_per_kwh) - Decimal(reward.price_per_kwh)
+    dearer = replace(first, price_per_kwh=decimal_text(price))
+    return replace(changed, parts=tuple(dearer if each is first else each for each in reward.parts))
 
 
 def planned(parts: list[RewardPart]) -> dict[str, Any]:

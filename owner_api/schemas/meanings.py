@@ -48,7 +48,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "dispute_window_s": "How long the owner may dispute a settlement.",
     "terms_sha256": "Names exactly these terms, in hex. Copy it, do not compute it: a decision or"
     " an award that names another is refused.",
-    "counter_terms": "What the owner would accept; those that are null stay as they were offered.",
+    "counter_terms": "What the owner would accept; those that are null stay as they were offered."
+    " The price is in the unit of the offer's own; another start_at moves the whole window.",
     "consented_energy_wh": "Wh that the owner said yes to; the most that may be awarded.",
     # A deal
     "order_reference": "The park's own number for the order; one deal each.",
