@@ -81,6 +81,8 @@ def availability(tx: Tx, call: Call) -> Reply:
     found = 0
     if session.state == "bound" and session.vehicle_id:
         vehicle = VehicleRecord.find(tx, session.vehicle_id)
+        # A question names no reward, so that it asks for the first kind that the owner takes.
+        kind = vehicle.preferences.accepted_reward_kinds[0]
         asked = {
             "start_at": body["start_at"],
             "end_at": body["end_at"],
@@ -88,7 +90,7 @@ def availability(tx: Tx, call: Call) -> Reply:
             "min_energy_wh": 0,
             "max_energy_wh": 1_000_000,
             "max_discharge_w": max(1, vehicle.body.max_discharge_w),
-            "reward": {"kind": "cash", "currency": vehicle.currency, "price_per_kwh": "0"},
+            "reward": {"kind": kind, "currency": vehicle.currency, "price_per_kwh": "0"},
         }
         found = judge(tx, vehicle, session, build(Terms, asked), call.now).available_wh
     shown = {

@@ -641,3 +641,14 @@ async def test_a_live_deal_is_shown_in_the_snapshot_with_the_last_event(world: W
     deal.commitment_id = accepted.body["commitment_id"]
     shown = await deal.owner.get("/v1/snapshot")
     assert shown["commitments"] == [await commitment(deal)]
+
+
+@pytest.mark.parametrize("kinds", [["charging_credit"], ["points", "parking"], ["cash"]])
+async def test_promise_7_what_is_available_does_not_hang_on_the_kind_of_reward(
+    world: World, kinds: list[str]
+) -> None:
+    """A question names no reward, so that none may be held against it."""
+    deal = await presented(world, preferences={"accepted_reward_kinds": kinds})
+    asked = {"session_id": deal.session_id, "start_at": world.at(1800), "end_at": world.at(5400)}
+    told = await deal.park.post("/v1/park/availability", asked)
+    assert told["available_energy_wh"] == 7000
