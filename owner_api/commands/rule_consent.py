@@ -1,7 +1,9 @@
 """The yes or the counter that the owner wrote down in advance."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from owner_api.calls import Call
 from owner_api.core.machine import (
@@ -29,19 +31,32 @@ def matching_rule(
     """Return the owner's first rule that says yes, if rules may speak for this park at all."""
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
         return None
+    rules = vehicle.preferences.rules
+    return first_of(rules, tx, vehicle, offer, judged.energy_wh, judged.answer, now)
+
+
+def first_of(
+    rules: Iterable[Rule],
+    tx: Tx,
+    vehicle: VehicleRecord,
+    offer: OfferRecord,
+    energy_wh: int,
+    answer: Mapping[str, Any],
+    at: datetime,
+) -> Rule | None:
+    """Return the first of some rules that says yes to an offer at a time, as it was judged."""
     if broken_promise(tx, vehicle.owner_id, offer.park_id):
         return None
-    reward, preferences = offer.terms.reward, vehicle.preferences
     case = Case(
-        local_now=now.astimezone(vehicle.zone),
+        local_now=at.astimezone(vehicle.zone),
         park_id=offer.park_id,
         purpose=offer.purpose,
-        price_per_kwh=counted_price(preferences, vehicle.currency, reward),
-        energy_wh=judged.energy_wh,
-        net_minor=judged.answer["net_minor"] or 0,
+        price_per_kwh=counted_price(vehicle.preferences, vehicle.currency, offer.terms.reward),
+        energy_wh=energy_wh,
+        net_minor=answer["net_minor"] or 0,
         minor_digits=minor_digits(vehicle.currency),
     )
-    return first_match(preferences.rules, case)
+    return first_match(rules, case)
 
 
 def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
