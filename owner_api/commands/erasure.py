@@ -120,7 +120,7 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
 
 def _forget_deals(tx: Tx, owner_id: str) -> None:
     """Drop what the evaluation knew of the car and the person, who said yes, and their words."""
-    tx.update("offer", {"owner_id": owner_id}, evaluation=None)
+    tx.update("offer", {"owner_id": owner_id}, evaluation=None, arrival=None)
     tx.update(
         "commitment",
         {"owner_id": owner_id},

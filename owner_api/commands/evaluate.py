@@ -158,7 +158,11 @@ def worth_it(vehicle: VehicleRecord, reward: RewardTerms, answer: Mapping[str, A
     """
     preferences = vehicle.preferences
     price = counted_price(preferences, vehicle.currency, reward)
-    return answer.get("verdict") == "accept" and price >= preferences.min_price_per_kwh
+    # Of a quote that was kept only the owner's price may have been in the way, and may have fallen.
+    covers = answer.get("verdict") == "accept" or any(
+        each["change"] == "/preferences/min_price_per_kwh" for each in answer.get("nearest", ())
+    )
+    return covers and price >= preferences.min_price_per_kwh
 
 
 def _for_part(offer: Offer, energy_wh: int) -> Offer:

@@ -1,6 +1,7 @@
 """What is kept about one offer: the facts its machine needs and how it was judged."""
 
 from datetime import datetime
+from typing import Final
 
 from owner_api.core.machine import (
     Forbid,
@@ -16,6 +17,8 @@ from . import announce, journal, limits
 from .edge import Json
 from .evaluate import evaluation_view, judge
 from .records import OfferRecord, SessionRecord, VehicleRecord
+
+_FOR_RULES: Final = ("verdict", "quoted_energy_wh", "net_minor", "nearest")
 
 
 def facts(offer: OfferRecord) -> OfferFacts:
@@ -38,6 +41,14 @@ def columns(evaluation: Json, vehicle: VehicleRecord) -> dict[str, str]:
         "vehicle_id": vehicle.vehicle_id,
         "evaluation": text,
     }
+
+
+def arrival(evaluation: Json) -> str:
+    """Return what is kept of a judgement for rules that are tried later, whatever is judged since.
+
+    The evaluation itself follows what changes, and a yes makes it what the yes was given to.
+    """
+    return to_json({name: evaluation[name] for name in _FOR_RULES}).decode()
 
 
 def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:

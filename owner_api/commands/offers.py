@@ -82,6 +82,7 @@ def revise(tx: Tx, call: Call) -> Reply:
         state_reason=None,
         decision=None,
         evaluation=None,
+        arrival=None,
         respond_by=call.body["respond_by"],
         terms=dump_known(terms),
         terms_sha256=sha256(terms),
@@ -124,7 +125,7 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     best = None
     if rule and rule.counter and declined:
         best = best_counter(tx, vehicle, session, offer.terms, judged.answer, call.now)
-    kept = evaluations.columns(evaluation, vehicle)
+    kept = evaluations.columns(evaluation, vehicle) | {"arrival": evaluations.arrival(evaluation)}
     if rule and best:
         offer = offer.changed(tx, **kept)
         return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)

@@ -41,12 +41,15 @@ def preview(tx: Tx, call: Call) -> Reply:
 
 
 def _tried(tx: Tx, vehicle: VehicleRecord, rule: Rule, offer: OfferRecord, at: datetime) -> Json:
-    """Return what the rule would have said to one past offer when its terms came, ``at``."""
-    seen = offer.evaluation or {}
+    """Return what the rule would have said to one past offer when its terms came, ``at``.
+
+    It is tried on what was known then, with the owner's price and rates of today. An offer that
+    was not quoted then, because the owner sold nothing or the car was unknown, stays untaken.
+    """
+    seen = offer.arrival or {}
     energy: int | None = seen.get("quoted_energy_wh")
     taken = (
         energy is not None
-        and seen.get("departure_at") is not None
         and worth_it(vehicle, offer.terms.reward, seen)
         and rule_consent.first_of((rule,), tx, vehicle, offer, energy, seen, at)
     )

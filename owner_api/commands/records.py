@@ -200,6 +200,7 @@ class OfferRecord:
     terms: Terms
     terms_sha256: str
     evaluation_json: str | None
+    arrival_json: str | None
     decision: Decision | None
     commitment_id: str | None
 
@@ -221,6 +222,13 @@ class OfferRecord:
     def evaluation(self) -> Row | None:
         """How the offer was judged, as its owner sees it."""
         return None if self.evaluation_json is None else dict(from_json(self.evaluation_json))
+
+    @property
+    def arrival(self) -> Row | None:
+        """What a rule looks at, as it was when the newest terms came; of old offers as it is."""
+        if self.arrival_json is None:
+            return self.evaluation
+        return dict(from_json(self.arrival_json))
 
     def changed(self, tx: Tx, **values: object) -> Self:
         """Write some columns and return the offer as it is from then on."""
@@ -245,6 +253,7 @@ class OfferRecord:
             terms=load(Terms, row["terms"]),
             terms_sha256=row["terms_sha256"],
             evaluation_json=row["evaluation"],
+            arrival_json=row["arrival"],
             decision=load(Decision, row["decision"]) if row["decision"] else None,
             commitment_id=row["commitment_id"],
         )

@@ -144,6 +144,8 @@ offer = Table(
     Column("terms", Text, nullable=False),
     Column("terms_sha256", Text, nullable=False),
     Column("evaluation", Text),
+    # Of the evaluation when the newest terms came: what a rule looks at.
+    Column("arrival", Text),
     Column("decision", Text),
     Column("commitment_id", Text),
     Column("updated_at", Text, nullable=False),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import preferences, running, world
+from .domain_world import accept, preferences, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -98,3 +98,53 @@ async def test_no_rule_would_take_offers_of_a_park_that_broke_a_recharge_promise
         offer=offer,
     )
     assert not await tried(deal)
+
+
+async def test_a_rule_is_tried_with_the_owners_price_of_today(world: World) -> None:
+    deal = await presented(world, preferences={"min_price_per_kwh": "1.4"})
+    assert (deal.offer["state"], await tried(deal)) == ("auto_declined", False)
+    await preferences(deal.owner, deal.vehicle_id, min_price_per_kwh="1.0")
+    assert await tried(deal)
+    await preferences(deal.owner, deal.vehicle_id, min_price_per_kwh="1.3")
+    assert not await tried(deal)
+
+
+async def test_a_rule_is_tried_on_what_was_known_when_the_offer_came(world: World) -> None:
+    """It would have spoken then; that its reading has aged, or who answers now, changes nothing."""
+    deal = await presented(world)
+    await world.move(1100)
+    await preferences(deal.owner, deal.vehicle_id, soc_max_age_consent_s=600)
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert shown["evaluation"]["reason"]["code"] == "soc_stale"
+    assert await tried(deal)
+    await preferences(deal.owner, deal.vehicle_id, consent_mode="never")
+    assert await tried(deal)
+
+
+async def test_promise_1_no_rule_would_have_taken_what_came_without_a_leave_time(
+    world: World,
+) -> None:
+    deal = await presented(world, preferences={"departure_guard": "off"})
+    path = f"/v1/vehicles/{deal.vehicle_id}/departures"
+    await deal.owner.patch(path, {"weekly": NO_WEEKDAYS})
+    await preferences(deal.owner, deal.vehicle_id, **by_rule())
+    deal.offer = await world.offer(deal.park, deal.session_id)
+    assert (deal.offer["state"], await tried(deal)) == ("presented", False)
+    await accept(deal, departure_at=world.at(4 * 3600))
+    assert not await tried(deal)
+
+
+async def test_a_revision_is_judged_anew_for_the_rules_too(world: World) -> None:
+    deal = await presented(world)
+    cheap = {"kind": "cash", "currency": "CNY", "price_per_kwh": "0.4"}
+    body = {"revision": 2, "respond_by": world.at(1200), "terms": world.terms(reward=cheap)}
+    await deal.park.post(f"/v1/park/offers/{deal.offer['offer_id']}/revisions", body)
+    assert not await tried(deal)
+
+
+async def test_offers_of_before_are_tried_as_they_are_shown(world: World) -> None:
+    deal = await presented(world)
+    await world.agent.store.write(
+        lambda tx: tx.change("offer", deal.offer["offer_id"], arrival=None)
+    )
+    assert await tried(deal)
