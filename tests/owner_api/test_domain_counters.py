@@ -213,7 +213,11 @@ async def test_promise_8_another_start_moves_the_whole_window_and_is_accepted(
     world: World,
 ) -> None:
     """The car leaves half an hour after this window begins."""
-    late = {"start_at": world.at(4 * 3600), "end_at": world.at(5 * 3600), "min_energy_wh": 6000}
+    late: dict[str, Any] = {
+        "start_at": world.at(4 * 3600),
+        "end_at": world.at(5 * 3600),
+        "min_energy_wh": 6000,
+    }
     deal = await presented(world, preferences=by_rule(), **late)
     counter = deal.offer["decision"]["counter_terms"]
     assert counter["start_at"] < late["start_at"]

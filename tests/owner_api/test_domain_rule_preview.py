@@ -50,14 +50,14 @@ async def test_a_rule_would_have_taken_what_it_does_take(
     assert await tried(deal, rule) == (deal.offer["state"] == "accepted")
 
 
-@pytest.mark.parametrize(("until", "takes"), [("14:00", True), ("13:40", False)])
+@pytest.mark.parametrize(
+    ("since", "until", "takes"), [("13:45", "14:00", True), ("13:00", "13:40", False)]
+)
 async def test_a_rule_is_tried_at_the_time_of_the_newest_terms(
-    world: World, until: str, *, takes: bool
+    world: World, since: str, until: str, *, takes: bool
 ) -> None:
     """It is 13:30 where the owner lives, and 13:48 when the park sends better terms."""
-    rule = {"name": "later", "between": {"start": "13:45", "end": until}}
-    if not takes:
-        rule["between"]["start"] = "13:00"
+    rule = {"name": "at that time", "between": {"start": since, "end": until}}
     deal = await presented(world, preferences=by_rule(rule | {"enabled": False}))
     await preferences(deal.owner, deal.vehicle_id, rules=[rule])
     await world.move(1100)
