@@ -13,7 +13,7 @@ from .actor import Actor, async_actor_of
 from .const import SUBENTRY_VEHICLE
 from .control_entities import RESUME, STOP_NOW, ResumeButton, StopNowButton, controlled
 from .coordinator import V2GConfigEntry, V2GCoordinator
-from .decisions import best_counter, decide, find_offer, stop
+from .decisions import decide, find_offer, require_counter, stop
 from .entity import HubEntity, VehicleEntity, async_add_in_turns
 
 PARALLEL_UPDATES = 0
@@ -40,7 +40,8 @@ def _answer(decision: str) -> Answer:
 async def _counter(coordinator: V2GCoordinator, actor: Actor) -> None:
     """Ask for the best terms the API computed."""
     offer = find_offer(coordinator, None)
-    await decide(coordinator, offer, "counter", actor, terms=best_counter(offer))
+    require_counter(offer)
+    await decide(coordinator, offer, "counter", actor)
 
 
 ANSWERS: tuple[AnswerButtonDescription, ...] = (

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
@@ -42,23 +41,14 @@ def find_offer(coordinator: V2GCoordinator, offer_id: str | None) -> Offer:
     return offers[0]
 
 
-def best_counter(offer: Offer) -> Json:
-    """Return the terms the API computed as the best to ask for; raises when it found none.
+def require_counter(offer: Offer) -> None:
+    """Raise when the API found no better terms; without terms of the owner's it sends its own.
 
-    Each is enough by itself. Nobody asks for less than is offered, and for another start only
-    where nothing else helps.
+    It tries them before they are released, and knows in which unit each payer pays.
     """
     counter = offer.evaluation.counter if offer.evaluation else None
-    price = counter.price_per_kwh if counter else None
-    if price is not None:
-        price = max(price, offer.terms.reward.price_per_kwh, key=Decimal)
-    terms: Json = {"energy_wh": counter.energy_wh if counter else None, "price_per_kwh": price}
-    if counter and counter.start_at and not any(terms.values()):
-        terms["start_at"] = utc_text(counter.start_at)
-    known = {key: value for key, value in terms.items() if value is not None}
-    if not known:
+    if counter is None or not (counter.energy_wh or counter.price_per_kwh or counter.start_at):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_counter")
-    return known
 
 
 async def decide(

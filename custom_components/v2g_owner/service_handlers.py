@@ -16,9 +16,9 @@ from .coordinator import V2GCoordinator
 from .decisions import (
     async_stop_everywhere,
     async_tell_stops,
-    best_counter,
     decide,
     find_offer,
+    require_counter,
     stop_not_told,
 )
 from .drivers import async_asked_phones
@@ -65,7 +65,7 @@ async def decline(call: ServiceCall) -> Json:
 
 
 async def counter(call: ServiceCall) -> Json:
-    """Ask for other terms: the ones given, else the best the API computed."""
+    """Ask for other terms: the ones given, else the best that the API computes."""
     energy, price = call.data.get(ATTR_ENERGY_KWH), call.data.get(ATTR_PRICE)
     terms = {
         "energy_wh": None if energy is None else round(energy * 1000),
@@ -82,7 +82,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
     offer = find_offer(coordinator, call.data.get(ATTR_OFFER_ID))
     given = {key: value for key, value in terms.items() if value is not None}
     if decision == "counter" and not given.keys() - {ATTR_DEPARTURE_AT}:
-        given |= best_counter(offer)
+        require_counter(offer)
     return await decide(
         coordinator,
         offer,
