@@ -37,7 +37,8 @@ def raised(
     """Return the repair with a text, if it is shown and, where given, says this."""
     for issue in ir.async_get(hass).issues.values():
         if issue.domain == DOMAIN and issue.translation_key == key and issue.active:
-            return issue if told in (None, issue.translation_placeholders) else None
+            said = issue.translation_placeholders or {}
+            return issue if (told or {}).items() <= said.items() else None
     return None
 
 
