@@ -1,5 +1,6 @@
 """How far a reading can be trusted: its source, its quality, and a signing meter's words."""
 
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
@@ -32,6 +33,17 @@ def check_origins(readings: list[Json]) -> None:
 def at_rest(live: SessionLive, config: Config) -> bool:
     """Return whether nothing leaves the car any more: what is charged into it is rest too."""
     return (live.power_w or 0) > -config.stopped_power_w
+
+
+def imported_by(tx: Tx, session_id: str, at: datetime | None) -> int | None:
+    """Return the import register (Wh) as last read at ``at`` or before; None where none was."""
+    row = tx.one(
+        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
+        session_id,
+        at,
+    )
+    return None if row is None else int(row["import_register_wh"])
 
 
 def source_of(reading: Json, meter: str) -> str:

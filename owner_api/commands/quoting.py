@@ -23,6 +23,7 @@ from owner_api.store.documents import load
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
+from . import measured
 from .charger_bounds import bounds
 from .limits import budget_left_wh
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
@@ -164,13 +165,8 @@ def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -
     begin = None if session is None else session.recharge_begin_wh
     if session is None or session.recharge is None or begin is None or read_at is None:
         return 0
-    row = tx.one(
-        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
-        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
-        session.session_id,
-        read_at,
-    )
-    return 0 if row is None else max(0, row["import_register_wh"] - begin)
+    register = measured.imported_by(tx, session.session_id, read_at)
+    return 0 if register is None else max(0, register - begin)
 
 
 def _latest(promise: Recharge, left_wh: int) -> tuple[ChargingPromise, ...]:

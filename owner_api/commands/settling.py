@@ -81,13 +81,9 @@ def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
     if session.state == "ended":
         return
     # A park may charge from the deal's end on, before the reading that settles it.
-    row = tx.one(
-        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
-        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
-        deal.session_id,
-        deal.ended_at,
-    )
-    register = session.live.import_register_wh if row is None else row["import_register_wh"]
+    register = measured.imported_by(tx, deal.session_id, deal.ended_at)
+    if register is None:
+        register = session.live.import_register_wh
     tx.update(
         "session",
         {"session_id": deal.session_id},
