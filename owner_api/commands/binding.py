@@ -32,7 +32,7 @@ def code_digest(code: str) -> str:
 def claim(tx: Tx, call: Call, session_id: str) -> None:
     """Find whom the session claims to be and bind it if the vehicle itself says so."""
     body, park_id = call.body, call.principal.party_id
-    named = _named_by(tx, body.get("identifier_digest"))
+    named = named_by(tx, body.get("identifier_digest"))
     if body.get("member_ref"):
         member = tx.one(f"{_MEMBERS} AND member_ref = ?", park_id, body["member_ref"])
         if member is None:
@@ -63,7 +63,7 @@ def claim(tx: Tx, call: Call, session_id: str) -> None:
         bind(tx, session_id, vehicle, "telemetry", call.now)
 
 
-def _named_by(tx: Tx, digest: str | None) -> str | None:
+def named_by(tx: Tx, digest: str | None) -> str | None:
     """Return the one vehicle whose identifier has this digest, at whatever park.
 
     Promise 1: a digest is no secret. Where a second owner names it as well, it tells nobody whose
@@ -72,8 +72,7 @@ def _named_by(tx: Tx, digest: str | None) -> str | None:
     if digest is None:
         return None
     rows = tx.all(
-        "SELECT vehicle_id FROM vehicle"
-        " WHERE deleted_at IS NULL AND json_extract(body, '$.identifier_digest') = ?",
+        "SELECT vehicle_id FROM vehicle WHERE deleted_at IS NULL AND identifier_digest = ?",
         digest,
     )
     return rows[0]["vehicle_id"] if len(rows) == 1 else None

@@ -108,6 +108,7 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
             "vehicle",
             {"vehicle_id": row["vehicle_id"]},
             body=dump(Vehicle(display_name=ERASED, usable_capacity_wh=capacity)),
+            identifier_digest=None,
             live=_LIVE_DOCUMENT,
             preferences=dump(Preferences()),
             departures=dump(Departures()),

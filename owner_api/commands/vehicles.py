@@ -28,13 +28,13 @@ from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 def create(tx: Tx, call: Call) -> Reply:
     """Add a vehicle; nothing may be discharged from it until the owner allows it."""
-    vehicle_id = call.new_id("veh")
+    vehicle_id, body = call.new_id("veh"), _checked_body(call.body)
     tx.insert(
         "vehicle",
         vehicle_id=vehicle_id,
         owner_id=call.principal.party_id,
         revision=1,
-        body=dump(_checked_body(call.body)),
+        **_body_columns(body),
         live=dump(VehicleLive()),
         preferences=dump(Preferences()),
         preferences_revision=1,
@@ -66,12 +66,17 @@ def patch(tx: Tx, call: Call) -> Reply:
     tx.update(
         "vehicle",
         {"vehicle_id": record.vehicle_id},
-        body=dump(body),
+        **_body_columns(body),
         revision=record.revision + 1,
     )
     rejudge.vehicle(tx, record.vehicle_id, call.now, "preferences")
     changed, shown = announce.vehicle(tx, record.vehicle_id, call.now)
     return Reply(body=shown, etag=str(changed.revision))
+
+
+def _body_columns(body: Vehicle) -> dict[str, str | None]:
+    """Return the document and beside it what a session finds the vehicle by."""
+    return {"body": dump(body), "identifier_digest": body.identifier_digest}
 
 
 def _checked_body(body: Json) -> Vehicle:

@@ -27,6 +27,13 @@ vehicle = Table(
     Column("departures_revision", Integer, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("deleted_at", Text),
+    # As its document has it; sessions name cars by it.
+    Column("identifier_digest", Text),
+    Index(
+        "vehicle_identifier",
+        "identifier_digest",
+        sqlite_where=text("identifier_digest IS NOT NULL"),
+    ),
     **STRICT,
 )
 soc_sample = Table(

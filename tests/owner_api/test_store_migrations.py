@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
+from owner_api.commands import binding
 from owner_api.server.answers import Rendered
 from owner_api.server.idempotency import Ticket
 from owner_api.store import (
@@ -127,6 +128,31 @@ def test_rewards_and_books_from_before_there_were_several_payers_are_kept(tmp_pa
     assert rewards.fetchall() == [("rwd_1", 0, None, 60, 0)]
     assert new.execute("SELECT posting_id, reward_id FROM posting").fetchall() == [("pst_1", None)]
     new.close()
+
+
+def test_a_car_from_before_its_identifier_had_a_column_is_found_by_it_without_reading_others(
+    tmp_path: Path,
+) -> None:
+    path, now = tmp_path / "owner.db", datetime(2026, 12, 1, tzinfo=UTC)
+    upgrade_to(path, "0011")
+    old = sqlite3.connect(path)
+    for name, body in {"veh_1": {"identifier_digest": "d" * 64}, "veh_2": {}}.items():
+        old.execute(
+            "INSERT INTO vehicle VALUES (?, 'own_1', 1, ?, '{}', '{}', 1, '{}', 1, ?, NULL)",
+            (name, json.dumps(body), now.isoformat()),
+        )
+    old.commit()
+    old.close()
+    migrating.migrate(path)
+    new = sqlite3.connect(path)
+    said: list[str] = []
+    new.set_trace_callback(said.append)
+    assert binding.named_by(Tx(new), "d" * 64) == "veh_1"
+    assert binding.named_by(Tx(new), "e" * 64) is None
+    new.set_trace_callback(None)
+    ((*_, plan),) = new.execute(f"EXPLAIN QUERY PLAN {said[0]}").fetchall()
+    new.close()
+    assert plan == "SEARCH vehicle USING INDEX vehicle_identifier (identifier_digest=?)"
 
 
 def test_a_stream_from_before_it_had_a_number_is_kept_and_goes_on(tmp_path: Path) -> None:
