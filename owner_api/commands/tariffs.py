@@ -7,9 +7,7 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Final
 
-from owner_api.calls import Call, Reply
 from owner_api.core.bands import band_prices
-from owner_api.core.canonical import instant_text
 from owner_api.planning.request import TariffEntry
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
@@ -17,7 +15,7 @@ from owner_api.store.tx import Tx
 from .records import VehicleRecord
 
 # A reported price holds until the next one; the last one for no longer than this.
-_LAST_HOLDS: Final = timedelta(hours=1)
+LAST_HOLDS: Final = timedelta(hours=1)
 _KEEP: Final = timedelta(days=2)
 # Two days of quarters of an hour; a longer list costs less to ask for than to keep for every car.
 _MOST_REMEMBERED: Final = 200
@@ -46,7 +44,7 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
     known = told[first:last]
     if not known or known[0][0] > now:
         return TariffView(_bands(vehicle, now, until))
-    ends = told[last][0] if last < len(told) else known[-1][0] + _LAST_HOLDS
+    ends = told[last][0] if last < len(told) else known[-1][0] + LAST_HOLDS
     if ends >= until:
         return TariffView(_current(known, now))
     prices = [each for _, each in known]
@@ -81,21 +79,3 @@ def _current(ordered: list[tuple[datetime, Decimal]], now: datetime) -> tuple[Ta
     earlier = sum(1 for at, _ in ordered if at <= now)
     kept = ordered[max(0, earlier - 1) :]
     return tuple(TariffEntry(start_at=at, price_per_kwh=each) for at, each in kept)
-
-
-def report(tx: Tx, call: Call) -> Reply:
-    """Take the prices Home Assistant knows for this vehicle's charging, replacing what was told."""
-    vehicle = VehicleRecord.find(tx, call.params["vehicle_id"], call.principal.party_id)
-    entries = call.body["entries"]
-    tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", vehicle.vehicle_id)
-    unique = {entry["start_at"]: entry["price_per_kwh"] for entry in entries}
-    for start_at, price in sorted(unique.items()):
-        tx.insert(
-            "vehicle_price",
-            vehicle_id=vehicle.vehicle_id,
-            start_at=start_at,
-            price_per_kwh=price,
-        )
-    last = max(unique) + _LAST_HOLDS if unique else None
-    shown = {"entries": len(unique), "known_until": last and instant_text(last)}
-    return Reply(body=shown, status=201)

@@ -13,6 +13,7 @@ from owner_api.commands import (
     deals,
     offers,
     preview,
+    prices,
     rewards,
     scheduling,
     sessions,
@@ -20,7 +21,6 @@ from owner_api.commands import (
     snapshot,
     statements,
     stops,
-    tariffs,
     telemetry,
     vehicles,
 )
@@ -182,7 +182,7 @@ _VEHICLES: Final = (
         request=messages.PRICES,
         answer=views.PRICES_TAKEN,
         status=201,
-        handler=tariffs.report,
+        handler=prices.report,
     ),
     Route(
         method="POST",

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ async def test_reported_prices_replace_the_bands_and_the_late_ones_are_assumed_d
     after = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
     assert after["evaluation"]["prices_assumed_from"] == world.at(5400)
     assert after["evaluation"]["net_minor"] < before["evaluation"]["net_minor"]
+
+
+async def test_promise_9_an_open_offer_is_judged_by_the_prices_that_are_reported_meanwhile(
+    world: World,
+) -> None:
+    """Nothing but prices came: what a yes would earn is told at once, and a yes gets just that."""
+    deal = await presented(world)
+    await deal.owner.patch(
+        f"/v1/vehicles/{deal.vehicle_id}/preferences", {"later_refill_price_per_kwh": None}
+    )
+    before = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    dearer = [{"start_at": world.at(-1800), "price_per_kwh": "0.9500"}]
+    await deal.owner.post(f"/v1/vehicles/{deal.vehicle_id}/prices", {"entries": dearer})
+    after = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert after["evaluation"]["net_minor"] < before["evaluation"]["net_minor"]
+    told = [row for row in await deal.owner.events() if row["type"] == "offer.presented"]
+    assert json.loads(told[-1]["data"])["evaluation"] == after["evaluation"]
 
 
 async def test_prices_that_have_all_ended_are_marked_and_never_cheaper_than_what_was_known(
