@@ -34,20 +34,33 @@ def refused(vehicle: VehicleRecord) -> Json | None:
 
 def forbidden(vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
     """Return what the owner, the warranty or the plug forbids outright, the first one first."""
-    body = vehicle.body
-    policy, cap = body.warranty_discharge_policy, body.lifetime_discharge_cap_wh
-    if policy is WarrantyPolicy.PROHIBITED:
+    if vehicle.body.warranty_discharge_policy is WarrantyPolicy.PROHIBITED:
         return blocked("warranty", "prohibited")
     if reason := refused(vehicle):
         return reason
-    used_up = cap is not None and vehicle.live.discharged_wh >= cap
+    cap = vehicle.body.lifetime_discharge_cap_wh
     foreign = session.state != "bound" or session.vehicle_id != vehicle.vehicle_id
     checks = (
         (foreign, blocked("unbound_session")),
         (vehicle.live.plugged_in is False, blocked("not_plugged_in")),
-        (policy is WarrantyPolicy.CAPPED and used_up, blocked("warranty", cap, 0, "Wh")),
+        (warranty_left_wh(vehicle) == 0, blocked("warranty", cap, 0, "Wh")),
     )
     return next((reason for holds, reason in checks if holds), None)
+
+
+def warranty_left_wh(vehicle: VehicleRecord, reserved_wh: int = 0) -> int | None:
+    """Return what the warranty allows yet (Wh) beside what is reserved; None without a limit.
+
+    A cap that nobody has stated allows nothing: of what is left, nobody can say that there is any.
+    """
+    match vehicle.body.warranty_discharge_policy:
+        case WarrantyPolicy.PROHIBITED:
+            return 0
+        case WarrantyPolicy.CAPPED:
+            cap = vehicle.body.lifetime_discharge_cap_wh or 0
+            return max(0, cap - vehicle.live.discharged_wh - reserved_wh)
+        case _:
+            return None
 
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
@@ -195,7 +208,4 @@ def budget_left_wh(
         if limit is not None:
             used = _used_wh(tx, vehicle, since, until, leave_out)
             left.append(max(0, limit - used))
-    cap = vehicle.body.lifetime_discharge_cap_wh
-    if cap is not None and vehicle.body.warranty_discharge_policy is WarrantyPolicy.CAPPED:
-        left.append(max(0, cap - vehicle.live.discharged_wh))
     return min(*left, MAX_ENERGY_WH) if left else None

@@ -25,7 +25,7 @@ from owner_api.store.tx import Tx
 
 from . import measured
 from .charger_bounds import bounds
-from .limits import budget_left_wh
+from .limits import budget_left_wh, warranty_left_wh
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
 from .reward_parts import counted, planned
 from .wear_cost import wear_per_kwh
@@ -93,6 +93,7 @@ def quote_request(
     """
     body, preferences = vehicle.body, vehicle.preferences
     again = leave_out.commitment_id if leave_out else None
+    others = tuple(deal.fixed for deal in deals if deal.commitment_id != again)
     charger = bounds(tx, vehicle, session)
     given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
     max_discharge_w = charger.max_discharge_w
@@ -109,6 +110,9 @@ def quote_request(
             max_discharge_w=max_discharge_w,
             charge_efficiency=_read(ratio, body.charge_efficiency),
             discharge_efficiency=_read(ratio, body.discharge_efficiency),
+            warranty_discharge_policy=body.warranty_discharge_policy.value,
+            # A sale counts once it has left: two that are agreed must not share what is allowed.
+            warranty_left_wh=warranty_left_wh(vehicle, sum(deal.energy_wh for deal in others)),
         ),
         preferences=Preferences(
             soc_floor_pct=_read(rounded_up, preferences.soc_floor_pct),
@@ -126,7 +130,7 @@ def quote_request(
             )
             for step in body.taper
         ),
-        commitments=tuple(deal.fixed for deal in deals if deal.commitment_id != again),
+        commitments=others,
         budget_left_wh=budget_left_wh(tx, vehicle, offer.start_at, leave_out),
         currency=planned_currency(vehicle),
         offer=offer,

@@ -172,6 +172,7 @@ def breakdown(deal: CommitmentRecord, delivered_wh: int, cash_minor: int) -> Jso
     if delivered_wh and request:
         request["offer"] |= {"requested_energy_wh": delivered_wh, "min_energy_wh": 0}
         request.pop("budget_left_wh", None)
+        request["vehicle"].pop("warranty_discharge_policy", None)
         found = ask(request)["breakdown"]
         lines = {key: (found or {}).get(key, 0) for key in lines}
     costs = sum(lines.values())

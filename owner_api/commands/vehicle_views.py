@@ -7,13 +7,14 @@ from typing import Final
 from owner_api.core.canonical import instant_text
 from owner_api.core.departures import WEEKDAYS, next_departure
 from owner_api.core.machine import CommitmentState
-from owner_api.core.model import NextDeparture, WarrantyPolicy
+from owner_api.core.model import NextDeparture
 from owner_api.planning.reach import most_energy_wh
 from owner_api.planning.request import Offer, TariffEntry
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view
 from .freshness import at_consent_s
+from .limits import warranty_left_wh
 from .quoting import LiveDeal, current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
 from .standing import Standing, standing
@@ -114,9 +115,8 @@ def _reasons(
         "SELECT 1 AS found FROM agreement WHERE owner_id = ? AND state = 'active' LIMIT 1",
         vehicle.owner_id,
     )
-    prohibited = vehicle.body.warranty_discharge_policy is WarrantyPolicy.PROHIBITED
     checks = (
-        (prohibited, "warranty"),
+        (warranty_left_wh(vehicle) == 0, "warranty"),
         (not preferences.discharge_allowed, "discharge_not_allowed"),
         (live.soc_pct is None, "soc_unknown"),
         (old, "soc_stale"),
