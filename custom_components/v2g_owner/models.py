@@ -59,6 +59,7 @@ class Vehicle:
     discharge_efficiency: float = 0.933
     chemistry: str = "unknown"
     warranty_discharge_policy: str = "unknown"
+    lifetime_discharge_cap_wh: int | None = None
     soc: Soc | None = None
     plugged_in: bool | None = None
     power_w: int | None = None

@@ -48,6 +48,11 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
     def body(form: dict[str, Any]) -> dict[str, Any]:
         """Return the API's form of the facts."""
 
+    @staticmethod
+    def wrong(form: dict[str, Any]) -> dict[str, str]:  # noqa: ARG004 - every fact may be true
+        """Return the fields of the facts that cannot be as they are, and why."""
+        return {}
+
     @property
     def _coordinator(self) -> V2GCoordinator:
         """The account's coordinator."""
@@ -96,10 +101,15 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask what the device is."""
-        if user_input is not None:
+        errors = self.wrong(user_input) if user_input else {}
+        if user_input is not None and not errors:
             self._facts = user_input
             return await self.async_step_entities()
-        return self.async_show_form(step_id="facts", data_schema=self.facts_schema)
+        return self.async_show_form(
+            step_id="facts",
+            data_schema=self.add_suggested_values_to_schema(self.facts_schema, user_input),
+            errors=errors,
+        )
 
     async def async_step_entities(
         self, user_input: dict[str, Any] | None = None
@@ -168,9 +178,9 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         if not await self._async_loaded():
             return self._later(user_input)
         coordinator = self._coordinator
-        errors: dict[str, str] = {}
+        errors = self.wrong(user_input) if user_input else {}
         placeholders: dict[str, str] = {}
-        if user_input is not None:
+        if user_input is not None and not errors:
             self._facts = user_input
             if await self._async_write(self._async_change, errors, placeholders):
                 return self.async_update_and_abort(

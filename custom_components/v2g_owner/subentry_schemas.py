@@ -40,10 +40,12 @@ CONF_MAX_CHARGE_KW: Final = "max_charge_kw"
 CONF_MAX_DISCHARGE_KW: Final = "max_discharge_kw"
 CONF_CHEMISTRY: Final = "chemistry"
 CONF_WARRANTY: Final = "warranty_discharge_policy"
+CONF_WARRANTY_TOTAL_KWH: Final = "warranty_total_kwh"
 CONF_EVSE_ID: Final = "evse_id"
 
 CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
-WARRANTY_POLICIES: Final = ("unknown", "allowed", "capped", "prohibited")
+WARRANTY_CAPPED: Final = "capped"
+WARRANTY_POLICIES: Final = ("unknown", "allowed", WARRANTY_CAPPED, "prohibited")
 POWER_SIGNS: Final = (POWER_SIGN_CHARGING_POSITIVE, POWER_SIGN_DISCHARGING_POSITIVE)
 
 
@@ -107,6 +109,7 @@ VEHICLE_FACTS: Final = probatio.Schema(
         probatio.Required(CONF_WARRANTY, default="unknown"): choice_field(
             WARRANTY_POLICIES, "warranty"
         ),
+        probatio.Optional(CONF_WARRANTY_TOTAL_KWH): number_field(1, 1_000_000, 0.1, "kWh"),
     }
 )
 VEHICLE_ENTITIES: Final = probatio.Schema(
@@ -147,6 +150,7 @@ CHARGER_ENTITIES: Final = probatio.Schema(
 
 def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
     """Return the API's vehicle from the form: kWh and kW become Wh and W."""
+    total = form.get(CONF_WARRANTY_TOTAL_KWH)
     return {
         "display_name": form[CONF_DISPLAY_NAME],
         "usable_capacity_wh": round(form[CONF_CAPACITY_KWH] * 1000),
@@ -154,7 +158,14 @@ def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
         "max_discharge_w": round(form[CONF_MAX_DISCHARGE_KW] * 1000),
         "chemistry": form[CONF_CHEMISTRY],
         "warranty_discharge_policy": form[CONF_WARRANTY],
+        "lifetime_discharge_cap_wh": None if total is None else round(total * 1000),
     }
+
+
+def vehicle_wrong(form: dict[str, Any]) -> dict[str, str]:
+    """Return what of the form cannot be: a total that the warranty sets and nobody has said."""
+    untold = form[CONF_WARRANTY] == WARRANTY_CAPPED and CONF_WARRANTY_TOTAL_KWH not in form
+    return {CONF_WARRANTY_TOTAL_KWH: "total_needed"} if untold else {}
 
 
 def charger_body(form: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +185,7 @@ def facts_form(view: Any) -> dict[str, Any]:  # noqa: ANN401 - a Vehicle or a Ch
         (CONF_CAPACITY_KWH, "usable_capacity_wh"),
         (CONF_MAX_CHARGE_KW, "max_charge_w"),
         (CONF_MAX_DISCHARGE_KW, "max_discharge_w"),
+        (CONF_WARRANTY_TOTAL_KWH, "lifetime_discharge_cap_wh"),
     ):
         if (value := getattr(view, name, None)) is not None:
             form[conf] = value / 1000

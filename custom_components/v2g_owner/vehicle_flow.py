@@ -13,7 +13,7 @@ from .models import Tariff
 from .price_reporter import prices_path
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
-from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body
+from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body, vehicle_wrong
 from .tariff_forms import (
     PRICE_ENTITY,
     PRICE_ENTITY_FORM,
@@ -40,6 +40,7 @@ class VehicleSubentryFlow(DriversStep):
     known_steps = ("refacts", "tariff", "drivers")
     kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
+    wrong = staticmethod(vehicle_wrong)
 
     @property
     def _vehicle_id(self) -> str:
