@@ -16,6 +16,7 @@ from owner_api.core.epoch import Epoch, Standing, judge
 from owner_api.core.keyring import Keyring, keyring, read_jwk
 from owner_api.core.merkle import frontier_at
 from owner_api.problems import Problem, ProblemCode
+from owner_api.store import outbox
 from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
 
@@ -49,6 +50,7 @@ def open_pending(tx: Tx, now: datetime) -> None:
     if text is None:
         return
     asked, shown = from_json(text), _shown(tx)
+    outbox.begin_anew(tx, _parties(tx), now)
     first = asked["lost_note"] or (shown.pop(0) if shown else None)
     _open(tx, now, asked["reason"], first)
     for note in shown:
@@ -68,11 +70,17 @@ def _open(tx: Tx, now: datetime, reason: str, lost_note: str | None) -> None:
         "lost": None if lost is None else {"checkpoint": lost_note, "size": lost.size},
     }
     leaves.append(tx, KIND, now, body)
-    for row in tx.all(
+    for party_id in _parties(tx):
+        tx.emit(party_id, "ledger.epoch", now, body)
+
+
+def _parties(tx: Tx) -> list[str]:
+    """Return everybody who has a stream."""
+    rows = tx.all(
         "SELECT owner_id AS id FROM owner WHERE erased_at IS NULL"
         " UNION SELECT park_id FROM park WHERE disabled_at IS NULL"
-    ):
-        tx.emit(row["id"], "ledger.epoch", now, body)
+    )
+    return [row["id"] for row in rows]
 
 
 def newest(tx: Tx) -> int:

@@ -1,5 +1,6 @@
 """Reading a party's stream back, and forgetting what is old."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -46,6 +47,23 @@ def after(tx: Tx, party_id: str, seq: int, limit: int) -> list[Event]:
         limit,
     )
     return [Event(party_id, row["seq"], row["type"], row["at"], row["data"]) for row in rows]
+
+
+def begin_anew(tx: Tx, parties: Iterable[str], now: datetime) -> None:
+    """Have the streams of these parties go on from numbers that were never given.
+
+    What a restore lost has given numbers after the newest that is kept. Given again, they would
+    pass over what is new for whoever goes on from one of the lost; as it is, no earlier number is
+    covered. Nobody's stream has had an event for each millisecond until now.
+    """
+    tx.run("DELETE FROM outbox")
+    for party_id in parties:
+        tx.run(
+            "INSERT INTO stream_head (party_id, seq) VALUES (?1, ?2)"
+            " ON CONFLICT (party_id) DO UPDATE SET seq = max(seq, excluded.seq)",
+            party_id,
+            int(now.timestamp() * 1_000),
+        )
 
 
 def oldest_at(tx: Tx) -> datetime | None:
