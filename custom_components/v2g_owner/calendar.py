@@ -18,7 +18,7 @@ from .coordinator import V2GConfigEntry
 from .entity import HubEntity, async_add_in_turns
 from .models_deal import Commitment, Offer
 from .moments import Moments, async_moments
-from .money import major
+from .money import in_words
 
 PARALLEL_UPDATES = 0
 
@@ -69,7 +69,7 @@ class CommitmentCalendar(HubEntity, CalendarEntity):
         energy_wh = settled.delivered_wh if settled else deal.committed_energy_wh
         money = f"{deal.price_per_kwh} {deal.currency}/kWh" if deal.price_per_kwh else ""
         if settled:
-            money = f"{major(settled.net_minor, settled.currency):.2f} {settled.currency}"
+            money = in_words(settled.net_minor, settled.currency)
         return CalendarEvent(
             start=deal.start_at,
             end=_shown_end(deal.start_at, deal.end_at),

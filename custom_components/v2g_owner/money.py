@@ -28,3 +28,13 @@ def major(minor: int, currency: str) -> float:
     """Return an amount in minor units as a number people read."""
     digits = minor_digits(currency)
     return float(round(minor / 10.0**digits, digits))
+
+
+def amount(minor: int, currency: str) -> str:
+    """Return an amount in minor units with all of its currency's digits, without its name."""
+    return f"{major(minor, currency):.{minor_digits(currency)}f}"
+
+
+def in_words(minor: int, currency: str) -> str:
+    """Return an amount in minor units as people read it, with its currency."""
+    return f"{amount(minor, currency)} {currency}"

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from custom_components.v2g_owner.card import FOLDER
+from custom_components.v2g_owner.money import in_words
 from script.demo_lib.browser import running_browser
 from tests.told_times import NOW, TOLD, ZONE, there
 
@@ -48,7 +49,7 @@ async ({ address, deals, only, stream, presses, now }) => {
 """
 # Paints an offer or a deal as the card does and returns what stands there, and what is read aloud.
 _PAINT: Final = """
-async ({ address, language, zone, now, cars, offer, deal, ended }) => {
+async ({ address, language, zone, now, cars, offer, deal, ended, reward }) => {
   const { viewOf } = await import(`${address}/view.js`);
   const { wordsFor } = await import(`${address}/words.js`);
   const { formatsFor } = await import(`${address}/format.js`);
@@ -56,11 +57,14 @@ async ({ address, language, zone, now, cars, offer, deal, ended }) => {
   const { DealPart } = await import(`${address}/deal-part.js`);
   const { ResultPart } = await import(`${address}/result-part.js`);
   const { Announcer } = await import(`${address}/announcer.js`);
-  const entities = { "sensor.deal_state": "deal", "event.deals": "deals" };
+  const entities = {
+    "sensor.deal_state": "deal", "event.deals": "deals", "event.rewards": "rewards",
+  };
   const vehicles = cars.map(id => ({ id, deviceId: id, name: `Name of ${id}`, entities: {} }));
   const states = {
     deal: { state: "none", attributes: { deals: deal ? [deal] : [] } },
     deals: { state: "", attributes: ended ?? {} },
+    rewards: { state: "", attributes: reward ?? {} },
   };
   const hass = {
     states, language, config: { time_zone: zone },
@@ -79,6 +83,15 @@ async ({ address, language, zone, now, cars, offer, deal, ended }) => {
   const said = announcer.node.textContent;
   return [...parts.map(({ node }) => [...node.querySelectorAll("div, h2, p")]
     .map(each => each.textContent).join("\\n")), said, told];
+}
+"""
+
+# Writes one amount in each of many currencies.
+_MONEY: Final = """
+async ({ address, minor, currencies }) => {
+  const { formatsFor } = await import(`${address}/format.js`);
+  const { money } = formatsFor({ language: "en", locale: { number_format: "none" } }, 0);
+  return currencies.map(each => money(minor, each));
 }
 """
 
@@ -273,3 +286,14 @@ async def test_the_last_deal_names_its_car_where_there_are_several(page: Page) -
     _, _, result, _, told = await paint(page, cars=CARS, ended=ended)
     assert "Last deal · Name of car_b" in result.splitlines()
     assert told.startswith("Name of car_b: 0.5 kWh delivered to East Gate Park.")
+
+
+async def test_money_has_the_digits_of_its_currency_in_the_card_as_everywhere(page: Page) -> None:
+    """A dinar has a thousand fils: with two digits it would be ten dinars."""
+    currencies = [
+        *("CNY", "EUR", "JPY", "KWD", "BHD", "OMR", "TND", "UGX", "XAF", "XPF", "CLF"),
+        *("XCD", "XCG", "XPOINT", "XHOURS"),
+    ]
+    scene = {"address": ADDRESS, "minor": 12_345, "currencies": currencies}
+    shown = await page.evaluate(_MONEY, scene)
+    assert shown == [in_words(12_345, currency) for currency in currencies]

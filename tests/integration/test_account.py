@@ -21,7 +21,7 @@ from custom_components.v2g_owner.diagnostics import (
     async_get_config_entry_diagnostics,
     async_get_device_diagnostics,
 )
-from custom_components.v2g_owner.money import major
+from custom_components.v2g_owner.money import amount, in_words, major
 from owner_api.schemas import views
 
 from .conftest import Home, until
@@ -423,4 +423,6 @@ def test_minor_units_are_shown_as_people_count_them(
     from owner_api.core.money import minor_digits
 
     assert major(minor, currency) == shown
+    assert float(amount(minor, currency)) == shown
+    assert in_words(minor, currency) == f"{amount(minor, currency)} {currency}"
     assert round(shown * 10 ** minor_digits(currency)) == minor

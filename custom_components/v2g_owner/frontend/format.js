@@ -3,8 +3,13 @@
 import { languageOf } from "./words.js";
 
 const DAY_MS = 86_400_000;
-// ISO 4217's exceptions to two digits, as the API counts them; its own units (X…) are whole.
-const MINOR_DIGITS = { JPY: 0, KRW: 0, VND: 0, ISK: 0, CLP: 0, KWD: 3 };
+// ISO 4217's exceptions to two digits, as the API counts them.
+const MINOR_DIGITS = [
+  [0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF XXX"],
+  [3, "BHD IQD JOD KWD LYD OMR TND"],
+  [4, "CLF UYW"],
+];
+const ISO_LETTERS = 3;
 // What Home Assistant offers as number formats, by a language that writes numbers so.
 const NUMBER_LANGUAGES = {
   comma_decimal: "en-US",
@@ -64,7 +69,9 @@ export function isNumber(value) {
 }
 
 function digitsOf(currency) {
-  return currency.startsWith("X") ? 0 : (MINOR_DIGITS[currency] ?? 2);
+  // The API's own units (points, hours) are longer than a currency's code and counted whole.
+  if (currency.length > ISO_LETTERS && currency.startsWith("X")) return 0;
+  return MINOR_DIGITS.find(([, codes]) => codes.split(" ").includes(currency))?.[0] ?? 2;
 }
 
 function clockStyle(locale) {
