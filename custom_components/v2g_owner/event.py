@@ -11,6 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import COMMITMENT_STATES, OFFER_STATES, REWARD_STATES, SETTLEMENT_STATES
 from .coordinator import V2GConfigEntry
 from .entity import HubEntity, async_add_in_turns
+from .money import major
 from .snapshot import Snapshot, StreamEvent
 
 PARALLEL_UPDATES = 0
@@ -30,10 +31,14 @@ class V2GEventDescription(EventEntityDescription):
     known_fn: Callable[[Snapshot], dict[str, Any]]
 
 
-def _offer_facts(offer: Facts, _snapshot: Snapshot) -> Facts:
-    """Return what an automation needs to judge and answer an offer."""
+def _offer_facts(offer: Facts, snapshot: Snapshot) -> Facts:
+    """Return what an automation needs to judge and answer an offer.
+
+    What it leaves is the owner's money, also where the park pays in points.
+    """
     terms, found = offer.get("terms") or {}, offer.get("evaluation") or {}
-    reward = terms.get("reward") or {}
+    reward, counted_in = terms.get("reward") or {}, snapshot.owner.currency
+    net_minor = found.get("net_minor")
     return {
         "offer_id": offer.get("offer_id"),
         "revision": offer.get("revision"),
@@ -48,7 +53,9 @@ def _offer_facts(offer: Facts, _snapshot: Snapshot) -> Facts:
         "price_per_kwh": reward.get("price_per_kwh"),
         "currency": reward.get("currency"),
         "verdict": found.get("verdict"),
-        "net_minor": found.get("net_minor"),
+        "net": None if net_minor is None else major(net_minor, counted_in),
+        "net_minor": net_minor,
+        "net_currency": counted_in,
         "soc_after_pct": found.get("soc_after_pct"),
         "reason": found.get("reason"),
         "commitment_id": offer.get("commitment_id"),
@@ -102,6 +109,7 @@ def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
         "price_per_kwh": settlement.get("price_per_kwh"),
         # What the park owes is not what stays: the breakdown counts recharging, losses and wear.
         "net_minor": (settlement.get("breakdown") or {}).get("net_minor"),
+        "net_currency": snapshot.owner.currency,
         "amount_minor": reward.get("amount_minor"),
         "currency": reward.get("currency"),
         "status": reward.get("status") or reward.get("step"),

@@ -47,21 +47,28 @@ def _of_evaluation(
 
 
 def _offer_currency(snapshot: Snapshot) -> str:
-    """Return the next offer's currency, the owner's while there is none."""
+    """Return what the next offer pays in, the owner's currency while there is none."""
     offer = _offer(snapshot)
     return offer.terms.reward.currency if offer else snapshot.owner.currency
 
 
-def _net(offer: Offer) -> float | None:
-    """Return what the offer leaves after refill, losses and wear."""
-    if offer.evaluation is None or offer.evaluation.net_minor is None:
+def _counted_in(snapshot: Snapshot) -> str:
+    """Return what an offer is judged in: the owner's money, also where it pays in points."""
+    return snapshot.owner.currency
+
+
+def _net(snapshot: Snapshot) -> float | None:
+    """Return what the next offer leaves after refill, losses and wear."""
+    offer = _offer(snapshot)
+    if offer is None or offer.evaluation is None or offer.evaluation.net_minor is None:
         return None
-    return major(offer.evaluation.net_minor, offer.terms.reward.currency)
+    return major(offer.evaluation.net_minor, _counted_in(snapshot))
 
 
-def _wear(offer: Offer) -> float | None:
-    """Return what the offer would wear the battery."""
-    return money_lines(offer.evaluation, offer.terms.reward.currency)["wear"]
+def _wear(snapshot: Snapshot) -> float | None:
+    """Return what the next offer would wear the battery."""
+    offer = _offer(snapshot)
+    return money_lines(offer.evaluation if offer else None, _counted_in(snapshot))["wear"]
 
 
 def _break_even(offer: Offer) -> float | None:
@@ -85,14 +92,19 @@ def _money_attributes(snapshot: Snapshot) -> dict[str, Any]:
     found = offer.evaluation
     assumed = found.prices_assumed_from if found else None
     return {
-        **money_lines(found, offer.terms.reward.currency),
+        **money_lines(found, _counted_in(snapshot)),
         "prices_assumed_from": assumed.isoformat() if assumed else None,
     }
 
 
 def _offer_price_unit(snapshot: Snapshot) -> str:
-    """Return the unit of the next offer's prices."""
+    """Return the unit of the next offer's price."""
     return f"{_offer_currency(snapshot)}/kWh"
+
+
+def _break_even_unit(snapshot: Snapshot) -> str:
+    """Return the unit of the price that the next offer's costs come to."""
+    return f"{_counted_in(snapshot)}/kWh"
 
 
 def _offer_attributes(snapshot: Snapshot) -> dict[str, Any]:
@@ -165,8 +177,8 @@ OFFER_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
         translation_key="next_offer_net",
         device_class=SensorDeviceClass.MONETARY,
         suggested_display_precision=2,
-        value_fn=_of_offer(_net),
-        unit_fn=_offer_currency,
+        value_fn=_net,
+        unit_fn=_counted_in,
         attributes_fn=_money_attributes,
     ),
     FigureDescription(
@@ -174,15 +186,15 @@ OFFER_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
         translation_key="next_offer_wear",
         device_class=SensorDeviceClass.MONETARY,
         suggested_display_precision=2,
-        value_fn=_of_offer(_wear),
-        unit_fn=_offer_currency,
+        value_fn=_wear,
+        unit_fn=_counted_in,
     ),
     FigureDescription(
         key="next_offer_break_even",
         translation_key="next_offer_break_even",
         suggested_display_precision=2,
         value_fn=_of_offer(_break_even),
-        unit_fn=_offer_price_unit,
+        unit_fn=_break_even_unit,
     ),
     FigureDescription(
         key="next_offer_reason",

@@ -26,7 +26,9 @@ from .errors import translated_errors
 from .executors import async_stop_at_home
 from .instants import utc_text
 from .models import Vehicle
+from .models_deal import Offer
 from .moments import async_moments
+from .money import in_words, major
 from .price import price_text
 from .service_targets import (
     ATTR_CONFIG_ENTRY,
@@ -143,12 +145,23 @@ async def list_offers(call: ServiceCall) -> Json:
                 **readable(asdict(offer)),
                 "vehicle_name": _name_of(vehicles.get(offer.vehicle_id or "")),
                 "when": moments.window(offer.terms.start_at, offer.terms.end_at),
+                **_net_of(offer, account.data.owner.currency),
                 "asked_phones": await async_asked_phones(account, offer.vehicle_id),
             }
             for offer in account.data.open_offers
         ],
         "vehicle_count": len(vehicles),
         "recently_ended": account.data.recently_ended(dt_util.utcnow()),
+    }
+
+
+def _net_of(offer: Offer, currency: str) -> Json:
+    """Return what an offer leaves of the owner's own money, which it need not pay in."""
+    net = offer.evaluation.net_minor if offer.evaluation else None
+    return {
+        "net": None if net is None else major(net, currency),
+        "net_currency": currency,
+        "net_in_words": None if net is None else in_words(net, currency),
     }
 
 

@@ -45,7 +45,8 @@ async def get_offer(call: ServiceCall) -> Json:
             offer = decode(Offer, view)
         except BadAnswerError as error:
             raise OwnerApiAnswerError(str(error)) from error
-    found, currency = offer.evaluation, offer.terms.reward.currency
+    # An offer is judged in the owner's money, also where it pays in points.
+    found, currency = offer.evaluation, coordinator.data.owner.currency
     net = found.net_minor if found else None
     return {
         "offer": view,

@@ -21,7 +21,7 @@ from .instants import utc_text
 from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
-from .money import major
+from .money import amount
 
 # The voice assistant counts countries where Home Assistant's texts count scripts.
 _SCRIPTS: Final = {
@@ -91,13 +91,14 @@ async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language:
     moments = await async_moments(coordinator.hass, _written(language))
     start, end = moments.span(terms.start_at, terms.end_at)
     wh = (judged and judged.quoted_energy_wh) or terms.requested_energy_wh
-    net = judged.net_minor if judged else None
+    # What it leaves is the owner's money, also where the park pays in points.
+    net, currency = judged.net_minor if judged else None, coordinator.data.owner.currency
     return {
         "park": offer.park.display_name,
         "vehicle": vehicle.display_name if vehicle else "",
         "energy_kwh": f"{wh / 1000:g}",
-        "net": "?" if net is None else f"{major(net, terms.reward.currency):.2f}",
-        "currency": terms.reward.currency,
+        "net": "?" if net is None else amount(net, currency),
+        "currency": currency,
         "start": start,
         "end": end,
         "respond_by": moments.at(offer.respond_by),
@@ -110,9 +111,9 @@ def earned_facts(coordinator: V2GCoordinator) -> Json:
     month = rewards.this_month
     return {
         "currency": rewards.currency,
-        "pending": f"{major(month.pending_minor, rewards.currency):.2f}",
-        "confirmed": f"{major(month.confirmed_minor, rewards.currency):.2f}",
-        "paid": f"{major(month.paid_minor, rewards.currency):.2f}",
+        "pending": amount(month.pending_minor, rewards.currency),
+        "confirmed": amount(month.confirmed_minor, rewards.currency),
+        "paid": amount(month.paid_minor, rewards.currency),
     }
 
 

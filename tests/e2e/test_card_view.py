@@ -297,3 +297,23 @@ async def test_money_has_the_digits_of_its_currency_in_the_card_as_everywhere(pa
     scene = {"address": ADDRESS, "minor": 12_345, "currencies": currencies}
     shown = await page.evaluate(_MONEY, scene)
     assert shown == [in_words(12_345, currency) for currency in currencies]
+
+
+async def test_what_an_offer_in_points_leaves_is_money_in_the_card(page: Page) -> None:
+    offer = an_offer(there(1, 23, 5), there(1, 23, 50))
+    offer["terms"]["reward"] = {"price_per_kwh": "12.0000", "currency": "XPOINT"}
+    lines = {"gross_minor": 720, "refill_minor": 192, "losses_minor": 29, "wear_minor": 84}
+    offer |= {"net_currency": "CNY", "evaluation": {"net_minor": 415, "breakdown": lines}}
+    painted, _, _, announced, _ = await paint(page, offer=offer)
+    assert "12 XPOINT/kWh" in painted
+    assert "7.20 CNY paid, less 1.92 CNY to recharge" in painted
+    assert "You keep 4.15 CNY." in announced
+
+
+async def test_what_a_deal_in_points_leaves_is_money_in_the_card(page: Page) -> None:
+    ended = deal("car_a", state="completed", currency="XPOINT")
+    reward = {"commitment_id": "com_car_a", "event_type": "settlement_provisional"}
+    reward |= {"amount_minor": 6, "currency": "XPOINT", "net_minor": -23, "net_currency": "CNY"}
+    result, told = (await paint(page, ended=ended, reward=reward))[2::2]
+    assert "You keep -0.23 CNY after recharging" in result
+    assert told.endswith("6 XPOINT")

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[2] / "blueprints/automation/v2g_owner"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
+POINTS = {"kind": "points", "currency": "XPOINT", "price_per_kwh": "12.0000"}
+
 type UseBlueprint = Callable[..., Awaitable[None]]
 
 
@@ -429,6 +431,27 @@ async def test_taps_on_other_notifications_and_offers_below_the_wish_stay_quiet(
     assert not any(phones.values())
 
 
+async def test_an_offer_in_points_that_nobody_priced_is_asked_about_in_money(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """Zero asks about every offer; only a person can weigh points that have no rate."""
+    wanted = {"accepted_reward_kinds": ["cash", "points"]}
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", wanted)
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    offer = await world.offer(session_id, reward=POINTS)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    await until(lambda: all(phones.values()))
+    told = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]["net_minor"]
+    message = next(iter(phones.values()))[0].data["message"]
+    assert told < 0
+    assert f"You keep {told / 100:.2f} CNY." in message
+
+
 async def judge(
     home: Home, world: OwnerWorld, vehicle_id: str, use: UseBlueprint, **inputs: Any
 ) -> None:
@@ -485,6 +508,22 @@ def ran(home: Home) -> bool:
     state = home.hass.states.get("automation.ask_me_only_above")
     assert state is not None
     return state.attributes["last_triggered"] is not None
+
+
+async def test_promise_1_an_automation_counts_an_offer_in_points_in_the_owners_money(
+    home: Home, world: OwnerWorld, vehicle_id: str, session_id: str, use: UseBlueprint
+) -> None:
+    """Promise 1: it leaves about four yuan, which 415 fen are, not 415 of anything."""
+    rates = [{"currency": "XPOINT", "price_per_unit": "0.1"}]
+    wanted = {"in_kind_rates": rates, "accepted_reward_kinds": ["cash", "points"]}
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", wanted)
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    await home.reaches("switch", vehicle_id, "allow_automations", "on")
+    await judge(home, world, vehicle_id, use, lowest_net=0, accept=True, accept_net=10)
+    offer = await world.offer(session_id, reward=POINTS)
+    await until(lambda: ran(home))
+    await home.hass.async_block_till_done()
+    assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
 
 
 async def test_promise_1_without_permission_an_automation_answers_nothing(

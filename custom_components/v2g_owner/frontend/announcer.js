@@ -28,7 +28,7 @@ export class Announcer {
     if (!offer) return before ? [words("offer_gone")] : [];
     if (offer.id !== before?.id || offer.revision !== before?.revision) {
       const { car, park } = offer;
-      const net = formats.money(offer.netMinor, offer.currency);
+      const net = formats.money(offer.netMinor, offer.netCurrency);
       const energy = formats.kwh(offer.offeredWh);
       const when = words("window", span(offer, words, formats));
       const news = { car, park, energy, net, window: when };

@@ -67,7 +67,8 @@ export class OfferPart {
     this.words = words;
     set(this.node, { hidden: offer ? null : "" });
     if (!offer) return;
-    const money = (minor) => formats.money(minor, offer.currency);
+    // What is left is the owner's money, also where the park pays in points.
+    const money = (minor) => formats.money(minor, offer.netCurrency);
     say(this.kind, [words("offer"), offer.car].filter(Boolean).join(" · "));
     say(this.title, offerTitle(offer, words, formats));
     say(

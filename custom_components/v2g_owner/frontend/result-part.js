@@ -47,7 +47,7 @@ export class ResultPart {
     const ending = nothing ? [] : [words("ended", { how: texts.ended })];
     if (result.stopped) ending.push(words("stop_paid"));
     if (isNumber(result.netMinor)) {
-      const net = formats.money(result.netMinor, result.currency);
+      const net = formats.money(result.netMinor, result.netCurrency);
       ending.push(words("result_net", { net }));
     }
     say(this.more, ending.filter(Boolean).join(" "));

@@ -57,6 +57,7 @@ function openOffer(account, offer, more, pressed, now) {
     offeredWh: found?.quoted_energy_wh ?? terms.requested_energy_wh,
     price: terms.reward.price_per_kwh,
     currency: terms.reward.currency,
+    netCurrency: offer.net_currency,
     startAt: terms.start_at,
     endAt: terms.end_at,
     left,
@@ -156,6 +157,8 @@ function lastResult(account, state, concerns) {
     deliveredWh: facts.delivered_wh,
     amountMinor: settled ? reward.amount_minor : null,
     netMinor: settled ? reward.net_minor : null,
+    // News from before an update does not tell it yet.
+    netCurrency: settled ? (reward.net_currency ?? reward.currency) : null,
     currency: (settled ? reward.currency : facts.currency) || "",
     stopped: Boolean(facts.stopped_at),
     reward: settled ? reward.event_type : null,
