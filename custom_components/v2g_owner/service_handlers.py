@@ -272,5 +272,7 @@ async def check_in(call: ServiceCall) -> Json:
     """Say which vehicle stands at a park's charger, by the code on the charger."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     body = {"vehicle_id": vehicle_id, ATTR_EVSE_CODE: call.data[ATTR_EVSE_CODE]}
+    if ATTR_PARK_ID in call.data:
+        body[ATTR_PARK_ID] = call.data[ATTR_PARK_ID]
     with translated_errors(coordinator):
         return await coordinator.api.post("/v1/check-ins", body)

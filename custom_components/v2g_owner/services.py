@@ -214,7 +214,11 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
     ),
     "check_in": (
         check_in,
-        {**_DEVICE, probatio.Required(ATTR_EVSE_CODE): cv.string},
+        {
+            **_DEVICE,
+            probatio.Required(ATTR_EVSE_CODE): cv.string,
+            probatio.Optional(ATTR_PARK_ID): cv.string,
+        },
         SupportsResponse.OPTIONAL,
     ),
 }

@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 import hashlib
 from typing import Final
 
-from owner_api.calls import Call, Reply
+from owner_api.calls import Call
 from owner_api.core.machine import CommitmentState
 from owner_api.problems import not_found
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
 from . import announce, deals, guard, questions
-from .owner_views import session_view
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
 
@@ -133,29 +132,6 @@ def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s
             bind(tx, session.session_id, vehicle, "telemetry", now)
             announce.session(tx, session.session_id, now)
             return
-
-
-def check_in(tx: Tx, call: Call) -> Reply:
-    """Bind a session by the code on the EVSE: the owner stands in front of it."""
-    vehicle = VehicleRecord.find(tx, call.body["vehicle_id"], call.principal.party_id)
-    row = tx.one(
-        "SELECT session.* FROM session JOIN member ON member.park_id = session.park_id"
-        " JOIN agreement USING (agreement_id)"
-        " WHERE session.evse_code = ? AND session.state = 'claimed' AND member.vehicle_id = ?"
-        " AND agreement.state = 'active'"
-        # What the park claims for another car is not taken over by a code anybody can read.
-        " AND (session.vehicle_id IS NULL OR session.vehicle_id = ?)",
-        code_digest(call.body["evse_code"]),
-        vehicle.vehicle_id,
-        vehicle.vehicle_id,
-    )
-    if row is None:
-        raise not_found()
-    bind(tx, row["session_id"], vehicle, "check_in", call.now)
-    announce.session(tx, row["session_id"], call.now)
-    announce.vehicle(tx, vehicle.vehicle_id, call.now)
-    shown = session_view(tx, SessionRecord.find(tx, row["session_id"]))
-    return Reply(body=shown, status=201)
 
 
 def end(

@@ -187,7 +187,13 @@ AGREEMENT_CREATE: Final = {
     Required("terms_version"): integer(1, 10**6),
     Required("vehicle_ids"): ListOf(typed_id("veh"), 1, 50),
 }
-CHECK_IN: Final = {Required("vehicle_id"): typed_id("veh"), Required("evse_code"): text(4, 64)}
+CHECK_IN: Final = {
+    Required("vehicle_id"): typed_id("veh"),
+    Required("evse_code"): text(4, 64),
+    Optional(
+        "park_id", description="Needed where several of the owner's parks have this code."
+    ): typed_id("prk"),
+}
 
 DECISION: Final = {
     Required("offer_id"): typed_id("off"),

@@ -7,8 +7,8 @@ from probatio import Optional
 from owner_api.commands import (
     agreements,
     battery,
-    binding,
     chargers,
+    check_in,
     consent,
     deals,
     offers,
@@ -301,7 +301,8 @@ _AGREEMENTS: Final = (
         request=messages.CHECK_IN,
         answer=views.SESSION,
         status=201,
-        handler=binding.check_in,
+        problems=(ProblemCode.CONFLICT,),
+        handler=check_in.check_in,
     ),
     Route(
         method="GET",

@@ -86,6 +86,29 @@ async def test_a_check_in_for_an_unknown_session_says_so(home: Home, vehicle_id:
     assert refused.value.translation_key == "not_found"
 
 
+async def test_a_code_of_two_parks_asks_for_the_park_and_binds_there(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Chargers numbered alike: only the person there knows which park it is."""
+    other = await world.add_park("West Gate Park")
+    device = device_of(home, vehicle_id)
+    code = "GATE-0001"
+    for park in (other, world.park):
+        joined = {"device_id": [device.id], "park_id": park.party_id, "terms_version": 1}
+        await home.act("join_park", joined)
+        body = {"evse_id": "E01", "evse_code": code, "plugged_in_at": world.at(0)}
+        await park.post("/v1/park/sessions", body)
+    here = {"device_id": device.id, "evse_code": code}
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("check_in", here)
+    detail = (refused.value.translation_placeholders or {})["detail"]
+    assert refused.value.translation_key == "conflict"
+    assert "West Gate Park" in detail
+    assert world.park.party_id in detail
+    bound = await home.act("check_in", {**here, "park_id": world.park.party_id})
+    assert bound["park"]["park_id"] == world.park.party_id
+
+
 @pytest.mark.parametrize("device", ["hub", "unknown"])
 async def test_a_device_that_is_no_vehicle_is_refused(
     device: str, home: Home, world: OwnerWorld
