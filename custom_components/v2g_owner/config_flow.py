@@ -30,7 +30,7 @@ from .const import (
     SUBENTRY_CHARGER,
     SUBENTRY_VEHICLE,
 )
-from .pairing import InsecureUrlError, InvalidUrlError, normal_url
+from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url
 from .pairing_flow import PairingFlow
 from .vehicle_flow import VehicleSubentryFlow
 
@@ -99,19 +99,13 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
         except InvalidUrlError, InsecureUrlError:
             return self.async_abort(reason="not_an_owner_api")
         await self.async_set_unique_id(server_id)
-        # An announcement is not proof: where a pinned key shows that it is the same server, its
-        # new address may be believed; else a stranger could send us to his own.
         known = [
             entry
             for entry in self._async_current_entries(include_ignore=False)
             if entry.data[CONF_SERVER_ID] == server_id
         ]
         for entry in known:
-            moved = {**entry.data, CONF_URL: self._discovered_url}
-            if entry.data.get(CONF_KEY_SHA256) and self.hass.config_entries.async_update_entry(
-                entry, data=moved
-            ):
-                self._async_load_again(entry)
+            await self._async_follow(entry, self._discovered_url)
         if known:
             return self.async_abort(reason="already_configured")
         # Accounts are known by their owner; by the server's id only one that was ignored is.
@@ -119,6 +113,21 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
         name = discovery_info.name.partition(".")[0]
         self.context.update({"title_placeholders": {"name": name}})
         return await self.async_step_zeroconf_confirm()
+
+    async def _async_follow(self, entry: ConfigEntry, url: str) -> None:
+        """Move an account to an announced address where the pinned key answers.
+
+        An announcement is no proof: unasked, a stranger could send us to his own address, or to
+        none, and with it every stop.
+        """
+        key_sha256 = entry.data.get(CONF_KEY_SHA256)
+        if not key_sha256 or entry.data[CONF_URL] == url:
+            return
+        found = PairingInput(url=url, code="", key_sha256=key_sha256)
+        if await self._async_same_server(found, entry, {}):
+            moved = {**entry.data, CONF_URL: url}
+            self.hass.config_entries.async_update_entry(entry, data=moved)
+            self._async_load_again(entry)
 
     async def async_step_zeroconf_confirm(
         self, user_input: dict[str, Any] | None = None

@@ -42,6 +42,7 @@ from owner_api.server.running import Running, running_server
 from .conftest import PATIENCE_S, Home, until
 from .fault_server import serving
 from .owner_world import OwnerWorld, ServerClock
+from .relay import relaying
 
 
 async def begin(hass: HomeAssistant) -> Any:
@@ -372,8 +373,15 @@ async def _scan(house: Running) -> str:
     return str(minted["uri"])
 
 
+@pytest.fixture
+async def elsewhere(house: Running) -> AsyncIterator[str]:
+    """Give another address of the same house."""
+    async with relaying(house.port) as relay:
+        yield f"https://127.0.0.1:{relay.port}"
+
+
 async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
-    hass: HomeAssistant, house: Running
+    hass: HomeAssistant, house: Running, elsewhere: str
 ) -> None:
     """The code carries the key: a stranger in between has another one."""
     scanned = await _scan(house)
@@ -396,13 +404,13 @@ async def test_a_house_with_its_own_certificate_is_pinned_and_followed(
     await until(lambda: loaded.coordinator.stream_connected and loaded.log.trusted)
     await loaded.log.async_check()
 
-    moved = await discover(hass, announced("https://192.0.2.99:1", entry.data[CONF_SERVER_ID]))
+    moved = await discover(hass, announced(elsewhere, entry.data[CONF_SERVER_ID]))
     assert moved["reason"] == "already_configured"
-    assert entry.data[CONF_URL] == "https://192.0.2.99:1"
+    assert entry.data[CONF_URL] == elsewhere
 
 
 async def test_every_account_of_a_house_follows_it_to_a_new_address(
-    hass: HomeAssistant, house: Running
+    hass: HomeAssistant, house: Running, elsewhere: str
 ) -> None:
     """Two owners live here; that somebody has ignored the house as well changes nothing."""
     entries: list[ConfigEntry] = []
@@ -419,9 +427,26 @@ async def test_every_account_of_a_house_follows_it_to_a_new_address(
         # A handshake that the move below breaks off would be the server's trouble, not the test's.
         await hass.config_entries.async_unload(entry.entry_id)
 
-    moved = await discover(hass, announced("https://192.0.2.99:1", server_id))
+    moved = await discover(hass, announced(elsewhere, server_id))
     assert moved["reason"] == "already_configured"
-    assert [entry.data[CONF_URL] for entry in entries] == ["https://192.0.2.99:1"] * 2
+    assert [entry.data[CONF_URL] for entry in entries] == [elsewhere] * 2
+
+
+async def test_promise_4_an_announcement_does_not_take_a_house_away_from_who_is_paired_with_it(
+    hass: HomeAssistant, house: Running, tmp_path: Path
+) -> None:
+    """Anybody in the network can announce a house's id; without its key he is not followed."""
+    done = await send(hass, await begin(hass), "https://ignored.example", await _scan(house))
+    entry = done["result"]
+    await hass.async_block_till_done()
+    server_id = entry.data[CONF_SERVER_ID]
+    config = Config(database=str(tmp_path / "stranger.db"), listen_port=0)
+    async with running_server(config, clock=ServerClock(), self_signed=True) as stranger:
+        for address in (stranger.url, "https://127.0.0.1:9"):
+            told = await discover(hass, announced(address, server_id))
+            assert told["reason"] == "already_configured"
+            assert entry.data[CONF_URL] == house.url
+    assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_a_code_without_the_key_of_its_server_says_what_to_paste_instead(

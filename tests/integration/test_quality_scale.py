@@ -243,7 +243,8 @@ def test_discovery_is_declared_taken_once_and_follows_a_new_address() -> None:
     assert MANIFEST["zeroconf"]
     step = syntax.function(flow(), "async_step_zeroconf")
     assert isinstance(step, ast.AsyncFunctionDef)
-    assert {"async_set_unique_id", "async_update_entry"} <= syntax.called(step)
+    assert {"async_set_unique_id", "_async_follow"} <= syntax.called(step)
+    assert "async_update_entry" in syntax.called(syntax.function(flow(), "_async_follow"))
 
 
 def test_dynamic_and_stale_devices_come_and_go_without_a_restart() -> None:
