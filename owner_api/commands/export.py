@@ -28,13 +28,18 @@ EXPORTED: Final[dict[str, str]] = {
     "commitment": "owner_id = :owner",
     "settlement": "owner_id = :owner",
     "reward": "owner_id = :owner",
+    "claim": "owner_id = :owner",
+    "earlier_payment": "reward_id IN (SELECT reward_id FROM claim WHERE owner_id = :owner)",
     "question": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",
     "reading": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",
     "offer_revision": "offer_id IN (SELECT offer_id FROM offer WHERE owner_id = :owner)",
     "instruction": (
         "commitment_id IN (SELECT commitment_id FROM commitment WHERE owner_id = :owner)"
     ),
-    "posting": "settlement_id IN (SELECT settlement_id FROM settlement WHERE owner_id = :owner)",
+    "posting": (
+        "settlement_id IN (SELECT settlement_id FROM settlement WHERE owner_id = :owner"
+        " UNION SELECT settlement_id FROM claim WHERE owner_id = :owner)"
+    ),
     "outbox": "stream = (SELECT stream FROM stream_head WHERE party_id = :owner)",
     "ledger_entry": "position IN (SELECT position FROM receipt WHERE party_id = :owner)",
     "receipt": "party_id = :owner",

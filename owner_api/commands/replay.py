@@ -2,7 +2,7 @@
 
 A replayed receipt is a claim that this server's own signature proves. It is recorded openly, for
 its party and, where it says what a park owes, for that park; it moves no money by itself, because
-the restored books may go on to settle the same deal again.
+the restored books may go on to settle the same deal again. ``claims`` is what the park may do.
 """
 
 import hashlib
@@ -14,12 +14,13 @@ from owner_api.core.receipt import Verified
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import epochs, leaves
+from . import claims, epochs, leaves
 from .edge import Json
 from .notary import Notary
 
 KIND: Final = "receipt.replayed"
 CLAIM: Final = "settlement.claimed"
+_PAID: Final = "reward.paid"
 # What the park was told when it was settled, and no more.
 _CLAIMED: Final = (
     "settlement_id",
@@ -97,6 +98,8 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
     position = leaves.append(tx, KIND, call.now, body, party_id=party_id, subject_id=digest)
     if entry.kind.startswith("settlement."):
         _claim(tx, call, original, found)
+    elif entry.kind == _PAID:
+        claims.record_payment(tx, entry.body)
     return receipts.receipt_id(position)
 
 
@@ -112,4 +115,5 @@ def _claim(tx: Tx, call: Call, original: Json, found: Verified) -> None:
     body = {name: said.get(name) for name in _CLAIMED}
     body["proven_by"] = {name: original[name] for name in ("epoch", "position", "jws_sha256")}
     about = body["settlement_id"]
-    leaves.append(tx, CLAIM, call.now, body, party_id=park["park_id"], subject_id=about)
+    position = leaves.append(tx, CLAIM, call.now, body, party_id=park["park_id"], subject_id=about)
+    claims.record(tx, found.entry, receipts.receipt_id(position), call.now)

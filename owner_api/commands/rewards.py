@@ -98,6 +98,22 @@ def pay(
     _move(tx, reward, now, status="paid", reference=reference, paid_at=now)
 
 
+def pay_claim(tx: Tx, of: Row, reference: str, now: datetime, new_id: NewId) -> None:
+    """Book a reward that a restore lost, from what it was worth to its payment.
+
+    What had been paid of it before the loss is not moved again.
+    """
+    rest = {"amount_minor": of["amount_minor"] - of["already_paid_minor"], "already_paid_minor": 0}
+    reward = of | rest | {"reference": None}
+    owed = claim(reward)
+    _post(tx, reward, "earned", owed.earned(), now, new_id)
+    _post(tx, reward, "confirmed", owed.confirmed(), now, new_id)
+    paid = reward | {"reference": reference}
+    _post(tx, paid, "paid", owed.paid(), now, new_id)
+    _tell(tx, paid | {"status": "paid"}, now)
+    announce_totals(tx, of["owner_id"], now)
+
+
 def _part(found: list[Row], part: int | None) -> Row:
     """Return the reward that a payment is for; with several payers it must say so."""
     known = [reward for reward in found if part in (reward["part"], None)]
@@ -118,7 +134,10 @@ def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
 def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> None:  # noqa: ANN401 - columns
     """Change a reward and tell both sides."""
     tx.update("reward", {"reward_id": reward["reward_id"]}, **changes)
-    changed = reward | changes
+    _tell(tx, reward | changes, now)
+
+
+def _tell(tx: Tx, changed: Row, now: datetime) -> None:
     shown = {"settlement_id": changed["settlement_id"], **named(changed)}
     kind = f"reward.{changed['status']}"
     if journal.is_here(tx, changed["owner_id"]):
@@ -144,8 +163,12 @@ def balances(
     if earned is None:
         rows = tx.all(sql.format("", ""), *accounts)
     else:
-        settled = " JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
-        span = " AND created_at >= ? AND created_at < ?"
+        # What a restore lost was settled before it, and has no settlement here.
+        settled = (
+            " LEFT JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
+            " LEFT JOIN (SELECT reward_id, settled_at FROM claim) USING (reward_id)"
+        )
+        span = " AND coalesce(created_at, settled_at) >= ? AND coalesce(created_at, settled_at) < ?"
         rows = tx.all(sql.format(settled, span), *accounts, *earned)
     found: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:

@@ -39,7 +39,8 @@ def statement(tx: Tx, call: Call) -> Reply:
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", call.principal.party_id)
     assert owner is not None
     first = _first_day(call.params["month"])
-    lines = [_line(row) for row in _booked(tx, owner, first)]
+    rows = _booked(tx, owner, first) + _booked_claims(tx, owner, first)
+    lines = [_line(row) for row in sorted(rows, key=lambda row: str(row["posting_id"]))]
     if call.query.get("format", "json") == "csv":
         return Reply(body=_csv(lines), content_type="text/csv")
     # Charging credit that is counted in money is never added to cash.
@@ -70,11 +71,12 @@ def _first_day(month: str) -> date:
 
 
 def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
-    """Return what a park came to owe, or no longer owes, in a local month, oldest first."""
+    """Return what a park came to owe, or no longer owes, in a local month."""
     start, end = month_span(first, ZoneInfo(owner["time_zone"]))
     return tx.all(
-        "SELECT reward.*, posting.at, posting.kind AS booked_as, -posting.amount_minor AS owed,"
-        " settlement.delivered_wh, commitment.terms, park.display_name FROM posting"
+        "SELECT reward.*, posting.posting_id, posting.at, posting.kind AS booked_as,"
+        " -posting.amount_minor AS owed, settlement.delivered_wh, commitment.terms,"
+        " park.display_name FROM posting"
         " JOIN reward ON reward.settlement_id = posting.settlement_id"
         " AND coalesce(posting.reward_id, reward.reward_id) = reward.reward_id"
         " JOIN settlement ON settlement.settlement_id = posting.settlement_id"
@@ -82,7 +84,24 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
         " JOIN park ON park.park_id = reward.park_id"
         " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
         " AND posting.account IN (reward.park_id || ':payable', reward.park_id || ?)"
-        " AND posting.at >= ? AND posting.at < ? ORDER BY posting.posting_id",
+        " AND posting.at >= ? AND posting.at < ?",
+        owner["owner_id"],
+        f":payable{CREDIT_BOOK}",
+        start,
+        end,
+    )
+
+
+def _booked_claims(tx: Tx, owner: Row, first: date) -> list[Row]:
+    """Return what a restore had lost and a park has paid in a local month."""
+    start, end = month_span(first, ZoneInfo(owner["time_zone"]))
+    return tx.all(
+        "SELECT claim.*, 'paid' AS status, posting.posting_id, posting.at,"
+        " posting.kind AS booked_as, -posting.amount_minor AS owed, park.display_name FROM posting"
+        " JOIN claim USING (reward_id) JOIN park USING (park_id)"
+        " WHERE claim.owner_id = ? AND posting.kind = 'earned'"
+        " AND posting.account IN (claim.park_id || ':payable', claim.park_id || ?)"
+        " AND posting.at >= ? AND posting.at < ?",
         owner["owner_id"],
         f":payable{CREDIT_BOOK}",
         start,
@@ -93,11 +112,13 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
 def _line(row: Row) -> Json:
     """Return one line; a reversal takes back energy and money of the line it reverses."""
     reversal = row["booked_as"] == "reversed"
-    part = load(Terms, row["terms"]).reward.shares[row["part"]]
+    price = row.get("price_per_kwh")
+    if price is None:
+        price = load(Terms, row["terms"]).reward.shares[row["part"]].price_per_kwh
     return {key: row[key] for key in _COLUMNS if key in row} | {
         "earned_at": instant(row["at"]),
         "park": row["display_name"],
-        "price_per_kwh": part.price_per_kwh,
+        "price_per_kwh": price,
         "delivered_wh": -row["delivered_wh"] if reversal else row["delivered_wh"],
         "amount_minor": row["owed"],
     }

@@ -86,3 +86,6 @@ PAYMENT: Final = {
     Required("reference", description="The park's own number of the payment."): text(1, 64),
     Optional("part", description="Which payer's; needed when there are several."): integer(0, 3),
 }
+CLAIM_PAYMENT: Final = {
+    Required("reference", description="The park's own number of the payment."): text(1, 64)
+}

@@ -433,6 +433,20 @@ SNAPSHOT: Final = required(
     }
 )
 
+CLAIM_STATUS: Final = choice("open", "in_books", "superseded", "paid")
+PARK_CLAIM: Final = required(
+    {
+        **_ONE_REWARD,
+        "settlement_id": typed_id("stl"),
+        "version": integer(1, 10**6),
+        "commitment_id": typed_id("com"),
+        "delivered_wh": _WH,
+        "status": CLAIM_STATUS,
+        "receipt_id": typed_id("rcp"),
+        "claimed_at": _AT,
+        "paid_at": Nullable(_AT),
+    }
+)
 MEMBER: Final = required({"member_ref": typed_id("mbr"), "terms_version": integer(1, 10**6)})
 PARK_SESSION: Final = required(
     {

@@ -6,6 +6,7 @@ from probatio import Optional
 
 from owner_api.commands import (
     agreements,
+    claims,
     deals,
     delivery,
     metering,
@@ -326,4 +327,27 @@ _SETTLEMENTS: Final = (
         handler=settlements.pay,
     ),
 )
-ROUTES: Final[tuple[Route, ...]] = (*_SESSIONS, *_OFFERS, *_COMMITMENTS, *_SETTLEMENTS)
+_CLAIMS: Final = (
+    Route(
+        method="GET",
+        path="/v1/park/claims",
+        role="park",
+        kind="query",
+        summary="What owners' receipts prove that a restore lost, one for each payer",
+        query={**PAGE, Optional("status"): views.CLAIM_STATUS},
+        answer=views.listed(views.PARK_CLAIM),
+        handler=claims.list_for_park,
+    ),
+    Route(
+        method="POST",
+        path="/v1/park/claims/{reward_id}/payment",
+        role="park",
+        kind="command",
+        summary="Book that a claim was paid, with the park's reference",
+        request=messages.CLAIM_PAYMENT,
+        answer=views.PARK_CLAIM,
+        problems=(ProblemCode.CONFLICT,),
+        handler=claims.pay,
+    ),
+)
+ROUTES: Final[tuple[Route, ...]] = (*_SESSIONS, *_OFFERS, *_COMMITMENTS, *_SETTLEMENTS, *_CLAIMS)

@@ -340,3 +340,39 @@ posting = Table(
     Index("posting_balance", "account", "currency"),
     **STRICT,
 )
+# What a restore lost and an owner's receipt proves: one row for each payer, never in the books.
+claim = Table(
+    "claim",
+    metadata,
+    Column("reward_id", Text, primary_key=True),
+    # The park's own receipt about it.
+    Column("receipt_id", Text, nullable=False),
+    Column("settlement_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("commitment_id", Text, nullable=False, index=True),
+    Column("owner_id", Text, nullable=False, index=True),
+    Column("park_id", Text, nullable=False, index=True),
+    Column("part", Integer, nullable=False),
+    Column("payer", Text),
+    Column("kind", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("price_per_kwh", Text, nullable=False),
+    Column("delivered_wh", Integer, nullable=False),
+    Column("amount_minor", Integer, nullable=False),
+    Column("already_paid_minor", Integer, nullable=False),
+    # A receipt says that a later version was made.
+    Column("corrected", Integer, nullable=False),
+    Column("settled_at", Text, nullable=False),
+    Column("claimed_at", Text, nullable=False),
+    Column("reference", Text),
+    Column("paid_at", Text),
+    **STRICT,
+)
+# Of lost rewards, what a receipt proves was paid before the loss.
+earlier_payment = Table(
+    "earlier_payment",
+    metadata,
+    Column("reward_id", Text, primary_key=True),
+    Column("reference", Text, nullable=False),
+    **STRICT,
+)

@@ -27,6 +27,7 @@ _OWNED: Final = {
     "offer_id": "off",
     "commitment_id": "com",
     "settlement_id": "stl",
+    "reward_id": "rwd",
     "device_id": "dev",
     "member_ref": "mbr",
 }
@@ -89,6 +90,7 @@ async def build(world: World) -> Cast:
         ids = (deal.session_id, deal.offer["offer_id"], deal.commitment_id)
         side.objects |= dict(zip(named, ids, strict=True))
     a.objects |= {"settlement_id": bill["settlement_id"], "offer_id": asked["offer_id"]}
+    a.objects["reward_id"] = await _claimed(world, a)
     claim = {"evse_id": "E88", "plugged_in_at": world.at(0), "evse_code": EVSE_CODE}
     await done.park.post("/v1/park/sessions", claim)
     a.secrets |= {a.objects[name] for name in _OWNED} | a.hidden | set(a.receipts.values())
@@ -96,6 +98,32 @@ async def build(world: World) -> Cast:
     for caller in (*a.callers.values(), *b.callers.values()):
         await caller.renew()
     return Cast(world=world, a=a, b=b)
+
+
+async def _claimed(world: World, side: Side) -> str:
+    """Have a restore lost a deal that its owner's receipt proves; return what the park owes."""
+    reward_id = new_id("rwd")
+    lost = {
+        "reward_id": reward_id,
+        "receipt_id": side.receipts["park"],
+        "settlement_id": new_id("stl"),
+        "version": 1,
+        "commitment_id": new_id("com"),
+        "owner_id": side.callers["owner"].party_id,
+        "park_id": side.callers["park"].party_id,
+        "part": 0,
+        "kind": "cash",
+        "currency": "CNY",
+        "price_per_kwh": "1.2000",
+        "delivered_wh": 500,
+        "amount_minor": 60,
+        "already_paid_minor": 0,
+        "corrected": 0,
+        "settled_at": world.clock.now(),
+        "claimed_at": world.clock.now(),
+    }
+    await world.agent.store.write(lambda tx: tx.insert("claim", **lost))
+    return reward_id
 
 
 async def _side(world: World, owner: Caller, park: Caller, vehicle_id: str) -> Side:

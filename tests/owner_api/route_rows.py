@@ -206,4 +206,6 @@ ROWS: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("POST", f"{_BILL}/confirmation"): _park(),
     ("POST", f"{_BILL}/correction"): _park({"delivered_wh": 10, "reason": "probe"}),
     ("POST", f"{_BILL}/payment"): _park({"reference": "TX-1"}, ends=1),
+    ("GET", "/v1/park/claims"): _park(),
+    ("POST", "/v1/park/claims/{reward_id}/payment"): _park({"reference": "TX-2"}, ends=1),
 }

@@ -1,0 +1,148 @@
+"""What a restore lost and a receipt proves: a park's claims, and the payment of one.
+
+A claim moves no money until the park says that it has paid it. Then the books gain what they had
+lost of it, once for each deal and payer. Where the restored books settle the deal themselves, their
+settlement is the one that is paid.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from owner_api.calls import Call, Reply
+from owner_api.core.receipt import Entry
+from owner_api.problems import Problem, ProblemCode, not_found
+from owner_api.store.tx import Tx
+
+from . import rewards
+from .edge import Json, instant
+from .paging import read_page
+from .records import Row
+
+# What the books do by themselves comes before what a receipt says.
+_CLAIMS: Final = (
+    "SELECT claim.*, earlier_payment.reference AS earlier, CASE"
+    " WHEN claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL THEN 'paid'"
+    " WHEN claim.corrected OR EXISTS (SELECT 1 FROM claim AS other"
+    " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
+    " AND other.reward_id <> claim.reward_id"
+    " AND (other.version > claim.version OR other.paid_at IS NOT NULL)) THEN 'superseded'"
+    " WHEN EXISTS (SELECT 1 FROM commitment WHERE commitment.commitment_id = claim.commitment_id"
+    " AND (started_at IS NOT NULL OR state IN ('pending_award', 'scheduled', 'active')))"
+    " THEN 'in_books' ELSE 'open' END AS status"
+    " FROM claim LEFT JOIN earlier_payment USING (reward_id) WHERE park_id = ?"
+)
+_SHOWN: Final = (
+    "reward_id",
+    "settlement_id",
+    "version",
+    "commitment_id",
+    "delivered_wh",
+    "part",
+    "payer",
+    "kind",
+    "currency",
+    "amount_minor",
+    "already_paid_minor",
+    "status",
+    "receipt_id",
+)
+_WHY_NOT: Final[Mapping[str, str]] = {
+    "superseded": "Another version of this settlement counts: read the claims of its deal.",
+    "in_books": "The books settle this deal by themselves: correct that settlement, and pay it.",
+}
+
+
+def record(tx: Tx, entry: Entry, receipt_id: str, now: datetime) -> None:
+    """Keep what a replayed settlement of an owner's says of each payer; again, only what is new.
+
+    ``receipt_id`` is of the park's own entry about it.
+    """
+    said, terms = entry.body, entry.body["reward_terms"]
+    shares = terms["parts"] or [terms]
+    settled_at = datetime.fromisoformat(entry.at)
+    corrected = int(said["state"] == "corrected")
+    for each in said["rewards"]:
+        known = tx.one("SELECT * FROM claim WHERE reward_id = ?", each["reward_id"])
+        if known is not None:
+            tx.run(
+                "UPDATE claim SET corrected = max(corrected, ?), settled_at = min(settled_at, ?)"
+                " WHERE reward_id = ?",
+                corrected,
+                settled_at,
+                each["reward_id"],
+            )
+            continue
+        copied = ("reward_id", "part", "payer", "kind", "currency")
+        tx.insert(
+            "claim",
+            **{name: each[name] for name in (*copied, "amount_minor", "already_paid_minor")},
+            **{name: said[name] for name in ("settlement_id", "version", "commitment_id")},
+            receipt_id=receipt_id,
+            owner_id=entry.party_id,
+            park_id=said["park_id"],
+            price_per_kwh=shares[each["part"]]["price_per_kwh"],
+            delivered_wh=said["delivered_wh"],
+            corrected=corrected,
+            settled_at=settled_at,
+            claimed_at=now,
+        )
+
+
+def record_payment(tx: Tx, said: Mapping[str, Any]) -> None:
+    """Keep that a lost reward was paid before the loss, as either side's receipt proves."""
+    tx.run(
+        "INSERT INTO earlier_payment (reward_id, reference) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        said["reward_id"],
+        said["reference"],
+    )
+
+
+def list_for_park(tx: Tx, call: Call) -> Reply:
+    """List what owners have proven that the park owed before a loss; one item for each payer."""
+    wanted = call.query.get("status")
+    return read_page(
+        tx,
+        call,
+        f"{_CLAIMS} AND (?2 IS NULL OR status = ?2)",
+        call.principal.party_id,
+        wanted,
+        key="reward_id",
+        view=_view,
+    )
+
+
+def pay(tx: Tx, call: Call) -> Reply:
+    """Book that the park paid a claim, under its own reference; the same again changes nothing.
+
+    Promise 10: the energy of a deal is paid once. Raises conflict for what was paid otherwise, for
+    a version that does not count, and for a deal that the books settle.
+    """
+    row = _find(tx, call.params["reward_id"], call.principal.party_id)
+    reference = call.body["reference"]
+    if row["status"] == "paid":
+        if reference != (before := row["reference"] or row["earlier"]):
+            raise Problem(ProblemCode.CONFLICT, f"Already paid as {before}.")
+        return Reply(body=_view(row))
+    if row["status"] in _WHY_NOT:
+        raise Problem(ProblemCode.CONFLICT, _WHY_NOT[row["status"]])
+    tx.update("claim", {"reward_id": row["reward_id"]}, reference=reference, paid_at=call.now)
+    rewards.pay_claim(tx, row, reference, call.now, call.new_id)
+    return Reply(body=_view(_find(tx, row["reward_id"], row["park_id"])))
+
+
+def _find(tx: Tx, reward_id: str, park_id: str) -> Row:
+    row = tx.one(f"{_CLAIMS} AND reward_id = ?", park_id, reward_id)
+    if row is None:
+        raise not_found()
+    return row
+
+
+def _view(row: Row) -> Json:
+    """Return a claim as its park may see it: what it was told when the deal was settled."""
+    return {name: row[name] for name in _SHOWN} | {
+        "payment_minor": row["amount_minor"] - row["already_paid_minor"],
+        "reference": row["reference"] or row["earlier"],
+        "claimed_at": instant(row["claimed_at"]),
+        "paid_at": instant(row["paid_at"]),
+    }

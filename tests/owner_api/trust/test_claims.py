@@ -1,0 +1,225 @@
+"""A claim after a restore: the park books that it paid, once, and both sides' figures say so."""
+
+from pathlib import Path
+from typing import Any
+
+from probatio import Schema
+import pytest
+
+from owner_api.core import receipt
+from owner_api.schemas import views
+from tests.owner_api.deal_world import Deal, World, active, open_world
+
+from .test_epochs import cli, lose_disk
+from .test_journal import public_keys, receipts_of
+from .test_replay import Kept, lived, replay, restore
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+CASH = {"kind": "cash", "currency": "CNY", "price_per_kwh": "1.2000", "payer": "East Gate Park"}
+POINTS = {"payer": "East Gate Mall", "kind": "points", "currency": "XPOINT", "price_per_kwh": "10"}
+BOTH = {"kind": "cash", "currency": "CNY", "price_per_kwh": "1.2000", "parts": [CASH, POINTS]}
+
+
+def of_kind(documents: list[Any], kind: str) -> Any:
+    return next(each for each in documents if each["kind"] == kind)
+
+
+async def claims(park: Any, query: str = "") -> list[Any]:
+    """Return the park's claims, held against what the contract publishes."""
+    page = await park.get(f"/v1/park/claims{query}")
+    Schema(views.listed(views.PARK_CLAIM))(page)
+    return list(page["items"])
+
+
+async def pay(park: Any, claim: Any, reference: str, status: int = 200) -> Any:
+    path = f"/v1/park/claims/{claim['reward_id']}/payment"
+    answer = await park.call("POST", path, {"reference": reference})
+    assert answer.status == status, answer.body
+    return answer.body
+
+
+async def backed_up(deal: Deal, folder: Path) -> dict[str, str]:
+    """Back up; return what the owner's access was then, which a restored server still knows."""
+    await deal.owner.renew()
+    assert cli("backup", folder / "copy.db", "--database", folder / "owner.db") == 0
+    return dict(deal.owner.grant)
+
+
+async def later(kept: Kept, world: World) -> None:
+    """Let the deal's window pass, which the restored books hold as scheduled only."""
+    await world.move(4_000)
+    await kept.deal.park.renew()
+
+
+async def test_a_claim_that_the_park_has_paid_stands_in_both_sides_books_once(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    bill = of_kind(kept.owner, "settlement.provisional")
+    owed = bill["content"]["net_minor"]
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        owner, park = kept.deal.owner, kept.deal.park
+        assert await claims(park) == []
+        for _ in range(2):
+            await replay(owner, bill)
+        await later(kept, world)
+        (claim,) = await claims(park, "?status=open")
+        assert (claim["settlement_id"], claim["payment_minor"]) == (bill["subject_id"], owed)
+        heard = (await owner.events())[-1]["seq"]
+        paid = await pay(park, claim, "BANK-7")
+        assert (paid["status"], paid["reference"]) == ("paid", "BANK-7")
+        # The same again changes nothing, another reference is refused.
+        assert await pay(park, claim, "BANK-7") == paid
+        refused = await pay(park, claim, "BANK-8", status=409)
+        assert "BANK-7" in refused["detail"]
+        told = [each["type"] for each in await owner.events(heard)]
+        assert "reward.paid" in told
+        assert "rewards.updated" in told
+
+        totals = await owner.get("/v1/rewards")
+        assert (totals["pending_minor"], totals["confirmed_minor"]) == (0, 0)
+        assert totals["paid_minor"] == totals["this_month"]["paid_minor"] == owed > 0
+        (balance,) = (await park.get("/v1/park/balances"))["items"]
+        assert (balance["paid_minor"], balance["overpaid_minor"]) == (owed, 0)
+        statement = await owner.get("/v1/statements/2026-12")
+        assert [each["amount_minor"] for each in statement["totals"]] == [owed]
+        (line,) = statement["lines"]
+        assert (line["delivered_wh"], line["status"]) == (bill["content"]["delivered_wh"], "paid")
+        exported = (await owner.get("/v1/export"))["tables"]
+        assert len(exported["claim"]) == 1
+        assert len(exported["posting"]) == 8
+        keys = await public_keys(world)
+        for side in (owner, park):
+            proof = of_kind(await receipts_of(side), "reward.paid")
+            said = receipt.verify(proof, keys).entry.body
+            assert (said["payment_minor"], said["reference"]) == (owed, "BANK-7")
+    assert cli("ledger", "verify", "--database", tmp_path / "owner.db") == 0
+
+
+async def test_a_claim_of_a_deal_that_the_books_settle_themselves_is_never_paid_as_a_claim(
+    tmp_path: Path,
+) -> None:
+    """Neither while it still may begin or be settled, nor when it is settled."""
+    kept = await lived(tmp_path, delivered_s=60)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        park = kept.deal.park
+        await replay(kept.deal.owner, of_kind(kept.owner, "settlement.provisional"))
+        (claim,) = await claims(park)
+        for _ in range(3):
+            assert (await claims(park))[0]["status"] == "in_books"
+            await pay(park, claim, "BANK-7", status=409)
+            await later(kept, world)
+        assert (await park.get("/v1/park/settlements"))["items"]
+        assert (await kept.deal.owner.get("/v1/rewards"))["paid_minor"] == 0
+
+
+@pytest.mark.parametrize("witness", ["owner", "park"])
+async def test_what_was_paid_before_the_loss_is_not_paid_again(
+    tmp_path: Path, witness: str
+) -> None:
+    """Whoever of the two shows the receipt of the payment, and in whatever order it comes."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        access = await backed_up(deal, tmp_path)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await world.move(3_601)
+        (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        path = f"/v1/park/settlements/{bill['settlement_id']}/payment"
+        await deal.park.post(path, {"reference": "BANK-1"})
+        keys = await public_keys(world)
+        documents = {"owner": await receipts_of(deal.owner), "park": await receipts_of(deal.park)}
+        kept = Kept(deal=deal, keys=keys, owner=documents["owner"], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        caller = getattr(deal, witness)
+        await replay(caller, of_kind(documents[witness], "reward.paid"))
+        for kind in ("settlement.final", "settlement.provisional"):
+            await replay(deal.owner, of_kind(kept.owner, kind))
+        await later(kept, world)
+        (claim,) = await claims(deal.park)
+        assert (claim["status"], claim["reference"], claim["paid_at"]) == ("paid", "BANK-1", None)
+        assert await pay(deal.park, claim, "BANK-1") == claim
+        await pay(deal.park, claim, "BANK-2", status=409)
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == 0
+
+
+async def test_of_several_versions_only_the_newest_that_was_shown_is_paid_and_each_payer_apart(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        takes = {"accepted_reward_kinds": ["cash", "points"]}
+        deal = await active(world, reward=BOTH, preferences=takes)
+        access = await backed_up(deal, tmp_path)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        wrong = {"delivered_wh": bill["delivered_wh"] + 100, "reason": "read early"}
+        path = f"/v1/park/settlements/{bill['settlement_id']}/correction"
+        second = await deal.park.post(path, wrong)
+        documents = await receipts_of(deal.owner)
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=documents, park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        park = deal.park
+        for document in reversed(documents):
+            if document["kind"].startswith("settlement."):
+                await replay(deal.owner, document)
+        await later(kept, world)
+        assert {(each["version"], each["status"]) for each in await claims(park)} == {
+            (1, "superseded"),
+            (2, "open"),
+        }
+        old = next(each for each in await claims(park) if each["version"] == 1)
+        await pay(park, old, "BANK-1", status=409)
+        for each in await claims(park, "?status=open"):
+            await pay(park, each, f"REF-{each['part']}")
+        totals = await deal.owner.get("/v1/rewards")
+        assert totals["paid_minor"] == second["rewards"][0]["amount_minor"]
+        assert totals["others"][0]["paid_minor"] == second["rewards"][1]["amount_minor"] > 0
+        assert {each["status"] for each in await claims(park)} == {"superseded", "paid"}
+
+
+async def test_a_version_that_turns_up_after_another_of_its_deal_was_paid_is_not_paid_too(
+    tmp_path: Path,
+) -> None:
+    kept = await lived(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        park, stranger = kept.deal.park, await world.add_park("West Gate Park")
+        await replay(kept.deal.owner, of_kind(kept.owner, "settlement.provisional"))
+        await later(kept, world)
+        (claim,) = await claims(park)
+        # Nobody else's: as if there were none.
+        assert await claims(stranger) == []
+        await pay(stranger, claim, "BANK-1", status=404)
+        await pay(park, claim, "BANK-1")
+        newer = f"rwd_{7:032x}"
+        await world.agent.store.write(
+            lambda tx: tx.run(
+                "INSERT INTO claim SELECT ?, receipt_id, settlement_id, version + 1, commitment_id,"
+                " owner_id, park_id, part, payer, kind, currency, price_per_kwh, delivered_wh,"
+                " amount_minor + 5, 0, 0, settled_at, claimed_at, NULL, NULL FROM claim",
+                newer,
+            )
+        )
+        found = {each["reward_id"]: each["status"] for each in await claims(park)}
+        assert found == {claim["reward_id"]: "paid", newer: "superseded"}
+        await pay(park, {"reward_id": newer}, "BANK-2", status=409)
