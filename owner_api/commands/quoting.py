@@ -1,6 +1,7 @@
 """Turn what is known of a car and an offer into the one question the planner answers."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -19,6 +20,7 @@ from owner_api.planning.request import (
     Vehicle,
 )
 from owner_api.planning.request_fields import ratio, rounded_down, rounded_up
+from owner_api.planning.span import SECOND, Span
 from owner_api.store.documents import load
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
@@ -93,13 +95,13 @@ def quote_request(
     """
     body, preferences = vehicle.body, vehicle.preferences
     again = leave_out.commitment_id if leave_out else None
-    others = tuple(deal.fixed for deal in deals if deal.commitment_id != again)
+    others = [deal for deal in deals if deal.commitment_id != again]
     charger = bounds(tx, vehicle, session)
     given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
     max_discharge_w = charger.max_discharge_w
     if offer.max_discharge_w > max_discharge_w:
         max_discharge_w = charger.discharge_w(offer.max_discharge_w)
-    return QuoteRequest(
+    request = QuoteRequest(
         now=now,
         departure_at=departure.departure_at.astimezone(UTC),
         departure_buffer_s=preferences.departure_buffer_s,
@@ -112,7 +114,9 @@ def quote_request(
             discharge_efficiency=_read(ratio, body.discharge_efficiency),
             warranty_discharge_policy=body.warranty_discharge_policy.value,
             # A sale counts once it has left: two that are agreed must not share what is allowed.
-            warranty_left_wh=warranty_left_wh(vehicle, sum(deal.energy_wh for deal in others)),
+            warranty_left_wh=warranty_left_wh(
+                vehicle, sum(deal.fixed.energy_wh for deal in others)
+            ),
         ),
         preferences=Preferences(
             soc_floor_pct=_read(rounded_up, preferences.soc_floor_pct),
@@ -130,11 +134,14 @@ def quote_request(
             )
             for step in body.taper
         ),
-        commitments=others,
         budget_left_wh=budget_left_wh(tx, vehicle, offer.start_at, leave_out),
         currency=planned_currency(vehicle),
         offer=offer,
     )
+    if not others:
+        return request
+    span = Span.of(request)
+    return replace(request, commitments=before_leaving(others, span.origin + span.end * SECOND))
 
 
 # Most numbers stay what they are from question to question.
@@ -238,6 +245,20 @@ def new_deal(deal: CommitmentRecord) -> LiveDeal:
         max_discharge_w=deal.terms.max_discharge_w,
     )
     return LiveDeal(deal.commitment_id, deal.state.value, kept)
+
+
+def before_leaving(deals: Iterable[LiveDeal], horizon: datetime) -> tuple[CommittedDischarge, ...]:
+    """Return what a plan that ends at ``horizon`` must keep of deals, all of it before that.
+
+    Promise 2: where a window goes on beyond it, nothing keeps the park from taking all it may give
+    before the car leaves. Spread over the whole window a part of it would be left out.
+    """
+    return tuple(
+        replace(deal.fixed, end_at=horizon)
+        if deal.fixed.start_at < horizon < deal.fixed.end_at
+        else deal.fixed
+        for deal in deals
+    )
 
 
 def _left_wh(row: Row) -> int:

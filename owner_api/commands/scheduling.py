@@ -1,5 +1,6 @@
 """When a vehicle charges before it leaves: what is known of it, as the planner's one question."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -16,7 +17,7 @@ from owner_api.store.tx import Tx
 from . import chargers
 from .edge import Json
 from .leaving import departure_in_force
-from .quoting import current_soc, live_deals
+from .quoting import before_leaving, current_soc, live_deals
 from .records import VehicleRecord
 from .standing import open_session
 from .tariffs import TariffView, tariff
@@ -74,6 +75,7 @@ def _request(
 ) -> Json:
     """Return the ``v2g.schedule-request/1``; readings count as wrong by the owner's margin."""
     body, preferences = vehicle.body, vehicle.preferences
+    horizon = departure.departure_at - timedelta(seconds=preferences.departure_buffer_s)
     request: Json = {
         "schema": "v2g.schedule-request/1",
         "now": instant_text(call.now),
@@ -99,7 +101,7 @@ def _request(
             for step in body.taper
         ],
         "commitments": commitments_to_json(
-            deal.fixed for deal in live_deals(tx, vehicle.vehicle_id)
+            before_leaving(live_deals(tx, vehicle.vehicle_id), horizon)
         ),
         "reading_error_pct": float(min(preferences.soc_margin_pct, _LARGEST_ERROR_PCT)),
     }

@@ -1,0 +1,62 @@
+"""Several deals of one car: each leaves to the others what it may still give."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, presented
+from .domain_world import accept, running, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = 3600
+
+
+async def offered(deal: Deal, begins_h: float, ends_h: float, energy_wh: int) -> Deal:
+    """Return one more offer to the deal's car, for a window in hours from now."""
+    told: Any = {
+        "start_at": deal.world.at(begins_h * HOUR),
+        "end_at": deal.world.at(ends_h * HOUR),
+        "requested_energy_wh": energy_wh,
+        "max_energy_wh": energy_wh,
+        "min_energy_wh": 0,
+    }
+    return replace(deal, offer=await deal.world.offer(deal.park, deal.session_id, **told))
+
+
+async def quoted_wh(deal: Deal) -> int:
+    """Return for how much energy the owner is asked."""
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    return int(shown["evaluation"]["quoted_energy_wh"] or 0)
+
+
+async def test_promise_2_a_deal_whose_window_goes_on_after_the_leave_time_is_counted_in_full(
+    world: World,
+) -> None:
+    """The park may take all of it before: of 8 kWh over six hours some 5 were kept free."""
+    first = await offered(await presented(world), 0.5, 6.5, 8_000)
+    told = await accept(first)
+    assert told["decision"]["consented_energy_wh"] == 8_000
+    assert told["evaluation"]["departure_at"] == world.at(4.5 * HOUR)
+    second = await offered(first, 0.35, 3.5, 12_000)
+    released = await quoted_wh(second)
+    # From 80 % less the owner's margin to 50 % of 60 kWh, at the meter.
+    room = (80 - 2.5 - 50) / 100 * 60_000 * 0.933
+    assert room - 8_000 - 500 < released <= room - 8_000
+    vehicle = await first.owner.get(f"/v1/vehicles/{first.vehicle_id}")
+    assert vehicle["available_energy_wh"] <= room - 8_000
+
+
+async def test_promise_2_the_car_is_charged_for_all_that_such_a_deal_may_take(
+    world: World,
+) -> None:
+    deal = await presented(world, soc_pct=60)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    before = await deal.owner.get(f"{path}/schedule")
+    long = await offered(deal, 3.5, 8, 4_000)
+    await accept(long)
+    after = await deal.owner.get(f"{path}/schedule")
+    added = after["charge_energy_wh"] - before["charge_energy_wh"]
+    assert added == pytest.approx(4_000 / 0.933 / 0.933, abs=2)
