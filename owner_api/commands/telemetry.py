@@ -61,7 +61,10 @@ def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | N
     """
     if session is None or session.live.export_register_wh is None:
         return None
-    seen = "SELECT export_register_wh AS wh FROM reading WHERE session_id = ? AND quality = 'ok'"
+    seen = (
+        "SELECT export_register_wh AS wh FROM reading WHERE session_id = ?"
+        " AND quality NOT IN ('missing', 'bad')"
+    )
     row = tx.one(f"{seen} AND measured_at <= ? ORDER BY measured_at DESC", session.session_id, at)
     row = row or tx.one(f"{seen} ORDER BY measured_at", session.session_id)
     return row["wh"] if row else session.live.export_register_wh

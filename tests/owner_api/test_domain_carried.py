@@ -10,7 +10,7 @@ import pytest
 from owner_api.core.model import VehicleLive
 from owner_api.store.documents import dump, load
 
-from .deal_world import Deal, World, active, rfc
+from .deal_world import Deal, World, active, rfc, scheduled
 from .domain_world import accept, award, code, commitment, rows, running, world
 
 __all__ = ["running", "world"]
@@ -229,3 +229,24 @@ async def test_promise_2_a_late_reading_does_not_forget_what_left_until_a_long_l
     await world.move(lease_s)
     await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=57)
     assert await shown_soc(deal) == 57
+
+
+async def test_promise_2_a_late_reading_hides_nothing_that_an_estimating_meter_saw_leave(
+    world: World,
+) -> None:
+    """Read ten minutes ago and told now, 80 % is not what is left now."""
+    deal = await scheduled(world)
+    await world.move(1_800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    told = {"quality": "estimated"}
+    await world.meter(deal.park, deal.session_id, **told)
+    for _ in range(20):
+        assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+        await world.move(30)
+        world.exported_wh += 58
+        await world.meter(deal.park, deal.session_id, -7000, **told)
+    before = await shown_soc(deal)
+    assert before == pytest.approx(80 - 20 * 58 / 0.933 / 600, abs=0.1)
+    read_at = world.at(-590)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80, measured_at=read_at)
+    assert await shown_soc(deal) == before
