@@ -46,6 +46,21 @@ def imported_by(tx: Tx, session_id: str, at: datetime | None) -> int | None:
     return None if row is None else int(row["import_register_wh"])
 
 
+def imported_after(tx: Tx, session_id: str, at: datetime) -> int | None:
+    """Return the import register (Wh) as first read at ``at`` or later; None where none was yet.
+
+    A clock that runs ahead does not make a reading later than its arrival.
+    """
+    row = tx.one(
+        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at >= ?"
+        " AND received_at >= ? AND quality NOT IN ('missing', 'bad') ORDER BY measured_at LIMIT 1",
+        session_id,
+        at,
+        at,
+    )
+    return None if row is None else int(row["import_register_wh"])
+
+
 def source_of(reading: Json, meter: str) -> str:
     """Return where a reading comes from; the park's are a meter's, Home Assistant's a sensor's."""
     return str(reading.get("source", _USUAL[meter]))

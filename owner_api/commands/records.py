@@ -144,13 +144,16 @@ class SessionRecord:
         begin = self.recharge_from_wh
         return self.live.first_import_register_wh if begin is None else begin
 
-    @property
-    def recharged_wh(self) -> int:
-        """Energy the meter has seen enter the car since its recharge was promised (Wh)."""
+    def recharged_wh(self, register_wh: int | None) -> int:
+        """Energy (Wh) that entered the car since its recharge was promised, by an import register.
+
+        Without one by the newest.
+        """
         begin = self.recharge_begin_wh
-        if begin is None or self.live.import_register_wh is None:
+        register_wh = self.live.import_register_wh if register_wh is None else register_wh
+        if begin is None or register_wh is None:
             return 0
-        return max(0, self.live.import_register_wh - begin)
+        return max(0, register_wh - begin)
 
     @classmethod
     def find(cls, tx: Tx, session_id: str, park_id: str | None = None) -> Self:

@@ -17,7 +17,7 @@ from owner_api.core.machine import (
 )
 from owner_api.store.tx import Tx
 
-from . import announce, deals, evaluations, guard, settling
+from . import announce, deals, evaluations, guard, measured, settling
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
         work = partial(settling.finalize, tx, settlement_id, now, new_id)
         _alone(tx, settlement_id, work)
     for row in _recharges_due(tx, now):
-        _alone(tx, row["session_id"], partial(_check_recharge, tx, row, now))
+        _alone(tx, row["session_id"], partial(_check_recharge, tx, row, now, config))
 
 
 def _alone(tx: Tx, what: str, work: Callable[[], object]) -> None:
@@ -151,11 +151,20 @@ def _recharges_due(tx: Tx, now: datetime) -> list[Row]:
     )
 
 
-def _check_recharge(tx: Tx, row: Row, now: datetime) -> None:
-    """Record a broken recharge promise; it ends the rules' yes for that park."""
+def _check_recharge(tx: Tx, row: Row, now: datetime, config: Config) -> None:
+    """Record a broken recharge promise; it ends the rules' yes for that park.
+
+    What was charged in the last minute is in no reading before the next one: that is waited for.
+    """
     session = SessionRecord.from_row(row)
     promise = session.recharge
-    broken = promise is not None and session.recharged_wh < promise.energy_wh
+    if promise is None:
+        tx.update("session", {"session_id": session.session_id}, recharge_due_at=None)
+        return
+    register = measured.imported_after(tx, session.session_id, promise.by)
+    if register is None and now - promise.by < timedelta(seconds=config.reading_grace_s):
+        return
+    broken = session.recharged_wh(register) < promise.energy_wh
     tx.update(
         "session",
         {"session_id": session.session_id},

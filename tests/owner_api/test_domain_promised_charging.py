@@ -103,6 +103,34 @@ async def test_promise_2_the_recharge_of_an_earlier_deal_counts_from_where_it_be
     assert (await rows(world, sql, deal.session_id))[0]["recharge_broken"] == 0
 
 
+@pytest.mark.parametrize(
+    ("wh_in_the_end", "after_s", "broken"),
+    [(60, 0, False), (60, 20, False), (0, 20, True), (0, 900, True), (60, 900, True)],
+)
+async def test_a_recharge_that_ends_on_time_is_kept_though_its_last_reading_comes_later(
+    world: World, wh_in_the_end: int, after_s: int, *, broken: bool
+) -> None:
+    """The agent itself counts on the last stretch only; without a reading it waits for 15 min."""
+    here = await car(world)
+    session_id = await here.plug_in(60, recharge=recharge(world, 1_000, 600))
+    for _ in range(19):
+        await world.meter(here.park, session_id, 6_000)
+        await world.move(30)
+        world.imported_wh += 50
+    await world.meter(here.park, session_id, 6_000)
+    await world.move(30)
+    world.imported_wh += wh_in_the_end
+    await world.move(after_s)
+    await world.meter(here.park, session_id, 6_000)
+    # What comes too late was not promised.
+    world.imported_wh += 500
+    await world.move(30)
+    await world.meter(here.park, session_id)
+    await world.move(1)
+    shown = (await here.owner.get("/v1/sessions"))["items"][0]
+    assert shown["recharge_broken"] is broken
+
+
 async def _could_sell(deal: Deal, soc_pct: float) -> int:
     here = Car(deal.world, deal.owner, deal.park, deal.vehicle_id)
     await deal.world.telemetry(deal.owner, deal.vehicle_id, soc_pct=soc_pct)

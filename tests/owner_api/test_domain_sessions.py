@@ -555,7 +555,7 @@ async def test_a_broken_recharge_is_recorded_shown_and_ends_the_rules_yes_for_th
 ) -> None:
     deal = await sold_with_recharge(world)
     world.imported_wh += 4999
-    await world.move(7190)
+    await world.move(7200)
     await world.meter(deal.park, deal.session_id, 0)
     await world.move(10)
     shown = (await deal.owner.get("/v1/sessions"))["items"][0]
@@ -579,7 +579,7 @@ async def test_a_new_agreement_gives_a_park_that_broke_its_promise_another_chanc
     world: World,
 ) -> None:
     deal = await sold_with_recharge(world)
-    await world.move(7200)
+    await world.move(8100)
     agreement = (await deal.owner.get("/v1/agreements"))["items"][0]["agreement_id"]
     await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
     await world.move(1)
