@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from owner_api.core.machine import LIVE_COMMITMENTS
 from owner_api.core.model import ConsentMode, Terms, WarrantyPolicy
 from owner_api.core.soc import too_old
 from owner_api.planning.check import MAX_ENERGY_WH
@@ -123,24 +124,35 @@ def used_up(
     start_at = max(now, terms.start_at)
     rest = timedelta(seconds=vehicle.preferences.cooldown_s)
     if rest:
-        near = tx.one(
-            "SELECT commitment_id FROM commitment WHERE vehicle_id = ? AND commitment_id IS NOT ?"
+        near = tx.all(
+            "SELECT * FROM commitment WHERE vehicle_id = ?"
             " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
-            " AND start_at < ? AND COALESCE(ended_at, end_at) > ? LIMIT 1",
+            " AND start_at < ? AND COALESCE(ended_at, end_at) > ?",
             vehicle.vehicle_id,
-            leave_out and leave_out.commitment_id,
             terms.end_at + rest,
             start_at - rest,
         )
-        if near:
+        if any(_stands_before(CommitmentRecord.from_row(row), leave_out) for row in near):
             return blocked("cooldown", vehicle.preferences.cooldown_s, None, "s")
     limit = vehicle.preferences.max_discharge_events_per_day
     if limit is None:
         return None
     day = _day_start(vehicle, start_at if leave_out is None else leave_out.counts_at)
-    others = {deal.commitment_id for deal, _ in _counted(tx, vehicle, day, day + _DAY)}
-    count = len(others if leave_out is None else others - {leave_out.commitment_id})
+    counted = _counted(tx, vehicle, day, day + _DAY)
+    count = sum(_stands_before(deal, leave_out) for deal, _ in counted)
     return blocked("budget", limit, max(0, limit - count), "events") if count >= limit else None
+
+
+def _stands_before(deal: CommitmentRecord, again: CommitmentRecord | None) -> bool:
+    """Return whether a deal is counted against a new one, or one that is judged ``again``.
+
+    Of several live ones each is held against those before it, or all would fall for the last.
+    """
+    if again is None:
+        return True
+    if deal.commitment_id == again.commitment_id:
+        return False
+    return deal.state not in LIVE_COMMITMENTS or deal.turn < again.turn
 
 
 def _day_start(vehicle: VehicleRecord, at: datetime) -> datetime:
@@ -163,7 +175,7 @@ def _counted(
     found = []
     for row in rows:
         deal = CommitmentRecord.from_row(row)
-        live = deal.state in ("pending_award", "scheduled", "active")
+        live = deal.state in LIVE_COMMITMENTS
         if live or deal.started_at is not None:
             found.append((deal, deal.committed_energy_wh if live else deal.delivered_wh))
     return found
@@ -178,12 +190,12 @@ def _used_wh(
 ) -> int:
     """Return the energy (Wh) of a span's deals; what one that is judged again gave stays used."""
     found = _counted(tx, vehicle, since, until)
-    if leave_out is None:
-        return sum(energy for _, energy in found)
-    again = leave_out.commitment_id
-    return sum(
-        deal.delivered_wh if deal.commitment_id == again else energy for deal, energy in found
+    given = sum(
+        deal.delivered_wh
+        for deal, _ in found
+        if leave_out is not None and deal.commitment_id == leave_out.commitment_id
     )
+    return given + sum(energy for deal, energy in found if _stands_before(deal, leave_out))
 
 
 def budget_left_wh(

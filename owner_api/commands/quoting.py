@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from owner_api.core.machine import CommitmentState
 from owner_api.core.model import NextDeparture, Recharge, Terms
 from owner_api.core.soc import carry
 from owner_api.planning.request import (
@@ -89,13 +90,14 @@ def quote_request(
 ) -> QuoteRequest:
     """Return the question about ``offer`` for the planner; any plan must keep the other ``deals``.
 
+    Of a deal that is judged again, ``leave_out``, it must keep those before it: they are judged in
+    turn, or the first would fall for the last one and that for the first one's delivery.
     ``recharge`` is what the offer itself promises. Numbers go through the readers of the written
     form: a deal's question is kept as it was asked, and must read back as the same one, digit for
     digit.
     """
     body, preferences = vehicle.body, vehicle.preferences
-    again = leave_out.commitment_id if leave_out else None
-    others = [deal for deal in deals if deal.commitment_id != again]
+    others = [deal for deal in deals if leave_out is None or deal.turn < leave_out.turn]
     charger = bounds(tx, vehicle, session)
     given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
     max_discharge_w = charger.max_discharge_w
@@ -207,6 +209,11 @@ class LiveDeal(NamedTuple):
     commitment_id: str
     state: str
     fixed: CommittedDischarge
+
+    @property
+    def turn(self) -> tuple[bool, datetime, str]:
+        """Where the deal stands among its car's live ones, as a record's ``turn``."""
+        return self.state != CommitmentState.ACTIVE, self.fixed.start_at, self.commitment_id
 
 
 def live_deals(tx: Tx, vehicle_id: str) -> list[LiveDeal]:

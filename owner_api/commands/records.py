@@ -318,6 +318,11 @@ class CommitmentRecord:
             return 0
         return min(self.committed_energy_wh, max(0, self.last_register_wh - self.begin_register_wh))
 
+    @property
+    def turn(self) -> tuple[bool, datetime, str]:
+        """Where the deal stands among its car's live ones: what runs, then by their begin."""
+        return self.state is not CommitmentState.ACTIVE, self.start_at, self.commitment_id
+
     @classmethod
     def find(
         cls, tx: Tx, commitment_id: str, *, owner_id: str | None = None, park_id: str | None = None

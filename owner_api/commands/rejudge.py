@@ -22,9 +22,11 @@ _ANY_AGE_S: Final = 30 * 86_400
 def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
     """Judge every live deal of a vehicle again; what no longer holds is revoked for ``reason``.
 
+    In turn, each beside those before it: of two that hold only apart the first one stays.
     A deal whose window is over gives nothing any more: its end is the next tick's to name.
     """
-    for deal in CommitmentRecord.live_of_vehicle(tx, vehicle_id):
+    live = CommitmentRecord.live_of_vehicle(tx, vehicle_id)
+    for deal in sorted(live, key=lambda each: each.turn):
         if now >= deal.end_at:
             continue
         left = energy_left(tx, deal, now)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import accept, running, world
+from .domain_world import accept, award, commitment, preferences, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -60,3 +60,52 @@ async def test_promise_2_the_car_is_charged_for_all_that_such_a_deal_may_take(
     after = await deal.owner.get(f"{path}/schedule")
     added = after["charge_energy_wh"] - before["charge_energy_wh"]
     assert added == pytest.approx(4_000 / 0.933 / 0.933, abs=2)
+
+
+async def one_runs_and_one_waits(world: World, **wishes: Any) -> tuple[Deal, Deal]:
+    """Run a deal of 4 kWh, a little of it given; another of 6 kWh is to begin an hour later."""
+    first = await offered(await presented(world, preferences=wishes), 0.5, 1.5, 4_000)
+    await accept(first)
+    second = await offered(first, 2.5, 3.5, 6_000)
+    await accept(second)
+    for deal in (first, second):
+        assert (await award(deal)).status == 200
+    await world.move(1800)
+    await world.telemetry(first.owner, first.vehicle_id, soc_pct=80)
+    await world.meter(first.park, first.session_id, context="begin")
+    assert (await first.deliver(60)).status == 201
+    return first, second
+
+
+@pytest.mark.parametrize(
+    "tightened",
+    [
+        {"max_discharge_events_per_day": 1},
+        {"cooldown_s": 2 * HOUR},
+        {"max_discharge_wh_per_day": 4_000},
+        {"max_discharge_wh_per_week": 4_000},
+        {"soc_min_departure_pct": 69},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_of_two_deals_that_hold_only_apart_the_one_that_runs_stays(
+    world: World, tightened: dict[str, Any]
+) -> None:
+    """Both ended: the first for the sake of the second, the second for what the first had given."""
+    first, second = await one_runs_and_one_waits(world)
+    await preferences(first.owner, first.vehicle_id, **tightened)
+    assert (await commitment(first))["state"] == "active"
+    shown = await commitment(second)
+    assert (shown["state"], shown["state_reason"]) == ("revoked", "preferences")
+
+
+async def test_of_two_deals_that_wait_the_later_one_ends_where_only_one_may_be(
+    world: World,
+) -> None:
+    later = await offered(await presented(world), 2.5, 3.5, 3_000)
+    await accept(later)
+    sooner = await offered(later, 0.5, 1.5, 3_000)
+    await accept(sooner)
+    await preferences(later.owner, later.vehicle_id, max_discharge_events_per_day=1)
+    states = [(await commitment(deal))["state"] for deal in (sooner, later)]
+    assert states == ["pending_award", "revoked"]
