@@ -109,3 +109,22 @@ async def test_of_two_deals_that_wait_the_later_one_ends_where_only_one_may_be(
     await preferences(later.owner, later.vehicle_id, max_discharge_events_per_day=1)
     states = [(await commitment(deal))["state"] for deal in (sooner, later)]
     assert states == ["pending_award", "revoked"]
+
+
+async def test_two_deals_never_count_on_the_same_rest_of_a_warranty_cap(world: World) -> None:
+    deal = await presented(world)
+    capped = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": 7_000}
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", capped)
+    first = await offered(deal, 0.5, 1.5, 5_000)
+    await accept(first)
+    second = await offered(first, 2.5, 3.5, 5_000)
+    assert await quoted_wh(second) == 2_000
+    vehicle = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert vehicle["available_energy_wh"] == 2_000
+    assert (await accept(second))["decision"]["consented_energy_wh"] == 2_000
+    lower = {"lifetime_discharge_cap_wh": 5_000}
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", lower)
+    assert [(await commitment(each))["state"] for each in (first, second)] == [
+        "pending_award",
+        "revoked",
+    ]
