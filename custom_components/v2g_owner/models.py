@@ -58,6 +58,7 @@ class Vehicle:
     charge_efficiency: float = 0.933
     discharge_efficiency: float = 0.933
     chemistry: str = "unknown"
+    pack_price_per_kwh: str | None = None
     warranty_discharge_policy: str = "unknown"
     lifetime_discharge_cap_wh: int | None = None
     soc: Soc | None = None

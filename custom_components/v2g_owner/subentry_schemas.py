@@ -31,6 +31,7 @@ from .const import (
     POWER_SIGN_CHARGING_POSITIVE,
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
+from .price import price_text
 
 CONF_LINK: Final = "link"
 LINK_NEW: Final = "new"
@@ -41,6 +42,7 @@ CONF_MAX_DISCHARGE_KW: Final = "max_discharge_kw"
 CONF_CHEMISTRY: Final = "chemistry"
 CONF_WARRANTY: Final = "warranty_discharge_policy"
 CONF_WARRANTY_TOTAL_KWH: Final = "warranty_total_kwh"
+CONF_PACK_PRICE: Final = "pack_price"
 CONF_EVSE_ID: Final = "evse_id"
 
 CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
@@ -106,6 +108,10 @@ VEHICLE_FACTS: Final = probatio.Schema(
         probatio.Required(CONF_CHEMISTRY, default="unknown"): choice_field(
             CHEMISTRIES, "chemistry"
         ),
+        # Its currency is the account's, which a form that is made before any account cannot name.
+        probatio.Optional(CONF_PACK_PRICE): NumberSelector(
+            NumberSelectorConfig(min=0, max=100_000, step="any", mode=NumberSelectorMode.BOX)
+        ),
         probatio.Required(CONF_WARRANTY, default="unknown"): choice_field(
             WARRANTY_POLICIES, "warranty"
         ),
@@ -150,7 +156,7 @@ CHARGER_ENTITIES: Final = probatio.Schema(
 
 def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
     """Return the API's vehicle from the form: kWh and kW become Wh and W."""
-    total = form.get(CONF_WARRANTY_TOTAL_KWH)
+    total, price = form.get(CONF_WARRANTY_TOTAL_KWH), form.get(CONF_PACK_PRICE)
     return {
         "display_name": form[CONF_DISPLAY_NAME],
         "usable_capacity_wh": round(form[CONF_CAPACITY_KWH] * 1000),
@@ -159,6 +165,7 @@ def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
         "chemistry": form[CONF_CHEMISTRY],
         "warranty_discharge_policy": form[CONF_WARRANTY],
         "lifetime_discharge_cap_wh": None if total is None else round(total * 1000),
+        **({} if price is None else {"pack_price_per_kwh": price_text(price)}),
     }
 
 
@@ -189,6 +196,8 @@ def facts_form(view: Any) -> dict[str, Any]:  # noqa: ANN401 - a Vehicle or a Ch
     ):
         if (value := getattr(view, name, None)) is not None:
             form[conf] = value / 1000
+    if (price := getattr(view, "pack_price_per_kwh", None)) is not None:
+        form[CONF_PACK_PRICE] = float(price)
     for name in (CONF_CHEMISTRY, CONF_WARRANTY, CONF_EVSE_ID):
         if (value := getattr(view, name, None)) is not None:
             form[name] = value
