@@ -10,7 +10,7 @@ from owner_api.core.machine import (
     Rejection,
     decide_offer,
 )
-from owner_api.core.model import CounterTerms
+from owner_api.core.model import CounterTerms, Decision
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
@@ -33,18 +33,15 @@ _BLOCK_PROBLEMS: Final = {
     "unbound_session": ProblemCode.NOT_BOUND,
 }
 
+# What an owner may name in a counter.
+_COUNTERED: Final[tuple[str, ...]] = ("energy_wh", "price_per_kwh", "start_at")
+
 
 def decide(tx: Tx, call: Call) -> Reply:
     """Record the owner's answer to exactly one revision of one offer."""
     body = call.body
     offer = OfferRecord.find(tx, body["offer_id"], owner_id=call.principal.party_id)
-    repeated = offer.decision
-    if (
-        repeated
-        and repeated.decision == body["decision"]
-        and repeated.revision == body["revision"]
-        and repeated.terms_sha256 == body["terms_sha256"]
-    ):
+    if offer.decision and _says_again(tx, offer, offer.decision, body):
         return Reply(body=_with_receipt(tx, offer_view(tx, offer)), status=201)
     to = {
         "accept": OfferState.ACCEPTED,
@@ -67,6 +64,25 @@ def decide(tx: Tx, call: Call) -> Reply:
         changed = decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
     _, shown = announce.offer(tx, changed, call.now)
     return Reply(body=_with_receipt(tx, shown), status=201)
+
+
+def _says_again(tx: Tx, offer: OfferRecord, made: Decision, body: Json) -> bool:
+    """Return whether an answer only repeats the recorded one.
+
+    Promise 2: of two phones that name another energy or leave time the second must hear that the
+    first has won, or a car would be away when it is thought to be at its charger.
+    """
+    told = (body["decision"], body["revision"], body["terms_sha256"])
+    if told != (made.decision, made.revision, made.terms_sha256):
+        return False
+    if made.decision == "counter":
+        named = {key: body[key] for key in _COUNTERED if key in body}
+        return not named or build(CounterTerms, named) == made.counter_terms
+    if body.get("energy_wh") not in (None, made.consented_energy_wh):
+        return False
+    vehicle = VehicleRecord.kept(tx, offer.vehicle_id) if offer.vehicle_id else None
+    one_off = vehicle.departures.one_off if vehicle else None
+    return body.get("departure_at") in (None, one_off and one_off.departure_at)
 
 
 def _with_receipt(tx: Tx, shown: Json | None) -> Json:
@@ -152,11 +168,7 @@ def _check_leave(call: Call, at: datetime) -> None:
 
 def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:
     """Release the owner's terms: what the body names, else the computed best ones."""
-    named = {
-        key: call.body[key]
-        for key in ("energy_wh", "price_per_kwh", "start_at")
-        if key in call.body
-    }
+    named = {key: call.body[key] for key in _COUNTERED if key in call.body}
     if named:
         terms: CounterTerms | None = build(CounterTerms, named)
     else:

@@ -133,3 +133,38 @@ async def test_promise_1_a_yes_that_is_refused_names_no_leave_time(world: World)
     assert (await yes(deal, 1900)).status == 409
     assert (await departures(deal))["one_off"] is None
     assert (await commitment(deal))["state"] == "scheduled"
+
+
+@pytest.mark.parametrize("other", [{"departure_at": 2.5 * HOUR}, {"energy_wh": 4_000}], ids=str)
+async def test_promise_2_a_second_yes_that_names_something_else_hears_that_the_first_has_won(
+    world: World, other: dict[str, Any]
+) -> None:
+    """It was answered as if it had been recorded, and the leave time that it named was not kept."""
+    deal = await presented(world)
+    first = await accept(deal)
+    named = dict(other)
+    if "departure_at" in named:
+        named["departure_at"] = world.at(named["departure_at"])
+    second = await world.decide(deal.owner, deal.offer, **named)
+    assert code(second) == (409, "offer_closed")
+    assert second.body["current"]["decision"] == first["decision"]
+    assert (await departures(deal))["one_off"] is None
+
+
+async def test_promise_10_a_yes_that_repeats_what_it_named_is_the_same_yes(world: World) -> None:
+    deal = await presented(world)
+    named = {"departure_at": world.at(3 * HOUR), "energy_wh": 4_000}
+    first = await world.decide(deal.owner, deal.offer, **named)
+    assert first.status == 201
+    for repeated in (named, {}):
+        again = await world.decide(deal.owner, deal.offer, **repeated)
+        assert (again.status, again.body) == (201, first.body)
+
+
+async def test_a_counter_of_other_terms_hears_that_the_first_has_won(world: World) -> None:
+    deal = await presented(world)
+    first = await world.decide(deal.owner, deal.offer, "counter", price_per_kwh="1.5")
+    assert first.status == 201
+    for named, status in (({"price_per_kwh": "1.5"}, 201), ({}, 201), ({"energy_wh": 4_000}, 409)):
+        again = await world.decide(deal.owner, deal.offer, "counter", **named)
+        assert again.status == status
