@@ -29,7 +29,7 @@ def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
     for deal in sorted(live, key=lambda each: each.turn):
         if now >= deal.end_at:
             continue
-        left = energy_left(tx, deal, now)
+        left = energy_left(tx, deal, now, waits=deal.state is not CommitmentState.ACTIVE)
         wanted = deal.energy_limit_wh - deal.delivered_wh
         if left is None:
             deals.finish(tx, deal, CommitmentState.REVOKED, reason, now)
@@ -44,15 +44,19 @@ def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
     evaluations.refresh(tx, vehicle_id, now)
 
 
-def energy_left(tx: Tx, deal: CommitmentRecord, now: datetime) -> int | None:
+def energy_left(
+    tx: Tx, deal: CommitmentRecord, now: datetime, *, waits: bool = False
+) -> int | None:
     """Return what the deal may still give (Wh, at most what is left of it), None when nothing may.
 
     The owner's word once given stands when only the way of asking changes, so the consent mode
-    is not asked again; everything else is.
+    is not asked again; everything else is. How warm the pack is says nothing of a deal that
+    ``waits`` for its hour: it is asked again when that begins.
     """
     record = VehicleRecord.find(tx, deal.vehicle_id)
     preferences = replace(record.preferences, consent_mode=ConsentMode.ASK)
-    record = replace(record, preferences=preferences)
+    live = replace(record.live, pack_temperature_c=None) if waits else record.live
+    record = replace(record, preferences=preferences, live=live)
     session = SessionRecord.find(tx, deal.session_id)
     wanted = deal.energy_limit_wh - deal.delivered_wh
     if wanted <= 0:

@@ -176,6 +176,22 @@ async def test_a_pack_at_its_limits_goes_on(world: World) -> None:
     assert (await commitment(deal))["state"] == "active"
 
 
+async def test_a_pack_that_is_cold_now_ends_no_deal_that_is_to_come(world: World) -> None:
+    """Any change of any preference did; it cannot begin before the pack is warm, as ever."""
+    deal = await scheduled(world)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80, pack_temperature_c=-2)
+    await preferences(deal.owner, deal.vehicle_id, soc_target_departure_pct=85)
+    assert (await commitment(deal))["state"] == "scheduled"
+    await world.move(1800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id)
+    assert code(await world.instruct(deal.park, deal.commitment_id)) == (409, "not_feasible")
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80, pack_temperature_c=3)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80, pack_temperature_c=-1)
+    assert await ended(deal) == ("curtailed", "temperature", "vehicle")
+
+
 async def test_a_meter_that_runs_while_the_car_does_not_empty_is_another_car(
     world: World,
 ) -> None:
