@@ -177,6 +177,7 @@ class Commitment:
     start_at: datetime
     end_at: datetime
     committed_energy_wh: int
+    ended_at: datetime | None = None
     vehicle_id: str | None = None
     evse_id: str | None = None
     state_reason: str | None = None

@@ -9,7 +9,7 @@ from homeassistant.const import PERCENTAGE, UnitOfEnergy, UnitOfPower
 
 from .const import COMMITMENT_STATES
 from .judgement import plan_steps
-from .models_deal import Commitment
+from .models_deal import Commitment, Settlement
 from .money import major
 from .sensor_figure import FigureDescription
 from .snapshot import Snapshot
@@ -42,14 +42,17 @@ def _deal_currency(snapshot: Snapshot) -> str:
 
 
 def _deal_attributes(snapshot: Snapshot) -> dict[str, Any]:
-    """Return what a person needs to follow the live commitment, and each other that is live."""
+    """Return what a person needs to follow every live commitment, and how the last ones ended."""
+    currency = snapshot.owner.currency
+    last = {"last_deals": [_result(each, currency) for each in snapshot.last_commitments]}
     if (deal := _deal(snapshot)) is None:
-        return {}
+        return last
     offer = snapshot.offers.get(deal.offer_id)
     return {
         **_facts(deal),
         "plan": plan_steps(offer.evaluation if offer else None),
         "deals": [_facts(each) | _progress(each) for each in _deals(snapshot)],
+        **last,
     }
 
 
@@ -82,6 +85,34 @@ def _progress(deal: Commitment) -> dict[str, Any]:
         "earned_minor": deal.earned_minor,
         "currency": deal.currency,
     }
+
+
+def _result(deal: Commitment, counted_in: str) -> dict[str, Any]:
+    """Return how a deal ended and what it earned; its costs are in the owner's own money."""
+    settled = deal.settlement
+    reward = settled.reward if settled else None
+    lines = settled.breakdown if settled else None
+    return {
+        "commitment_id": deal.commitment_id,
+        "vehicle_id": deal.vehicle_id,
+        "park": deal.park.display_name,
+        "state": deal.state,
+        "stopped_at": _moment(deal.stop.stopped_at) if deal.stop else None,
+        "delivered_wh": settled.delivered_wh if settled else deal.delivered_wh,
+        "reward": _reward_step(settled),
+        "amount_minor": reward.amount_minor if reward else None,
+        "currency": reward.currency if reward else deal.currency,
+        "net_minor": lines.net_minor if lines else None,
+        "net_currency": counted_in,
+    }
+
+
+def _reward_step(settled: Settlement | None) -> str | None:
+    """Return how far a reward has come, as the event that told so is called."""
+    if settled is None:
+        return None
+    status = settled.reward.status if settled.reward else "pending"
+    return f"settlement_{settled.state}" if status == "pending" else f"reward_{status}"
 
 
 def _moment(instant: datetime | None) -> str | None:

@@ -69,6 +69,7 @@ EXPLANATIONS: Final = frozenset(
     {
         "available",
         "deals",
+        "last_deals",
         "lease_until",
         "lease_s",
         "limit",

@@ -101,6 +101,18 @@ class Snapshot:
         """Return the commitments the owner has stopped that may still deliver."""
         return [deal for deal in self.commitments.values() if deal.is_stopping]
 
+    @property
+    def last_commitments(self) -> list[Commitment]:
+        """Return the commitment of each vehicle that ended last, the newest first."""
+        deals = self.commitments.values()
+        ended = [deal for deal in deals if not deal.is_live and not deal.is_stopping]
+        # An older API does not say when a deal ended, only when it was to end.
+        ended.sort(key=lambda deal: (deal.ended_at or deal.end_at, deal.commitment_id))
+        newest: dict[str | None, Commitment] = {}
+        for deal in reversed(ended):
+            newest.setdefault(deal.vehicle_id, deal)
+        return list(newest.values())
+
 
 def read_snapshot(answer: object) -> Snapshot:
     """Return a snapshot answer by id; raises BadAnswerError when it cannot be read."""

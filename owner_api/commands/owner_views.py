@@ -133,6 +133,7 @@ def deal_view(
         "max_discharge_w": deal.terms.max_discharge_w,
         "start_at": instant_text(deal.start_at),
         "end_at": instant_text(deal.end_at),
+        "ended_at": None if deal.ended_at is None else instant_text(deal.ended_at),
         "award_by": instant_text(deal.award_by),
         "lease_until": None if deal.lease_until is None else instant_text(deal.lease_until),
         "power_setpoint_w": deal.setpoint_w if deal.state is CommitmentState.ACTIVE else None,

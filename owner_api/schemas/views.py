@@ -359,6 +359,7 @@ COMMITMENT: Final = required(
         "max_discharge_w": integer(1, 1_000_000),
         "start_at": _AT,
         "end_at": _AT,
+        "ended_at": Nullable(_AT),
         "award_by": _AT,
         "lease_until": Nullable(_AT),
         "power_setpoint_w": Nullable(integer(-1_000_000, 0)),

@@ -49,7 +49,7 @@ async ({ address, deals, only, stream, presses, now }) => {
 """
 # Paints an offer or a deal as the card does and returns what stands there, and what is read aloud.
 _PAINT: Final = """
-async ({ address, language, zone, now, cars, offer, deal, ended, reward }) => {
+async ({ address, language, zone, now, cars, only, offer, deal, ended, told, paid }) => {
   const { viewOf } = await import(`${address}/view.js`);
   const { wordsFor } = await import(`${address}/words.js`);
   const { formatsFor } = await import(`${address}/format.js`);
@@ -62,27 +62,28 @@ async ({ address, language, zone, now, cars, offer, deal, ended, reward }) => {
   };
   const vehicles = cars.map(id => ({ id, deviceId: id, name: `Name of ${id}`, entities: {} }));
   const states = {
-    deal: { state: "none", attributes: { deals: deal ? [deal] : [] } },
-    deals: { state: "", attributes: ended ?? {} },
-    rewards: { state: "", attributes: reward ?? {} },
+    deal: { state: "none", attributes: { deals: deal ? [deal] : [], last_deals: ended ?? [] } },
+    deals: { state: "", attributes: told ?? {} },
+    rewards: { state: "", attributes: paid ?? {} },
   };
   const hass = {
     states, language, config: { time_zone: zone },
     locale: { language, time_format: "24", time_zone: "local" },
     formatEntityState: (_entity, state) => state,
   };
-  const account = { hub: { entities }, vehicles, only: null };
+  const account = { hub: { entities }, vehicles, only: vehicles.find(({ id }) => id === only) };
   const view = viewOf(hass, account, offer ? [offer] : [], { stops: {} }, now);
   const words = wordsFor(language), formats = formatsFor(hass, now);
   const parts = [new OfferPart(() => {}), new DealPart(() => {}), new ResultPart()];
   const announcer = new Announcer();
   parts[0].paint(view.offer, words, formats);
   parts[1].paint(view, words, formats, hass);
-  const told = parts[2].paint(view.result, words, formats, { ended: "completed" });
-  announcer.announce(view, told, words, formats, hass);
+  const texts = { ended: "completed", reward: view.result?.reward };
+  const sentence = parts[2].paint(view.result, words, formats, texts);
+  announcer.announce(view, sentence, words, formats, hass);
   const said = announcer.node.textContent;
   return [...parts.map(({ node }) => [...node.querySelectorAll("div, h2, p")]
-    .map(each => each.textContent).join("\\n")), said, told];
+    .map(each => each.textContent).join("\\n")), said, sentence];
 }
 """
 
@@ -283,7 +284,7 @@ async def test_a_deal_names_its_day(page: Page, state: str, told: str) -> None:
 
 async def test_the_last_deal_names_its_car_where_there_are_several(page: Page) -> None:
     ended = deal("car_b", state="completed")
-    _, _, result, _, told = await paint(page, cars=CARS, ended=ended)
+    _, _, result, _, told = await paint(page, cars=CARS, ended=[ended])
     assert "Last deal · Name of car_b" in result.splitlines()
     assert told.startswith("Name of car_b: 0.5 kWh delivered to East Gate Park.")
 
@@ -311,9 +312,44 @@ async def test_what_an_offer_in_points_leaves_is_money_in_the_card(page: Page) -
 
 
 async def test_what_a_deal_in_points_leaves_is_money_in_the_card(page: Page) -> None:
-    ended = deal("car_a", state="completed", currency="XPOINT")
-    reward = {"commitment_id": "com_car_a", "event_type": "settlement_provisional"}
-    reward |= {"amount_minor": 6, "currency": "XPOINT", "net_minor": -23, "net_currency": "CNY"}
-    result, told = (await paint(page, ended=ended, reward=reward))[2::2]
+    worth = {"amount_minor": 6, "currency": "XPOINT", "net_minor": -23, "net_currency": "CNY"}
+    ended = deal("car_a", state="completed", reward="settlement_provisional", **worth)
+    result, told = (await paint(page, ended=[ended]))[2::2]
     assert "You keep -0.23 CNY after recharging" in result
     assert told.endswith("6 XPOINT")
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        (None, "Name of car_b: 0.9 kWh delivered to East Gate Park. Waiting for the settlement"),
+        ("car_a", "Name of car_a: 0.5 kWh delivered to East Gate Park. reward_paid: 0.60 CNY"),
+    ],
+)
+async def test_the_card_of_a_car_shows_its_own_last_deal_whatever_the_other_car_did_since(
+    page: Page, only: str | None, told: str
+) -> None:
+    newest = deal("car_b", state="completed", delivered_wh=900)
+    earlier = deal("car_a", state="completed", amount_minor=60, reward="reward_paid")
+    # Of what is told the newest counts: the money of one car's deal, then the other's end.
+    paid = {"commitment_id": "com_car_a", "event_type": "reward_paid", "amount_minor": 60}
+    shown = {"ended": [newest, earlier], "told": newest, "paid": paid}
+    assert (await paint(page, cars=CARS, only=only, **shown))[-1] == told
+
+
+async def test_a_deal_stays_settled_in_the_card_when_an_earlier_one_is_paid(page: Page) -> None:
+    ended = deal("car_a", state="completed", amount_minor=60, reward="reward_confirmed")
+    paid = {"commitment_id": "com_of_monday", "event_type": "reward_paid", "amount_minor": 45}
+    shown = {"ended": [ended], "told": ended, "paid": paid}
+    told = (await paint(page, **shown))[-1]
+    assert told == "0.5 kWh delivered to East Gate Park. reward_confirmed: 0.60 CNY"
+
+
+async def test_a_last_deal_of_long_ago_is_shown_as_it_was_last_told(page: Page) -> None:
+    """The API tells a week of deals."""
+    ended = deal("car_a", state="completed")
+    paid = {"commitment_id": "com_car_a", "event_type": "reward_paid", "amount_minor": 60}
+    told = (await paint(page, told=ended, paid=paid | {"currency": "CNY"}))[-1]
+    assert told.endswith("reward_paid: 0.60 CNY")
+    paid["commitment_id"] = "com_of_monday"
+    assert not (await paint(page, told=ended, paid=paid))[-1]

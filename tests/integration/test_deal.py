@@ -93,6 +93,12 @@ async def test_an_accepted_offer_is_delivered_settled_and_paid(
     settlement = (await world.phone.get(f"/v1/commitments/{commitment_id}"))["settlement"]
     assert settlement["delivered_wh"] == 500
     assert settlement["net_minor"] == 60
+    (last,) = home.state("sensor", owner_id, "deal_state").attributes["last_deals"]
+    assert (last["commitment_id"], last["state"]) == (commitment_id, "revoked")
+    assert (last["reward"], last["delivered_wh"]) == ("settlement_provisional", 500)
+    assert (last["amount_minor"], last["currency"]) == (60, "CNY")
+    assert last["net_minor"] == settlement["breakdown"]["net_minor"]
+    assert last["stopped_at"] is not None
 
 
 async def test_two_cars_that_deal_at_once_are_both_told_and_neither_history_grows(
@@ -135,7 +141,16 @@ async def test_two_cars_that_deal_at_once_are_both_told_and_neither_history_grow
     platform = home.entity_id("sensor", world.owner_id, "deal_state")
     info = hass.states.get(platform).state_info  # type: ignore[union-attr]
     assert info is not None
-    assert "deals" in info["unrecorded_attributes"]
+    assert {"deals", "last_deals"} <= info["unrecorded_attributes"]
+
+    # Each car keeps its own last deal; the one that ended last comes first.
+    def ended() -> list[str]:
+        told = home.state("sensor", world.owner_id, "deal_state").attributes["last_deals"]
+        return [deal["commitment_id"] for deal in told]
+
+    assert ended() == [agreed[vehicle_id]]
+    await home.act("stop", {"commitment_id": agreed[second_id]}, context=Context(user_id="li"))
+    await until(lambda: ended() == [agreed[second_id], agreed[vehicle_id]])
 
 
 def _start(offer: Any) -> float:

@@ -294,7 +294,10 @@ async def test_promise_4_the_owner_sees_asked_confirmed_stopped(world: World) ->
     assert confirmed["stopped_at"] is None
     await world.move(2)
     await world.meter(deal.park, deal.session_id, -40)
-    assert (await commitment(deal))["stop"]["stopped_at"] == world.at(0)
+    shown = await commitment(deal)
+    assert shown["stop"]["stopped_at"] == world.at(0)
+    # The stop ended the deal; the power went on for two seconds.
+    assert shown["ended_at"] == world.at(-4)
     names = await park_events(deal)
     order = [name for name in names if name.startswith("stop.")]
     assert order == ["stop.requested", "stop.confirmed", "stop.stopped"]

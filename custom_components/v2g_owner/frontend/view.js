@@ -143,24 +143,33 @@ function blindStop(stops, now) {
   return { pressed: Boolean(press), unplug: unanswered(press, now) };
 }
 
+/** Return the deal that ended last: of a car its own, whatever the others did since. */
 function lastResult(account, state, concerns) {
-  const deal = state("event.deals");
-  const facts = deal?.attributes ?? {};
-  if (!facts.commitment_id || LIVE.has(facts.state) || !concerns(facts.vehicle_id)) return null;
-  const reward = state("event.rewards")?.attributes ?? {};
-  const settled = reward.commitment_id === facts.commitment_id;
+  const ended = state("sensor.deal_state")?.attributes.last_deals ?? [];
+  const facts = ended.find((deal) => concerns(deal.vehicle_id)) ?? toldLast(state, concerns);
+  if (!facts) return null;
   return {
     id: facts.commitment_id,
     car: carName(account, facts.vehicle_id),
     park: facts.park,
     state: facts.state,
     deliveredWh: facts.delivered_wh,
-    amountMinor: settled ? reward.amount_minor : null,
-    netMinor: settled ? reward.net_minor : null,
-    // News from before an update does not tell it yet.
-    netCurrency: settled ? (reward.net_currency ?? reward.currency) : null,
-    currency: (settled ? reward.currency : facts.currency) || "",
+    amountMinor: facts.amount_minor ?? null,
+    netMinor: facts.net_minor,
+    netCurrency: facts.net_currency || facts.currency || "",
+    currency: facts.currency || "",
     stopped: Boolean(facts.stopped_at),
-    reward: settled ? reward.event_type : null,
+    reward: facts.reward,
   };
+}
+
+/** Return a deal that ended longer ago than the API tells, from the last news that there was. */
+function toldLast(state, concerns) {
+  const deal = state("event.deals")?.attributes ?? {};
+  const reward = state("event.rewards")?.attributes ?? {};
+  if (!deal.commitment_id || LIVE.has(deal.state) || !concerns(deal.vehicle_id)) return null;
+  // The news may be of another deal's reward: then nobody knows here what this one earned.
+  if (reward.commitment_id !== deal.commitment_id) return null;
+  const { amount_minor, net_minor, net_currency, currency, event_type } = reward;
+  return { ...deal, amount_minor, net_minor, net_currency, currency, reward: event_type };
 }
