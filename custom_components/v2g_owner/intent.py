@@ -18,6 +18,7 @@ from .voice import (
     async_set_leave,
     async_stop_all,
     earned_facts,
+    offer_speech,
     open_offers,
     refusal,
     speaker_of,
@@ -38,7 +39,7 @@ async def _offers(said: intent.Intent, _slots: dict[str, Any]) -> str:
     if not offers:
         return await speech(said.hass, said.language, "no_offer")
     facts = [await async_offer_facts(*pair, said.language) for pair in offers]
-    return " ".join([await speech(said.hass, said.language, "offer", each) for each in facts])
+    return " ".join([await offer_speech(said.hass, said.language, "offer", each) for each in facts])
 
 
 async def _earned(said: intent.Intent, _slots: dict[str, Any]) -> str:
@@ -60,7 +61,7 @@ async def _leave(said: intent.Intent, slots: dict[str, Any]) -> str:
 async def _accept(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Ask back before anything is accepted."""
     _, facts = await async_ask_back(said.hass, _speaker(said))
-    return await speech(said.hass, said.language, "ask_back", facts)
+    return await offer_speech(said.hass, said.language, "ask_back", facts)
 
 
 async def _confirm(said: intent.Intent, _slots: dict[str, Any]) -> str:

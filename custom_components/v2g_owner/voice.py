@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from math import ceil
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
@@ -33,6 +34,8 @@ _SCRIPTS: Final = {
 }
 # Long enough to listen to the terms, too short for a yes to something else said later.
 CONFIRM_WITHIN: Final = timedelta(minutes=1)
+# Promise 4: what holds longer is for backup only, and is said before the yes.
+_LONGEST_USUAL_LEASE_S: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,8 @@ async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language:
     wh = (judged and judged.quoted_energy_wh) or terms.requested_energy_wh
     # What it leaves is the owner's money, also where the park pays in points.
     net, currency = judged.net_minor if judged else None, coordinator.data.owner.currency
+    lease_s = terms.lease_s or 0
+    long = {"stop_may_take_min": ceil(lease_s / 60)} if lease_s > _LONGEST_USUAL_LEASE_S else {}
     return {
         "park": offer.park.display_name,
         "vehicle": vehicle.display_name if vehicle else "",
@@ -102,6 +107,7 @@ async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language:
         "start": start,
         "end": end,
         "respond_by": moments.at(offer.respond_by),
+        **long,
     }
 
 
@@ -210,6 +216,14 @@ async def speech(hass: HomeAssistant, language: str, key: str, facts: Json | Non
     """Return a sentence in the speaker's language."""
     texts = await async_get_translations(hass, _written(language), "common", {DOMAIN})
     return texts[f"component.{DOMAIN}.common.voice_{key}"].format(**(facts or {}))
+
+
+async def offer_speech(hass: HomeAssistant, language: str, key: str, facts: Json) -> str:
+    """Return a sentence about an offer, and before it what its lease means where it is long."""
+    told = await speech(hass, language, key, facts)
+    if "stop_may_take_min" not in facts:
+        return told
+    return f"{await speech(hass, language, 'long_lease', facts)} {told}"
 
 
 async def refusal(hass: HomeAssistant, language: str, error: HomeAssistantError) -> str:

@@ -270,6 +270,25 @@ async def test_promise_1_an_offer_for_a_car_that_is_not_linked_here_names_it_too
 
 
 @pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "a stop may take up to 15 minutes."),
+        ("zh-Hans", "停止最多可能需要 15 分钟。"),
+        ("zh-Hant", "停止最多可能需要 15 分鐘。"),
+    ],
+)
+async def test_promise_4_an_offer_says_before_the_yes_that_a_stop_may_take_longer(
+    page: Page, language: str, told: str
+) -> None:
+    offer = an_offer(there(1, 23, 5), there(1, 23, 50))
+    for lease_s, shown in ((60, False), (120, False), (850, True)):
+        offer["terms"]["lease_s"] = lease_s
+        painted, _, _, announced, _ = await paint(page, language=language, offer=offer)
+        assert (told in painted) is shown, lease_s
+        assert (told in announced) is shown, lease_s
+
+
+@pytest.mark.parametrize(
     ("state", "told"),
     [
         ("scheduled", "takes 6.0 kWh from Friday 23:30 to Saturday 00:30."),

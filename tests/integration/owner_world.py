@@ -222,11 +222,18 @@ class OwnerWorld:
             "dispute_window_s": 3_600,
         } | changes
 
-    async def offer(self, session_id: str, *, respond_s: float = 600, **changes: Any) -> Any:
+    async def offer(
+        self,
+        session_id: str,
+        *,
+        respond_s: float = 600,
+        purpose: str = "peak_price",
+        **changes: Any,
+    ) -> Any:
         """Send an offer for a session."""
         body = {
             "session_id": session_id,
-            "purpose": "peak_price",
+            "purpose": purpose,
             "respond_by": self.at(respond_s),
             "terms": self.terms(**changes),
         }

@@ -163,6 +163,26 @@ async def test_promise_1_the_phone_names_the_day_and_among_several_cars_the_car(
     assert one[2].data["message"].startswith("Blue car: 6.0 kWh, ")
 
 
+async def test_promise_4_the_phone_says_before_the_yes_that_a_stop_may_take_longer(
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """Promise 4: a lease longer than two minutes is for backup, and is shown before consent."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    one = next(iter(phones.values()))
+    await world.offer(session_id, purpose="backup", lease_s=120)
+    await until(lambda: one)
+    assert "stop may take" not in one[0].data["message"]
+    await home.act("decline_offer", context=Context(user_id="anna"))
+    await until(lambda: len(one) == 2)
+    await world.offer(session_id, purpose="backup", lease_s=850)
+    await until(lambda: len(one) == 3)
+    assert one[2].data["message"].endswith("Backup in an outage. A stop may take up to 15 min.")
+
+
 async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
     hass: HomeAssistant,
     home: Home,

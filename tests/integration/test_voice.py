@@ -100,6 +100,19 @@ async def test_promise_1_what_is_read_out_names_its_day(
     assert f"星期{weekday}" in await room.say("有什麼報價", "zh-TW")
 
 
+async def test_promise_4_a_stop_that_may_take_longer_is_said_before_the_yes(
+    home: Home, world: OwnerWorld, room: Room, session_id: str
+) -> None:
+    """Promise 4: a lease longer than two minutes is for backup, and is told before consent."""
+    await world.offer(session_id, purpose="backup", lease_s=900)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    for sentence in ("what is on offer", "accept the offer"):
+        told = await room.say(sentence)
+        assert told.startswith("This is for backup in an outage: ")
+        assert "a stop may take up to 15 minutes. East Gate Park asks for" in told
+    assert "最多可能需要 15 分钟" in await room.say("有什么报价", "zh-CN")
+
+
 async def test_promise_1_accepting_aloud_asks_back_and_needs_a_second_yes(
     home: Home, world: OwnerWorld, room: Room, session_id: str
 ) -> None:

@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { countdown } from "./format.js";
 import { span } from "./moments.js";
+import { longLease } from "./offer-part.js";
 
 // Every second would drown out everything else.
 const WARN_AT_MS = [300_000, 60_000, 30_000, 10_000];
@@ -33,7 +34,8 @@ export class Announcer {
       const when = words("window", span(offer, words, formats));
       const news = { car, park, energy, net, window: when };
       const left = words("time_left", { time: countdown(offer.left) });
-      return [words(car ? "offer_new_for" : "offer_new", news), left];
+      const lease = longLease(offer, words);
+      return [words(car ? "offer_new_for" : "offer_new", news), ...(lease ? [lease] : []), left];
     }
     const passed = WARN_AT_MS.some((mark) => before.left > mark && offer.left <= mark);
     return passed ? [words("time_left", { time: countdown(offer.left) })] : [];

@@ -23,6 +23,7 @@ export class OfferPart {
     this.leftLabel = el("span", { class: "label", id: "left-label" });
     this.left = el("span", { class: "value", role: "timer", "aria-labelledby": "left-label" });
     this.costs = el("p", { class: "quiet" });
+    this.lease = el("p");
     this.battery = new BatteryBar();
     this.note = el("p", { class: "quiet" });
     this.buttons = ANSWERS.map(([decision, icon]) => {
@@ -54,6 +55,7 @@ export class OfferPart {
         el("div", {}, this.leftLabel, this.left),
       ),
       this.costs,
+      this.lease,
       this.battery.node,
       el("div", { class: "buttons" }, ...this.buttons.map(({ button }) => button)),
       this.form.node,
@@ -94,6 +96,7 @@ export class OfferPart {
           })
         : "",
     );
+    say(this.lease, longLease(offer, words));
     this.battery.paint(offer.battery, words, formats);
     this.#paintButtons(offer, words);
     say(this.note, note(offer, words));
@@ -117,6 +120,11 @@ export class OfferPart {
     this.form.toggle(this.offer, this.words);
     set(this.buttons[2].button, { "aria-expanded": String(this.form.open) });
   }
+}
+
+/** Return what a longer lease means for Stop; nothing where it is no longer than usual. */
+export function longLease(offer, words) {
+  return offer.stopMinutes ? words("long_lease", { minutes: offer.stopMinutes }) : "";
 }
 
 function offerTitle(offer, words, formats) {

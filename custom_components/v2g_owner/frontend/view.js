@@ -3,6 +3,8 @@
 import { vehicleById } from "./entities.js";
 import { pressOn, unanswered } from "./stops.js";
 
+// Promise 4: what holds longer is for backup only, and is shown before the yes.
+const LONGEST_USUAL_LEASE_S = 120;
 const LIVE = new Set(["pending_award", "scheduled", "active"]);
 
 /**
@@ -61,6 +63,7 @@ function openOffer(account, offer, more, pressed, now) {
     startAt: terms.start_at,
     endAt: terms.end_at,
     left,
+    stopMinutes: terms.lease_s > LONGEST_USUAL_LEASE_S ? Math.ceil(terms.lease_s / 60) : null,
     netMinor: found?.net_minor,
     costs: found?.breakdown ?? null,
     battery: {

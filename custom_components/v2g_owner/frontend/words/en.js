@@ -20,6 +20,7 @@ export default {
   "over": "Time is up",
   "you_keep": "You keep",
   "after_costs": "{gross} paid, less {refill} to recharge, {losses} losses and {wear} battery wear",
+  "long_lease": "This is for backup in an outage: where the charger cannot be reached, a stop may take up to {minutes} minutes.",
   "accept": "Accept",
   "decline": "Decline",
   "counter": "Counter",

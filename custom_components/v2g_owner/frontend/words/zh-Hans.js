@@ -20,6 +20,7 @@ export default {
   "over": "时间已到",
   "you_keep": "您净得",
   "after_costs": "支付 {gross}，扣除充回 {refill}、损耗 {losses}、电池磨损 {wear}",
+  "long_lease": "此报价用于停电时的后备供电：若无法联系到充电桩，停止最多可能需要 {minutes} 分钟。",
   "accept": "接受",
   "decline": "拒绝",
   "counter": "还价",

@@ -20,6 +20,7 @@ export default {
   "over": "時間已到",
   "you_keep": "您淨得",
   "after_costs": "支付 {gross}，扣除充回 {refill}、損耗 {losses}、電池磨損 {wear}",
+  "long_lease": "此報價用於停電時的備援供電：若無法聯繫到充電樁，停止最多可能需要 {minutes} 分鐘。",
   "accept": "接受",
   "decline": "拒絕",
   "counter": "還價",
