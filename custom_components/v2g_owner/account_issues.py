@@ -13,6 +13,7 @@ from homeassistant.util import dt as dt_util
 from .api_errors import OwnerApiError
 from .const import DOMAIN, LOGGER
 from .coordinator import V2GCoordinator
+from .models import Agreement, Park
 
 # Readings carry our clock and leases the server's: a lease is 60 s by default.
 MOST_SKEW: Final = timedelta(seconds=30)
@@ -105,37 +106,45 @@ class AccountCheck:
 
     @callback
     def _look_at_terms(self) -> None:
-        """Compare the terms agreed to with those in force."""
-        parks = self._coordinator.data.parks
+        """Compare the terms agreed to with those in force, and with what the park has kept."""
         agreed = {
             agreement.park.park_id: agreement
             for agreement in self._coordinator.data.agreements.values()
             if agreement.state == "active"
         }
-        for park in parks.values():
+        for park in self._coordinator.data.parks.values():
             agreement = agreed.get(park.park_id)
-            ir_id = f"terms_changed_{self._entry.entry_id}_{park.park_id}"
-            if agreement is None or park.terms_version <= agreement.terms_version:
-                ir.async_delete_issue(self._hass, DOMAIN, ir_id)
-                continue
-            ir.async_create_issue(
-                self._hass,
-                DOMAIN,
-                ir_id,
-                data={
-                    "entry_id": self._entry.entry_id,
-                    "agreement_id": agreement.agreement_id,
-                    "fix": "read_terms",
-                },
-                is_fixable=True,
-                severity=ir.IssueSeverity.WARNING,
-                translation_key="terms_changed",
-                translation_placeholders={
-                    "park": park.display_name,
-                    "old": str(agreement.terms_version),
-                    "new": str(park.terms_version),
-                },
-            )
+            old, new = agreement.terms_version if agreement else 0, park.terms_version
+            changed, broken = new > old, agreement is not None and agreement.recharge_broken
+            self._show_of_park("terms_changed", park, agreement, wrong=changed, old=old, new=new)
+            self._show_of_park("recharge_broken", park, agreement, wrong=broken)
+
+    @callback
+    def _show_of_park(
+        self, key: str, park: Park, agreement: Agreement | None, *, wrong: bool, **told: int
+    ) -> None:
+        """Raise a repair about a park that a new agreement ends, or take it back."""
+        issue_id = f"{key}_{self._entry.entry_id}_{park.park_id}"
+        if agreement is None or not wrong:
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            data={
+                "entry_id": self._entry.entry_id,
+                "agreement_id": agreement.agreement_id,
+                "fix": "read_terms",
+            },
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=key,
+            translation_placeholders={
+                "park": park.display_name,
+                **{name: str(version) for name, version in told.items()},
+            },
+        )
 
     @callback
     def _look_at_zone(self) -> None:

@@ -169,6 +169,7 @@ class Agreement:
     state: str
     terms_version: int = 1
     vehicle_ids: tuple[str, ...] = ()
+    recharge_broken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,19 @@ def session_view(tx: Tx, session: SessionRecord) -> Json:
     }
 
 
+def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
+    """Return whether the park broke a recharge promise under the agreement in force."""
+    row = tx.one(
+        "SELECT 1 AS found FROM session JOIN agreement a"
+        " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
+        " WHERE session.owner_id = ? AND session.park_id = ? AND recharge_broken = 1"
+        " AND a.state = 'active' AND session.created_at >= a.created_at LIMIT 1",
+        owner_id,
+        park_id,
+    )
+    return row is not None
+
+
 def agreement_view(tx: Tx, row: Row) -> Json:
     """Return a standing agreement with a park."""
     members = tx.all(
@@ -59,6 +72,8 @@ def agreement_view(tx: Tx, row: Row) -> Json:
         "vehicle_ids": [member["vehicle_id"] for member in members],
         "created_at": instant(row["created_at"]),
         "withdrawn_at": instant(row["withdrawn_at"]),
+        "recharge_broken": row["state"] == "active"
+        and broken_promise(tx, row["owner_id"], row["park_id"]),
     }
 
 

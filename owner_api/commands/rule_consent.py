@@ -21,6 +21,7 @@ from owner_api.store.tx import Tx
 from . import announce, dealing, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
+from .owner_views import broken_promise
 from .records import OfferRecord, SessionRecord, VehicleRecord
 from .reward_parts import counted_price
 
@@ -57,19 +58,6 @@ def first_of(
         minor_digits=minor_digits(vehicle.currency),
     )
     return first_match(rules, case)
-
-
-def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
-    """Return whether the park broke a recharge promise under the agreement in force."""
-    row = tx.one(
-        "SELECT 1 AS found FROM session JOIN agreement a"
-        " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
-        " WHERE session.owner_id = ? AND session.park_id = ? AND recharge_broken = 1"
-        " AND a.state = 'active' AND session.created_at >= a.created_at LIMIT 1",
-        owner_id,
-        park_id,
-    )
-    return row is not None
 
 
 def accept_by_rule(

@@ -17,7 +17,7 @@ from owner_api.core.machine import (
 )
 from owner_api.store.tx import Tx
 
-from . import announce, deals, evaluations, guard, measured, settling
+from . import announce, deals, evaluations, guard, recharges, settling
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
     for settlement_id in _undisputed(tx, now):
         work = partial(settling.finalize, tx, settlement_id, now, new_id)
         _alone(tx, settlement_id, work)
-    for row in _recharges_due(tx, now):
-        _alone(tx, row["session_id"], partial(_check_recharge, tx, row, now, config))
+    for row in recharges.due(tx, now):
+        _alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config))
 
 
 def _alone(tx: Tx, what: str, work: Callable[[], object]) -> None:
@@ -141,35 +141,3 @@ def _undisputed(tx: Tx, now: datetime) -> list[str]:
         now,
     )
     return [row["settlement_id"] for row in rows]
-
-
-def _recharges_due(tx: Tx, now: datetime) -> list[Row]:
-    return tx.all(
-        "SELECT * FROM session WHERE recharge_due_at IS NOT NULL AND recharge_due_at <= ?"
-        " AND state = 'bound'",
-        now,
-    )
-
-
-def _check_recharge(tx: Tx, row: Row, now: datetime, config: Config) -> None:
-    """Record a broken recharge promise; it ends the rules' yes for that park.
-
-    What was charged in the last minute is in no reading before the next one: that is waited for.
-    """
-    session = SessionRecord.from_row(row)
-    promise = session.recharge
-    if promise is None:
-        tx.update("session", {"session_id": session.session_id}, recharge_due_at=None)
-        return
-    register = measured.imported_after(tx, session.session_id, promise.by)
-    if register is None and now - promise.by < timedelta(seconds=config.reading_grace_s):
-        return
-    broken = session.recharged_wh(register) < promise.energy_wh
-    tx.update(
-        "session",
-        {"session_id": session.session_id},
-        recharge_due_at=None,
-        recharge_broken=int(broken or session.recharge_broken),
-    )
-    if broken:
-        announce.session(tx, session.session_id, now)

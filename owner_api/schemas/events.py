@@ -36,6 +36,7 @@ type Listener = Literal["owner", "park"]
 WHEN: Final[Mapping[str, str]] = {
     "agreement.active": "An owner joined the park with these vehicles",
     "agreement.withdrawn": "An owner left the park; its deals are revoked and its offers closed",
+    "agreement.recharge_broken": "A recharge promise was broken: no rule says yes to the park now",
     "session.claimed": "A session was opened, or let go: nobody has said whose car it is",
     "session.bound": "The car is known; from now on offers reach its owner",
     "session.ended": "The car was unplugged, or another car or charger took the session's place",
@@ -142,7 +143,13 @@ _SHORT: Final[Mapping[str, Any]] = {
     "device.revoked": required({"device_id": typed_id("dev"), "reason": text(1, 40)}),
 }
 _NOT_FOR_PARKS: Final = frozenset(
-    {"offer.superseded", "commitment.progress", "commitment.instructed", "commitment.settled"}
+    {
+        "agreement.recharge_broken",
+        "offer.superseded",
+        "commitment.progress",
+        "commitment.instructed",
+        "commitment.settled",
+    }
 )
 
 

@@ -142,6 +142,7 @@ AGREEMENT: Final = required(
         "vehicle_ids": ListOf(typed_id("veh"), 0, 50),
         "created_at": _AT,
         "withdrawn_at": Nullable(_AT),
+        "recharge_broken": boolean(),
     }
 )
 SESSION_STATE: Final = choice("claimed", "bound", "ended")

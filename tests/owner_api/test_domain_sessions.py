@@ -1,5 +1,6 @@
 """Whose car is it, what may a park ask, and what happens to a promise it breaks."""
 
+import json
 import secrets
 from typing import Any
 
@@ -509,6 +510,9 @@ async def test_promise_7_an_availability_is_nothing_where_the_owner_allows_nothi
     assert told["available_energy_wh"] == 0
 
 
+TOLD = "agreement.recharge_broken"
+
+
 def recharge(world: World) -> dict[str, Any]:
     """Return 5 kWh guaranteed within the hour and a half after the usual window."""
     return {
@@ -560,6 +564,11 @@ async def test_a_broken_recharge_is_recorded_shown_and_ends_the_rules_yes_for_th
     await world.move(10)
     shown = (await deal.owner.get("/v1/sessions"))["items"][0]
     assert (shown["recharge"]["energy_wh"], shown["recharge_broken"]) == (5000, True)
+    (agreement,) = (await deal.owner.get("/v1/agreements"))["items"]
+    assert agreement["recharge_broken"] is True
+    told = [json.loads(each["data"]) for each in await deal.owner.events() if each["type"] == TOLD]
+    assert told == [agreement]
+    assert TOLD not in {each["type"] for each in await deal.park.events()}
     offer = await next_offer(deal)
     assert offer["state"] == "presented"
 
@@ -572,6 +581,8 @@ async def test_a_kept_recharge_leaves_the_rules_as_they_were(world: World) -> No
     await world.move(200)
     shown = (await deal.owner.get("/v1/sessions"))["items"][0]
     assert shown["recharge_broken"] is False
+    (agreement,) = (await deal.owner.get("/v1/agreements"))["items"]
+    assert agreement["recharge_broken"] is False
     assert (await next_offer(deal))["state"] == "accepted"
 
 
@@ -584,6 +595,8 @@ async def test_a_new_agreement_gives_a_park_that_broke_its_promise_another_chanc
     await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
     await world.move(1)
     await world.join(deal.owner, deal.park, deal.vehicle_id)
+    agreements = (await deal.owner.get("/v1/agreements"))["items"]
+    assert [each["recharge_broken"] for each in agreements] == [False, False]
     assert (await next_offer(deal))["state"] == "accepted"
 
 
