@@ -26,6 +26,8 @@ class AnswerButtonDescription(ButtonEntityDescription):
     """Describes one of the three equal answers to an offer."""
 
     press_fn: Answer
+    after_counter: bool = False
+    """Whether it also answers an offer that was countered."""
 
 
 def _answer(decision: str) -> Answer:
@@ -49,7 +51,10 @@ ANSWERS: tuple[AnswerButtonDescription, ...] = (
         key="accept_offer", translation_key="accept_offer", press_fn=_answer("accept")
     ),
     AnswerButtonDescription(
-        key="decline_offer", translation_key="decline_offer", press_fn=_answer("decline")
+        key="decline_offer",
+        translation_key="decline_offer",
+        press_fn=_answer("decline"),
+        after_counter=True,
     ),
     AnswerButtonDescription(
         key="counter_offer", translation_key="counter_offer", press_fn=_counter
@@ -98,15 +103,18 @@ async def async_setup_entry(
 
 
 class AnswerButton(HubEntity, ButtonEntity):
-    """One answer; it works only while exactly one offer is open, so that it is clear which."""
+    """One answer; it works only while exactly one offer is meant, so that it is clear which."""
 
     entity_description: AnswerButtonDescription
 
     @property
     @override
     def available(self) -> bool:
-        """Tell whether there is exactly one offer to answer."""
-        return super().available and len(self.coordinator.data.open_offers) == 1
+        """Tell whether there is exactly one offer to answer, and so."""
+        if not super().available:
+            return False
+        meant = self.coordinator.data.offers_meant
+        return len(meant) == 1 and (meant[0].waits or self.entity_description.after_counter)
 
     @override
     async def async_press(self) -> None:

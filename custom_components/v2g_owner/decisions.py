@@ -22,7 +22,7 @@ from .models_deal import Offer
 
 
 def find_offer(coordinator: V2GCoordinator, offer_id: str | None) -> Offer:
-    """Return the offer meant: the named one, else the only open one; raises when unclear."""
+    """Return the offer meant: the named one, else the only one; raises when unclear."""
     if offer_id is not None:
         if (offer := coordinator.data.offers.get(offer_id)) is None:
             raise ServiceValidationError(
@@ -31,7 +31,7 @@ def find_offer(coordinator: V2GCoordinator, offer_id: str | None) -> Offer:
                 translation_placeholders={"offer_id": offer_id},
             )
         return offer
-    offers = coordinator.data.open_offers
+    offers = coordinator.data.offers_meant
     if len(offers) != 1:
         raise ServiceValidationError(
             translation_domain=DOMAIN,

@@ -128,6 +128,11 @@ class Offer:
         """Tell whether the owner can still answer."""
         return self.state in OPEN_OFFER_STATES
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether it is the owner's turn to answer."""
+        return self.state == "presented"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:

@@ -72,9 +72,23 @@ class Snapshot:
 
     @property
     def open_offers(self) -> list[Offer]:
-        """Return the offers the owner can still answer, the most urgent first."""
+        """Return the offers the owner can still answer: those that wait, the most urgent first.
+
+        Those that were countered come after them: it is the park's turn.
+        """
         still_open = (offer for offer in self.offers.values() if offer.is_open)
-        return sorted(still_open, key=lambda offer: (offer.respond_by, offer.offer_id))
+        return sorted(
+            still_open, key=lambda offer: (not offer.waits, offer.respond_by, offer.offer_id)
+        )
+
+    @property
+    def offers_meant(self) -> list[Offer]:
+        """Return the offers that an answer which names none can mean.
+
+        One that was countered can only be declined, and is meant when nothing else waits.
+        """
+        still_open = self.open_offers
+        return [offer for offer in still_open if offer.waits] or still_open
 
     def recently_ended(self, now: datetime) -> list[str]:
         """Return the offers that a phone may still show although they ended, the newest first."""

@@ -82,8 +82,8 @@ def accounts(hass: HomeAssistant) -> list[V2GCoordinator]:
 
 
 def open_offers(hass: HomeAssistant) -> list[tuple[V2GCoordinator, Offer]]:
-    """Return the offers that wait, the most urgent first."""
-    found = [(each, offer) for each in accounts(hass) for offer in each.data.open_offers]
+    """Return the offers that wait, the most urgent first; where none does, the countered ones."""
+    found = [(each, offer) for each in accounts(hass) for offer in each.data.offers_meant]
     return sorted(found, key=lambda pair: pair[1].respond_by)
 
 

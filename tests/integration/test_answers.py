@@ -14,6 +14,7 @@ import probatio
 import pytest
 
 from custom_components.v2g_owner.actor import async_actor_of
+from custom_components.v2g_owner.voice import open_offers
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld, rfc
@@ -314,3 +315,35 @@ async def test_an_offer_without_better_terms_cannot_be_countered(
         with pytest.raises(ServiceValidationError) as nothing:
             await home.act("counter_offer", context=Context(user_id="somebody"))
         assert nothing.value.translation_key == "no_counter"
+
+
+async def test_promise_1_an_offer_is_answered_while_another_waits_for_its_park(
+    hass: HomeAssistant, home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """Promise 1: who has asked for other terms still says yes or no to what comes meanwhile."""
+    owner_id = world.owner_id
+    first = await world.offer(session_id, respond_s=300)
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    await home.act("counter_offer", {"price_per_kwh": 1.5}, context=Context(user_id="anna"))
+    later = {"start_at": world.at(7_200), "end_at": world.at(10_800)}
+    second = await world.offer(session_id, **later)
+    await home.reaches("sensor", owner_id, "open_offers", "2")
+    price = home.state("sensor", owner_id, "next_offer_price")
+    assert price.attributes["offer_id"] == second["offer_id"], "the other has its answer"
+    assert home.state("button", owner_id, "accept_offer").state != "unavailable"
+    listed = (await home.act("list_offers"))["offers"]
+    assert [each["state"] for each in listed] == ["presented", "countered"]
+    ids = [offer.offer_id for _, offer in open_offers(hass)]
+    assert ids == [second["offer_id"]]
+    await press(home, owner_id, "accept_offer", Context(user_id="anna"))
+    await home.reaches("sensor", owner_id, "deal_state", "pending_award")
+    states = [
+        (await world.phone.get(f"/v1/offers/{each['offer_id']}"))["state"]
+        for each in (first, second)
+    ]
+    assert states == ["countered", "accepted"]
+    # What is countered can still be declined, once nothing else is meant, and only that.
+    await home.reaches("button", owner_id, "accept_offer", "unavailable")
+    assert home.state("button", owner_id, "counter_offer").state == "unavailable"
+    await press(home, owner_id, "decline_offer", Context(user_id="anna"))
+    await home.reaches("sensor", owner_id, "open_offers", "0")
