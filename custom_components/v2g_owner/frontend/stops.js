@@ -28,6 +28,25 @@ export function pressOn(stops, id) {
   return id === undefined ? Object.values(stops).at(-1) : (stops[id] ?? stops[UNSEEN]);
 }
 
+/**
+ * Return why a press failed while that still says something, else null.
+ *
+ * A no to one offer is no word on the next one, and a stop that reached nobody has no more to stop
+ * once nothing runs that can be seen.
+ */
+export function errorLeft(error, view) {
+  if (!error) return null;
+  const over = error.stop
+    ? view.reachable && !view.live
+    : shownIds(view).some((id) => !error.seen.includes(id));
+  return over ? null : error;
+}
+
+/** Return the ids of what the owner can press a button for. */
+export function shownIds({ offer, running }) {
+  return [...(offer ? [offer.id] : []), ...running];
+}
+
 /** Tell whether a press has gone unanswered for too long. */
 export function unanswered(press, now) {
   return Boolean(press && (press.failed || now - press.at >= CONFIRMATION_MS));

@@ -7,7 +7,7 @@ import { formatsFor } from "./format.js";
 import { Announcer } from "./announcer.js";
 import { OfferPart } from "./offer-part.js";
 import { IdlePart, ResultPart } from "./result-part.js";
-import { failedPresses, pressFor, pressesLeft } from "./stops.js";
+import { errorLeft, failedPresses, pressFor, pressesLeft, shownIds } from "./stops.js";
 import { STYLES } from "./styles.js";
 import { viewOf } from "./view.js";
 import { wordsFor } from "./words.js";
@@ -30,7 +30,7 @@ class V2GOwnerCard extends HTMLElement {
   #signs = [];
   #asked = 0;
   #pressed = { stops: {} };
-  #running = [];
+  #view = { offer: null, running: [] };
   #timer = null;
 
   static getStubConfig(hass) {
@@ -141,13 +141,13 @@ class V2GOwnerCard extends HTMLElement {
       await this.#call(`${decision}_offer`, { offer_id: id, revision, ...terms });
       await this.#readOffers();
     } catch (error) {
-      this.#pressed = { ...this.#pressed, sending: null, error: await this.#reason(error) };
+      this.#pressed = { ...this.#pressed, sending: null, error: await this.#told(error) };
       this.#paint();
     }
   }
 
   async #stop() {
-    this.#pressed = { stops: pressFor(this.#running, Date.now()), error: null };
+    this.#pressed = { stops: pressFor(this.#view.running, Date.now()), error: null };
     this.#paint();
     const { only } = this.account;
     try {
@@ -156,7 +156,7 @@ class V2GOwnerCard extends HTMLElement {
       this.#pressed = {
         ...this.#pressed,
         stops: failedPresses(this.#pressed.stops),
-        error: await this.#reason(error),
+        error: await this.#told(error, true),
       };
     }
     this.#paint();
@@ -166,6 +166,12 @@ class V2GOwnerCard extends HTMLElement {
   #call(action, data, answers = false) {
     const entry = data.device_id ? {} : { config_entry: this.account.entryId };
     return this.#hass.callService(DOMAIN, action, { ...entry, ...data }, undefined, false, answers);
+  }
+
+  /** Return why a press failed, and what it was pressed beside. */
+  async #told(error, stop = false) {
+    const text = await this.#reason(error);
+    return { text, stop, seen: shownIds(this.#view) };
   }
 
   async #reason({ translation_domain: domain, translation_key: key, ...error }) {
@@ -189,8 +195,14 @@ class V2GOwnerCard extends HTMLElement {
     const now = Date.now();
     const formats = formatsFor(hass, now);
     const view = viewOf(hass, this.account, this.#offers, this.#pressed, now);
-    this.#pressed = { ...this.#pressed, stops: pressesLeft(this.#pressed.stops, view) };
-    this.#running = view.running;
+    const { stops, error } = this.#pressed;
+    this.#pressed = {
+      ...this.#pressed,
+      stops: pressesLeft(stops, view),
+      error: errorLeft(error, view),
+    };
+    this.#view = view;
+    const why = this.#pressed.error?.text;
     const held = this.shadowRoot.activeElement;
     this.parts.deal.paint(view, words, formats, hass);
     this.parts.offer.paint(view.offer, words, formats);
@@ -198,7 +210,7 @@ class V2GOwnerCard extends HTMLElement {
     const told = this.parts.result.paint(view.result, words, formats, texts);
     this.parts.idle.paint(view.idle, words, hass);
     this.#paintLine(this.link, view.reachable ? "" : words("no_connection"));
-    this.#paintLine(this.error, view.error ? words("failed", { why: view.error }) : "");
+    this.#paintLine(this.error, why ? words("failed", { why }) : "");
     this.announcer.announce(view, told, words, formats, hass);
     this.#keepFocus(held);
   }

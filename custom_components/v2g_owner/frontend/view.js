@@ -16,8 +16,8 @@ const LIVE = new Set(["pending_award", "scheduled", "active"]);
 export function viewOf(hass, account, offers, pressed, now) {
   const state = (purpose) => hass.states[account.hub.entities[purpose]];
   const concerns = (vehicleId) => !account.only || account.only.id === vehicleId;
-  const reachable =
-    isKnown(state("sensor.deal_state")) && state("binary_sensor.stream")?.state !== "off";
+  const known = isKnown(state("sensor.deal_state"));
+  const reachable = known && state("binary_sensor.stream")?.state !== "off";
   const deals = dealsOf(state).filter((deal) => concerns(deal.vehicle_id));
   const stops = pressed.stops ?? {};
   const live = deals.length ? liveDeal(hass, account, state, deals, stops, now) : null;
@@ -28,11 +28,11 @@ export function viewOf(hass, account, offers, pressed, now) {
     running: deals.map((deal) => deal.commitment_id),
     offer: mine.length ? openOffer(account, mine[0], mine.length - 1, pressed, now) : null,
     result: live ? null : lastResult(account, state, concerns),
-    idle: live || mine.length ? null : account.vehicles.filter(({ id }) => concerns(id)),
+    // Out of sight nobody can say that there is no offer.
+    idle: live || mine.length || !known ? null : account.vehicles.filter(({ id }) => concerns(id)),
     // What nobody can see may still run.
     stoppable: Boolean(live) || !reachable,
     stop: live?.stop ?? blindStop(stops, now),
-    error: pressed.error ?? null,
   };
 }
 
