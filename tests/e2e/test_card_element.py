@@ -149,3 +149,26 @@ async def test_out_of_sight_nobody_says_that_there_is_no_offer(page: Page) -> No
     assert "No connection to your agent." in dark
     assert "No offer right now." not in dark
     assert "Stop discharging" in dark
+
+
+async def test_a_counter_begins_with_the_price_in_the_unit_that_the_park_pays_in(
+    page: Page,
+) -> None:
+    """What the owner could live with is counted in their money, not in hours of parking."""
+    reward = {"price_per_kwh": "0.0500", "currency": "XHOUR"}
+    found = {"quoted_energy_wh": 6_000, "counter": {"energy_wh": 5_500, "price_per_kwh": "0.6000"}}
+    offer = an_offer(evaluation=found)
+    await show(page, offer | {"terms": offer["terms"] | {"reward": reward}})
+    await page.evaluate("press('[data-answer=counter]')")
+    assert "Price, XHOUR/kWh" in await page.evaluate("shown()")
+    asked = "input => input.value"
+    assert await page.locator("#counter-price_per_kwh").evaluate(asked) == "0.05"
+    assert await page.locator("#counter-energy_kwh").evaluate(asked) == "5.5"
+    # In money the better price stands there.
+    await show(page, offer | {"revision": 2})
+    await page.evaluate("press('[data-answer=counter]')")
+    assert await page.locator("#counter-price_per_kwh").evaluate(asked) == "1.2"
+    reward = {"price_per_kwh": "0.5000", "currency": "CNY"}
+    await show(page, offer | {"revision": 3, "terms": offer["terms"] | {"reward": reward}})
+    await page.evaluate("press('[data-answer=counter]')")
+    assert await page.locator("#counter-price_per_kwh").evaluate(asked) == "0.6"

@@ -40,14 +40,16 @@ export class CounterForm {
     this.close(this.open);
     if (!this.open) return;
     this.of = `${offer.id} ${offer.revision}`;
-    const { counter, offeredWh, minWh, price, currency } = offer;
+    const { counter, offeredWh, minWh, price, currency, netCurrency } = offer;
     const energyWh = counter?.energy_wh ?? offeredWh;
     const [energy, asked] = this.fields.map(({ input }) => input);
     set(energy, { min: minWh / 1000, max: offeredWh / 1000 });
     set(asked, { min: 0 });
     energy.value = energyWh / 1000;
     // What the owner could live with may be less than what is offered: nobody asks for less.
-    asked.value = Math.max(Number(price), Number(counter?.price_per_kwh ?? 0));
+    // It is also counted in the owner's money, which is no price in points.
+    const least = currency === netCurrency ? Number(counter?.price_per_kwh ?? 0) : 0;
+    asked.value = Math.max(Number(price), least);
     const labels = [words("counter_energy"), words("counter_price", { currency })];
     this.fields.forEach(({ label }, at) => say(label, labels[at]));
     say(this.sendLabel, words("counter_send"));
