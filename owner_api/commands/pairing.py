@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from math import ceil
 from typing import Any, Final
 
 from owner_api.access import codes
@@ -19,6 +20,8 @@ from .owners import find_owner
 
 # Long enough that nobody asks after it, short enough that public ids stay free.
 _FORGET_AFTER: Final = timedelta(days=1)
+# Of one owner; many more than anybody pairs in the life of a code.
+_MOST_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ def mint(
 
 def create_code(access: Access, tx: Tx, call: Call) -> Reply:
     """Let a paired device make the code for the owner's next one."""
+    _check_room(tx, call)
     minted = mint(
         tx,
         access=access,
@@ -83,6 +87,25 @@ def create_code(access: Access, tx: Tx, call: Call) -> Reply:
         "uri": minted.uri,
     }
     return Reply(body=body, status=201)
+
+
+def _check_room(tx: Tx, call: Call) -> None:
+    """Refuse a code too many: all owners share the public ids, and a code holds its own for a day.
+
+    One that was used counts until it would have expired, as what it paired may be gone already.
+    """
+    row = tx.one(
+        "SELECT COUNT(*) AS made, MIN(expires_at) AS first FROM pairing_code"
+        " WHERE owner_id = ? AND expires_at > ?",
+        call.principal.party_id,
+        call.now,
+    )
+    if row is not None and row["made"] >= _MOST_AT_ONCE:
+        raise Problem(
+            ProblemCode.RATE_LIMITED,
+            f"At most {_MOST_AT_ONCE} codes in {call.config.pairing_code_s} s; let one expire.",
+            retry_after_s=ceil((decode(row["first"]) - call.now).total_seconds()),
+        )
 
 
 def pair(access: Access, tx: Tx, call: Call) -> Answer:

@@ -13,7 +13,7 @@ import pytest
 
 from owner_api.access import codes
 
-from .access_server import Server, running
+from .access_server import Answer, Server, running
 
 
 @pytest.fixture(name="server")
@@ -269,6 +269,29 @@ async def test_an_owner_has_at_most_the_configured_number_of_devices(tmp_path: P
         path = f"/v1/devices/{first['device_id']}"
         await server.call("DELETE", path, token=first["access_token"])
         assert (await server.pair(code)).status == 201
+
+
+async def test_a_device_cannot_use_up_the_codes_of_all_owners(server: Server) -> None:
+    """Codes are looked up by letters that run out; who looks for free ones holds everybody up."""
+    owner_id = await server.add_owner()
+    token = (await server.device(owner_id))["access_token"]
+
+    async def made(key: str) -> Answer:
+        return await server.call("POST", "/v1/pairing-codes", token=token, json={}, key=key)
+
+    # One more was made for the device itself.
+    assert {(await made(f"k{number}")).status for number in range(49)} == {201}
+    refused = await made("one-too-many")
+    assert (refused.status, refused.body["code"]) == (429, "rate_limited")
+    assert refused.headers["Retry-After"] == "600"
+    assert await count(server, "pairing_code") == 50
+    # The operator still can, and so can every other owner; ten minutes later this one as well.
+    assert (await server.pair((await server.mint(owner_id)).code)).status == 201
+    other = (await server.device(await server.add_owner()))["access_token"]
+    fine = await server.call("POST", "/v1/pairing-codes", token=other, json={}, key="k")
+    assert fine.status == 201
+    server.clock.move(600)
+    assert (await made("one-too-many")).status == 201
 
 
 async def test_a_qr_code_carries_address_code_and_pin_in_its_fragment_only(tmp_path: Path) -> None:
