@@ -27,6 +27,19 @@ type Json = dict[str, Any]
 
 FIRST: Final = 1
 KIND: Final = "epoch"
+# Kinds as words and not as parameters: only so are they found by their index.
+NEWEST: Final = (
+    "SELECT content FROM ledger_leaf JOIN ledger_entry USING (position)"
+    " WHERE kind = 'epoch' ORDER BY position DESC LIMIT 1"
+)
+OPENED: Final = (
+    "SELECT position, at, salt, content FROM ledger_leaf JOIN ledger_entry USING (position)"
+    " WHERE kind = 'epoch' ORDER BY position"
+)
+NAMED_KEYS: Final = (
+    "SELECT position, at, salt, content FROM ledger_leaf JOIN ledger_entry USING (position)"
+    " WHERE kind = 'key' ORDER BY position"
+)
 _PENDING: Final = "ledger_new_epoch"
 _SHOWN: Final = "ledger_contradicted_by"
 WHAT_HELPS: Final = (
@@ -85,38 +98,25 @@ def _parties(tx: Tx) -> list[str]:
 
 def newest(tx: Tx) -> int:
     """Return the epoch the log is in."""
-    row = tx.one(
-        "SELECT content FROM ledger_entry JOIN ledger_leaf USING (position) WHERE kind = ?"
-        " ORDER BY position DESC LIMIT 1",
-        KIND,
-    )
+    row = tx.one(NEWEST)
     return FIRST if row is None else int(from_json(row["content"])["body"]["epoch"])
 
 
 def all_of(tx: Tx) -> list[Json]:
     """Return what each new epoch said, with the salt that opens its leaf."""
-    rows = tx.all(
-        "SELECT position, at, salt, content FROM ledger_entry JOIN ledger_leaf USING (position)"
-        " WHERE kind = ? ORDER BY position",
-        KIND,
-    )
     return [
         {"position": row["position"], "at": row["at"], "salt": row["salt"]}
         | from_json(row["content"])["body"]
-        for row in rows
+        for row in tx.all(OPENED)
     ]
 
 
 def all_keys(tx: Tx) -> list[Json]:
     """Return every key the log was signed with, with the salt that opens its leaf."""
-    rows = tx.all(
-        "SELECT position, at, salt, content FROM ledger_entry JOIN ledger_leaf USING (position)"
-        " WHERE kind = 'key' ORDER BY position"
-    )
     return [
         {"position": row["position"], "at": row["at"], "salt": row["salt"]}
         | from_json(row["content"])["body"]
-        for row in rows
+        for row in tx.all(NAMED_KEYS)
     ]
 
 
