@@ -116,6 +116,8 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             summary="Show a kept checkpoint: does the log still hold it",
             request=messages.WITNESS,
             answer=messages.WITNESSED,
+            # It may be shown again at any time, and a stranger's repeats must not fill the disk.
+            idempotent=False,
             handler=partial(receipts.witness, notary),
         ),
         Route(

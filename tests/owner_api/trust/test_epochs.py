@@ -329,6 +329,25 @@ async def test_promise_4_what_the_log_says_of_itself_is_found_without_a_scan(
     assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step], steps
 
 
+async def test_a_stranger_who_shows_a_checkpoint_leaves_nothing_behind(world: World) -> None:
+    """Anybody may show one as often as the rates allow: kept answers would fill disk and memory."""
+    deal = await presented(world)
+    note = str((await deal.owner.get("/v1/ledger/checkpoint"))["checkpoint"])
+
+    async def kept() -> int:
+        row = await world.agent.store.read(lambda tx: tx.one("SELECT count(*) n FROM idempotency"))
+        assert row is not None
+        return int(row["n"])
+
+    before = await kept()
+    for _ in range(5):
+        assert (await witness(world, note))[1]["holds"] is True
+    url = f"{world.url}/v1/ledger/witness"
+    async with world.http.post(url, json={"checkpoint": note}) as response:
+        assert response.status == 200
+    assert await kept() == before
+
+
 async def test_a_batch_that_cannot_be_sealed_is_not_kept(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         owner = await world.add_owner()
