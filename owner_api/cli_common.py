@@ -69,6 +69,11 @@ def shown(value: object) -> str:
     return "-" if value is None else str(value)
 
 
+def visible(text: str) -> str:
+    """Return what a stranger wrote on one line of a terminal, which then obeys none of it."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+
+
 def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
     """Return rows under their column names, aligned; says so when there is none."""
     if not rows:

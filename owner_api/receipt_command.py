@@ -9,7 +9,7 @@ import orjson
 from owner_api.core.receipt import ReceiptError, Verified, verify as verify_receipt
 from owner_api.problems import Problem, ProblemCode
 
-from .cli_common import EXIT_CHECK_FAILED, bad_input, json_option, say
+from .cli_common import EXIT_CHECK_FAILED, bad_input, json_option, say, visible
 from .ledger_command import read_public_keys
 
 
@@ -37,7 +37,11 @@ def verify(file: Path, *, public_key: Path, as_json: bool) -> None:
     try:
         proven = verify_receipt(_read(file, as_json=as_json), keys)
     except ReceiptError as error:
-        say({"valid": False, "what": str(error)}, as_json=as_json, text=f"NOT VALID: {error}")
+        say(
+            {"valid": False, "what": str(error)},
+            as_json=as_json,
+            text=f"NOT VALID: {visible(str(error))}",
+        )
         raise click.exceptions.Exit(EXIT_CHECK_FAILED) from None
     say(_shown(proven), as_json=as_json, text=_sentence(proven))
 
@@ -74,8 +78,9 @@ def _shown(proven: Verified) -> dict[str, Any]:
 def _sentence(proven: Verified) -> str:
     entry = proven.entry
     content = orjson.dumps(entry.body, option=orjson.OPT_INDENT_2).decode()
-    return (
-        f"VALID: {proven.issuer} recorded {entry.kind} for {entry.party_id} at {entry.at},\n"
-        f"as number {proven.position} of the {proven.checkpoint.size} entries that it signed.\n"
-        f"{content}"
+    lines = (
+        f"VALID: {proven.issuer} recorded {entry.kind} for {entry.party_id} at {entry.at},",
+        f"as number {proven.position} of the {proven.checkpoint.size} entries that it signed.",
+        *content.split("\n"),
     )
+    return "\n".join(map(visible, lines))
