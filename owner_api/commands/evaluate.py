@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, RewardTerms, Terms
+from owner_api.planning.money import half_even
 from owner_api.planning.request import Offer, QuoteRequest
 from owner_api.planning.request_writer import request_to_json
 from owner_api.store.tx import Tx
@@ -169,7 +170,7 @@ def _for_part(offer: Offer, energy_wh: int) -> Offer:
     """Return an offer of less energy with the fixed rewards that are paid for so much."""
 
     def paid(fixed_minor: int) -> int:
-        return fixed_minor * energy_wh // offer.requested_energy_wh
+        return half_even(fixed_minor * energy_wh, offer.requested_energy_wh)
 
     return replace(
         offer,

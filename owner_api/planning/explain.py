@@ -23,7 +23,8 @@ def explain(
 
     With K = J(x) - J0 - wear x: refill = charge efficiency x discharge efficiency x K, losses
     the rest of K (design §5). K is computed from the energies as published, so that anyone's
-    decimals give the same digits. Each line is rounded half-even once.
+    decimals give the same digits. Each line is rounded half-even once; gross has one line for each
+    payer's price and one for its fixed reward.
     """
     request, scale = evaluation.request, evaluation.pieces.scale
     offer, wishes, vehicle = request.offer, request.preferences, request.vehicle
@@ -46,8 +47,8 @@ def explain(
     fixed = sum(share.fixed_minor for share in offer.shares)
     pro_rata = bool(fixed) and sold_wh < offer.requested_energy_wh
     each = [_paid(share, offer, sold_wh, per_wh) for share in offer.shares]
-    uncapped = sum((one for one, _ in each), Decimal(0))
-    paid = sum((other for _, other in each), Decimal(0))
+    uncapped = sum((one for one, _, _ in each), Decimal(0))
+    paid = sum((other for _, other, _ in each), Decimal(0))
     capped = offer.cap_minor is not None and paid < uncapped
     losses = PRECISE.subtract(extra, refill)
     wear = PRECISE.multiply(wishes.degradation_cost_per_kwh * sold_wh, per_wh)
@@ -74,20 +75,29 @@ def explain(
         parts=offer.parts,
     )
     return lines, Breakdown(
-        gross_minor=rounded_minor(paid),
+        # As it is settled: each payer pays whole minor units.
+        gross_minor=sum(rounded for _, _, rounded in each),
         refill_minor=rounded_minor(refill),
         losses_minor=rounded_minor(losses),
         wear_minor=rounded_minor(wear),
     )
 
 
-def _paid(share: Share, offer: Offer, sold_wh: int, per_wh: Decimal) -> tuple[Decimal, Decimal]:
-    """Return what one payer pays for an energy in minor units, before and after its cap."""
+def _paid(
+    share: Share, offer: Offer, sold_wh: int, per_wh: Decimal
+) -> tuple[Decimal, Decimal, int]:
+    """Return what one payer pays for an energy: before and after its cap, and in whole minor units.
+
+    Price and fixed reward are two lines of a settlement, and each is rounded once.
+    """
     fixed = Decimal(share.fixed_minor)
     if share.fixed_minor and sold_wh < offer.requested_energy_wh:
         fixed = PRECISE.divide(fixed * sold_wh, Decimal(offer.requested_energy_wh))
-    paid = PRECISE.add(PRECISE.multiply(share.price_per_kwh * sold_wh, per_wh), fixed)
-    return paid, paid if share.cap_minor is None else min(paid, Decimal(share.cap_minor))
+    priced = PRECISE.multiply(share.price_per_kwh * sold_wh, per_wh)
+    paid, rounded = PRECISE.add(priced, fixed), rounded_minor(priced) + rounded_minor(fixed)
+    if share.cap_minor is None:
+        return paid, paid, rounded
+    return paid, min(paid, Decimal(share.cap_minor)), min(rounded, share.cap_minor)
 
 
 def supply_steps(evaluation: Evaluation) -> tuple[SupplyStep, ...]:

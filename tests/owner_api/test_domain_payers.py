@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 PARK = {"payer": "East Gate Park", "kind": "cash", "currency": "CNY", "price_per_kwh": "0.9"}
 GRID = {"payer": "Grid Company", "kind": "cash", "currency": "CNY", "price_per_kwh": "0.3"}
+CASH = {"kind": "cash", "currency": "CNY"}
 MALL = {"payer": "East Gate Mall", "kind": "points", "currency": "XPOINT", "price_per_kwh": "10"}
 TAKES = {"accepted_reward_kinds": ["cash", "points"]}
 
@@ -92,6 +93,42 @@ async def test_each_payer_has_a_transaction_and_a_line_of_its_own(world: World) 
     assert {t["currency"]: t["amount_minor"] for t in month["totals"]} == {"CNY": 240, "XPOINT": 20}
     named = (await deal.owner.get("/v1/receipts"))["items"]
     assert sum(item["kind"] == "reward.earned" for item in named) == 3
+
+
+@pytest.mark.parametrize(
+    ("reward", "limit_wh", "owed_minor"),
+    [
+        # 740.598 and 260.598 fen, each rounded for itself: one more than their sum.
+        (
+            together(
+                PARK | {"price_per_kwh": "1.23433"},
+                GRID | {"price_per_kwh": "0.43433"},
+                price="1.66866",
+            ),
+            None,
+            1002,
+        ),
+        # 370.5 fen are 370, and 1 of the fixed 2: not the even one of 371.5.
+        (CASH | {"price_per_kwh": "1.235", "fixed_minor": 2}, 3_000, 371),
+        # Three quarters of 501 are 375.75: 376.
+        (CASH | {"price_per_kwh": "1.2", "fixed_minor": 501}, 4_500, 916),
+    ],
+    ids=["several payers", "a tie beside a fixed reward", "part of a fixed reward"],
+)
+async def test_promise_9_the_quote_says_what_will_be_paid_to_the_minor_unit(
+    world: World, reward: Any, limit_wh: int | None, owed_minor: int
+) -> None:
+    wishes = TAKES | {"max_discharge_wh_per_event": limit_wh}
+    deal = await active(world, min_energy_wh=0, preferences=wishes, reward=reward)
+    path = f"/v1/offers/{deal.offer['offer_id']}"
+    quoted = (await deal.owner.get(path))["evaluation"]["breakdown"]["gross_minor"]
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(20)
+    world.exported_wh += limit_wh or 6_000
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    paid = (await settled(deal))["net_minor"]
+    assert (quoted, paid) == (owed_minor, owed_minor)
 
 
 async def test_more_than_was_ordered_is_paid_by_no_payer(world: World) -> None:

@@ -28,10 +28,13 @@ def recompute(lines: dict[str, Any]) -> tuple[dict[str, int], dict[str, str]]:
         fixed = Decimal(lines["fixed_minor"] or 0)
         if lines["requested_energy_wh"] is not None:
             fixed = fixed * sold / lines["requested_energy_wh"]
+        # Two lines of a settlement: the price and the fixed reward.
+        whole = sum(int(line.quantize(0, ROUND_HALF_EVEN)) for line in (gross, fixed))
         gross += fixed
         uncapped = gross
         if lines["cap_minor"] is not None:
             gross = min(gross, Decimal(lines["cap_minor"]))
+            whole = min(whole, lines["cap_minor"])
         bought = sum(
             Decimal(line["price_per_kwh"])
             * (Decimal(line["with_offer_wh"]) - Decimal(line["without_offer_wh"]))
@@ -51,6 +54,7 @@ def recompute(lines: dict[str, Any]) -> tuple[dict[str, int], dict[str, str]]:
             "wear_minor": Decimal(lines["wear_per_kwh"]) * sold * minor_per_wh,
         }
         rounded = {name: int(value.quantize(0, ROUND_HALF_EVEN)) for name, value in exact.items()}
+        rounded["gross_minor"] = whole
         rounded["net_minor"] = 2 * rounded["gross_minor"] - sum(rounded.values())
         exact["uncapped_minor"] = uncapped
         shown = {name: f"{value.quantize(Decimal('1e-9')):f}" for name, value in exact.items()}
