@@ -111,7 +111,7 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
     judged = judge(
         tx, vehicle, session, offer.terms, call.now, named_departure=named, counter=False
     )
-    wanted = body.get("energy_wh", judged.energy_wh)
+    wanted = body.get("energy_wh", min(judged.energy_wh, _told_wh(offer) or judged.energy_wh))
     low = min(offer.terms.min_energy_wh, offer.terms.requested_energy_wh)
     shown = evaluation_view(vehicle, judged, offer.terms, call.now)
     if not judged.feasible:
@@ -125,7 +125,10 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         raise Problem(ProblemCode.NOT_FEASIBLE, f"energy_wh: {limit}", errors=(error,))
     if wanted < judged.energy_wh:
         # What the window costs by itself is lost on a part as on the whole.
-        _check_worth(call, offer, vehicle, part_of(judged, wanted))
+        part = part_of(judged, wanted)
+        _check_worth(call, offer, vehicle, part)
+        figures = evaluation_view(vehicle, part, offer.terms, call.now)
+        shown = figures | {"max_energy_wh": shown["max_energy_wh"]}
     if named:
         vehicle = vehicles.name_departure(tx, call, vehicle, named)
     _, told = dealing.agree(
@@ -139,6 +142,15 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
         energy_wh=wanted,
         method=body["method"],
     )
+    return told
+
+
+def _told_wh(offer: OfferRecord) -> int | None:
+    """Return the energy (Wh) that the owner was last told would be sold, None if there was none.
+
+    Promise 1: a car may have charged since, and a yes covers no more than what it was said to.
+    """
+    told: int | None = (offer.evaluation or {}).get("quoted_energy_wh")
     return told
 
 

@@ -231,6 +231,36 @@ async def test_a_person_may_consent_to_less_than_asked_within_the_terms(world: W
     assert (await award(deal, committed_energy_wh=3500)).status == 200
 
 
+async def test_promise_1_a_yes_covers_no_more_energy_than_its_owner_was_told(world: World) -> None:
+    """Promise 1: a car that charged meanwhile could sell three times as much as was shown."""
+    low = {"soc_floor_pct": 20, "soc_min_departure_pct": 20}
+    deal = await presented(world, soc_pct=27, preferences=low, min_energy_wh=500)
+    path = f"/v1/offers/{deal.offer['offer_id']}"
+    told = (await deal.owner.get(path))["evaluation"]
+    assert told["quoted_energy_wh"] < deal.offer["terms"]["requested_energy_wh"]
+    await world.move(120)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=60)
+    assert (await deal.owner.get(path))["evaluation"] == told, "what the owner sees at the tap"
+
+    shown = await accept(deal)
+    assert shown["decision"]["consented_energy_wh"] == told["quoted_energy_wh"]
+    kept = shown["evaluation"]
+    assert kept["quoted_energy_wh"] == told["quoted_energy_wh"]
+    assert kept["net_minor"] == told["net_minor"]
+    assert kept["max_energy_wh"] > told["max_energy_wh"], "as it stands at the yes"
+    assert (await park_commitment(deal))["committed_energy_wh"] == told["quoted_energy_wh"]
+
+
+async def test_a_person_may_name_more_than_they_were_told_where_it_fits_by_now(
+    world: World,
+) -> None:
+    low = {"soc_floor_pct": 20, "soc_min_departure_pct": 20}
+    deal = await presented(world, soc_pct=27, preferences=low, min_energy_wh=500)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=60)
+    shown = await accept(deal, energy_wh=6000)
+    assert shown["decision"]["consented_energy_wh"] == 6000
+
+
 async def test_an_accept_re_checks_and_names_what_no_longer_holds(world: World) -> None:
     """Promise 2: consent is judged with what is known at the tap, not at the offer."""
     deal = await presented(world)
