@@ -15,6 +15,7 @@ _STARTERS: Final = ("automation_triggered", "script_started")
 _MOST_REMEMBERED: Final = 256
 _STARTED_BY: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_started_by")
 _TAPS: HassKey[dict[str, Tap]] = HassKey(f"{DOMAIN}_notification_taps")
+_MODEL_TURNS: HassKey[dict[str, None]] = HassKey(f"{DOMAIN}_model_turns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Actor:
 
     method: str
     who: dict[str, str]
+    asked_back: bool = True
+    """Whether the person's own word is behind it; a language model's reading of it is not that."""
 
 
 @callback
@@ -59,6 +62,15 @@ def async_remember_starters(hass: HomeAssistant) -> None:
     hass.bus.async_listen(_NOTIFICATION_TAP, remember_tap)
 
 
+@callback
+def async_remember_model_turn(hass: HomeAssistant, context: Context | None) -> None:
+    """Note that a language model acts in a context: whatever it calls carries the person's own."""
+    if context is not None:
+        turns: dict[str, None] = hass.data.setdefault(_MODEL_TURNS, {})
+        turns[context.id] = None
+        _forget_oldest(turns)
+
+
 def _forget_oldest(remembered: dict[str, Any]) -> None:
     """Keep the memory small."""
     if len(remembered) > _MOST_REMEMBERED:
@@ -73,8 +85,12 @@ async def async_actor_of(
     Only a person's own call carries a user and no parent: an automation gets a context of its
     own, whose parent is what triggered it, even when that was a person. The one exception is a
     tap on a notification's button whose name holds this very offer's id: the automation between
-    only carries that person's answer.
+    only carries that person's answer. Where a language model works on what a person said, it is
+    the model that acts.
     """
+    if context.id in hass.data.get(_MODEL_TURNS, {}):
+        user = context.user_id or "voice unknown"
+        return Actor(method="voice", who={"user": user}, asked_back=False)
     if context.user_id is not None and context.parent_id is None:
         return Actor(method="tap", who={"user": context.user_id})
     # An automation that our own event triggered gets here before the bus has told that it started:

@@ -66,6 +66,9 @@ async def decide(
     """
     if revision is not None and revision != offer.revision:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="stale_terms")
+    if decision == "accept" and not actor.asked_back:
+        # Promise 1: a model that switches the button on has heard no yes to what it read out.
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="not_asked_back")
     body = {
         "offer_id": offer.offer_id,
         "revision": offer.revision,

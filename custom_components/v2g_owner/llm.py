@@ -20,6 +20,7 @@ from homeassistant.helpers.llm import (
 )
 import probatio
 
+from .actor import async_remember_model_turn
 from .const import DOMAIN
 from .voice import (
     Speaker,
@@ -158,7 +159,11 @@ TOOLS: Final[dict[str, OwnerTool]] = {
 
 @callback
 def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -> LLMTools | None:
-    """Return the tools whose entity the owner has exposed to the assistant."""
+    """Return the tools whose entity the owner has exposed to the assistant.
+
+    Asked for at each turn of a model, whichever tools it gets: so we know it by its context.
+    """
+    async_remember_model_turn(hass, llm_context.context)
     if api_id != LLM_API_ASSIST:
         return None
     # Stopping at home needs no account that is connected; all else does.

@@ -9,6 +9,7 @@ from typing import Any
 from homeassistant.components import conversation
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import llm
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml
@@ -304,3 +305,38 @@ async def test_promise_1_a_language_model_cannot_accept_in_the_turn_it_was_asked
     assert left.data["time"] == "07:15"
     assert not (await use(second, "stop")).error
     await until(lambda: home.state("sensor", world.owner_id, "deal_state").state == "none")
+
+
+async def test_promise_1_a_language_model_that_switches_the_button_on_accepts_nothing(
+    home: Home,
+    world: OwnerWorld,
+    room: Room,
+    session_id: str,
+    hass_admin_user: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Promise 1: the button that has to be exposed for our own tool comes with Home Assistant's."""
+    hass = room.hass
+    assert await async_setup_component(hass, "intent", {})
+    offer = await offered(home, world, session_id)
+    path = f"/v1/offers/{offer['offer_id']}"
+    buttons = {
+        key: home.entity_id("button", world.owner_id, key)
+        for key in ("accept_offer", "decline_offer")
+    }
+    for entity_id in buttons.values():
+        async_expose_entity(hass, conversation.DOMAIN, entity_id, should_expose=True)
+    api = await ask_tools(hass, Context(user_id=hass_admin_user.id))
+
+    async def switch_on(key: str) -> llm.ToolResult:
+        args = {"name": hass.states.get(buttons[key]).name, "domain": ["button"]}
+        switched = llm.ToolInput(tool_name="intent__HassTurnOn", tool_args=args)
+        return await api.async_call_tool(switched)
+
+    with pytest.raises(HomeAssistantError, match="Failed to call"):
+        await switch_on("accept_offer")
+    assert "accepts nothing by itself" in caplog.text
+    caplog.clear()
+    assert (await world.phone.get(path))["state"] == "presented"
+    await switch_on("decline_offer")
+    assert (await world.phone.get(path))["decision"]["method"] == "voice"
