@@ -82,7 +82,7 @@ async def async_actor_of(
 ) -> Actor:
     """Return who acts in a context, on an offer where one is named.
 
-    Only a person's own call carries a user and no parent: an automation gets a context of its
+    Only a person's own call carries a person's user and no parent: an automation gets a context of its
     own, whose parent is what triggered it, even when that was a person. The one exception is a
     tap on a notification's button whose name holds this very offer's id: the automation between
     only carries that person's answer. Where a language model works on what a person said, it is
@@ -92,6 +92,10 @@ async def async_actor_of(
         user = context.user_id or "voice unknown"
         return Actor(method="voice", who={"user": user}, asked_back=False)
     if context.user_id is not None and context.parent_id is None:
+        user = await hass.auth.async_get_user(context.user_id)
+        if user is not None and user.system_generated:
+            # Add-ons and the cloud act under users of their own, and nobody taps as one of them.
+            return Actor(method="automation", who={"automation": (user.name or "unknown")[:200]})
         return Actor(method="tap", who={"user": context.user_id})
     # An automation that our own event triggered gets here before the bus has told that it started:
     # what is fired while listeners run waits until they are done.

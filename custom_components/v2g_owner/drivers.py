@@ -48,7 +48,8 @@ async def async_check_may_answer(
 ) -> None:
     """Raise a translated error unless this person's yes counts for the car.
 
-    Somebody whom Home Assistant does not know, such as a voice without a user, never counts.
+    Somebody whom Home Assistant does not know, such as a voice without a user, never counts, nor
+    does a user that Home Assistant made for an add-on or the cloud: that is nobody.
     """
     if await _async_counts(coordinator.hass, _wishes(coordinator, vehicle_id), user_id):
         return
@@ -81,7 +82,7 @@ async def async_asked_phones(coordinator: V2GCoordinator, vehicle_id: str | None
 async def _async_counts(hass: HomeAssistant, wishes: Mapping[str, Any], user_id: str) -> bool:
     """Tell whether somebody's yes counts for a car."""
     user = await hass.auth.async_get_user(user_id)
-    if user is None or not user.is_active:
+    if user is None or not user.is_active or user.system_generated:
         return False
     if user.is_admin and wishes.get(CONF_ADMINS_ANSWER, True):
         return True

@@ -215,6 +215,28 @@ async def test_promise_1_an_automation_counts_only_where_the_owner_allowed_it(
     assert decision["actor"] == {"automation": "automation.take_every_offer"}
 
 
+async def test_promise_1_an_add_on_or_the_cloud_is_an_automation_and_nobodys_tap(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Promise 1: Home Assistant made them administrators, but no person stands behind them."""
+    program = await home.hass.auth.async_create_system_user(
+        "Supervisor", group_ids=["system-admin"]
+    )
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    path, context = f"/v1/offers/{offer['offer_id']}", Context(user_id=program.id)
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("accept_offer", context=context)
+    assert refused.value.translation_key == "forbidden"
+    assert (await world.phone.get(path))["state"] == "presented"
+
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    await home.act("accept_offer", context=Context(user_id=program.id))
+    decision = (await world.phone.get(path))["decision"]
+    assert decision["method"] == "automation"
+    assert decision["actor"] == {"automation": "Supervisor"}
+
+
 async def test_who_acts_is_read_from_the_context(hass: HomeAssistant) -> None:
     """Only a person's own call counts as a tap."""
     anna = await async_actor_of(hass, Context(user_id="anna"))

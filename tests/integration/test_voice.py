@@ -137,6 +137,18 @@ async def test_promise_1_accepting_aloud_asks_back_and_needs_a_second_yes(
     assert "Nothing was asked" in await room.say("yes, accept the offer")
 
 
+async def test_promise_1_a_program_that_speaks_for_nobody_accepts_nothing_aloud(
+    home: Home, world: OwnerWorld, room: Room, session_id: str
+) -> None:
+    """Promise 1: an add-on can type both sentences under the user that Home Assistant made it."""
+    offer = await offered(home, world, session_id)
+    made = await room.hass.auth.async_create_system_user("Supervisor", group_ids=["system-admin"])
+    program = Room(room.hass, made.id)
+    assert (await program.say("accept the offer")).endswith("Say: yes, accept the offer.")
+    assert "people can accept" in await program.say("yes, accept the offer")
+    assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
+
+
 async def test_a_yes_that_comes_too_late_or_for_other_terms_accepts_nothing(
     home: Home,
     world: OwnerWorld,
