@@ -147,7 +147,6 @@ def end(
         {"session_id": session_id},
         state="ended",
         unplugged_at=unplugged_at,
-        recharge_due_at=None,
     )
     rows = tx.all(
         "SELECT * FROM commitment WHERE session_id = ?"

@@ -78,8 +78,6 @@ def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
     if promise is None or not promise.guaranteed:
         return
     session = SessionRecord.find(tx, deal.session_id)
-    if session.state == "ended":
-        return
     # A park may charge from the deal's end on, before the reading that settles it.
     register = measured.imported_by(tx, deal.session_id, deal.ended_at)
     if register is None:
