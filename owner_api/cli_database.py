@@ -12,7 +12,15 @@ from owner_api.store import StoreError
 from owner_api.store.copying import check, copy
 from owner_api.store.upgrading import upgrade
 
-from .cli_common import EXIT_CHECK_FAILED, cannot_run, database_option, json_option, say
+from .cli_common import (
+    EXIT_CHECK_FAILED,
+    CannotRunError,
+    cannot_run,
+    database_option,
+    json_option,
+    say,
+)
+from .cli_operate import readable
 from .ledger_command import new_epoch_request
 
 
@@ -39,8 +47,9 @@ def db_upgrade(*, database: Path, as_json: bool) -> None:
 def db_check(*, database: Path, as_json: bool) -> None:
     """Check pages, references, schema and the books' sums; exit code 1 when something is wrong."""
     try:
-        health = check(database)
-    except StoreError as error:
+        with readable(database) as file:
+            health = check(file)
+    except (StoreError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
     schema = f"{database}: schema {health.revision}"
     if health.revision != health.newest:
@@ -61,8 +70,9 @@ def backup(target: Path, *, database: Path, as_json: bool) -> None:
     Keys are not in it: keep a copy of the key directory at another place.
     """
     try:
-        size = copy(database, target)
-    except StoreError as error:
+        with readable(database) as file:
+            size = copy(file, target)
+    except (StoreError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
     keys = str(key_directory(database))
     text = f"{size} bytes in {target}; the keys are not in it, keep {keys} elsewhere"

@@ -1,7 +1,8 @@
 """Running an operator's command on a database at rest, or through the server that serves it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +18,14 @@ from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
-from owner_api.server.control import short_path, socket_path
+from owner_api.server.control import COPY, short_path, socket_path
 from owner_api.store import Store, StoreError, StoreLockedError
+from owner_api.store.copying import is_held
 
 from .cli_common import CannotRunError, bad_input, cannot_run
 
-_TIMEOUT_S = 20
+_TIMEOUT_S: Final = 20
+_COPY_TIMEOUT_S: Final = 1_800
 # Which command lists what an argument names.
 _LISTS: Final[Mapping[str, str]] = {
     "owner_id": "owner list",
@@ -84,12 +87,34 @@ async def _operate(
         await store.close()
 
 
-async def _ask_server(database: Path, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+@contextmanager
+def readable(database: Path) -> Iterator[Path]:
+    """Give what can be read of a database: itself, or a copy by a server that shares it not.
+
+    Raises StoreError, CannotRunError.
+    """
+    if not is_held(database):
+        yield database
+        return
+    try:
+        made = asyncio.run(_ask_server(database, COPY, {}, timeout_s=_COPY_TIMEOUT_S))
+    except Problem as problem:
+        raise CannotRunError(problem.detail) from problem
+    copy = Path(made["file"])
+    try:
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+async def _ask_server(
+    database: Path, command: str, arguments: Mapping[str, Any], *, timeout_s: int = _TIMEOUT_S
+) -> dict[str, Any]:
     path = socket_path(database)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         connector = aiohttp.UnixConnector(short_path(folder, path.name))
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
             http.post(

@@ -1,6 +1,7 @@
 """`owner-api ledger verify`: check a database's log offline."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,14 @@ from owner_api.store.locking import FileLock
 
 from .cli_common import (
     EXIT_CHECK_FAILED,
+    CannotRunError,
     bad_input,
     cannot_run,
     database_option,
     json_option,
     say,
 )
+from .cli_operate import readable
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -66,15 +69,12 @@ def verify(
     notes = [_read_checkpoint(path, as_json=as_json) for path in checkpoints]
     found = 0
     try:
-        connection = open_read_only(database)
-        try:
+        with readable(database) as file, closing(open_read_only(file)) as connection:
             connection.execute("BEGIN")
             for finding in audit(connection, pinned=pinned, shown=notes):
                 found += 1
                 click.echo(to_json(asdict(finding)))
-        finally:
-            connection.close()
-    except (NoLogError, sqlite3.DatabaseError) as error:
+    except (NoLogError, StoreError, CannotRunError, sqlite3.DatabaseError) as error:
         cannot_run(f"{database}: {error}", as_json=as_json)
     limits = [] if checkpoints else [WITHOUT_CHECKPOINT]
     limits += [] if public_key else [WITHOUT_KEY]

@@ -6,16 +6,22 @@ that its effect is one of the server's own transactions: streams hear of it, and
 
 import os
 from pathlib import Path
+import secrets
+import sqlite3
+from typing import Final
 
 from aiohttp import web
 import orjson
 
 from owner_api.clock import Clock
-from owner_api.problems import Problem
-from owner_api.store import Store
+from owner_api.problems import Problem, ProblemCode
+from owner_api.store import Store, StoreError
 from owner_api.store.documents import to_json
 
 from .desk import Desk, Operate
+
+# What is asked of the server itself: no command of its transactions.
+COPY: Final = "copy"
 
 
 def socket_path(database: Path) -> Path:
@@ -62,17 +68,33 @@ class Control:
     async def _serve(self, request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())
         now = self._clock.now()
+        if asked["command"] == COPY:
+            return await self._copy()
         try:
             result = await self._store.write(
                 Operate(self._desk, asked["command"], asked["arguments"], now)
             )
         except Problem as problem:
-            return web.Response(
-                status=problem.code.status,
-                body=to_json({"code": problem.code.value, "detail": problem.detail}),
-                content_type="application/json",
-            )
+            return _refusal(problem)
         return web.Response(body=to_json(result), content_type="application/json")
+
+    async def _copy(self) -> web.Response:
+        """Copy the database beside itself, for who asks to take away."""
+        draft = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(8)}")
+        try:
+            await self._store.copy(draft)
+        except (StoreError, OSError, sqlite3.Error) as error:
+            problem = Problem(ProblemCode.UNAVAILABLE, f"The database cannot be copied: {error}")
+            return _refusal(problem)
+        return web.Response(body=to_json({"file": str(draft)}), content_type="application/json")
+
+
+def _refusal(problem: Problem) -> web.Response:
+    return web.Response(
+        status=problem.code.status,
+        body=to_json({"code": problem.code.value, "detail": problem.detail}),
+        content_type="application/json",
+    )
 
 
 def short_path(folder: int, name: str) -> str:

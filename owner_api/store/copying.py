@@ -8,11 +8,15 @@ import secrets
 import sqlite3
 from typing import Final
 
-from .errors import StoreError
+from .errors import StoreClosedError, StoreError
 from .tx import Tx
 from .upgrading import current, head
 
 _LEFT_BESIDE: Final = ("-wal", "-shm", "-journal")
+_PATIENCE_MS: Final = 5_000
+# 1 MiB at a time, and how long (s) a piece waits for a transaction to end.
+_PIECE_PAGES: Final = 256
+_PIECE_WAITS_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,47 @@ def check(path: Path) -> Health:
     finally:
         connection.close()
     return Health(revision=revision, newest=newest, problems=tuple(problems))
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a server keeps the file to its own connection, as older SQLites need it.
+
+    Asked first by whoever would read: a copy would wait for such a file for ever.
+    """
+    connection = _open(path)
+    # A server that opens or leaves it holds it for a moment; one that keeps it, for long.
+    connection.execute("PRAGMA busy_timeout=1000")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    finally:
+        connection.close()
+    return False
+
+
+def copy_own(connection: sqlite3.Connection, target: Path, goes_on: Callable[[], bool]) -> None:
+    """Copy a database over the connection that writes it, while that goes on; blocks.
+
+    What is written meanwhile is in the copy. Raises StoreClosedError once ``goes_on`` says no,
+    sqlite3.Error.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    writer = sqlite3.connect(target)
+
+    def look(_status: int, _left: int, _pages: int) -> None:
+        if not goes_on():
+            raise StoreClosedError("the store is closing; nothing was copied")
+
+    try:
+        # In pieces: a stop must not wait for all of it.
+        connection.backup(writer, pages=_PIECE_PAGES, progress=look, sleep=_PIECE_WAITS_S)
+        writer.execute("PRAGMA journal_mode=DELETE")
+    except BaseException:
+        target.unlink()
+        raise
+    finally:
+        writer.close()
 
 
 def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: None) -> int:
@@ -115,5 +160,5 @@ def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
     return connection

@@ -7,6 +7,7 @@ from pathlib import Path
 import sqlite3
 from typing import Self
 
+from . import copying
 from .apart import Apart
 from .batching import Commit
 from .checkpointing import Checkpointer
@@ -134,6 +135,16 @@ class Store:
             return await (self._reader.peek if few_rows else self._reader.read)(query)
         except sqlite3.Error as error:
             raise as_refusal(error) from error
+
+    async def copy(self, target: Path) -> None:
+        """Copy the database to a new file; raises StoreError, OSError or sqlite3.Error.
+
+        For who cannot read the file while it is served: the only connection makes the copy.
+        """
+        if isinstance(self._writer, Writer) and self._reader is None:
+            await asyncio.to_thread(self._writer.copy, target)
+        else:
+            await asyncio.to_thread(copying.copy, self.path, target)
 
     @property
     def age(self) -> int:

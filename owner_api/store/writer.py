@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import logging
+from pathlib import Path
 from queue import Empty, SimpleQueue
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from .batching import Batches, Commit, Job, Outcome
 from .checkpointing import LongLog
+from .copying import copy_own
 from .errors import StoreClosedError
 from .tx import Tx
 
@@ -54,6 +56,13 @@ class Writer:
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(Job(command, future, keep))
         return future
+
+    def copy(self, target: Path) -> None:
+        """Copy the database to a new file over this connection, which others may not share; blocks.
+
+        Commands are worked on meanwhile. Raises StoreClosedError, OSError or sqlite3.Error.
+        """
+        copy_own(self._connection, target, lambda: not self._closing)
 
     def refuse(self) -> None:
         """Take no more commands; call it on the event loop, where commands are submitted."""

@@ -1,0 +1,99 @@
+"""Copies of a database that a server keeps to its own connection, as older SQLites need it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from owner_api.store import Store, StoreClosedError, Tx
+from owner_api.store.copying import check
+
+from .http_bench import until
+from .test_cli import ask, run, served
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(name="old_sqlite")
+def _old_sqlite(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Serve as with the SQLite of most distributions: one connection, and nobody else's."""
+    with monkeypatch.context() as patch:
+        patch.setattr("owner_api.store.store.several_connections_are_safe", lambda _version: False)
+        yield
+
+
+@pytest.fixture(name="small_pieces")
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy in many pieces, so that something else happens between two of them."""
+    monkeypatch.setattr("owner_api.store.copying._PIECE_PAGES", 1)
+
+
+def put(number: int, size: int = 10) -> Callable[[Tx], None]:
+    """Return a command that adds a note."""
+    return lambda tx: tx.insert("meta", key=f"note-{number:06}", value="x" * size)
+
+
+def notes(tx: Tx) -> set[str]:
+    """Return the notes that are there."""
+    return {row["key"] for row in tx.all("SELECT key FROM meta WHERE key LIKE 'note-%'")}
+
+
+@pytest.mark.usefixtures("old_sqlite")
+def test_a_backup_of_a_running_server_ends_also_where_it_shares_its_file_with_nobody(
+    tmp_path: Path,
+) -> None:
+    """Promise 5: it waited for ever, and the nights went by without a backup."""
+    database, copy = tmp_path / "owner.db", tmp_path / "copy.db"
+    assert run("db", "upgrade", "--database", database).exit_code == 0
+    with served(database):
+        added = ask("owner", "add", "Li Wei", "--database", database)
+        made = ask("backup", copy, "--database", database)
+        assert made["keys"] == f"{database}.keys"
+        assert ask("db", "check", "--database", database)["sound"] is True
+        found = ask("ledger", "verify", "--database", database)
+        assert found["findings"] == 0
+        assert run("backup", copy, "--database", database).exit_code == 3
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    listed = ask("owner", "list", "--database", copy)
+    assert [each["owner_id"] for each in listed["items"]] == [added["owner_id"]]
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_a_server_goes_on_writing_while_its_only_connection_makes_a_copy(
+    tmp_path: Path,
+) -> None:
+    store = await Store.open(tmp_path / "owner.db", synchronous="OFF", single_connection=True)
+    for number in range(50):
+        await store.write(put(number, 200_000))
+    copying = asyncio.create_task(store.copy(tmp_path / "copy.db"))
+    written = 50
+    while not copying.done():
+        await store.write(put(written))
+        written += 1
+        await asyncio.sleep(0)
+    await copying
+    assert written > 51
+    assert check(tmp_path / "copy.db").sound
+    kept = await store.read(notes)
+    await store.close()
+    copy = await Store.open(tmp_path / "copy.db")
+    found = await copy.read(notes)
+    await copy.close()
+    # One state of the database: all until some write, and none after it.
+    assert sorted(found) == sorted(kept)[: len(found)]
+    assert len(found) >= 50
+
+
+@pytest.mark.usefixtures("small_pieces")
+async def test_a_copy_that_is_under_way_at_the_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "owner.db", synchronous="OFF", single_connection=True)
+    for number in range(50):
+        await store.write(put(number, 200_000))
+    copying = asyncio.create_task(store.copy(tmp_path / "copy.db"))
+    await until((tmp_path / "copy.db").exists)
+    await store.close()
+    with pytest.raises(StoreClosedError):
+        await copying
+    assert not (tmp_path / "copy.db").exists()
