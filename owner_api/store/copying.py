@@ -136,8 +136,9 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
     finally:
-        for left in draft.parent.glob(f"{draft.name}*"):
-            left.unlink()
+        # By name: what a pattern would find depends on the characters in the target's own.
+        for ending in ("", *_LEFT_BESIDE):
+            draft.with_name(draft.name + ending).unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -60,6 +60,19 @@ def test_a_backup_of_a_running_server_ends_also_where_it_shares_its_file_with_no
     assert [each["owner_id"] for each in listed["items"]] == [added["owner_id"]]
 
 
+def test_a_restored_database_has_one_name_whatever_that_is(tmp_path: Path) -> None:
+    """A second name, left over from the copying, kept it from ever being served."""
+    database, copy = tmp_path / "owner.db", tmp_path / "copy [1].db"
+    restored = tmp_path / "owner [2].db"
+    assert run("db", "upgrade", "--database", database).exit_code == 0
+    assert run("backup", copy, "--database", database).exit_code == 0
+    assert run("restore", copy, "--database", restored).exit_code == 0
+    assert copy.stat().st_nlink == restored.stat().st_nlink == 1
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    with served(restored):
+        ask("owner", "add", "Li Wei", "--database", restored)
+
+
 @pytest.mark.usefixtures("small_pieces")
 async def test_a_server_goes_on_writing_while_its_only_connection_makes_a_copy(
     tmp_path: Path,
