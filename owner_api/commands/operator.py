@@ -123,3 +123,5 @@ COMMANDS: Final[Mapping[str, Callable[[Tx, Operator, Mapping[str, Any]], Json]]]
     "device list": _device_list,
     "device revoke": _device_revoke,
 }
+# Those that write nothing: a server need not run them where it writes.
+QUERIES: Final = frozenset({"owner list", "owner export", "park list", "device list"})

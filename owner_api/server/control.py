@@ -14,6 +14,7 @@ from aiohttp import web
 import orjson
 
 from owner_api.clock import Clock
+from owner_api.commands.operator import QUERIES
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import Store, StoreError
 from owner_api.store.documents import to_json
@@ -67,13 +68,14 @@ class Control:
 
     async def _serve(self, request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())
-        now = self._clock.now()
-        if asked["command"] == COPY:
+        name = asked["command"]
+        if name == COPY:
             return await self._copy()
+        work = Operate(self._desk, name, asked["arguments"], self._clock.now())
+        # Years of readings take seconds to export; a stop must not wait for the writer meanwhile.
+        do = self._store.read if name in QUERIES else self._store.write
         try:
-            result = await self._store.write(
-                Operate(self._desk, asked["command"], asked["arguments"], now)
-            )
+            result = await do(work)
         except Problem as problem:
             return _refusal(problem)
         return web.Response(body=to_json(result), content_type="application/json")
