@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from owner_api.calls import Answer, Call, Reply
@@ -11,10 +12,11 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, rejudge
+from . import announce, deals, guard, measured, rejudge
 from .charger_bounds import bounds
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
+_SHOWN_PCT: Final = Decimal("0.1")
 _OWNERS_WORD: Final = frozenset({"owner", "preferences", "departure", "agreement"})
 
 
@@ -137,9 +139,9 @@ def _start(
     deals.decide(deal, Start(), call.now)
     if session.state != "bound":
         raise Problem(ProblemCode.NOT_BOUND, "The session is not bound to the vehicle.")
-    measured, register = session.live.seen_at, session.live.export_register_wh
+    seen_at, register = session.live.seen_at, session.live.export_register_wh
     blind = timedelta(seconds=call.config.blind_after_s)
-    if measured is None or register is None or too_old(measured, call.now, blind):
+    if seen_at is None or register is None or too_old(seen_at, call.now, blind):
         raise Problem(
             ProblemCode.NO_LEASE,
             f"Send a meter reading not older than {call.config.blind_after_s} s first.",
@@ -151,7 +153,7 @@ def _start(
     if not left:
         raise Problem(ProblemCode.NOT_FEASIBLE, "It cannot begin now.")
     rejudge.limit(tx, deal, left)
-    soc = guard.estimated_soc(vehicle, session, deal, register)
+    soc = _soc_at_start(tx, vehicle, session, deal, register)
     tx.update(
         "commitment",
         {"commitment_id": deal.commitment_id},
@@ -159,10 +161,10 @@ def _start(
         started_at=call.now,
         begin_register_wh=register,
         last_register_wh=register,
-        last_reading_at=measured,
+        last_reading_at=seen_at,
         begin_reading_id=session.live.reading_id,
         last_reading_id=session.live.reading_id,
-        soc_at_start_pct=None if soc is None else str(soc.soc_pct),
+        soc_at_start_pct=None if soc is None else str(soc),
     )
     if vehicle.live.anchor_export_wh is None:
         live = replace(vehicle.live, anchor_export_wh=register)
@@ -170,3 +172,26 @@ def _start(
     announce.commitment(tx, deal.commitment_id, call.now)
     announce.vehicle(tx, deal.vehicle_id, call.now)
     return CommitmentRecord.find(tx, deal.commitment_id)
+
+
+def _soc_at_start(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    session: SessionRecord,
+    deal: CommitmentRecord,
+    register: int,
+) -> Decimal | None:
+    """Return the state of charge to hold later readings against, by all that the meter has seen.
+
+    Nothing is sold of what was charged since the last reading; but a car whose next one shows it
+    is no other car.
+    """
+    soc = guard.estimated_soc(vehicle, session, deal, register)
+    if soc is None:
+        return None
+    before = measured.imported_by(tx, session.session_id, vehicle.live.soc_measured_at)
+    before = session.live.first_import_register_wh if before is None else before
+    charged_wh = max(0, (session.live.import_register_wh or 0) - (before or 0))
+    body = vehicle.body
+    charged_pct = Decimal(charged_wh) * body.charge_efficiency / body.usable_capacity_wh * 100
+    return soc.soc_pct + charged_pct.quantize(_SHOWN_PCT)

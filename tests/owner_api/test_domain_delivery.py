@@ -212,6 +212,28 @@ async def test_a_car_that_empties_while_the_meter_stands_is_another_car(world: W
     assert await ended(deal) == ("curtailed", "wrong_vehicle", "vehicle")
 
 
+@pytest.mark.parametrize(("charged_wh", "ended_by"), [(5_600, None), (0, "wrong_vehicle")])
+async def test_a_car_that_was_charged_since_its_last_reading_is_no_other_car(
+    world: World, charged_wh: int, ended_by: str | None
+) -> None:
+    """A quick charge up to the very begin: 8.7 points that its next reading shows."""
+    deal = await scheduled(world, soc_pct=60, requested_energy_wh=3000)
+    await world.move(1380)
+    await world.meter(deal.park, deal.session_id)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=60)
+    for _ in range(14):
+        await world.move(30)
+        world.imported_wh += charged_wh // 14
+        await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id, POWER_W)).status == 201
+    await world.move(30)
+    world.exported_wh += 58
+    await world.meter(deal.park, deal.session_id, POWER_W)
+    now_pct = 60 + 5_600 * 0.933 / 600 - 58 / 0.933 / 600
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=round(now_pct, 1))
+    assert (await commitment(deal))["state_reason"] == ended_by
+
+
 async def test_meter_and_car_may_differ_by_five_points(world: World) -> None:
     deal = await active(world)
     await run(deal, 300, metered_w=0)
