@@ -74,7 +74,8 @@ def award(tx: Tx, call: Call) -> Reply:
         state=CommitmentState.SCHEDULED.value,
         order_reference=body["order_reference"],
         committed_energy_wh=body["committed_energy_wh"],
-        energy_limit_wh=body["committed_energy_wh"],
+        # What was lowered since the yes never rises again.
+        energy_limit_wh=min(deal.energy_limit_wh, body["committed_energy_wh"]),
     )
     changed = announce.commitment(tx, deal.commitment_id, call.now)
     announce.vehicle(tx, deal.vehicle_id, call.now)

@@ -128,3 +128,17 @@ async def test_two_deals_never_count_on_the_same_rest_of_a_warranty_cap(world: W
         "pending_award",
         "revoked",
     ]
+
+
+async def test_an_award_takes_back_nothing_that_the_owner_has_lowered_since_the_yes(
+    world: World,
+) -> None:
+    """What was freed for other deals was taken again, and not given at the begin either."""
+    deal = await presented(world)
+    await accept(deal)
+    for most_wh in (5_500, None):
+        await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_event=most_wh)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    before = (await deal.owner.get(path))["available_energy_wh"]
+    assert (await award(deal)).status == 200
+    assert (await deal.owner.get(path))["available_energy_wh"] == before
