@@ -15,6 +15,7 @@ from .control_entities import RESUME, STOP_NOW, ResumeButton, StopNowButton, con
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .decisions import decide, find_offer, require_counter, stop
 from .entity import HubEntity, VehicleEntity, async_add_in_turns
+from .leave_once import LeaveOnceEntity
 
 PARALLEL_UPDATES = 0
 
@@ -155,14 +156,14 @@ class VehicleStopButton(VehicleEntity, ButtonEntity):
         await stop(self.coordinator, actor, {"vehicle_id": self.vehicle_id})
 
 
-class ForgetLeaveOnceButton(VehicleEntity, ButtonEntity):
+class ForgetLeaveOnceButton(LeaveOnceEntity, ButtonEntity):
     """Returns to the calendar's and the week's leave times."""
 
     @property
     @override
     def available(self) -> bool:
         """Tell whether there is an exception to forget."""
-        return super().available and self.departures.one_off is not None
+        return super().available and self.one_off is not None
 
     @override
     async def async_press(self) -> None:

@@ -10,8 +10,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import SUBENTRY_VEHICLE
 from .coordinator import V2GConfigEntry
-from .entity import VehicleEntity, async_add_in_turns
+from .entity import async_add_in_turns
 from .instants import utc_text
+from .leave_once import LeaveOnceEntity
 
 PARALLEL_UPDATES = 0
 
@@ -35,14 +36,14 @@ async def async_setup_entry(
         )
 
 
-class LeaveOnce(VehicleEntity, DateTimeEntity):
+class LeaveOnce(LeaveOnceEntity, DateTimeEntity):
     """When one vehicle leaves next, where that differs from calendar and week."""
 
     @property
     @override
     def native_value(self) -> datetime | None:
         """Return the exception while it lies ahead; unknown means that there is none."""
-        return self.departures.one_off.departure_at if self.departures.one_off else None
+        return self.one_off.departure_at if self.one_off else None
 
     @override
     async def async_set_value(self, value: datetime) -> None:

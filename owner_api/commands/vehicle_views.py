@@ -172,6 +172,9 @@ def preferences_view(vehicle: VehicleRecord) -> Json:
 def departures_view(vehicle: VehicleRecord, now: datetime) -> Json:
     """Return all leave times of one vehicle and the one in force."""
     departures = vehicle.departures
+    # One that has passed replaces nothing any more.
+    one_off = departures.one_off
+    one_off = one_off if one_off and one_off.departure_at > now else None
     coming = next_departure(
         departures, vehicle.preferences.soc_min_departure_pct, vehicle.zone, now
     )
@@ -184,7 +187,7 @@ def departures_view(vehicle: VehicleRecord, now: datetime) -> Json:
         "revision": vehicle.departures_revision,
         "time_zone": str(vehicle.zone),
         "weekly": weekly,
-        "one_off": view(departures.one_off) if departures.one_off else None,
+        "one_off": view(one_off) if one_off else None,
         "calendar": view(departures.calendar) if departures.calendar else None,
         "next": None if coming is None else view(coming),
     }

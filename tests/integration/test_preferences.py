@@ -175,6 +175,17 @@ async def test_leave_times_by_weekday_and_once(
     assert shown.state == leave.replace("Z", "+00:00")
 
 
+async def test_a_leave_time_for_once_clears_itself_when_it_has_passed(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Nothing is heard at that moment: what is shown has to end by itself."""
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    await world.phone.patch(path, {"one_off": {"departure_at": world.at(1)}})
+    await home.reaches("datetime", vehicle_id, "leave_once", "unknown")
+    assert home.state("button", vehicle_id, "forget_leave_once").state == "unavailable"
+    assert (await world.phone.get(path))["one_off"] is None
+
+
 async def test_leave_times_can_be_cleared_by_an_action(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
