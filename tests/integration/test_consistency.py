@@ -151,6 +151,20 @@ def test_chinese_is_chinese_and_the_two_scripts_differ() -> None:
     assert not re.search("[电车辆时间设]", "".join(hant.values()))
 
 
+def test_what_people_have_to_look_for_has_one_name_in_each_language() -> None:
+    """A repair sends somebody to their receipts: the action is found by that word."""
+    receipts, english = {"zh-Hans": "收据", "zh-Hant": "收據"}, texts()
+    for file in TRANSLATIONS:
+        other = dict(leaves(read(file)))
+        for path, text in english.items():
+            variables = re.findall(r"\b[a-z]+_[a-z]+\b", re.sub(r"{\w+}", "", text))
+            assert all(name in other[path] for name in variables), (file.name, path)
+            if file.stem in receipts and re.search("receipts?\\b", text, re.IGNORECASE):
+                assert receipts[file.stem] in other[path], (file.name, path)
+            if file.stem in receipts and re.search("rewards?\\b", text, re.IGNORECASE):
+                assert "收益" in other[path] or "回报" in other[path] or "回報" in other[path], path
+
+
 def test_every_problem_of_the_api_has_words_in_every_language() -> None:
     """The list is read from the API's source, so a new code fails here first."""
     module = ast.parse((ROOT / "owner_api/problems.py").read_text(encoding="utf-8"))
