@@ -27,6 +27,7 @@ from .coordinator import V2GConfigEntry
 from .errors import async_sentence
 from .loading import async_loaded
 from .models import Agreement
+from .verbatim import verbatim
 
 
 class AccountRepairFlow(ConfirmRepairFlow):
@@ -214,7 +215,7 @@ class ReadTermsFlow(AccountRepairFlow):
             data_schema=probatio.Schema({}),
             description_placeholders={
                 **((issue and issue.translation_placeholders) or {}),
-                "terms": str(park["terms_text"]),
+                "terms": verbatim(str(park["terms_text"])),
             },
         )
 

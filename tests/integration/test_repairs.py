@@ -299,7 +299,7 @@ async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
     issue = await until(lambda: raised(home.hass, "terms_changed"))
     assert issue.translation_placeholders == {"park": "East Gate Park", "old": "1", "new": "2"}
     form, answer = await submit(home.hass, hass_client, issue)
-    assert form["description_placeholders"]["terms"] == "Deals may last up to six hours."
+    assert form["description_placeholders"]["terms"] == r"Deals may last up to six hours\."
     assert answer["type"] == "create_entry", answer
     items = (await world.phone.get("/v1/agreements"))["items"]
     (active,) = [each for each in items if each["state"] == "active"]
@@ -327,11 +327,27 @@ async def test_terms_that_changed_again_under_the_owners_eyes_are_not_agreed_to(
         await changed_terms(home, world, "Deals may last all night.")
 
     form, answer = await submit(home.hass, hass_client, issue, change)
-    assert form["description_placeholders"]["terms"] == "Deals may last up to six hours."
+    assert form["description_placeholders"]["terms"] == r"Deals may last up to six hours\."
     assert (answer["type"], answer["reason"]) == ("abort", "still_wrong")
     items = (await world.phone.get("/v1/agreements"))["items"]
     assert [each["terms_version"] for each in items if each["state"] == "active"] == [1]
     assert raised(home.hass, "terms_changed") is not None
+
+
+async def test_a_park_hides_no_words_of_its_terms_from_who_agrees_to_them(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
+) -> None:
+    """A repair is read as Markdown, in which comments and the definitions of links vanish."""
+    await world.join(vehicle_id)
+    hidden = "1. Fine.\n    [//]: # (2. You pay.)\n<!-- You pay. -->"
+    await changed_terms(home, world, hidden)
+    issue = await until(lambda: raised(home.hass, "terms_changed"))
+    form, _ = await submit(home.hass, hass_client, issue)
+    assert form["description_placeholders"]["terms"] == (
+        "1\\. Fine\\.\n"
+        "\u00a0\u00a0\u00a0\u00a0\\[\\/\\/\\]\\: \\# \\(2\\. You pay\\.\\)\n"
+        "\\<\\!\\-\\- You pay\\. \\-\\-\\>"
+    )
 
 
 async def test_an_agreement_that_was_withdrawn_meanwhile_is_not_made_anew(
