@@ -82,8 +82,8 @@ async def async_actor_of(
 ) -> Actor:
     """Return who acts in a context, on an offer where one is named.
 
-    Only a person's own call carries a person's user and no parent: an automation gets a context of its
-    own, whose parent is what triggered it, even when that was a person. The one exception is a
+    Only a person's own call carries a person's user and no parent: an automation gets a context of
+    its own, whose parent is what triggered it, even when that was a person. The one exception is a
     tap on a notification's button whose name holds this very offer's id: the automation between
     only carries that person's answer. Where a language model works on what a person said, it is
     the model that acts.

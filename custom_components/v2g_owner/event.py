@@ -100,7 +100,11 @@ def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
         None,
     )
     settlement = asdict(known) | told if known else told
-    reward = told if "reward_id" in told else told.get("reward") or {}
+    of_one = "reward_id" in told
+    reward = told if of_one else told.get("reward") or {}
+    # Of several payers each has a reward of its own; what is settled is their sum.
+    amount_minor = told.get("amount_minor" if of_one else "net_minor")
+    currency = told.get("currency")
     return {
         "settlement_id": settlement_id,
         "version": settlement.get("version"),
@@ -110,8 +114,11 @@ def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
         # What the park owes is not what stays: the breakdown counts recharging, losses and wear.
         "net_minor": (settlement.get("breakdown") or {}).get("net_minor"),
         "net_currency": snapshot.owner.currency,
-        "amount_minor": reward.get("amount_minor"),
-        "currency": reward.get("currency"),
+        "amount_minor": amount_minor,
+        "currency": currency,
+        # Of the whole deal, also where one payer's reward is the news.
+        "owed_minor": known.net_minor if known else amount_minor,
+        "owed_currency": known.currency if known else currency,
         "status": reward.get("status") or reward.get("step"),
         "reference": reward.get("reference"),
     }

@@ -90,7 +90,6 @@ def _progress(deal: Commitment) -> dict[str, Any]:
 def _result(deal: Commitment, counted_in: str) -> dict[str, Any]:
     """Return how a deal ended and what it earned; its costs are in the owner's own money."""
     settled = deal.settlement
-    reward = settled.reward if settled else None
     lines = settled.breakdown if settled else None
     return {
         "commitment_id": deal.commitment_id,
@@ -100,8 +99,9 @@ def _result(deal: Commitment, counted_in: str) -> dict[str, Any]:
         "stopped_at": _moment(deal.stop.stopped_at) if deal.stop else None,
         "delivered_wh": settled.delivered_wh if settled else deal.delivered_wh,
         "reward": _reward_step(settled),
-        "amount_minor": reward.amount_minor if reward else None,
-        "currency": reward.currency if reward else deal.currency,
+        # Of all payers: each has a reward of its own.
+        "amount_minor": settled.net_minor if settled else None,
+        "currency": settled.currency if settled else deal.currency,
         "net_minor": lines.net_minor if lines else None,
         "net_currency": counted_in,
     }

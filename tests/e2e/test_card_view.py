@@ -367,8 +367,28 @@ async def test_a_deal_stays_settled_in_the_card_when_an_earlier_one_is_paid(page
 async def test_a_last_deal_of_long_ago_is_shown_as_it_was_last_told(page: Page) -> None:
     """The API tells a week of deals."""
     ended = deal("car_a", state="completed")
-    paid = {"commitment_id": "com_car_a", "event_type": "reward_paid", "amount_minor": 60}
-    told = (await paint(page, told=ended, paid=paid | {"currency": "CNY"}))[-1]
+    paid = {"commitment_id": "com_car_a", "event_type": "reward_paid", "owed_minor": 60}
+    told = (await paint(page, told=ended, paid=paid | {"owed_currency": "CNY"}))[-1]
     assert told.endswith("reward_paid: 0.60 CNY")
     paid["commitment_id"] = "com_of_monday"
     assert not (await paint(page, told=ended, paid=paid))[-1]
+
+
+async def test_the_last_deal_shows_what_all_its_payers_owe_whoever_of_them_paid_last(
+    page: Page,
+) -> None:
+    ended = deal("car_a", state="completed")
+    reward = {
+        "commitment_id": ended["commitment_id"],
+        "event_type": "reward_paid",
+        "amount_minor": 5,
+        "currency": "XPOINT",
+        "owed_minor": 60,
+        "owed_currency": "CNY",
+        "net_minor": 42,
+        "net_currency": "CNY",
+    }
+    result = (await paint(page, told=ended, paid=reward))[2]
+    assert "0.60 CNY" in result
+    assert "0.42 CNY" in result
+    assert "XPOINT" not in result

@@ -64,9 +64,9 @@ async def written(
     assert found == wanted
 
 
-async def deliver(home: Home, world: OwnerWorld, session_id: str) -> Any:
-    """Sell 500 Wh and stop; returns the settlement."""
-    await world.offer(session_id, start_at=world.at(1), end_at=world.at(3_600))
+async def deliver(home: Home, world: OwnerWorld, session_id: str, **terms: Any) -> Any:
+    """Sell 500 Wh and stop; returns the deal with its settlement."""
+    await world.offer(session_id, start_at=world.at(1), end_at=world.at(3_600), **terms)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     answer = await home.act("accept_offer", context=Context(user_id="somebody"))
     commitment_id = answer["answer"]["commitment_id"]

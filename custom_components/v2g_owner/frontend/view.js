@@ -173,6 +173,7 @@ function toldLast(state, concerns) {
   if (!deal.commitment_id || LIVE.has(deal.state) || !concerns(deal.vehicle_id)) return null;
   // The news may be of another deal's reward: then nobody knows here what this one earned.
   if (reward.commitment_id !== deal.commitment_id) return null;
-  const { amount_minor, net_minor, net_currency, currency, event_type } = reward;
-  return { ...deal, amount_minor, net_minor, net_currency, currency, reward: event_type };
+  const { owed_minor, owed_currency, net_minor, net_currency, event_type } = reward;
+  const owed = { amount_minor: owed_minor, currency: owed_currency };
+  return { ...deal, ...owed, net_minor, net_currency, reward: event_type };
 }
