@@ -187,8 +187,9 @@ def _leave_changes(given: Mapping[str, Any]) -> Json:
     changes: Json = {"weekly": weekly} if weekly else {}
     if ATTR_DEPARTURE_AT in given:
         changes["one_off"] = {"departure_at": utc_text(given[ATTR_DEPARTURE_AT])}
-        if ATTR_SOC_MIN in given:
-            changes["one_off"][ATTR_SOC_MIN] = given[ATTR_SOC_MIN]
+        if ATTR_SOC_MIN in given or "once" in cleared:
+            # What is cleared asks for nothing any more; a time alone keeps what the one before did.
+            changes["one_off"][ATTR_SOC_MIN] = given.get(ATTR_SOC_MIN)
     elif ATTR_SOC_MIN in given:
         # The API keeps a guarantee with its leave time only; dropped, it would be believed in.
         raise ServiceValidationError(

@@ -177,7 +177,7 @@ def patch_departures(tx: Tx, call: Call) -> Reply:
     record = _own(tx, call)
     call.require_revision(record.departures_revision, departures_view(record, call.now))
     _check_departures(call)
-    set_departures(tx, record, _departures(record.departures, call.body), call.now)
+    set_departures(tx, record, _departures(record, call.body, call.now), call.now)
     rejudge.vehicle(tx, record.vehicle_id, call.now, "departure")
     changed = VehicleRecord.find(tx, record.vehicle_id)
     announce.vehicle(tx, record.vehicle_id, call.now)
@@ -224,19 +224,29 @@ def name_departure(tx: Tx, call: Call, record: VehicleRecord, at: datetime) -> V
     return VehicleRecord.find(tx, record.vehicle_id)
 
 
-def _departures(before: Departures, body: Json) -> Departures:
-    """Return the leave times after a patch; a weekday set to null is cleared."""
-    after = before
+def _departures(record: VehicleRecord, body: Json, now: datetime) -> Departures:
+    """Return the leave times after a patch; a weekday set to null is cleared.
+
+    Promise 2: a one-off that names no minimum asks no less of the battery than what it replaces,
+    as one that is named with a yes. A minimum of null is the usual one.
+    """
+    before = after = record.departures
     if "weekly" in body:
         weekly = before.weekly | body["weekly"]
         kept = {day: cast("time", at) for day, at in weekly.items() if at is not None}
         after = replace(after, weekly=kept)
-    if "one_off" in body:
-        one_off = body["one_off"]
-        after = replace(after, one_off=build(Departure, one_off) if one_off else None)
     if "calendar" in body:
         calendar = body["calendar"]
         after = replace(after, calendar=build(CalendarRead, calendar) if calendar else None)
+    if "one_off" in body:
+        one_off = body["one_off"]
+        told = build(Departure, one_off) if one_off else None
+        if told is not None and "soc_min_departure_pct" not in one_off:
+            usual_pct = record.preferences.soc_min_departure_pct
+            alone = moved(after, told.departure_at, usual_pct, record.zone, now).one_off
+            assert alone is not None
+            told = replace(told, soc_min_departure_pct=alone.soc_min_departure_pct)
+        after = replace(after, one_off=told)
     return after
 
 

@@ -175,6 +175,25 @@ async def test_leave_times_by_weekday_and_once(
     assert shown.state == leave.replace("Z", "+00:00")
 
 
+async def test_promise_2_a_leave_time_set_here_asks_no_less_than_the_one_it_replaces(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 2: the entity and the voice name a time alone; to ask for less is said."""
+    path, device = (
+        f"/v1/vehicles/{vehicle_id}/departures",
+        {"device_id": device_id_of(home, vehicle_id)},
+    )
+    once = {"departure_at": world.at(7_200), "soc_min_departure_pct": 80}
+    await world.phone.patch(path, {"one_off": once})
+    await home.reaches("datetime", vehicle_id, "leave_once", once["departure_at"][:19] + "+00:00")
+    leave = world.at(3_600)[:19] + "Z"
+    await home.set("datetime", vehicle_id, "leave_once", "set_value", datetime=leave)
+    told = (await world.phone.get(path))["one_off"]
+    assert (told["departure_at"], told["soc_min_departure_pct"]) == (leave, 80)
+    await home.act("set_leave_times", {**device, "departure_at": leave, "clear": "once"})
+    assert (await world.phone.get(path))["one_off"]["soc_min_departure_pct"] is None
+
+
 async def test_a_leave_time_for_once_clears_itself_when_it_has_passed(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:

@@ -168,3 +168,31 @@ async def test_a_counter_of_other_terms_hears_that_the_first_has_won(world: Worl
     for named, status in (({"price_per_kwh": "1.5"}, 201), ({}, 201), ({"energy_wh": 4_000}, 409)):
         again = await world.decide(deal.owner, deal.offer, "counter", **named)
         assert again.status == status
+
+
+@pytest.mark.parametrize("seconds", [4 * HOUR, 3 * HOUR])
+async def test_promise_2_a_leave_time_set_alone_keeps_the_minimum_of_the_one_it_replaces(
+    world: World, seconds: int
+) -> None:
+    """An owner who says "I leave at three" has not said that they need less."""
+    deal = await presented(world)
+    at = world.at(4 * HOUR)
+    await leave_at(deal.owner, deal.vehicle_id, at, soc_min_departure_pct=78)
+    shown = await departures(deal, one_off={"departure_at": world.at(seconds)})
+    assert shown["one_off"]["soc_min_departure_pct"] == 78
+    assert code(await world.decide(deal.owner, deal.offer)) == (409, "not_feasible")
+    usual = {"departure_at": world.at(seconds), "soc_min_departure_pct": None}
+    shown = await departures(deal, one_off=usual)
+    assert shown["one_off"]["soc_min_departure_pct"] is None
+    assert (await world.decide(deal.owner, deal.offer)).status == 201
+
+
+async def test_promise_2_a_leave_time_set_alone_keeps_the_minimum_of_that_days_calendar(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    event = {"departure_at": world.at(4 * HOUR), "soc_min_departure_pct": 78}
+    await departures(deal, calendar={"read_at": world.at(0), "events": [event]})
+    shown = await departures(deal, one_off={"departure_at": world.at(3 * HOUR)})
+    assert shown["one_off"]["soc_min_departure_pct"] == 78
+    assert (await departures(deal, one_off=None))["one_off"] is None
