@@ -15,7 +15,7 @@ from .charger_control import (
     CONF_SET_ACTIONS,
     CONF_STOP_ACTIONS,
 )
-from .const import CONF_REFRESH_TOKEN, DOMAIN
+from .const import CONF_RECEIPT_KEY, CONF_REFRESH_TOKEN, DOMAIN
 from .coordinator import V2GConfigEntry
 from .drivers import CONF_ASKED_PHONES, CONF_DRIVERS
 from .executor import ChargerExecutor
@@ -25,6 +25,8 @@ TO_REDACT: Final = {
     # Persons by name, and actions of the owner's own, which may hold a password.
     CONF_ASKED_PHONES,
     CONF_DRIVERS,
+    # Of no harm by itself, but it tells whose agent this is.
+    CONF_RECEIPT_KEY,
     CONF_REFRESH_TOKEN,
     CONF_SET_ACTIONS,
     CONF_STOP_ACTIONS,
@@ -34,6 +36,7 @@ TO_REDACT: Final = {
     "display_name",
     "evse_id",
     "key_sha256",
+    "name",
     "owner_id",
     "park_id",
     "reference",

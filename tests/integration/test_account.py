@@ -338,6 +338,8 @@ async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
     for secret in (
         entry.data["refresh_token"],
         entry.data["server_id"],
+        # Every agent tells it to everybody: whoever asks around finds whose agent this is.
+        entry.data["receipt_key"],
         entry.data["device_id"],
         world.owner_id,
         world.url,
@@ -348,6 +350,7 @@ async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
         "Asia/Shanghai",
     ):
         assert secret not in text, secret
+    assert found["snapshot"]["server"]["name"] == "**REDACTED**"
     assert found["connection"]["last_update_success"] is True
     assert len(found["snapshot"]["offers"]) == 1
     one = await async_get_device_diagnostics(home.hass, entry, device_of(home, vehicle_id))
