@@ -52,7 +52,9 @@ def db_check(*, database: Path, as_json: bool) -> None:
     except (StoreError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
     schema = f"{database}: schema {health.revision}"
-    if health.revision != health.newest:
+    if health.is_newer:
+        schema += f", newer than this program's {health.newest}; use a newer program"
+    elif health.revision != health.newest:
         schema += f", this program knows {health.newest}; see db upgrade"
     text = "\n".join((schema, *(health.problems or ("no damage found",))))
     say(asdict(health) | {"sound": health.sound}, as_json=as_json, text=text)
@@ -101,6 +103,9 @@ def restore(
         health = check(source)
         if health.problems:
             cannot_run(f"{source}: not restored; {health.problems[0]}", as_json=as_json)
+        if health.is_newer:
+            newer = f"schema {health.revision} is newer than this program's {health.newest}"
+            cannot_run(f"{source}: not restored; {newer}; use a newer program", as_json=as_json)
         # In the draft, before it gets its name: a history that is older must never pass for the
         # newest, not even when this is interrupted.
         ask = new_epoch_request(source, database, reason, checkpoint, as_json=as_json)

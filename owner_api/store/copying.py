@@ -10,7 +10,7 @@ from typing import Final
 
 from .errors import StoreClosedError, StoreError
 from .tx import Tx
-from .upgrading import current, head
+from .upgrading import current, head, is_known
 
 _LEFT_BESIDE: Final = ("-wal", "-shm", "-journal")
 _PATIENCE_MS: Final = 5_000
@@ -26,6 +26,11 @@ class Health:
     revision: str | None
     newest: str
     problems: tuple[str, ...]
+
+    @property
+    def is_newer(self) -> bool:
+        """Tell whether only a newer program can serve the file."""
+        return self.revision is not None and not is_known(self.revision)
 
     @property
     def sound(self) -> bool:

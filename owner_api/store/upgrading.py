@@ -25,6 +25,11 @@ def head() -> str:
     return _known()[-1]
 
 
+def is_known(revision: str) -> bool:
+    """Tell whether this program knows the way from a schema revision to its newest."""
+    return revision in _known()
+
+
 def _known() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in _STEPS.glob("[0-9]*_*.py"))
 
@@ -64,7 +69,7 @@ def bring_up(path: Path, *, allowed: bool) -> None:
     found, newest = current(path), head()
     if found == newest:
         return
-    if found is not None and found not in _known():
+    if found is not None and not is_known(found):
         raise StoreVersionError(
             f"{path}: schema {found} is newer than this program's {newest}; use a newer program"
         )

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+import sqlite3
 
 import pytest
 
@@ -71,6 +73,26 @@ def test_a_restored_database_has_one_name_whatever_that_is(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.glob(".*")] == []
     with served(restored):
         ask("owner", "add", "Li Wei", "--database", restored)
+
+
+def test_a_schema_that_only_a_newer_program_knows_is_called_so_and_not_restored(
+    tmp_path: Path,
+) -> None:
+    """The check sent its reader to an upgrade, and a restore put down what nobody could serve."""
+    newer, restored = tmp_path / "newer.db", tmp_path / "owner.db"
+    assert run("db", "upgrade", "--database", newer).exit_code == 0
+    with closing(sqlite3.connect(newer)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for arguments, code in (
+        (("db", "check", "--database", newer), 1),
+        (("db", "upgrade", "--database", newer), 3),
+        (("restore", newer, "--database", restored), 3),
+    ):
+        told = run(*arguments)
+        assert told.exit_code == code
+        assert "use a newer program" in told.output
+        assert "see db upgrade" not in told.output
+    assert not restored.exists()
 
 
 @pytest.mark.usefixtures("small_pieces")
