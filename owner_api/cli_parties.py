@@ -11,6 +11,7 @@ import segno
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas.owner import OWNER_PATCH
 from owner_api.store.documents import to_json
+from owner_api.store.upgrading import kept_copies
 
 from .cli_common import (
     EXIT_BAD_INPUT,
@@ -105,14 +106,18 @@ def owner_export(owner_id: str, output: Path | None, *, database: Path, as_json:
 def owner_erase(owner_id: str, *, yes: bool, database: Path, as_json: bool) -> None:
     """Withdraw OWNER's agreements, stop what runs, and forget the person; the books stay.
 
-    Exit code 1 while a deal is not settled for good: repeat the command once it is.
+    Exit code 1 while a deal is not settled for good: repeat the command once it is. Copies that an
+    upgrade left beside the database are named: whoever is erased is still in them, and in backups.
     """
     if not yes:
         click.confirm(f"Forget {owner_id} for good?", abort=True)
     done = operate(database, "owner erase", {"owner_id": owner_id}, as_json=as_json)
     waits = ", ".join(done["waits_for"])
     text = f"{owner_id} erased" if done["erased"] else f"withdrawn; still to be settled: {waits}"
-    say(done, as_json=as_json, text=text)
+    copies = [str(each) for each in kept_copies(database)] if done["erased"] else []
+    if copies:
+        text += f"; still in copies from before an upgrade, delete them: {', '.join(copies)}"
+    say(done | {"still_in": copies}, as_json=as_json, text=text)
     if not done["erased"]:
         raise click.exceptions.Exit(EXIT_CHECK_FAILED)
 

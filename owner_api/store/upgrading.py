@@ -12,6 +12,7 @@ from .locking import FileLock
 # A step's file begins with its revision: a start that finds nothing to do reads names and no
 # more, because Alembic and SQLAlchemy take longer to import than all the rest.
 _STEPS: Final = Path(__file__).parent / "migrations" / "versions"
+_BEFORE: Final = ".before-"
 _MIGRATING: Final = "owner_api.store.migrating"
 _TABLE_MODULES: Final = (
     "owner_api.store.tables",
@@ -88,8 +89,15 @@ def import_tables() -> None:
             import_module(name)
 
 
+def kept_copies(path: Path) -> list[Path]:
+    """Return the copies that upgrades of a database have left beside it, oldest schema first."""
+    path = path.resolve()
+    begins = f"{path.name}{_BEFORE}"
+    return sorted(each for each in path.parent.iterdir() if each.name.startswith(begins))
+
+
 def _keep_copy(path: Path, revision: str) -> None:
-    copy = path.with_name(f"{path.name}.before-{revision}")
+    copy = path.with_name(f"{path.name}{_BEFORE}{revision}")
     copy.unlink(missing_ok=True)
     connection = sqlite3.connect(path)
     try:

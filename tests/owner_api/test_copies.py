@@ -13,6 +13,7 @@ from owner_api.store.copying import check
 
 from .http_bench import until
 from .test_cli import ask, run, served
+from .test_store_migrations import downgrade_to
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -93,6 +94,23 @@ def test_a_schema_that_only_a_newer_program_knows_is_called_so_and_not_restored(
         assert "use a newer program" in told.output
         assert "see db upgrade" not in told.output
     assert not restored.exists()
+
+
+def test_an_erasure_names_the_copies_in_which_an_upgrade_has_kept_the_person(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "owner [1].db"
+    at = ("--database", database)
+    owners = [str(ask("owner", "add", name, *at)["owner_id"]) for name in ("Li Wei", "Chen Jie")]
+    assert ask("owner", "erase", owners[1], "--yes", *at)["still_in"] == []
+    downgrade_to(database, "0010")
+    assert run("db", "upgrade", *at).exit_code == 0
+    kept = tmp_path / "owner [1].db.before-0010"
+    told = run("owner", "erase", owners[0], "--yes", *at)
+    assert told.exit_code == 0
+    assert str(kept) in told.output
+    assert b"Li Wei" not in database.read_bytes()
+    assert b"Li Wei" in kept.read_bytes()
 
 
 @pytest.mark.usefixtures("small_pieces")
