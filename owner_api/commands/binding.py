@@ -11,7 +11,7 @@ from owner_api.problems import not_found
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, questions
+from . import announce, deals, guard, questions, recharges
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
 
@@ -101,6 +101,7 @@ def bind(
         owner_id=vehicle.owner_id,
         vehicle_id=vehicle.vehicle_id,
     )
+    recharges.carry_on(tx, session_id, now)
     # The meter of an earlier session says nothing about this one's energy; what it saw is carried.
     live = VehicleRecord.find(tx, vehicle.vehicle_id).live
     tx.update(

@@ -173,13 +173,16 @@ def _charging(
 def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -> int:
     """Return what of the session's promise was in the battery when its charge was read (Wh).
 
-    What came in since is in no reading yet, and still counts as promised.
+    What came in since is in no reading yet, and still counts as promised. In a session that goes on
+    with an earlier one's promise, all that came in until its own first reading was in the battery.
     """
     begin = None if session is None else session.recharge_begin_wh
     if session is None or session.recharge is None or begin is None or read_at is None:
         return 0
     register = measured.imported_by(tx, session.session_id, read_at)
-    return 0 if register is None else max(0, register - begin)
+    if register is None:
+        register = session.live.first_import_register_wh
+    return session.recharge.energy_wh if register is None else max(0, register - begin)
 
 
 def _latest(promise: Recharge, left_wh: int) -> tuple[ChargingPromise, ...]:

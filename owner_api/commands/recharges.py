@@ -1,18 +1,80 @@
-"""What a park promised to put back: looked at when it is due, and told to the owner if missing."""
+"""What a park has promised to put back: expected after a deal, held against the meter, told."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.model import Recharge
+from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
 from . import announce, measured
 from .owner_views import agreement_view
-from .records import Row, SessionRecord, VehicleRecord
+from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
 
 # A car that has said nothing for longer may have left.
 _SURE_FOR: Final = timedelta(minutes=30)
+
+
+def expect(tx: Tx, deal: CommitmentRecord) -> None:
+    """Watch the recharge that the park promised for a deal that is settled."""
+    promise = deal.terms.recharge
+    if promise is None or not promise.guaranteed:
+        return
+    session = SessionRecord.find(tx, deal.session_id)
+    # A park may charge from the deal's end on, before the reading that settles it.
+    register = measured.imported_by(tx, deal.session_id, deal.ended_at)
+    if register is None:
+        register = session.live.import_register_wh
+    if session.state == "ended":
+        # Where the park has not opened it anew, the ended one is held against the park.
+        session = _same_stay(tx, session, "bound") or session
+    tx.update(
+        "session",
+        {"session_id": session.session_id},
+        recharge=dump(promise),
+        recharge_due_at=promise.by,
+        recharge_from_wh=register or 0,
+    )
+
+
+def carry_on(tx: Tx, session_id: str, now: datetime) -> None:
+    """Let a session that a park opens anew go on with what was promised in the one before.
+
+    Promise 2: it was sold on. Said once more it is no second promise: what was put back stays so.
+    """
+    session = SessionRecord.find(tx, session_id)
+    before = _same_stay(tx, session, "ended")
+    if before is None or before.recharge is None:
+        return
+    promise = before.recharge
+    if session.recharge not in (None, promise):
+        return
+    to_come = promise.guaranteed and promise.by > now
+    tx.update("session", {"session_id": before.session_id}, recharge_due_at=None)
+    tx.update(
+        "session",
+        {"session_id": session_id},
+        recharge=dump(promise),
+        recharge_due_at=promise.by if to_come else None,
+        recharge_from_wh=before.recharge_begin_wh,
+    )
+
+
+def _same_stay(tx: Tx, session: SessionRecord, state: str) -> SessionRecord | None:
+    """Return another session of the car at the same charger, and so meter, since the same time."""
+    row = tx.one(
+        "SELECT * FROM session WHERE vehicle_id = ? AND park_id = ? AND evse_id = ?"
+        " AND plugged_in_at = ? AND state = ? AND session_id != ?"
+        " ORDER BY created_at DESC, session_id DESC LIMIT 1",
+        session.vehicle_id,
+        session.park_id,
+        session.evse_id,
+        session.plugged_in_at,
+        state,
+        session.session_id,
+    )
+    return None if row is None else SessionRecord.from_row(row)
 
 
 def due(tx: Tx, now: datetime) -> list[Row]:

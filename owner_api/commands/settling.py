@@ -21,7 +21,7 @@ from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce, deals, measured, rewards
+from . import announce, deals, measured, recharges, rewards
 from .edge import Json
 from .park_views import stop_reason
 from .planner import ask
@@ -69,26 +69,7 @@ def settle(
         "readings": to_json(readings).decode(),
     }
     write(tx, deal, delivery, now, new_id, meter=meter)
-    _expect_recharge(tx, deal)
-
-
-def _expect_recharge(tx: Tx, deal: CommitmentRecord) -> None:
-    """Watch the recharge that the park promised for this deal."""
-    promise = deal.terms.recharge
-    if promise is None or not promise.guaranteed:
-        return
-    session = SessionRecord.find(tx, deal.session_id)
-    # A park may charge from the deal's end on, before the reading that settles it.
-    register = measured.imported_by(tx, deal.session_id, deal.ended_at)
-    if register is None:
-        register = session.live.import_register_wh
-    tx.update(
-        "session",
-        {"session_id": deal.session_id},
-        recharge=dump(promise),
-        recharge_due_at=promise.by,
-        recharge_from_wh=register or 0,
-    )
+    recharges.expect(tx, deal)
 
 
 def write(
