@@ -4,8 +4,9 @@ from decimal import ROUND_CEILING, Decimal
 
 
 def price_text(price: float) -> str:
-    """Return a price per kWh as a decimal string with four digits, without float noise."""
-    return format(Decimal(str(price)).quantize(Decimal("0.0001")), "f")
+    """Return a price per kWh as a decimal string with four to six digits, without float noise."""
+    whole, _, digits = format(Decimal(str(price)).quantize(Decimal("0.000001")), "f").partition(".")
+    return f"{whole}.{digits.rstrip('0'):0<4}"
 
 
 def reported_price_text(price: Decimal) -> str:

@@ -80,6 +80,22 @@ async def test_the_counter_button_sends_the_best_terms_computed(
     assert sent["energy_wh"] == found["energy_wh"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [(1.200049, "1.200049"), (1.5, "1.5000"), (1.20005, "1.20005"), (0.1 + 1.2, "1.3000")],
+)
+async def test_a_counter_asks_for_the_price_that_was_named(
+    home: Home, world: OwnerWorld, session_id: str, asked: float, sent: str
+) -> None:
+    """With four digits it would ask for less than was offered."""
+    reward = {"kind": "cash", "currency": "CNY", "price_per_kwh": "1.200049"}
+    offer = await world.offer(session_id, reward=reward)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await home.act("counter_offer", {"price_per_kwh": asked}, context=Context(user_id="anna"))
+    shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["decision"]["counter_terms"]["price_per_kwh"] == sent
+
+
 async def test_two_open_offers_must_be_named(
     home: Home, world: OwnerWorld, session_id: str
 ) -> None:
