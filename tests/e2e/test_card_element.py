@@ -56,6 +56,7 @@ async ({ address }) => {
     card.shadowRoot.querySelector(selector).click();
     await new Promise(done => setTimeout(done, 20));
   };
+  window.spoken = () => card.shadowRoot.querySelector(".aside").textContent;
   window.shown = () => [...card.shadowRoot.querySelectorAll("section, .alarm")]
     .filter(node => node.checkVisibility()).map(node => node.innerText).join("\\n");
   card.setConfig({});
@@ -105,7 +106,7 @@ def an_offer(offer_id: str = "off_1", **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def a_deal() -> dict[str, Any]:
+def a_deal(**facts: Any) -> dict[str, Any]:
     """Return the states while a deal runs."""
     deal = {"commitment_id": "com_1", "vehicle_id": "veh", "park": "East Gate Park"}
     deal |= {
@@ -113,7 +114,7 @@ def a_deal() -> dict[str, Any]:
         "end_at": "2099-01-01T11:00:00Z",
         "start_at": "2099-01-01T10:00:00Z",
     }
-    return {"sensor.deal_state": {"state": "active", "attributes": {"deals": [deal]}}}
+    return {"sensor.deal_state": {"state": "active", "attributes": {"deals": [deal | facts]}}}
 
 
 async def show(
@@ -172,3 +173,33 @@ async def test_a_counter_begins_with_the_price_in_the_unit_that_the_park_pays_in
     await show(page, offer | {"revision": 3, "terms": offer["terms"] | {"reward": reward}})
     await page.evaluate("press('[data-answer=counter]')")
     assert await page.locator("#counter-price_per_kwh").evaluate(asked) == "0.6"
+
+
+async def test_an_offer_that_is_only_out_of_sight_is_not_said_to_be_closed(page: Page) -> None:
+    """Who listens must not take a lost connection for a no."""
+    await show(page, an_offer())
+    assert "New offer" in await page.evaluate("spoken()")
+    unseen = GONE | {"sensor.open_offers": {"state": "unavailable"}}
+    assert "East Gate Park" not in await show(page, states=unseen)
+    assert "The offer is closed." not in await page.evaluate("spoken()")
+    await show(page, an_offer())
+    await show(page)
+    assert await page.evaluate("spoken()") == "The offer is closed."
+
+
+@pytest.mark.parametrize(
+    ("power_w", "told"), [(-7_000, "7.0 kW"), (0, "0.0 kW"), (3_000, "0.0 kW"), (None, "–")]
+)
+async def test_power_into_the_car_is_not_told_as_power_out_of_it(
+    page: Page, power_w: int | None, told: str
+) -> None:
+    await show(page, states=a_deal(power_w=power_w))
+    assert await page.locator('[data-figure="power"]').inner_text() == told
+
+
+async def test_a_price_stands_there_with_all_its_digits(page: Page) -> None:
+    """Rounded up it would be a promise of the park that the park has not made."""
+    reward = {"price_per_kwh": "0.123456", "currency": "USD"}
+    offer = an_offer()
+    shown = await show(page, offer | {"terms": offer["terms"] | {"reward": reward}})
+    assert "0.123456 USD/kWh" in shown

@@ -16,7 +16,7 @@ export class Announcer {
   /** Compare with what was shown last, and say the difference; `result` is its sentence, if any. */
   announce(view, result, words, formats, hass) {
     const said = [
-      ...this.#ofOffer(view.offer, words, formats),
+      ...this.#ofOffer(view, words, formats),
       ...this.#ofDeal(view, words, hass),
       ...this.#ofResult(view, result),
     ];
@@ -24,9 +24,10 @@ export class Announcer {
     if (said.length) this.node.textContent = said.join(" ");
   }
 
-  #ofOffer(offer, words, formats) {
+  #ofOffer({ offer, reachable }, words, formats) {
     const before = this.last?.offer;
-    if (!offer) return before ? [words("offer_gone")] : [];
+    // Out of sight it may still be open.
+    if (!offer) return before && reachable ? [words("offer_gone")] : [];
     if (offer.id !== before?.id || offer.revision !== before?.revision) {
       const { car, park } = offer;
       const net = formats.money(offer.netMinor, offer.netCurrency);

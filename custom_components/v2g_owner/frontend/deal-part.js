@@ -61,7 +61,7 @@ export class DealPart {
     const runs = live && live.state !== "pending_award" && live.state !== "scheduled";
     const shown = {
       delivered: runs && formats.kwh(live.deliveredWh),
-      power: runs && formats.kw(live.powerW),
+      power: runs && formats.kwOut(live.powerW),
       earned: runs && formats.money(live.earnedMinor, live.currency),
     };
     for (const { key, label, value, node } of this.figures) {

@@ -39,8 +39,10 @@ export function formatsFor(hass, now) {
     percent: (value) => (isNumber(value) ? `${number(Number(value), 0)} %` : "–"),
     kwh: (wh) =>
       isNumber(wh) ? `${number(wh / 1000, 1, { maximumFractionDigits: 2 })} kWh` : "–",
-    kw: (watts) => (isNumber(watts) ? `${number(Math.abs(watts) / 1000, 1)} kW` : "–"),
-    price: (text) => new Intl.NumberFormat(numbers, { maximumFractionDigits: 4 }).format(text),
+    // Power is signed, + into the car: what flows in is not told as what flows out.
+    kwOut: (watts) => (isNumber(watts) ? `${number(Math.max(0, -watts) / 1000, 1)} kW` : "–"),
+    // As many digits as a price may have.
+    price: (text) => number(text, 0, { maximumFractionDigits: 6 }),
     money: (minor, currency) => {
       if (!isNumber(minor)) return "–";
       const digits = digitsOf(currency);
