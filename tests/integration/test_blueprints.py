@@ -10,6 +10,7 @@ from typing import Any
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.blueprint import models
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, selector
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml
@@ -592,6 +593,39 @@ async def test_nothing_is_sold_while_somebody_is_at_home(
     hass.states.async_set("person.ben", "not_home")
     await home.reaches("select", vehicle_id, "consent_mode", "ask")
     assert home.state("switch", vehicle_id, "discharge_allowed").state == "on"
+
+
+@pytest.mark.parametrize("hindered", ["nothing is sold anyway", "the agent refuses"])
+async def test_promise_4_coming_home_stops_what_runs_whatever_becomes_of_the_pause(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    hindered: str,
+) -> None:
+    """Promise 4: *never* declines offers only, and a stop waits for no other answer."""
+    hass.states.async_set("person.anna", "not_home")
+    await use(
+        "pause_when_home",
+        people=["person.anna"],
+        consent=home.entity_id("select", vehicle_id, "consent_mode"),
+        stop_running=True,
+    )
+    await world.offer(session_id)
+    await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
+    await home.act("accept_offer", context=Context(user_id="anna"))
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+    if hindered == "the agent refuses":
+        refusal = HomeAssistantError("It was changed elsewhere.")
+        async_mock_service(hass, "select", "select_option", raise_exception=refusal)
+    else:
+        await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", {"consent_mode": "never"})
+        await home.reaches("select", vehicle_id, "consent_mode", "never")
+    assert home.state("sensor", world.owner_id, "deal_state").state == "pending_award"
+    hass.states.async_set("person.anna", "home")
+    await home.reaches("sensor", world.owner_id, "deal_state", "none")
 
 
 async def test_only_the_phones_of_those_who_are_asked_about_the_car_get_its_offer(
