@@ -188,7 +188,8 @@ async def test_an_offer_that_is_only_out_of_sight_is_not_said_to_be_closed(page:
 
 
 @pytest.mark.parametrize(
-    ("power_w", "told"), [(-7_000, "7.0 kW"), (0, "0.0 kW"), (3_000, "0.0 kW"), (None, "–")]
+    ("power_w", "told"),
+    [(-7_000, "7.0 kW"), (0, "0.0 kW"), (3_000, "0.0 kW"), (None, "\N{EN DASH}")],
 )
 async def test_power_into_the_car_is_not_told_as_power_out_of_it(
     page: Page, power_w: int | None, told: str
