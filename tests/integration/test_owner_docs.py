@@ -148,3 +148,30 @@ def _words(texts: Any) -> Iterator[str]:
     else:
         for each in texts.values():
             yield from _words(each)
+
+
+@pytest.mark.parametrize(
+    ("readme", "guide", "leaves", "switches"),
+    [
+        ("README.md", "docs/first-offer.md", "leave times and limits", "Switch on"),
+        (
+            "docs/README.zh-Hans.md",
+            "first-offer.zh-Hans.md",
+            "出发时间和各项限制",
+            "打开“允许放电”",
+        ),
+        (
+            "docs/README.zh-Hant.md",
+            "first-offer.zh-Hant.md",
+            "出發時間和各項限制",
+            "開啟「允許放電」",
+        ),
+    ],
+)
+def test_every_readme_leads_to_the_guide_of_its_language_and_names_each_step(
+    readme: str, guide: str, leaves: str, switches: str
+) -> None:
+    """Without a leave time no offer is judged; it is set before discharging is switched on."""
+    told = (ROOT / readme).read_text()
+    assert f"({guide})" in told
+    assert told.index(leaves) < told.index(switches)
