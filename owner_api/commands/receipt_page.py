@@ -33,6 +33,15 @@ _TITLES: Final = {
     "receipt.replayed": "A receipt that a restore had lost was shown again",
     "settlement.claimed": "A settlement that a restore had lost is claimed",
 }
+# What a name ends in says what its number counts. Of which money a minor unit is, is not always
+# told beside it: what an offer leaves is the owner's money, also where the park pays in points.
+_UNITS: Final = {
+    "_minor": " (smallest unit of money)",
+    "_wh": " (Wh)",
+    "_pct": " (%)",
+    "_w": " (W)",
+    "_s": " (s)",
+}
 _HINT: Final = (
     "This page is for reading. The proof is the same receipt as JSON: keep it, and check it "
     "anywhere with <code>owner-api receipt verify FILE --public-key KEY</code>."
@@ -69,7 +78,8 @@ def _rows(content: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _words(label: str) -> str:
-    return label.replace("_wh", " (Wh)").replace("_pct", " (%)").replace("_", " ")
+    end = next((end for end in _UNITS if label.endswith(end)), "")
+    return label.removesuffix(end).replace("_", " ") + _UNITS.get(end, "")
 
 
 def _shown(value: object) -> str:

@@ -444,6 +444,10 @@ async def test_a_signed_readings_evidence_is_kept_as_given_and_its_digest_is_in_
             shown = await page.text()
         assert "signed_meter" in shown
         assert digest in shown
+        # Nobody takes 415 fen for 415 yuan, or watts for anything else.
+        assert "<th scope=row>gross (smallest unit of money)</th>" in shown
+        assert " minor" not in shown
+        assert "readings: end: export register (Wh)" in shown
     exported = await deal.owner.get("/v1/export")
     kept = [row["signed"] for row in exported["tables"]["reading"] if row["signed"]]
     assert kept == [SIGNED]
