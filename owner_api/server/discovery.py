@@ -1,9 +1,10 @@
 """Announcing a house's own server on the local network, so that Home Assistant finds it."""
 
+from errno import EADDRINUSE
 from ipaddress import ip_address
 from typing import Final
 
-from zeroconf import IPVersion
+from zeroconf import IPVersion, NonUniqueNameException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from owner_api import __version__
@@ -72,9 +73,16 @@ class Announcement:
         self._zeroconf: AsyncZeroconf | None = None
 
     async def open(self) -> None:
-        """Announce the service; raises OSError when the network has no multicast."""
+        """Announce the service; raises OSError without multicast, or when its name is taken.
+
+        Another name is not tried: who answers to one name can answer to every other.
+        """
         self._zeroconf = AsyncZeroconf(ip_version=IPVersion.V4Only)
-        await self._zeroconf.async_register_service(self._info)
+        try:
+            await self._zeroconf.async_register_service(self._info)
+        except NonUniqueNameException as error:
+            taken = f"somebody else announces {self._info.name} already"
+            raise OSError(EADDRINUSE, taken) from error
 
     async def close(self) -> None:
         """Say goodbye and stop."""

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 import pytest
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+from zeroconf import IPVersion, NonUniqueNameException, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from owner_api.access.keys import KeyFileError, key_directory, load_keys, new_p256, write_private
 from owner_api.config import Config
@@ -214,6 +214,22 @@ async def test_a_network_without_multicast_does_not_keep_the_server_from_startin
     async with running_server(config) as server:
         assert server.port > 0
     assert "not announced" in caplog.text
+
+
+async def test_a_stranger_who_takes_the_name_does_not_keep_the_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody in the network can announce it, and a restart would be the end of all service."""
+
+    async def taken(_zeroconf: AsyncZeroconf, _info: AsyncServiceInfo) -> None:
+        raise NonUniqueNameException
+
+    monkeypatch.setattr(AsyncZeroconf, "async_register_service", taken)
+    monkeypatch.setattr("owner_api.server.running.should_announce", lambda *_: True)
+    config = Config(database=str(tmp_path / "owner.db"), listen_port=0)
+    async with running_server(config) as server:
+        assert server.port > 0
+    assert "somebody else announces" in caplog.text
 
 
 # Keys
