@@ -54,15 +54,20 @@ def service_info(
         parsed_addresses=addresses,
         properties={
             "server_id": server_id,
-            "name": name[:100],
+            "name": _fitting("name", name),
             "version": __version__,
             "api_version": str(api_version),
             "tls": "1",
         }
-        # One entry of an announcement holds 255 bytes, its name included.
+        # Of an address a part is none.
         | ({"url": url} if url and len(f"url={url}".encode()) <= _ENTRY_BYTES else {}),
         server=f"v2g-owner-{server_id[-8:]}.local.",
     )
+
+
+def _fitting(entry: str, text: str) -> str:
+    """Return as much of a text as one entry of an announcement holds: 255 bytes, its name too."""
+    return text.encode()[: _ENTRY_BYTES - len(f"{entry}=")].decode(errors="ignore")
 
 
 class Announcement:

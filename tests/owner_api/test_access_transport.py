@@ -164,6 +164,16 @@ def test_a_public_url_is_announced_because_a_certificate_is_for_its_name() -> No
     assert "url" not in announced(f"https://{'a' * 250}.example")
 
 
+def test_a_name_that_no_entry_holds_is_announced_as_far_as_it_fits() -> None:
+    """A hundred letters are allowed, and a Chinese one takes three bytes."""
+    info = service_info(
+        server_id="srv_0", name="\u56ed" * 100, host="192.0.2.7", port=8477, api_version=1
+    )
+    name = info.decoded_properties["name"]
+    assert name == "\u56ed" * 83
+    assert info.text
+
+
 async def test_an_announced_server_is_found_and_gone_after_its_goodbye(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
