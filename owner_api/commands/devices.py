@@ -41,7 +41,7 @@ def add_device(
 
 
 def revoke(tx: Tx, *, now: datetime, owner_id: str, device_id: str, reason: str) -> None:
-    """Shut a device out: its tokens are dead from this commit on; raises not_found."""
+    """Shut a device out: its tokens and codes are dead from this commit on; raises not_found."""
     changed = tx.run(
         "UPDATE device SET revoked_at = ?, token_epoch = token_epoch + 1"
         " WHERE device_id = ? AND owner_id = ? AND revoked_at IS NULL",
@@ -52,6 +52,12 @@ def revoke(tx: Tx, *, now: datetime, owner_id: str, device_id: str, reason: str)
     if not changed:
         raise not_found()
     tx.run("DELETE FROM refresh_token WHERE device_id = ?", device_id)
+    # Or whoever stole it would come back as another one.
+    tx.run(
+        "DELETE FROM pairing_code WHERE owner_id = ? AND device_id = ? AND used_at IS NULL",
+        owner_id,
+        device_id,
+    )
     tx.emit(owner_id, "device.revoked", now, {"device_id": device_id, "reason": reason})
 
 

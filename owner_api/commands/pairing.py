@@ -43,9 +43,13 @@ def mint(
     new_id: NewId,
     owner_id: str,
     label: str = "",
+    made_by: str | None = None,
     new_code: Callable[[], codes.PairingCode] = codes.new_code,
 ) -> MintedCode:
-    """Make a code for one device of an owner; raises not_found."""
+    """Make a code for one device of an owner; raises not_found.
+
+    ``made_by`` is the device that asks for it, None for the operator.
+    """
     find_owner(tx, owner_id)
     tx.run("DELETE FROM pairing_code WHERE expires_at < ?", now - _FORGET_AFTER)
     code = new_code()
@@ -62,6 +66,7 @@ def mint(
         created_at=now,
         expires_at=expires_at,
         tries=0,
+        device_id=made_by,
     )
     url = config.public_url or read_meta(tx, PUBLIC_URL)
     uri = url and str(codes.PairingUri(url=url, code=str(code), pin=read_meta(tx, TLS_PIN)))
@@ -79,6 +84,7 @@ def create_code(access: Access, tx: Tx, call: Call) -> Reply:
         new_id=call.new_id,
         owner_id=call.principal.party_id,
         label=call.body.get("label", ""),
+        made_by=call.principal.device_id,
     )
     body = {
         "code_id": minted.code_id,

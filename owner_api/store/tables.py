@@ -117,6 +117,7 @@ pairing_code = Table(
     Column("expires_at", Text, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("used_at", Text),
+    # Which device made it, None for the operator; once it was used, which it let in.
     Column("device_id", Text),
     **STRICT,
 )

@@ -252,6 +252,28 @@ async def test_a_paired_device_makes_the_code_for_the_next_one(server: Server) -
     ]
 
 
+async def test_a_code_dies_with_the_device_that_made_it(server: Server) -> None:
+    """A stolen phone that is shut out must not come back by a code of its own."""
+    owner_id = await server.add_owner()
+    stolen, mine = await server.device(owner_id), await server.device(owner_id)
+
+    async def made(by: Any, key: str) -> str:
+        minted = await server.call(
+            "POST", "/v1/pairing-codes", token=by["access_token"], json={}, key=key
+        )
+        return str(minted.body["code"])
+
+    used, kept_back, own = [await made(*by) for by in ((stolen, "a"), (stolen, "b"), (mine, "c"))]
+    assert (await server.pair(used)).status == 201
+    operators = (await server.mint(owner_id)).code
+    path = f"/v1/devices/{stolen['device_id']}"
+    assert (await server.call("DELETE", path, token=mine["access_token"])).status == 204
+    refused = await server.pair(kept_back)
+    assert (refused.status, refused.body["code"]) == (400, "pairing_code_invalid")
+    assert (await server.pair(own)).status == 201
+    assert (await server.pair(operators)).status == 201
+
+
 async def test_a_park_cannot_make_pairing_codes(server: Server) -> None:
     token = await server.park_token(await server.add_park())
     answer = await server.call("POST", "/v1/pairing-codes", token=token, json={}, key="k")
