@@ -160,6 +160,16 @@ class Settlement:
     currency: str = ""
     breakdown: Breakdown | None = None
     reward: Reward | None = None
+    rewards: tuple[Reward, ...] = ()
+
+    @property
+    def paid_in(self) -> dict[str, int]:
+        """What all payers owe, in minor units by currency or unit; a charging credit is no cash."""
+        sums = {self.currency: 0}
+        for reward in self.rewards:
+            if reward.kind != "charging_credit":
+                sums[reward.currency] = sums.get(reward.currency, 0) + reward.amount_minor
+        return sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,19 +16,24 @@ type Series = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettledDeal:
-    """The last word on one deal: energy in Wh, money in minor units, the hour in UTC."""
+    """The last word on one deal: energy in Wh, money in minor units, the hour in UTC.
+
+    ``beside`` is what payers in other currencies or units pay, each named once.
+    """
 
     hour: str
     vehicle_id: str
     delivered_wh: int
     amount_minor: int
     currency: str
+    beside: tuple[tuple[str, int], ...] = ()
 
     def values(self) -> dict[Series, int]:
         """Return what the deal adds to each series."""
         return {
             ("energy", self.vehicle_id): self.delivered_wh,
             ("reward", self.currency): self.amount_minor,
+            **{("reward", currency): amount for currency, amount in self.beside},
         }
 
 
@@ -82,9 +87,15 @@ def read_ledger(content: Mapping[str, Any] | None) -> SettledLedger:
     """Return the ledger that was on disk."""
     kept = content or {}
     return SettledLedger(
-        deals={key: SettledDeal(**deal) for key, deal in kept.get("deals", {}).items()},
+        deals={key: _read_deal(deal) for key, deal in kept.get("deals", {}).items()},
         base={(kind, name): value for kind, name, value in kept.get("base", ())},
     )
+
+
+def _read_deal(content: Mapping[str, Any]) -> SettledDeal:
+    """Return a deal as it was; JSON has lists where it had tuples."""
+    beside = tuple((currency, amount) for currency, amount in content.get("beside", ()))
+    return SettledDeal(**{**content, "beside": beside})
 
 
 def hour_of(instant: datetime) -> str:

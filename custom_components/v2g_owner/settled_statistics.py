@@ -165,13 +165,13 @@ def _settled(deal: Commitment) -> SettledDeal | None:
     settlement = deal.settlement
     if settlement is None or settlement.state != _FINAL or deal.vehicle_id is None:
         return None
-    credit = settlement.reward is not None and settlement.reward.kind == "charging_credit"
+    paid_in = settlement.paid_in
     return SettledDeal(
         hour=hour_of(deal.start_at.astimezone(UTC)),
         vehicle_id=deal.vehicle_id,
         delivered_wh=settlement.delivered_wh,
-        # In sum: an event may have several payers, and a reward is what one of them pays. A
-        # charging credit is no cash, also where it is counted in the same currency.
-        amount_minor=0 if credit else settlement.net_minor,
+        # In sum: an event may have several payers, and a reward is what one of them pays.
+        amount_minor=paid_in.pop(settlement.currency),
         currency=settlement.currency,
+        beside=tuple(sorted(paid_in.items())),
     )

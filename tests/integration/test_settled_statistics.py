@@ -130,6 +130,30 @@ async def test_a_settlement_is_written_at_the_hour_of_delivery_and_a_correction_
     assert listed[reward_id]["statistics_unit_of_measurement"] == "CNY"
 
 
+async def test_each_unit_that_a_deal_of_several_payers_is_paid_in_has_its_statistic(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Points first, and cash beside them: 5 points and 45 and 15 fen for 500 Wh; credit is none."""
+    takes = ["cash", "points", "charging_credit"]
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"accepted_reward_kinds": takes})
+    points = {"kind": "points", "currency": "XPOINT", "price_per_kwh": "10"}
+    cash = {"kind": "cash", "currency": "CNY", "price_per_kwh": "0.9"}
+    credit = {"kind": "charging_credit", "currency": "CNY", "price_per_kwh": "2"}
+    parts = [
+        {"payer": "Mall", **points},
+        {"payer": "Park", **cash},
+        {"payer": "Grid", **cash, "price_per_kwh": "0.3"},
+        {"payer": "Park", **credit},
+    ]
+    deal = await deliver(home, world, session_id, reward={**points, "parts": parts})
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    start = datetime.fromisoformat(deal["start_at"])
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    await written(home.hass, f"v2g_owner:reward_{world.owner_id}_xpoint", [(hour, 5.0, 5.0)])
+    await written(home.hass, f"v2g_owner:reward_{world.owner_id}_cny", [(hour, 0.6, 0.6)])
+
+
 async def test_a_restart_writes_nothing_twice_and_catches_up_with_what_it_missed(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
 ) -> None:
@@ -186,6 +210,11 @@ DEALS = st.builds(
     delivered_wh=st.integers(0, 10_000),
     amount_minor=st.integers(-1_000, 10_000),
     currency=st.sampled_from(["CNY", "XPT"]),
+    beside=st.lists(
+        st.tuples(st.sampled_from(["XAB1", "XCD2"]), st.integers(0, 99)),
+        unique_by=lambda each: each[0],
+        max_size=2,
+    ).map(tuple),
 )
 
 
