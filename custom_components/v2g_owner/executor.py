@@ -81,6 +81,8 @@ class ChargerExecutor:
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self._unsubscribes: list[CALLBACK_TYPE] = []
+        self.ended = False
+        """Whether it was shut down: it looks no more, and sets nothing."""
         self._lease_ends = Alarm(hass, self.async_tick)
 
     async def async_start(self, wanted: Callable[[], bool] = lambda: True) -> None:
@@ -103,6 +105,10 @@ class ChargerExecutor:
 
     async def async_shut_down(self) -> None:
         """Leave the charger safe: nothing of ours discharges while nobody looks."""
+        if self.ended:
+            return
+        # What the API still says while zero is on its way is not obeyed any more.
+        self.ended = True
         for unsubscribe in self._unsubscribes:
             unsubscribe()
         self._unsubscribes = []
@@ -142,6 +148,8 @@ class ChargerExecutor:
     @callback
     def async_tick(self) -> None:
         """Look, decide, set."""
+        if self.ended:
+            return
         now = dt_util.utcnow()
         seen, sight = look(
             self.memory,
@@ -172,7 +180,7 @@ class ChargerExecutor:
     @callback
     def async_take(self, orders: Orders) -> None:
         """Obey new orders, from now on and after a restart."""
-        if orders == self.memory.orders:
+        if self.ended or orders == self.memory.orders:
             return
         planned = orders.plan != self.memory.orders.plan
         self.memory = replace(self.memory, orders=orders)

@@ -77,6 +77,8 @@ class Setting(number.NumberEntity):
 
     async def async_set_native_value(self, value: float) -> None:
         """Take a number; a charger behind a cloud shows it only at the next poll."""
+        if self.box.answers_after_s:
+            await asyncio.sleep(self.box.answers_after_s)
         self.box.command("number", value)
 
     def show(self, value: float) -> None:

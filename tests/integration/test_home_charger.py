@@ -465,6 +465,23 @@ async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping
     await garage.world.start_server()
 
 
+async def test_promise_3_a_lease_that_comes_while_the_account_is_unloaded_is_not_obeyed(
+    garage: Garage,
+) -> None:
+    """Promise 3: while a slow charger takes its zero the stream still tells of leases."""
+    await garage.load()
+    await garage.deliver()
+    garage.box.answers_after_s = 0.3
+    executor = garage.executor
+    unloading = asyncio.create_task(garage.hass.config_entries.async_unload(garage.entry.entry_id))
+    await until(lambda: executor.driver.watch.setpoint_w == 0)
+    renewed = replace(lease(600), vehicle_id=garage.vehicle_id)
+    executor.async_take(replace(executor.memory.orders, lease=renewed))
+    assert await unloading
+    await asyncio.sleep(1)
+    assert garage.box.told["number"] == 0
+
+
 # --- what helps to find a fault
 
 
