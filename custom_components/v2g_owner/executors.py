@@ -41,7 +41,9 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
     running = hass.data.setdefault(_RUNNING, {})
     source = _source(entry)
     if (known := running.get(entry.entry_id)) is not None:
-        if known.made_from == source:
+        # They have ended by themselves where the account was switched off with the API away.
+        alive = not any(executor.ended for executor in known.executors.values())
+        if alive and known.made_from == source:
             return
         await async_stop_executors(hass, entry)
     cars = {

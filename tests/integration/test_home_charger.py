@@ -10,7 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import (
+    ConfigEntryDisabler,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -480,6 +484,25 @@ async def test_promise_3_a_lease_that_comes_while_the_account_is_unloaded_is_not
     assert await unloading
     await asyncio.sleep(1)
     assert garage.box.told["number"] == 0
+
+
+async def test_an_account_switched_off_while_the_api_is_away_drives_again_when_switched_on(
+    garage: Garage,
+) -> None:
+    """What looked at the charger has ended with it: something must look again."""
+    hass, entry_id = garage.hass, garage.entry.entry_id
+    await garage.load()
+    await garage.world.stop_server()
+    await hass.config_entries.async_reload(entry_id)
+    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    await hass.config_entries.async_set_disabled_by(entry_id, ConfigEntryDisabler.USER)
+    await asyncio.sleep(2.5)
+    await garage.world.start_server()
+    await hass.config_entries.async_set_disabled_by(entry_id, None)
+    await hass.async_block_till_done()
+    await garage.charge()
+    garage.box.plug(connected=False)
+    await until(lambda: garage.box.told["number"] == 0)
 
 
 # --- what helps to find a fault
