@@ -37,7 +37,7 @@ from .control_model import (
     Verdict,
 )
 from .executor_alarm import Alarm
-from .executor_hand import is_new_unit, judge_change
+from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
@@ -113,8 +113,8 @@ class ChargerExecutor:
             unsubscribe()
         self._unsubscribes = []
         self._lease_ends.async_set(None)
-        if (self.driver.watch.setpoint_w or 0) < 0:
-            await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
+        if may_discharge(self.memory.orders, self.driver.watch, now := dt_util.utcnow()):
+            await asyncio.wait([self.driver.async_set(0, now)])
         else:
             self.driver.async_cancel()
         if self._tested[0]:

@@ -15,6 +15,8 @@ from homeassistant.core import Event, EventStateChangedData, State
 from .charger_car import TOGETHER, Parking
 from .charger_control import ChargerControl, Range, Shape
 from .charger_driver import ChargerDriver
+from .control_model import Orders, OverrideKind
+from .control_watch import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +102,15 @@ def _direction(control: ChargerControl, mode: str | None) -> int | None:
     signs = {control.discharge_option: -1, control.stop_option: 0, control.charge_option: 1}
     towards = None if mode is None else signs.get(mode)
     return towards if towards is None or not control.inverted else -towards
+
+
+def may_discharge(orders: Orders, watch: Watch, now: datetime) -> bool:
+    """Tell whether energy may leave the car by the owner's hand or by a command of ours.
+
+    A zero that was not taken yet is none; what the owner set by hand stands above our last command.
+    """
+    word = orders.override
+    if word is not None and word.kind == OverrideKind.BY_HAND and now < word.until:
+        return (word.power_w or 0) < 0
+    setpoint_w = watch.setpoint_w
+    return setpoint_w is not None and (setpoint_w < 0 or (setpoint_w == 0 and not watch.taken))

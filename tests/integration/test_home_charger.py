@@ -469,6 +469,22 @@ async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping
     await garage.world.start_server()
 
 
+async def test_promise_4_a_zero_that_is_on_its_way_arrives_when_the_account_is_unloaded(
+    garage: Garage,
+) -> None:
+    """Promise 4: a slow charger was told to stop a moment before, and nobody tells it again."""
+    await garage.load()
+    await garage.deliver()
+    garage.box.answers_after_s = 0.3
+    executor = garage.executor
+    pressed = asyncio.create_task(executor.async_stop_now())
+    await until(lambda: executor.driver.watch.setpoint_w == 0)
+    assert garage.box.told["number"] < 0
+    assert await garage.hass.config_entries.async_unload(garage.entry.entry_id)
+    await pressed
+    assert garage.box.told["number"] == 0
+
+
 async def test_promise_3_a_lease_that_comes_while_the_account_is_unloaded_is_not_obeyed(
     garage: Garage,
 ) -> None:

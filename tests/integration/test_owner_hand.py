@@ -261,3 +261,34 @@ async def test_promise_2_a_person_who_changes_the_power_of_a_deal_is_kept_above_
     rows = await night.seconds(30)
     assert (rows[-1].holder, rows[-1].reason) == ("owner", "floor")
     assert rows[-1].power_w == 0
+
+
+async def test_promise_3_the_owners_own_discharge_ends_with_home_assistant(night: Night) -> None:
+    """Promise 3: floor and freshness hold for it too, and nobody looks at them any more."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(wait())
+    await night.seconds(10)
+    await set_number(night, -10.0, BY_A_PERSON)
+    assert discharging(await night.seconds(10))
+    await executor.async_shut_down()
+    rows = await night.seconds(10)
+    assert discharging(rows[3:]) == []
+
+
+async def test_charging_that_the_owner_set_during_a_deal_goes_on_through_a_restart(
+    night: Night,
+) -> None:
+    """Our last command was to discharge, and theirs stands above it."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(600)))
+    assert discharging(await night.seconds(10))
+    await set_number(night, 10.0, BY_A_PERSON)
+    await night.seconds(10)
+    await executor.async_shut_down()
+    await night.seconds(10)
+    executor = await night.start()
+    rows = await night.seconds(10)
+    assert rows[-1].holder == "owner"
+    assert rows[-1].power_w == pytest.approx(2_300, abs=10)
