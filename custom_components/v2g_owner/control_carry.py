@@ -23,6 +23,8 @@ class Carry:
     exported_wh: float = 0.0
     counted_at: datetime | None = None
     restored: bool = False
+    restored_at: datetime | None = None
+    """When the value was told that may be restored: told at that time it says nothing new."""
 
     def counted(self, now: datetime, *, measured_w: int | None, commanded_w: int | None) -> Carry:
         """Return the same after what may have flowed since, by meter or command, the stronger."""
@@ -36,12 +38,14 @@ class Carry:
         """Return the same after a report; only a new value starts the count again.
 
         The first report after a restart that repeats what is on disk may be restored, not
-        measured: it counts as no newer than what is on disk.
+        measured: it counts as no newer than what is on disk, however often it is looked at.
         """
         if soc_pct != self.soc_pct:
             return replace(self, soc_pct=soc_pct, soc_at=at, exported_wh=0.0, restored=False)
         if self.restored:
-            return replace(self, restored=False)
+            return replace(self, restored=False, restored_at=at)
+        if at == self.restored_at:
+            return self
         return replace(self, soc_at=max(at, self.soc_at or at))
 
     def carried_pct(self, capacity_wh: int, discharge_efficiency: float) -> float:

@@ -1,0 +1,56 @@
+"""What an executor makes of sensors, clocks and chargers that tell less than it needs."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockUser
+
+from .charger_world import SOC, Night, Wallbox, discharging, lease, orders
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+MORNING = EVENING + timedelta(hours=12)
+
+
+@pytest.fixture
+async def night(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
+) -> AsyncIterator[Night]:
+    """Stand a car at a Wallbox-style charger in the evening."""
+    MockUser(id="li", name="Li Wei", is_owner=True).add_to_hass(hass)
+    freezer.move_to(EVENING)
+    box = Wallbox(hass=hass)
+    await box.build()
+    made = Night(hass=hass, freezer=freezer, box=box)
+    yield made
+    assert made.executor is not None
+    await made.executor.async_shut_down()
+
+
+async def test_promise_3_a_state_of_charge_that_was_only_restored_grows_no_younger(
+    night: Night,
+) -> None:
+    """Promise 3: the sensor has shown its old value since the restart and measured nothing."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders())
+    night.box.soc_silent = True
+    await night.seconds(800)
+    told = night.hass.states.get(SOC)
+    assert told is not None
+    await executor.async_shut_down()
+    night.hass.states.async_set(SOC, "unavailable")
+    await night.seconds(2)
+    night.hass.states.async_set(SOC, told.state, told.attributes)
+    executor = await night.start()
+    executor.async_take(replace(executor.memory.orders, lease=lease(1_200)))
+    rows = await night.seconds(200)
+    assert rows[-1].reason == "soc_stale"
+    assert max(row.at for row in discharging(rows)) <= told.last_reported + timedelta(minutes=15)
