@@ -8,7 +8,12 @@ from typing import Any
 
 from homeassistant.const import STATE_OFF, STATE_ON, UnitOfEnergy, UnitOfPower, UnitOfTemperature
 from homeassistant.core import State
-from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter, TemperatureConverter
+from homeassistant.util.unit_conversion import (
+    BaseUnitConverter,
+    EnergyConverter,
+    PowerConverter,
+    TemperatureConverter,
+)
 
 from .const import CONF_POWER_SIGN, POWER_SIGN_DISCHARGING_POSITIVE
 
@@ -24,6 +29,20 @@ def _number(state: State) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def _converted(
+    state: State, converter: type[BaseUnitConverter], to: str, unstated: str
+) -> float | None:
+    """Return a state as a number of ``to``, None in a unit of another kind: it says nothing here.
+
+    One that tells no unit is taken to count ``unstated``.
+    """
+    unit = state.attributes.get("unit_of_measurement", unstated)
+    value = _number(state)
+    if value is None or unit not in converter.VALID_UNITS:
+        return None
+    return converter.convert(value, unit, to)
+
+
 def read_percent(state: State, _mapping: Mapping[str, Any]) -> float | None:
     """Return a state of charge within 0 to 100."""
     value = _number(state)
@@ -32,28 +51,24 @@ def read_percent(state: State, _mapping: Mapping[str, Any]) -> float | None:
 
 def read_power(state: State, mapping: Mapping[str, Any]) -> int | None:
     """Return power in W, positive into the car."""
-    if (value := _number(state)) is None:
+    if (value := _converted(state, PowerConverter, UnitOfPower.WATT, UnitOfPower.WATT)) is None:
         return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfPower.WATT)
-    watts = round(PowerConverter.convert(value, unit, UnitOfPower.WATT))
+    watts = round(value)
     flipped = mapping.get(CONF_POWER_SIGN) == POWER_SIGN_DISCHARGING_POSITIVE
     return -watts if flipped else watts
 
 
 def read_energy(state: State, _mapping: Mapping[str, Any]) -> int | None:
     """Return a meter register in Wh."""
-    if (value := _number(state)) is None:
-        return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfEnergy.KILO_WATT_HOUR)
-    return round(EnergyConverter.convert(value, unit, UnitOfEnergy.WATT_HOUR))
+    value = _converted(state, EnergyConverter, UnitOfEnergy.WATT_HOUR, UnitOfEnergy.KILO_WATT_HOUR)
+    return None if value is None else round(value)
 
 
 def read_temperature(state: State, _mapping: Mapping[str, Any]) -> float | None:
     """Return a temperature in degrees Celsius."""
-    if (value := _number(state)) is None:
-        return None
-    unit = state.attributes.get("unit_of_measurement", UnitOfTemperature.CELSIUS)
-    return round(TemperatureConverter.convert(value, unit, UnitOfTemperature.CELSIUS), 1)
+    celsius = UnitOfTemperature.CELSIUS
+    value = _converted(state, TemperatureConverter, celsius, celsius)
+    return None if value is None else round(value, 1)
 
 
 def read_on(state: State, _mapping: Mapping[str, Any]) -> bool | None:

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser
 
-from .charger_world import SOC, Night, Wallbox, discharging, lease, orders
+from .charger_world import POWER, SOC, Night, Wallbox, discharging, lease, orders
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -54,3 +54,15 @@ async def test_promise_3_a_state_of_charge_that_was_only_restored_grows_no_young
     rows = await night.seconds(200)
     assert rows[-1].reason == "soc_stale"
     assert max(row.at for row in discharging(rows)) <= told.last_reported + timedelta(minutes=15)
+
+
+async def test_promise_3_a_meter_in_a_unit_of_another_kind_is_no_meter(night: Night) -> None:
+    """Promise 3: and it keeps nobody from ending the lease."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(60)))
+    assert discharging(await night.seconds(20))
+    night.box.meter_silent = True
+    night.hass.states.async_set(POWER, "-6.9", {"unit_of_measurement": "kVA"})
+    rows = await night.seconds(60)
+    assert discharging(rows[45:]) == []
