@@ -10,6 +10,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.chat_session import current_session
 from homeassistant.helpers.llm import (
     LLM_API_ASSIST,
     LLMContext,
@@ -174,5 +175,9 @@ def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -
         if entry.state is ConfigEntryState.LOADED or entity.translation_key == "stop"
         if async_should_expose(hass, llm_context.assistant, entity.entity_id)
     }
+    if current_session.get() is None:
+        # Promise 1: outside a conversation, as over MCP, each call of a model's is a turn of its
+        # own, and no person's message lies between the two.
+        exposed.discard("accept_offer")
     tools: list[Tool] = [tool for key, tool in TOOLS.items() if key in exposed]
     return LLMTools(tools=tools) if tools else None

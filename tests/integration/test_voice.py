@@ -1,6 +1,7 @@
 """Asking and answering aloud: the built-in agent with our sentences, and language models' tools."""
 
 from calendar import day_name
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 import shutil
@@ -11,6 +12,7 @@ from homeassistant.components.homeassistant.exposed_entities import async_expose
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import llm
+from homeassistant.helpers.chat_session import async_get_chat_session
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml
 import pytest
@@ -228,19 +230,19 @@ async def test_the_sentences_of_each_language_reach_each_intent(
 # --- language models
 
 
-async def ask_tools(hass: HomeAssistant, turn: Context) -> llm.APIInstance:
-    """Return what a language model may use in one turn."""
-    return await llm.async_get_api(
-        hass,
-        llm.LLM_API_ASSIST,
-        llm.LLMContext(
-            platform="test",
-            context=turn,
-            language="en",
-            assistant=conversation.DOMAIN,
-            device_id=None,
-        ),
+async def ask_tools(
+    hass: HomeAssistant, turn: Context, *, conversing: bool = True
+) -> llm.APIInstance:
+    """Return what a language model may use in one turn, of a conversation or of none."""
+    of = llm.LLMContext(
+        platform="test",
+        context=turn,
+        language="en",
+        assistant=conversation.DOMAIN,
+        device_id=None,
     )
+    with async_get_chat_session(hass) if conversing else nullcontext():
+        return await llm.async_get_api(hass, llm.LLM_API_ASSIST, of)
 
 
 def ours(api: llm.APIInstance) -> dict[str, llm.Tool]:
@@ -277,6 +279,17 @@ async def test_a_language_model_gets_the_tools_whose_entity_is_exposed_and_no_ot
     for name, tool in ours(await ask_tools(room.hass, Context())).items():
         assert tool.integration == DOMAIN
         assert tool.annotations.read_only is (name in {"open_offers", "earned"})
+
+
+async def test_promise_1_a_language_model_outside_a_conversation_gets_no_tool_to_accept(
+    home: Home, world: OwnerWorld, room: Room
+) -> None:
+    """Promise 1: over MCP each call is a turn of its own, so that two were question and yes."""
+    for key in ("accept_offer", "stop"):
+        entity_id = home.entity_id("button", world.owner_id, key)
+        async_expose_entity(room.hass, conversation.DOMAIN, entity_id, should_expose=True)
+    assert ours(await ask_tools(room.hass, Context())).keys() == {"accept_offer", "stop"}
+    assert ours(await ask_tools(room.hass, Context(), conversing=False)).keys() == {"stop"}
 
 
 async def test_promise_1_a_language_model_cannot_accept_in_the_turn_it_was_asked(
