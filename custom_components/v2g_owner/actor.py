@@ -89,8 +89,8 @@ async def async_actor_of(
     the model that acts.
     """
     if context.id in hass.data.get(_MODEL_TURNS, {}):
-        user = context.user_id or "voice unknown"
-        return Actor(method="voice", who={"user": user}, asked_back=False)
+        who = {"user": context.user_id or "voice unknown"}
+        return Actor(method="voice", who=who, asked_back=False)
     if context.user_id is not None and context.parent_id is None:
         user = await hass.auth.async_get_user(context.user_id)
         if user is not None and user.system_generated:
