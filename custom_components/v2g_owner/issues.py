@@ -39,6 +39,7 @@ MAPPED = (
 )
 # What a charger is told through, one level deeper in its subentry.
 CONTROLS = (CONF_SETPOINT_ENTITY, CONF_MODE_ENTITY)
+_ROLES = (*MAPPED, *CONTROLS)
 
 
 def mapped_to(data: Mapping[str, Any], conf: str) -> str | None:
@@ -117,28 +118,27 @@ def async_watch_mapping(
     One that was deleted while nobody looked is missed once Home Assistant has started: until then
     its own integration may still come. Returns the way to stop.
     """
-    roles = (*MAPPED, *CONTROLS)
-    mapping = {each: conf for conf in roles if (each := mapped_to(subentry.data, conf))}
+    mapped = {each for conf in _ROLES if (each := mapped_to(subentry.data, conf))}
 
     @callback
     def updated(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
         data = event.data
-        if data["action"] == "remove" and (conf := mapping.get(data["entity_id"])):
-            async_raise_gone(hass, entry, subentry, conf)
+        if data["action"] == "remove":
+            for conf in _roles_of(subentry, data["entity_id"]):
+                async_raise_gone(hass, entry, subentry, conf)
         elif data["action"] == "update" and "old_entity_id" in data:
-            conf = mapping.get(data["old_entity_id"], "")
-            if mapped_to(subentry.data, conf) == data["old_entity_id"]:
-                hass.config_entries.async_update_subentry(
-                    entry, subentry, data=remapped(subentry.data, conf, data["entity_id"])
-                )
+            new = dict(subentry.data)
+            for conf in _roles_of(subentry, data["old_entity_id"]):
+                new = remapped(new, conf, data["entity_id"])
+            hass.config_entries.async_update_subentry(entry, subentry, data=new)
 
     @callback
     def look(_hass: HomeAssistant) -> None:
-        for conf in roles:
+        for conf in _ROLES:
             _async_look(hass, entry, subentry, conf)
 
     unsubscribes = [
-        async_track_entity_registry_updated_event(hass, list(mapping), updated),
+        async_track_entity_registry_updated_event(hass, sorted(mapped), updated),
         async_at_started(hass, look),
     ]
 
@@ -148,6 +148,11 @@ def async_watch_mapping(
             unsubscribe()
 
     return stop
+
+
+def _roles_of(subentry: ConfigSubentry, entity_id: str) -> list[str]:
+    """Return what an entity was chosen for; it may be several things."""
+    return [conf for conf in _ROLES if mapped_to(subentry.data, conf) == entity_id]
 
 
 @callback

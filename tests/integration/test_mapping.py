@@ -89,6 +89,26 @@ async def test_a_renamed_control_entity_is_followed_and_stays_tested(
     assert not issues(hass)
 
 
+async def test_a_renamed_entity_is_followed_in_each_of_its_roles(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry
+) -> None:
+    """One sensor may tell that the charger is online and that a car is there."""
+    both = {"online_entity": "binary_sensor.box_connected"}
+    hass.config_entries.async_update_subentry(
+        home.entry, home.entry.subentries[garage.subentry_id], data={**mapped(home, garage), **both}
+    )
+    await hass.async_block_till_done()
+    er.async_get(hass).async_update_entity(
+        "binary_sensor.box_connected", new_entity_id="binary_sensor.car_there"
+    )
+    hass.states.async_remove("binary_sensor.box_connected")
+    hass.states.async_set("binary_sensor.car_there", "on")
+    await hass.async_block_till_done()
+    assert mapped(home, garage)["online_entity"] == "binary_sensor.car_there"
+    assert mapped(home, garage)["connected_entity"] == "binary_sensor.car_there"
+    assert not issues(hass)
+
+
 async def test_an_entity_deleted_while_home_assistant_was_off_is_missed_once_it_has_started(
     hass: HomeAssistant, home: Home, garage: ConfigSubentry
 ) -> None:
