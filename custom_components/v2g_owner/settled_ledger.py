@@ -44,11 +44,13 @@ class SettledLedger:
     deals: dict[str, SettledDeal] = field(default_factory=dict)
     base: dict[Series, int] = field(default_factory=dict)
     """What deals too old to be kept add up to."""
+    folded_to: str = ""
+    """The newest hour of these; the API goes on telling of them at every start."""
 
     def take(self, commitment_id: str, deal: SettledDeal) -> dict[Series, str]:
         """Put a deal in; return from which hour on each series changed, nothing when none did."""
         before = self.deals.get(commitment_id)
-        if before == deal:
+        if before == deal or (before is None and deal.hour <= self.folded_to):
             return {}
         self.deals[commitment_id] = deal
         changed: dict[Series, str] = {}
@@ -70,8 +72,12 @@ class SettledLedger:
 
     def fold(self) -> None:
         """Sum up the oldest deals, so that the file stays bounded."""
-        spare = sorted(self.deals, key=lambda key: self.deals[key].hour)
-        for key in spare[: max(0, len(spare) - MOST_DEALS)]:
+        hours = sorted(deal.hour for deal in self.deals.values())
+        if len(hours) <= MOST_DEALS:
+            return
+        # Whole hours: those of one hour could not be told apart at the next start.
+        self.folded_to = hours[-MOST_DEALS - 1]
+        for key in [key for key, deal in self.deals.items() if deal.hour <= self.folded_to]:
             for series, value in self.deals.pop(key).values().items():
                 self.base[series] = self.base.get(series, 0) + value
 
@@ -80,6 +86,7 @@ class SettledLedger:
         return {
             "deals": {key: asdict(deal) for key, deal in self.deals.items()},
             "base": [[*series, value] for series, value in self.base.items()],
+            "folded_to": self.folded_to,
         }
 
 
@@ -89,6 +96,7 @@ def read_ledger(content: Mapping[str, Any] | None) -> SettledLedger:
     return SettledLedger(
         deals={key: _read_deal(deal) for key, deal in kept.get("deals", {}).items()},
         base={(kind, name): value for kind, name, value in kept.get("base", ())},
+        folded_to=kept.get("folded_to", ""),
     )
 
 

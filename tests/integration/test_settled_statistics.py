@@ -256,3 +256,29 @@ def test_the_file_stays_bounded_and_the_sums_stay_right(monkeypatch: pytest.Monk
     kept_now = read_ledger(ledger.as_json())
     assert len(kept_now.deals) == 3
     assert kept_now.rows(("energy", "veh_1"), "")[-1][1:] == (1_000, 10_000)
+
+
+def test_a_deal_too_old_to_be_kept_does_not_count_again_at_each_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The API tells of all deals there ever were whenever Home Assistant starts."""
+    monkeypatch.setattr(settled_ledger, "MOST_DEALS", 3)
+    told = {
+        f"com_{number}": SettledDeal(
+            # Two cars deliver in the same hour.
+            hour=f"2026-12-01T{number // 2:02}:00:00+00:00",
+            vehicle_id="veh_1",
+            delivered_wh=1_000,
+            amount_minor=120,
+            currency="CNY",
+        )
+        for number in range(10)
+    }
+    ledger = SettledLedger()
+    for _ in range(3):
+        for commitment_id, deal in told.items():
+            ledger.take(commitment_id, deal)
+        ledger.fold()
+        assert len(ledger.deals) <= 3
+        ledger = read_ledger(ledger.as_json())
+        assert ledger.rows(("energy", "veh_1"), "")[-1][2] == 10_000
