@@ -66,7 +66,10 @@ def upgrade(path: Path) -> str:
 
 
 def bring_up(path: Path, *, allowed: bool) -> None:
-    """Upgrade a locked file when needed; raises StoreVersionError when it may not or cannot."""
+    """Upgrade a locked file when needed.
+
+    Raises StoreVersionError when it may not or is newer, StoreError when the disk refuses.
+    """
     found, newest = current(path), head()
     if found == newest:
         return
@@ -76,10 +79,17 @@ def bring_up(path: Path, *, allowed: bool) -> None:
         )
     if not allowed:
         raise StoreVersionError(f"{path}: schema {found} is older than {newest}; run db upgrade")
-    if found is not None:
-        _keep_copy(path, found)
-    import_tables()
-    import_module(_MIGRATING).migrate(path)
+    copy = None if found is None else path.with_name(f"{path.name}{_BEFORE}{found}")
+    try:
+        if copy is not None:
+            _keep_copy(path, copy)
+        import_tables()
+        import_module(_MIGRATING).migrate(path)
+    except sqlite3.Error as error:
+        if copy is not None:
+            # The file is as it was, and what has no room must not take any.
+            copy.unlink(missing_ok=True)
+        raise StoreError(f"{path}: not upgraded, and as it was before: {error}") from error
 
 
 def import_tables() -> None:
@@ -96,8 +106,7 @@ def kept_copies(path: Path) -> list[Path]:
     return sorted(each for each in path.parent.iterdir() if each.name.startswith(begins))
 
 
-def _keep_copy(path: Path, revision: str) -> None:
-    copy = path.with_name(f"{path.name}{_BEFORE}{revision}")
+def _keep_copy(path: Path, copy: Path) -> None:
     copy.unlink(missing_ok=True)
     connection = sqlite3.connect(path)
     try:
