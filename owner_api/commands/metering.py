@@ -219,7 +219,7 @@ def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:
             _seen_stopped(tx, call, deal, session)
         deal = CommitmentRecord.find(tx, deal.commitment_id)
         announce.commitment(tx, deal.commitment_id, call.now, "commitment.progress", park=False)
-        settling.settle_if_ready(tx, deal, session, call.now, call.config, call.new_id)
+        settling.settle_if_read(tx, deal, session, call.now, call.config, call.new_id)
     if session.vehicle_id and session.state == "bound":
         announce.vehicle(tx, session.vehicle_id, call.now)
         _tell_charger(tx, session, call.now)

@@ -86,10 +86,11 @@ def due(tx: Tx, now: datetime) -> list[Row]:
     )
 
 
-def check(tx: Tx, row: Row, now: datetime, config: Config) -> None:
+def check(tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime | None) -> None:
     """Record a broken recharge promise; it ends the rules' yes for that park.
 
-    What was charged in the last minute is in no reading before the next one: that is waited for.
+    What was charged in the last minute is in no reading before the next one: that is waited for,
+    while somebody listens.
     """
     session = SessionRecord.from_row(row)
     promise = session.recharge
@@ -97,7 +98,8 @@ def check(tx: Tx, row: Row, now: datetime, config: Config) -> None:
     if promise is not None:
         grace = timedelta(seconds=config.reading_grace_s)
         register = measured.imported_after(tx, session.session_id, promise.by)
-        if register is None and now - promise.by < grace:
+        since = max(promise.by, heard_since or promise.by)
+        if register is None and now - since < grace:
             return
         broken = _is_broken(tx, session, promise, register, now, config)
     tx.update(

@@ -33,21 +33,42 @@ type NewId = Callable[[str], str]
 METER: Final = ("begin_register_wh", "end_register_wh", "source", "quality", "readings")
 
 
-def settle_if_ready(
+def settle_if_read(
     tx: Tx,
     deal: CommitmentRecord,
     session: SessionRecord,
     now: datetime,
     config: Config,
     new_id: NewId,
-) -> None:
-    """Settle an ended deal once the meter has spoken after its end, or the grace has passed."""
-    if deal.settlement_id is not None or not deals.has_delivered(deal) or deal.ended_at is None:
-        return
+) -> bool:
+    """Settle an ended deal once the meter has spoken after its end; return whether it has."""
+    if not _waits(deal) or deal.ended_at is None:
+        return False
     seen = session.live.seen_at
     read = seen is not None and seen >= deal.ended_at and measured.at_rest(session.live, config)
-    if read or now - deal.ended_at >= timedelta(seconds=config.reading_grace_s):
-        settle(tx, deal, now, new_id, read_after_end=read)
+    if read:
+        settle(tx, deal, now, new_id, read_after_end=True)
+    return read
+
+
+def settle_if_silent(
+    tx: Tx,
+    deal: CommitmentRecord,
+    now: datetime,
+    config: Config,
+    new_id: NewId,
+    heard_since: datetime | None,
+) -> None:
+    """Settle an ended deal by its last reading once the grace for another one has passed."""
+    if not _waits(deal) or deal.ended_at is None:
+        return
+    since = max(deal.ended_at, heard_since or deal.ended_at)
+    if now - since >= timedelta(seconds=config.reading_grace_s):
+        settle(tx, deal, now, new_id, read_after_end=False)
+
+
+def _waits(deal: CommitmentRecord) -> bool:
+    return deal.settlement_id is None and deals.has_delivered(deal)
 
 
 def settle(

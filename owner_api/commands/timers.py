@@ -25,22 +25,32 @@ _LOGGER: Final = logging.getLogger(__name__)
 type NewId = Callable[[str], str]
 
 
-def tick(tx: Tx, now: datetime, config: Config, new_id: NewId) -> None:
+def tick(
+    tx: Tx,
+    now: datetime,
+    config: Config,
+    new_id: NewId,
+    *,
+    heard_since: datetime | None = None,
+) -> None:
     """Do everything that is due at ``now``; nothing here depends on how often it is called.
 
     Each thing stands alone: one that fails is logged and undone, and keeps no other from its time.
+    What a meter was to tell is waited for from ``heard_since`` on: before, nobody listened.
     """
     for row in _due_offers(tx, now):
         _alone(tx, row["offer_id"], partial(_expire, tx, row, now))
     for row in deals_due(tx, now, config):
         _alone(tx, row["commitment_id"], partial(_watch_deal, tx, row, now, config))
     for row in _unsettled(tx):
-        _alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id))
+        _alone(
+            tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since)
+        )
     for settlement_id in _undisputed(tx, now):
         work = partial(settling.finalize, tx, settlement_id, now, new_id)
         _alone(tx, settlement_id, work)
     for row in recharges.due(tx, now):
-        _alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config))
+        _alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
 
 
 def _alone(tx: Tx, what: str, work: Callable[[], object]) -> None:
@@ -121,7 +131,14 @@ def _unsettled(tx: Tx) -> list[Row]:
     )
 
 
-def _settle(tx: Tx, row: Row, now: datetime, config: Config, new_id: NewId) -> None:
+def _settle(
+    tx: Tx,
+    row: Row,
+    now: datetime,
+    config: Config,
+    new_id: NewId,
+    heard_since: datetime | None,
+) -> None:
     """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
     deal = CommitmentRecord.from_row(row)
     over = deal.lease_until is not None and now >= deal.lease_until
@@ -130,7 +147,8 @@ def _settle(tx: Tx, row: Row, now: datetime, config: Config, new_id: NewId) -> N
         deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
         deal = CommitmentRecord.find(tx, deal.commitment_id)
     session = SessionRecord.find(tx, deal.session_id)
-    settling.settle_if_ready(tx, deal, session, now, config, new_id)
+    if not settling.settle_if_read(tx, deal, session, now, config, new_id):
+        settling.settle_if_silent(tx, deal, now, config, new_id, heard_since)
 
 
 def _undisputed(tx: Tx, now: datetime) -> list[str]:

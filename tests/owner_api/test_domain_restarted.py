@@ -1,0 +1,102 @@
+"""What a park could not tell a server that was down is waited for when it is there again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, active, open_world
+from .domain_world import commitment, stop
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+DOWN_S = 1_200
+
+
+@asynccontextmanager
+async def after_an_outage(folder: Path, deal: Deal) -> AsyncIterator[Deal]:
+    """Start the server again on the same database, 20 minutes after the deal's last minute."""
+    before = deal.world
+    async with open_world(folder) as world:
+        world.clock.at = before.clock.at + timedelta(seconds=DOWN_S)
+        world.imported_wh, world.exported_wh = before.imported_wh, before.exported_wh
+        world.sequence = before.sequence
+        owner, park = replace(deal.owner, world=world), replace(deal.park, world=world)
+        for caller in (owner, park):
+            await caller.renew()
+            world.renew_at[caller.party_id] = world.clock.at + timedelta(minutes=10)
+        yield replace(deal, world=world, owner=owner, park=park)
+
+
+async def told_late(deal: Deal, *readings: tuple[int, int]) -> None:
+    """Tell one by one what was read during the outage: (seconds since its begin, power)."""
+    for passed_s, power_w in readings:
+        at = deal.world.at(passed_s - DOWN_S)
+        deal.world.exported_wh += round(-power_w * 30 / 3600)
+        await deal.world.meter(deal.park, deal.session_id, power_w, measured_at=at)
+        await deal.world.agent.tick()
+
+
+@pytest.mark.parametrize("ended_by", ["the outage", "its owner"])
+async def test_promise_4_what_was_delivered_in_the_last_lease_before_an_outage_is_paid(
+    tmp_path: Path, ended_by: str
+) -> None:
+    """The charger goes on until its lease is over; its readings come when the server is back."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world, min_energy_wh=0)
+        assert (await deal.deliver(300)).status == 201
+        metered = (await commitment(deal))["delivered_wh"]
+        if ended_by == "its owner":
+            await stop(deal)
+    async with after_an_outage(tmp_path, deal) as again:
+        await again.world.agent.tick()
+        assert (await commitment(again))["settlement"] is None
+        await told_late(again, (30, -7000), (60, -7000), (90, 0), (DOWN_S, 0))
+        settled: Any = (await commitment(again))["settlement"]
+        assert settled["delivered_wh"] == metered + 2 * 58
+        assert settled["quality"] == "ok"
+
+
+async def test_a_meter_that_stays_silent_after_an_outage_is_waited_for_a_quarter_of_an_hour(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await active(world, min_energy_wh=0)
+        await deal.deliver(300)
+        await stop(deal)
+    async with after_an_outage(tmp_path, deal) as again:
+        await again.world.move(0)
+        await again.world.move(899)
+        assert (await commitment(again))["settlement"] is None
+        await again.world.move(1)
+        assert (await commitment(again))["settlement"]["quality"] == "missing"
+
+
+async def test_a_recharge_that_was_given_during_an_outage_is_kept(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        promise: Any = {
+            "guaranteed": True,
+            "energy_wh": 1_000,
+            "start_at": world.at(1_800),
+            "by": world.at(2_700),
+            "max_w": 7_000,
+            "price_per_kwh": "0.3",
+        }
+        deal = await active(world, min_energy_wh=0, recharge=promise)
+        await deal.deliver(300)
+        await stop(deal)
+        await world.move(30)
+        await world.meter(deal.park, deal.session_id)
+    async with after_an_outage(tmp_path, deal) as again:
+        await again.world.move(400)
+        again.world.imported_wh += 1_000
+        for passed_s in (300, 1_200):
+            at = again.world.at(passed_s - DOWN_S - 400)
+            await again.world.meter(again.park, again.session_id, measured_at=at)
+        await again.world.move(1)
+        assert (await again.owner.get("/v1/sessions"))["items"][-1]["recharge_broken"] is False
