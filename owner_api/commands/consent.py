@@ -11,6 +11,7 @@ from owner_api.core.machine import (
     decide_offer,
 )
 from owner_api.core.model import CounterTerms, Decision
+from owner_api.core.rules import LONGEST_USUAL_LEASE_S
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
@@ -56,6 +57,8 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
+        _check_seen(body["method"], offer)
+    if to is OfferState.ACCEPTED:
         accepted = _accept(tx, call, offer, vehicle)
         return Reply(body=_with_receipt(tx, accepted), status=201)
     if to is OfferState.COUNTERED:
@@ -97,6 +100,16 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
         raise Problem(
             ProblemCode.FORBIDDEN,
             "Automations may not answer for this vehicle until the owner allows it.",
+            errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
+        )
+
+
+def _check_seen(method: str, offer: OfferRecord) -> None:
+    """Promise 4: that a stop may take longer than usual is shown to somebody before the yes."""
+    if method == "automation" and offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
+        raise Problem(
+            ProblemCode.FORBIDDEN,
+            "A stop may take longer than usual here: only a person may say yes to that.",
             errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
         )
 

@@ -52,6 +52,7 @@ def first_of(
         local_now=at.astimezone(vehicle.zone),
         park_id=offer.park_id,
         purpose=offer.purpose,
+        lease_s=offer.terms.lease_s,
         price_per_kwh=counted_price(vehicle.preferences, vehicle.currency, offer.terms.reward),
         energy_wh=energy_wh,
         net_minor=answer["net_minor"] or 0,

@@ -519,6 +519,23 @@ async def test_an_offer_is_answered_by_what_it_leaves(
         assert answered["decision"]["actor"] == {"automation": "automation.ask_me_only_above"}
 
 
+async def test_promise_4_what_may_take_longer_to_stop_waits_for_a_person(
+    home: Home, world: OwnerWorld, vehicle_id: str, session_id: str, use: UseBlueprint
+) -> None:
+    """Promise 4: a long lease is shown before consent, and an automation shows nothing."""
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+    await home.reaches("switch", vehicle_id, "allow_automations", "on")
+    await judge(home, world, vehicle_id, use, lowest_net=0, accept=True, accept_net=0.5)
+    offer = await world.offer(session_id, purpose="backup", lease_s=900)
+    await until(lambda: ran(home))
+    await home.hass.async_block_till_done()
+    path = f"/v1/offers/{offer['offer_id']}"
+    assert (await world.phone.get(path))["state"] == "presented"
+    with pytest.raises(HomeAssistantError, match="only a person may say yes"):
+        await home.act("accept_offer", context=Context())
+    assert (await world.phone.get(path))["state"] == "presented"
+
+
 def home_event(home: Home, world: OwnerWorld) -> str:
     """Return what the event entity of offers shows now."""
     return home.state("event", world.owner_id, "offers").state

@@ -357,6 +357,41 @@ async def test_promise_1_a_rule_that_does_not_match_leaves_the_offer_to_the_pers
     assert deal.offer["decision"] is None
 
 
+async def backup(deal: Deal, lease_s: int = 900) -> Any:
+    """Offer the usual energy for an outage, under a lease that long."""
+    body = {
+        "session_id": deal.session_id,
+        "purpose": "backup",
+        "respond_by": deal.world.at(1200),
+        "terms": deal.world.terms(lease_s=lease_s, requested_energy_wh=3_000, min_energy_wh=500),
+    }
+    return await deal.park.post("/v1/park/offers", body)
+
+
+async def test_promise_4_a_long_lease_is_shown_to_a_person_unless_a_rule_names_backup(
+    world: World,
+) -> None:
+    """Promise 4: longer than 120 s only for backup, and shown before consent."""
+    deal = await presented(world)
+    await preferences(deal.owner, deal.vehicle_id, consent_mode="rules", rules=[ALWAYS])
+    offer = await backup(deal)
+    assert offer["state"] == "presented"
+    await preferences(deal.owner, deal.vehicle_id, allow_automations=True)
+    refused = await world.decide(deal.owner, offer, method="automation")
+    assert code(refused) == (403, "forbidden")
+    assert (await world.decide(deal.owner, offer)).status == 201
+    assert (await backup(deal, lease_s=120))["state"] == "accepted"
+    rule = ALWAYS | {"purposes": ["backup"]}
+    await preferences(deal.owner, deal.vehicle_id, rules=[rule])
+    assert (await backup(deal))["state"] == "accepted"
+
+
+async def test_promise_4_an_automation_may_say_no_to_a_long_lease(world: World) -> None:
+    deal = await presented(world, preferences={"allow_automations": True})
+    answer = await world.decide(deal.owner, await backup(deal), "decline", method="automation")
+    assert answer.status == 201
+
+
 async def test_promise_1_a_rule_says_nothing_while_the_owner_wants_to_be_asked(
     world: World,
 ) -> None:

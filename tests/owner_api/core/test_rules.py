@@ -22,6 +22,7 @@ cases = st.builds(
     local_now=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)),  # noqa: DTZ001 - local
     park_id=st.sampled_from(PARKS),
     purpose=st.sampled_from(PURPOSES),
+    lease_s=st.integers(10, 120),
     price_per_kwh=prices,
     energy_wh=st.integers(1, 50_000),
     net_minor=st.integers(-10_000, 10_000),
@@ -46,6 +47,18 @@ rules = st.builds(
 @given(case=cases)
 def test_a_rule_without_conditions_matches_everything(case: Case) -> None:
     assert matches(Rule(rule_id="rul_1", name="always"), case)
+
+
+@patient
+@given(case=cases, lease_s=st.integers(121, 900))
+def test_promise_4_only_a_rule_that_names_backup_takes_a_lease_longer_than_usual(
+    case: Case, lease_s: int
+) -> None:
+    case = replace(case, purpose="backup", lease_s=lease_s)
+    always = Rule(rule_id="rul_1", name="always")
+    assert not matches(always, case)
+    assert not matches(replace(always, purposes=("peak_price",)), case)
+    assert matches(replace(always, purposes=("peak_price", "backup")), case)
 
 
 @patient
@@ -107,6 +120,7 @@ def test_weekdays_are_the_owners_local_ones() -> None:
         local_now=datetime(2026, 12, 1, 6, tzinfo=UTC),
         park_id="prk_a",
         purpose="backup",
+        lease_s=60,
         price_per_kwh=Decimal(1),
         energy_wh=1000,
         net_minor=10,
