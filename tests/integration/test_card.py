@@ -3,9 +3,11 @@
 What it looks like and how it behaves is tested in a real browser, in ``tests/e2e/test_card.py``.
 """
 
+import itertools
 import json
 from pathlib import Path
 import re
+import string
 from typing import Final
 
 from homeassistant.components.frontend import DATA_EXTRA_MODULE_URL, UrlManager
@@ -81,11 +83,12 @@ def test_modules_import_only_each_other_and_never_parse_text_as_markup(module: P
 
 def test_the_card_counts_minor_units_as_the_integration_does() -> None:
     text = (FOLDER / "format.js").read_text(encoding="utf-8")
-    table = re.search(r"MINOR_DIGITS = \{(.*?)\}", text)
+    table = re.search(r"MINOR_DIGITS = \[(.*?)\n\];", text, re.DOTALL)
     assert table
-    digits = {code: int(count) for code, count in re.findall(r"(\w{3}): (\d)", table[1])}
-    assert digits
-    for code in {*digits, "CNY", "EUR", "USD"}:
+    told = re.findall(r'\[(\d), "([A-Z ]+)"\]', table[1])
+    digits = {code: int(count) for count, codes in told for code in codes.split()}
+    # Every code that there could be, whatever ISO 4217 makes of it.
+    for code in map("".join, itertools.product(string.ascii_uppercase, repeat=3)):
         assert digits.get(code, 2) == minor_digits(code), code
 
 
