@@ -56,6 +56,7 @@ async ({ address }) => {
     card.shadowRoot.querySelector(selector).click();
     await new Promise(done => setTimeout(done, 20));
   };
+  window.choose = device_id => card.setConfig({ device_id });
   window.spoken = () => card.shadowRoot.querySelector(".aside").textContent;
   window.shown = () => [...card.shadowRoot.querySelectorAll("section, .alarm")]
     .filter(node => node.checkVisibility()).map(node => node.innerText).join("\\n");
@@ -204,3 +205,14 @@ async def test_a_price_stands_there_with_all_its_digits(page: Page) -> None:
     offer = an_offer()
     shown = await show(page, offer | {"terms": offer["terms"] | {"reward": reward}})
     assert "0.123456 USD/kWh" in shown
+
+
+async def test_a_card_of_a_car_that_is_gone_does_not_deny_the_account(page: Page) -> None:
+    """Nobody pairs anew because a car was unlinked."""
+    await show(page)
+    await page.evaluate("choose('car_of_old')")
+    gone = await show(page)
+    assert "No V2G Owner account was found." not in gone
+    assert "choose another" in gone
+    await page.evaluate("choose('car')")
+    assert "No offer right now." in await show(page)

@@ -189,7 +189,7 @@ class V2GOwnerCard extends HTMLElement {
     if (!hass) return;
     const words = wordsFor(hass.language);
     if (!this.account) {
-      this.#paintNothing(words("no_account"));
+      this.#paintNothing(words(findAccount(hass) ? "no_device" : "no_account"));
       return;
     }
     const now = Date.now();

@@ -5,6 +5,7 @@ export default {
   "form_device": "Vehicle or account",
   "form_device_help": "A vehicle shows its own offers and deals, an account those of all its vehicles. Empty: the first account.",
   "no_account": "No V2G Owner account was found. Add it under Settings, Devices & services.",
+  "no_device": "What this card was made for is not here any more. Edit the card and choose another.",
   "no_connection": "No connection to your agent. What you see may be old.",
   "offer": "Offer",
   "deal": "Deal",

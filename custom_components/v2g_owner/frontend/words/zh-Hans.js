@@ -5,6 +5,7 @@ export default {
   "form_device": "车辆或账户",
   "form_device_help": "选择车辆则显示该车的报价和交易；选择账户则显示其全部车辆。留空则使用第一个账户。",
   "no_account": "未找到 V2G Owner 账户。请在“设置”的“设备与服务”中添加。",
+  "no_device": "此卡片所选的车辆或账户已不在这里。请编辑卡片并选择其他的。",
   "no_connection": "无法连接您的代理服务，所显示的内容可能不是最新的。",
   "offer": "报价",
   "deal": "交易",
