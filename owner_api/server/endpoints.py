@@ -23,6 +23,7 @@ from .idempotency import HEADER, InFlight, Ticket
 from .kept import Answers
 from .limits import parse_body, parse_query, read_body
 from .routing import Endpoint, Operation, Route
+from .turns import Turns
 
 type AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,6 +41,7 @@ class Endpoints:
     in_flight: InFlight
     deadline: Deadline
     answers: Answers = field(default_factory=Answers)
+    turns: Turns = field(default_factory=Turns)
     gate: Callable[[Operation], None] = lambda _operation: None
 
     def handler(self, operation: Operation) -> AiohttpHandler:
@@ -133,7 +135,8 @@ class Endpoints:
         errand = Errand(route, call, ticket)
         with self.deadline:
             if route.kind == "command":
-                result = await self.store.write(errand)
+                async with self.turns.of(call.principal):
+                    result = await self.store.write(errand)
             else:
                 result = await self.store.read(errand, few_rows=route.few_rows)
         if isinstance(result, Problem):

@@ -1,4 +1,6 @@
-"""The rate limiter: what it lets through in any span, and how much it remembers."""
+"""What the rate limiter lets through in any span, how much it remembers, and whose turn it is."""
+
+import asyncio
 
 from hypothesis import given, strategies as st
 import pytest
@@ -6,7 +8,9 @@ import pytest
 from owner_api.problems import Problem
 from owner_api.server import limits
 from owner_api.server.limits import RateLimiter
+from owner_api.store import Store
 from tests.owner_api.conftest import StillClock
+from tests.owner_api.http_bench import bench
 
 
 def passes(limiter: RateLimiter, key: str) -> bool:
@@ -60,3 +64,30 @@ def test_a_flood_of_addresses_does_not_fill_the_memory(monkeypatch: pytest.Monke
         assert len(limiter._buckets) <= 100
     # Who came last is still remembered.
     assert not passes(limiter, "address 999")
+
+
+async def test_promise_4_many_commands_of_one_owner_let_anothers_by(
+    store: Store, clock: StillClock
+) -> None:
+    """The writer works on one at a time, and the next in line may be somebody's stop."""
+    async with bench(store, clock) as api:
+        slow = asyncio.create_task(api.post("/v1/slow-things", {"name": "slow"}))
+        await asyncio.to_thread(api.gate.entered.wait)
+        flood = []
+        for number in range(20):
+            name = f"flood {number:02}"
+            flood.append(asyncio.create_task(api.post("/v1/things", {"name": name}, key=name[6:])))
+            await asyncio.sleep(0.01)
+        other = asyncio.create_task(api.post("/v1/things", {"name": "other"}, party="own_b"))
+        await asyncio.sleep(0.2)
+        api.gate.open.set()
+        answers = await asyncio.gather(slow, *flood, other)
+        assert {each.status for each in answers} == {201}
+        rows = await store.read(
+            lambda tx: tx.all("SELECT value FROM meta WHERE key LIKE 'thing:%' ORDER BY rowid")
+        )
+    made = [row["value"] for row in rows]
+    assert made.index("other") <= 3
+    # Each owner's own keep their order.
+    mine = [each for each in made if each.startswith("flood")]
+    assert mine == sorted(mine)
