@@ -59,6 +59,9 @@ async def tour(cast: Cast, seen: Seen) -> None:
     await _ask_badly(cast, seen)
     await judge(cast)
     await refused_owners(cast)
+    # It was paid under another reference on the way.
+    claim = f"/v1/park/claims/{cast.a.objects['reward_id']}/payment"
+    await cast.a.callers["park"].call("POST", claim, {"reference": "TX-3"})
     await _orders(cast.world)
     await _deadlines(cast.world)
     await _empty_log(cast.world)
