@@ -68,6 +68,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "basis": "measured by the registers, or claimed by the park in a correction.",
     "delivered_wh": "Wh that count: the registers' difference, at most what was ordered.",
     "actual_wh": "Wh by the registers, more than ordered too.",
+    "break_even_price_per_kwh": "At this price nothing would be left to the owner; in their own"
+    " currency, whatever the offer pays in.",
     "net_minor": "What the park owes for it (minor units).",
     "payment_minor": "What this version's payment moves: amount_minor - already_paid_minor.",
     "already_paid_minor": "What payments of earlier versions cover of it.",

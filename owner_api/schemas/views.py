@@ -196,35 +196,40 @@ PLAN_STEP: Final = required(
         "soc_pct": _ANY_PCT,
     }
 )
-EVALUATION: Final = required(
-    {
-        "evaluated_at": _AT,
-        "verdict": choice("accept", "counter", "decline"),
-        "fits": Nullable(choice("all", "part", "none")),
-        "max_energy_wh": _WH,
-        "quoted_energy_wh": Nullable(_WH),
-        "break_even_price_per_kwh": Nullable(price()),
-        "net_minor": Nullable(_MINOR),
-        "breakdown": Nullable(
-            required(
-                dict.fromkeys(("gross_minor", "refill_minor", "losses_minor", "wear_minor"), _MINOR)
-            )
-        ),
-        "soc_now_pct": Nullable(_PCT),
-        "soc_after_pct": Nullable(_ANY_PCT),
-        "soc_at_departure_pct": Nullable(_ANY_PCT),
-        "soc_lowest_pct": Nullable(_ANY_PCT),
-        "soc_floor_pct": _PCT,
-        "soc_min_departure_pct": Nullable(_PCT),
-        "departure_at": Nullable(_AT),
-        "counter": Nullable(COUNTER),
-        "reason": Nullable(REASON),
-        "nearest": Nullable(ListOf(required({"change": text(1, 100), "to": AnyJson()}), 0, 20)),
-        "plan": Nullable(ListOf(PLAN_STEP, 0, 20_000)),
-        "prices_assumed_from": Nullable(_AT),
-        "lease_s": integer(10, 900),
-    }
-)
+_LEFT: Final = "What is left to the owner, in their own currency whatever is paid (minor units)."
+EVALUATION: Final = {
+    Required("net_minor", description=_LEFT): Nullable(_MINOR),
+    **required(
+        {
+            "evaluated_at": _AT,
+            "verdict": choice("accept", "counter", "decline"),
+            "fits": Nullable(choice("all", "part", "none")),
+            "max_energy_wh": _WH,
+            "quoted_energy_wh": Nullable(_WH),
+            "break_even_price_per_kwh": Nullable(price()),
+            "breakdown": Nullable(
+                required(
+                    dict.fromkeys(
+                        ("gross_minor", "refill_minor", "losses_minor", "wear_minor"), _MINOR
+                    )
+                )
+            ),
+            "soc_now_pct": Nullable(_PCT),
+            "soc_after_pct": Nullable(_ANY_PCT),
+            "soc_at_departure_pct": Nullable(_ANY_PCT),
+            "soc_lowest_pct": Nullable(_ANY_PCT),
+            "soc_floor_pct": _PCT,
+            "soc_min_departure_pct": Nullable(_PCT),
+            "departure_at": Nullable(_AT),
+            "counter": Nullable(COUNTER),
+            "reason": Nullable(REASON),
+            "nearest": Nullable(ListOf(required({"change": text(1, 100), "to": AnyJson()}), 0, 20)),
+            "plan": Nullable(ListOf(PLAN_STEP, 0, 20_000)),
+            "prices_assumed_from": Nullable(_AT),
+            "lease_s": integer(10, 900),
+        }
+    ),
+}
 DECISION: Final = required(
     {
         "decision_id": typed_id("dec"),
@@ -336,11 +341,12 @@ SETTLEMENT: Final = required(
         **_FIGURES,
         "stop_reason": Nullable(_CODE),
         "reason": Nullable(text(1, 500)),
-        "breakdown": required(
-            dict.fromkeys(
-                ("gross_minor", "refill_minor", "losses_minor", "wear_minor", "net_minor"), _MINOR
-            )
-        ),
+        "breakdown": {
+            **required(
+                dict.fromkeys(("gross_minor", "refill_minor", "losses_minor", "wear_minor"), _MINOR)
+            ),
+            Required("net_minor", description=_LEFT): _MINOR,
+        },
         "created_at": _AT,
         "owner_confirmed_at": Nullable(_AT),
         "park_confirmed_at": Nullable(_AT),
@@ -580,16 +586,18 @@ RULE_PREVIEW: Final = required(
         "considered": integer(0, 1_000),
         "accepted": integer(0, 1_000),
         "items": ListOf(
-            required(
-                {
-                    "offer_id": typed_id("off"),
-                    "issued_at": _AT,
-                    "would_accept": boolean(),
-                    "energy_wh": Nullable(_WH),
-                    "net_minor": Nullable(_MINOR),
-                    "state": OFFER_STATE,
-                }
-            ),
+            {
+                **required(
+                    {
+                        "offer_id": typed_id("off"),
+                        "issued_at": _AT,
+                        "would_accept": boolean(),
+                        "energy_wh": Nullable(_WH),
+                        "state": OFFER_STATE,
+                    }
+                ),
+                Required("net_minor", description=_LEFT): Nullable(_MINOR),
+            },
             0,
             200,
         ),

@@ -227,6 +227,31 @@ async def test_each_field_with_a_meaning_says_it_wherever_it_stands(document: An
         assert schema.get("description") or name not in MEANINGS, name
 
 
+async def test_what_is_left_to_the_owner_is_not_described_as_what_the_park_owes(
+    document: Any,
+) -> None:
+    answers = {
+        "/v1/offers/{offer_id}": ("evaluation",),
+        "/v1/settlements/{settlement_id}": ("breakdown",),
+        "/v1/vehicles/{vehicle_id}/rule-preview": ("items",),
+    }
+    for path, inside in answers.items():
+        (operation,) = document["paths"][path].values()
+        good = next(each for code, each in operation["responses"].items() if code[0] == "2")
+        found = [good["content"]["application/json"]["schema"]]
+        for name in inside:
+            found = [part for each in found for key, part in fields(each) if key == name]
+        told = {
+            part["description"]
+            for each in found
+            for key, part in fields(each)
+            if key == "net_minor"
+        }
+        assert told
+        assert not any("park owes" in each for each in told), path
+        assert all("own currency" in each for each in told), path
+
+
 async def test_a_park_reads_in_the_contract_what_it_could_not_guess(document: Any) -> None:
     told = {}
     for _, path, operation in described(document):

@@ -1,5 +1,6 @@
 """A claim after a restore: the park books that it paid, once, and both sides' figures say so."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from owner_api.core import receipt
 from owner_api.schemas import views
+from owner_api.schemas.events import EVENTS
 from tests.owner_api.deal_world import Deal, World, active, open_world
 
 from .test_epochs import cli, lose_disk
@@ -76,9 +78,10 @@ async def test_a_claim_that_the_park_has_paid_stands_in_both_sides_books_once(
         assert await pay(park, claim, "BANK-7") == paid
         refused = await pay(park, claim, "BANK-8", status=409)
         assert "BANK-7" in refused["detail"]
-        told = [each["type"] for each in await owner.events(heard)]
-        assert "reward.paid" in told
-        assert "rewards.updated" in told
+        told = {each["type"]: json.loads(each["data"]) for each in await owner.events(heard)}
+        assert told["rewards.updated"]["paid_minor"] == owed
+        Schema(EVENTS["owner"]["reward.paid"])(told["reward.paid"])
+        assert told["reward.paid"]["payment_minor"] == owed
 
         totals = await owner.get("/v1/rewards")
         assert (totals["pending_minor"], totals["confirmed_minor"]) == (0, 0)
