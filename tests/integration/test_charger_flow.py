@@ -444,6 +444,28 @@ async def test_a_reload_during_a_test_that_is_repeated_sets_nothing_against_it(
     await until(lambda: garage.controlled_by == "plan")
 
 
+@pytest.mark.parametrize("garage", [{"shape": "actions"}], indirect=True)
+async def test_charging_goes_on_after_a_repeated_test_that_failed(
+    garage: Garage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test left zero, and actions show nothing that would contradict our last command."""
+    rest = {"volts": 230, "phases": 1, "min_power_w": 1_400}
+    flow = await garage.send(await garage.control("actions"), **OWN_ACTIONS, **rest)
+    await garage.finish(await garage.send(flow, **READY))
+    await garage.home.hass.async_block_till_done()
+    executor = executors_of(garage.home.hass, garage.entry)[garage.charger_id]
+    executor.async_charge_now()
+    await until(lambda: garage.box.told["number"] > 6_000)
+    garage.box.obeys = False
+    # Long enough for a look in between.
+    monkeypatch.setattr("custom_components.v2g_owner.control_probe._SAMPLE_S", 0.1)
+    flow = await garage.send(await garage.control("actions"), **OWN_ACTIONS, **rest)
+    menu = await garage.finish(await garage.send(flow, **READY))
+    assert menu["step_id"] == "no_reaction"
+    garage.box.obeys = True
+    await until(lambda: garage.box.told["number"] > 6_000)
+
+
 @pytest.mark.parametrize(
     "other",
     [{"power_entity": "sensor.other_meter"}, {"power_sign": "discharging_positive"}],
