@@ -27,7 +27,7 @@ from .charger_control import (
 from .charger_driver import ChargerDriver
 from .charger_tests import is_tested_now
 from .const import CONF_CHARGER_ID
-from .control_decision import decide
+from .control_decision import BLIND_AFTER, decide
 from .control_model import (
     LOOK_EVERY,
     ChargerLimits,
@@ -37,7 +37,7 @@ from .control_model import (
     Verdict,
 )
 from .executor_alarm import Alarm
-from .executor_hand import is_new_unit, judge_change, may_discharge
+from .executor_hand import asked_w, is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
@@ -145,6 +145,17 @@ class ChargerExecutor:
             testing=is_tested_now(self._hass, self.charger_id),
         )
 
+    def _asked_w(self, now: datetime) -> int | None:
+        """Return the power that was asked of the charger last, by whoever may."""
+        orders, meter = self.memory.orders, self.eyes.power()
+        return asked_w(
+            orders,
+            self.driver.watch,
+            now,
+            most_w=orders.max_discharge_w,
+            meter=meter is not None and now - meter.at < BLIND_AFTER,
+        )
+
     @callback
     def async_tick(self) -> None:
         """Look, decide, set."""
@@ -154,7 +165,7 @@ class ChargerExecutor:
         seen, sight = look(
             self.memory,
             self.eyes,
-            commanded_w=self.driver.watch.setpoint_w,
+            commanded_w=self._asked_w(now),
             reachable=self.driver.reachable,
             unit_fits=self.driver.unit_fits,
             now=now,

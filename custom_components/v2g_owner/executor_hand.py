@@ -114,3 +114,17 @@ def may_discharge(orders: Orders, watch: Watch, now: datetime) -> bool:
         return (word.power_w or 0) < 0
     setpoint_w = watch.setpoint_w
     return setpoint_w is not None and (setpoint_w < 0 or (setpoint_w == 0 and not watch.taken))
+
+
+def asked_w(orders: Orders, watch: Watch, now: datetime, *, most_w: int, meter: bool) -> int | None:
+    """Return the power that was asked of the charger last, by the owner's hand or by us.
+
+    A mode tells only that it discharges: without a ``meter`` that is at most ``most_w``.
+    """
+    word, ours = orders.override, watch.setpoint_w
+    if word is None or word.kind != OverrideKind.BY_HAND or now >= word.until:
+        return ours
+    if word.power_w is None or (watch.written and watch.written[-1].at > word.since):
+        return ours
+    only_direction = word.power_w == -1
+    return -most_w if only_direction and not meter else word.power_w

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser
 
-from .charger_world import POWER, SOC, Night, Wallbox, discharging, lease, orders
+from .charger_world import POWER, SOC, Night, Wallbox, discharging, lease, orders, plan
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -54,6 +54,26 @@ async def test_promise_3_a_state_of_charge_that_was_only_restored_grows_no_young
     rows = await night.seconds(200)
     assert rows[-1].reason == "soc_stale"
     assert max(row.at for row in discharging(rows)) <= told.last_reported + timedelta(minutes=15)
+
+
+async def test_promise_2_a_discharge_by_hand_is_counted_where_the_meter_is_silent(
+    night: Night,
+) -> None:
+    """Promise 2: with a sensor that repeats itself nothing else says that the battery empties."""
+    night.box.soc_pct = 30.4
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0), least=0)))
+    night.box.soc_frozen = night.box.meter_silent = True
+    night.hass.states.async_set(POWER, "unavailable")
+    data = {"entity_id": "number.wallbox_setting", "value": -30}
+    await night.hass.services.async_call(
+        "number", "set_value", data, blocking=True, context=Context(user_id="li")
+    )
+    rows = await night.seconds(4_800, stride=2)
+    assert discharging(rows)
+    assert min(row.soc_pct for row in rows) >= 20
+    assert discharging(rows[-60:]) == []
 
 
 async def test_promise_3_a_meter_in_a_unit_of_another_kind_is_no_meter(night: Night) -> None:
