@@ -7,11 +7,13 @@ from typing import Any, override
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
 
 from .const import COMMITMENT_STATES, OFFER_STATES, REWARD_STATES, SETTLEMENT_STATES
 from .coordinator import V2GConfigEntry
 from .entity import HubEntity, async_add_in_turns
 from .money import major
+from .quiet_spans import quiet_ends
 from .snapshot import Snapshot, StreamEvent
 
 PARALLEL_UPDATES = 0
@@ -60,6 +62,8 @@ def _offer_facts(offer: Facts, snapshot: Snapshot) -> Facts:
         "soc_after_pct": found.get("soc_after_pct"),
         "reason": found.get("reason"),
         "commitment_id": offer.get("commitment_id"),
+        # Whoever kept silent in quiet hours asks then about what still waits, of any car.
+        "quiet_ends": quiet_ends(snapshot, dt_util.utcnow()),
     }
 
 

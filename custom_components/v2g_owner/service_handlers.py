@@ -30,6 +30,7 @@ from .models_deal import Offer
 from .moments import async_moments
 from .money import in_words, major
 from .price import price_text
+from .quiet_spans import quiet_until
 from .service_targets import (
     ATTR_CONFIG_ENTRY,
     account_of,
@@ -138,7 +139,7 @@ async def list_offers(call: ServiceCall) -> Json:
     account = account_of(call)
     language = call.data.get(ATTR_LANGUAGE) or call.hass.config.language
     moments = await async_moments(call.hass, language)
-    vehicles = account.data.vehicles
+    vehicles, now = account.data.vehicles, dt_util.utcnow()
     return {
         "offers": [
             {
@@ -147,11 +148,12 @@ async def list_offers(call: ServiceCall) -> Json:
                 "when": moments.window(offer.terms.start_at, offer.terms.end_at),
                 **_net_of(offer, account.data.owner.currency),
                 "asked_phones": await async_asked_phones(account, offer.vehicle_id),
+                "quiet_until": readable(quiet_until(account.data, offer.vehicle_id, now)),
             }
             for offer in account.data.open_offers
         ],
         "vehicle_count": len(vehicles),
-        "recently_ended": account.data.recently_ended(dt_util.utcnow()),
+        "recently_ended": account.data.recently_ended(now),
     }
 
 

@@ -1,7 +1,7 @@
 """The blueprints of the repository, loaded as an owner would and run for real."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 import shutil
 import string
@@ -53,7 +53,9 @@ def test_a_blueprint_is_one_that_home_assistant_takes(file: Path) -> None:
 
 
 @pytest.fixture
-async def use(hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UseBlueprint:
+async def use(
+    hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[UseBlueprint]:
     """Return what makes an automation of a blueprint, as an owner does."""
     # The test plugin's own folder is shared by every test that runs beside this one.
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
@@ -69,7 +71,9 @@ async def use(hass: HomeAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert state is not None
         assert state.state == "on"
 
-    return make
+    yield make
+    # What looks at the clock each minute would go on doing so after the test.
+    await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
 
 
 @pytest.fixture

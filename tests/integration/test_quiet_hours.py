@@ -1,0 +1,122 @@
+"""In quiet hours nobody is asked; what still waits when they end is asked then."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.v2g_owner.quiet_spans import quiet_until
+
+from .conftest import Home, until
+from .owner_world import OwnerWorld
+from .test_blueprints import UseBlueprint, offers_of, phones, tags, tap, use
+
+__all__ = ["phones", "use"]
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def around_now(minutes: int) -> tuple[dict[str, str], datetime]:
+    """Return quiet hours since an hour that end in some minutes, and when that is."""
+    now = datetime.now(ZONE)
+    end = (now + timedelta(minutes=minutes)).replace(second=0, microsecond=0)
+    start = now - timedelta(hours=1)
+    return {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}"}, end.astimezone(UTC)
+
+
+async def be_quiet(home: Home, world: OwnerWorld, vehicle_id: str, *spans: Any) -> None:
+    """Set the car's quiet hours by phone."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"quiet_hours": list(spans)})
+    known = home.entry.runtime_data.coordinator
+    await until(lambda: len(known.data.preferences[vehicle_id].quiet_hours) == len(spans))
+
+
+async def test_no_phone_is_asked_in_quiet_hours_and_when_they_end_what_still_waits_is_asked(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    span, end = around_now(30)
+    await be_quiet(home, world, vehicle_id, span)
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    gone = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await home.act("decline_offer", {"offer_id": gone["offer_id"]}, context=Context(user_id="li"))
+    later = {"start_at": world.at(7_200), "end_at": world.at(9_000)}
+    waits = await world.offer(session_id, **later)
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: waits["offer_id"] in coordinator.data.offers)
+    await hass.async_block_till_done()
+    one = next(iter(phones.values()))
+    assert tags(one) == []
+    (listed,) = (await home.act("list_offers"))["offers"]
+    assert dt_util.parse_datetime(listed["quiet_until"]) == end
+
+    at = end + timedelta(seconds=1)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: at)
+    monkeypatch.setattr(dt_util, "now", lambda zone=None: at.astimezone(zone or ZONE))
+    async_fire_time_changed(hass, at)
+    await until(lambda: tags(one) == [waits["offer_id"]])
+    assert (await home.act("list_offers"))["offers"][0]["quiet_until"] is None
+
+
+async def test_who_answers_in_quiet_hours_is_told_when_the_answer_does_not_count(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    await world.offer(session_id)
+    await until(lambda: all(phones.values()))
+    one = next(iter(phones.values()))
+    await be_quiet(home, world, vehicle_id, around_now(30)[0])
+    tap(hass, one[0], "somebody whose yes does not count")
+    await until(lambda: len(one) == 2)
+    assert one[1].data["message"].startswith("Your answer did not count.")
+    # The automation's own failure is logged by Home Assistant, as it should be.
+    caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("spans", "clock", "ends"),
+    [
+        ([("22:00", "07:00")], time(23, 30), "2026-12-02T07:00"),
+        ([("22:00", "07:00")], time(6, 59), "2026-12-01T07:00"),
+        ([("22:00", "07:00")], time(7, 0), None),
+        ([("12:00", "14:00")], time(12, 0), "2026-12-01T14:00"),
+        ([("22:00", "06:00"), ("05:30", "07:00")], time(5, 45), "2026-12-01T07:00"),
+        ([("22:00", "00:00"), ("00:00", "07:00")], time(23, 0), "2026-12-02T07:00"),
+        ([], time(3, 0), None),
+    ],
+)
+async def test_quiet_hours_end_on_the_owners_clock_be_it_past_midnight_or_in_two_spans(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    spans: list[tuple[str, str]],
+    clock: time,
+    ends: str | None,
+) -> None:
+    told = [{"start": start, "end": end} for start, end in spans]
+    await be_quiet(home, world, vehicle_id, *told)
+    now = datetime.combine(datetime(2026, 12, 1, tzinfo=ZONE), clock, ZONE)
+    found = quiet_until(home.entry.runtime_data.coordinator.data, vehicle_id, now)
+    expected = ends and datetime.fromisoformat(ends).replace(tzinfo=ZONE)
+    assert found == expected
