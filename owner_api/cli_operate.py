@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 import os
 from pathlib import Path
+import sqlite3
 from typing import Any, Final
 
 import aiohttp
@@ -12,15 +13,18 @@ import orjson
 
 from owner_api.access.keys import KeyFileError
 from owner_api.access.services import open_access
+from owner_api.audit.check import open_read_only
 from owner_api.clock import SystemClock
 from owner_api.commands import operator
+from owner_api.commands.export import export_owner
 from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
 from owner_api.server.control import COPY, short_path, socket_path
-from owner_api.store import Store, StoreError, StoreLockedError
+from owner_api.store import Store, StoreError, StoreLockedError, Tx
 from owner_api.store.copying import is_held
+from owner_api.store.upgrading import bring_up
 
 from .cli_common import CannotRunError, bad_input, cannot_run
 
@@ -85,6 +89,25 @@ async def _operate(
         return await store.write(lambda tx: operator.run(tx, context, command, arguments))
     finally:
         await store.close()
+
+
+def export(database: Path, owner_id: str, *, as_json: bool) -> dict[str, Any]:
+    """Return an owner's export, read from the file itself; ends the program when it says no.
+
+    Not through the server: years of readings take more time and memory than it has to spare.
+    """
+    try:
+        with readable(database) as file, closing(open_read_only(file)) as connection:
+            bring_up(file, allowed=False)
+            connection.execute("BEGIN")
+            now = SystemClock().now()
+            return export_owner(Tx(connection), owner_id=owner_id, now=now)
+    except Problem as problem:
+        bad_input(_named(problem, {"owner_id": owner_id}), as_json=as_json)
+    except (StoreError, CannotRunError) as error:
+        cannot_run(str(error), as_json=as_json)
+    except sqlite3.Error as error:
+        cannot_run(f"{database}: {error}", as_json=as_json)
 
 
 @contextmanager

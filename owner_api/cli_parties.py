@@ -24,7 +24,7 @@ from .cli_common import (
     say,
     table,
 )
-from .cli_operate import operate
+from .cli_operate import export, operate
 
 
 @click.group("owner")
@@ -84,7 +84,7 @@ def owner_list(*, database: Path, as_json: bool) -> None:
 @json_option
 def owner_export(owner_id: str, output: Path | None, *, database: Path, as_json: bool) -> None:
     """Write everything the database holds about OWNER as one JSON document."""
-    document = operate(database, "owner export", {"owner_id": owner_id}, as_json=as_json)
+    document = export(database, owner_id, as_json=as_json)
     if output is None:
         click.echo(to_json(document).decode())
         return

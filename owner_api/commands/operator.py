@@ -11,7 +11,7 @@ from owner_api.config import Config
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import Tx
 
-from . import devices, erasure, export, owners, pairing, parks
+from . import devices, erasure, owners, pairing, parks
 from .edge import instant
 
 type Json = dict[str, Any]
@@ -42,10 +42,6 @@ def _owner_add(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> Json
 def _owner_list(tx: Tx, _operator: Operator, _arguments: Mapping[str, Any]) -> Json:
     rows = tx.all("SELECT * FROM owner WHERE erased_at IS NULL ORDER BY owner_id")
     return {"items": [owners.owner_view(row) for row in rows]}
-
-
-def _owner_export(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> Json:
-    return export.export_owner(tx, owner_id=arguments["owner_id"], now=operator.now)
 
 
 def _owner_erase(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> Json:
@@ -113,7 +109,6 @@ def _device_revoke(tx: Tx, operator: Operator, arguments: Mapping[str, Any]) -> 
 COMMANDS: Final[Mapping[str, Callable[[Tx, Operator, Mapping[str, Any]], Json]]] = {
     "owner add": _owner_add,
     "owner list": _owner_list,
-    "owner export": _owner_export,
     "owner erase": _owner_erase,
     "park add": _park_add,
     "park list": _park_list,
@@ -124,4 +119,4 @@ COMMANDS: Final[Mapping[str, Callable[[Tx, Operator, Mapping[str, Any]], Json]]]
     "device revoke": _device_revoke,
 }
 # Those that write nothing: a server need not run them where it writes.
-QUERIES: Final = frozenset({"owner list", "owner export", "park list", "device list"})
+QUERIES: Final = frozenset({"owner list", "park list", "device list"})

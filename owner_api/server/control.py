@@ -72,7 +72,7 @@ class Control:
         if name == COPY:
             return await self._copy()
         work = Operate(self._desk, name, asked["arguments"], self._clock.now())
-        # Years of readings take seconds to export; a stop must not wait for the writer meanwhile.
+        # A stop must not wait for a question.
         do = self._store.read if name in QUERIES else self._store.write
         try:
             result = await do(work)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 import threading
+from typing import NoReturn
 
 from click.testing import CliRunner
 import pytest
@@ -56,3 +57,30 @@ async def test_promise_4_a_question_of_the_operators_does_not_need_the_writer(
         finally:
             done.set()
         await held
+
+
+def refuse(*_arguments: object) -> NoReturn:
+    """Run no operator's command in the server."""
+    raise AssertionError("the server was asked")
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["shared", "kept by the server alone"])
+async def test_an_export_is_read_from_the_file_and_costs_the_server_neither_time_nor_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, alone: bool
+) -> None:
+    """Through the server a year of readings filled its memory, and was given up after 20 s."""
+    if alone:
+        safe = "owner_api.store.store.several_connections_are_safe"
+        monkeypatch.setattr(safe, lambda _version: False)
+    database = tmp_path / "owner.db"
+    config = Config(database=str(database), listen_port=0, announce=False)
+    async with running_server(config):
+        owner = await ask("owner", "add", "Li Wei", "--database", database)
+        monkeypatch.setattr("owner_api.commands.operator.run", refuse)
+        written = tmp_path / "export.json"
+        export = ("owner", "export", str(owner["owner_id"]), "--output", written)
+        assert (await ask(*export, "--database", database))["rows"] == 1
+    document = json.loads(await asyncio.to_thread(written.read_text, encoding="utf-8"))
+    assert document["tables"]["owner"][0]["display_name"] == "Li Wei"
+    left = await asyncio.to_thread(lambda: [path.name for path in tmp_path.glob(".*")])
+    assert left == []
