@@ -86,6 +86,8 @@ async def test_no_rule_would_take_offers_of_a_park_that_broke_a_recharge_promise
     body = {"evse_id": "E07", "plugged_in_at": world.at(0), "member_ref": member}
     session = await park.post("/v1/park/sessions", body | {"recharge": promise})
     await world.move(700)
+    await world.meter(park, session["session_id"])
+    await world.move(1)
     await world.telemetry(owner, vehicle_id, soc_pct=80)
     offer = await world.offer(park, session["session_id"])
     assert offer["state"] == "presented"
