@@ -143,7 +143,8 @@ def quote_request(
     if not others:
         return request
     span = Span.of(request)
-    return replace(request, commitments=before_leaving(others, span.origin + span.end * SECOND))
+    kept = before_leaving(others, span.origin + span.end * SECOND)
+    return replace(request, commitments=tuple(kept))
 
 
 # Most numbers stay what they are from question to question.
@@ -257,18 +258,21 @@ def new_deal(deal: CommitmentRecord) -> LiveDeal:
     return LiveDeal(deal.commitment_id, deal.state.value, kept)
 
 
-def before_leaving(deals: Iterable[LiveDeal], horizon: datetime) -> tuple[CommittedDischarge, ...]:
+def before_leaving(deals: Iterable[LiveDeal], horizon: datetime) -> list[CommittedDischarge]:
     """Return what a plan that ends at ``horizon`` must keep of deals, all of it before that.
 
     Promise 2: where a window goes on beyond it, nothing keeps the park from taking all it may give
-    before the car leaves. Spread over the whole window a part of it would be left out.
+    before the car leaves. Spread over the whole window a part of it would be left out. The rest of
+    the window takes nothing, but nobody charges in it when a later leave time is looked for.
     """
-    return tuple(
-        replace(deal.fixed, end_at=horizon)
-        if deal.fixed.start_at < horizon < deal.fixed.end_at
-        else deal.fixed
-        for deal in deals
-    )
+    kept = []
+    for deal in deals:
+        fixed = deal.fixed
+        if fixed.start_at < horizon < fixed.end_at:
+            kept.append(replace(fixed, end_at=horizon))
+            fixed = replace(fixed, start_at=horizon, energy_wh=0)
+        kept.append(fixed)
+    return kept
 
 
 def _left_wh(row: Row) -> int:

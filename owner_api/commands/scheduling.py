@@ -59,7 +59,7 @@ def schedule(tx: Tx, call: Call) -> Reply:
         "soc_target_departure_pct": float(vehicle.preferences.soc_target_departure_pct),
         "currency": vehicle.currency,
         "prices_assumed_from": prices.padded_from and instant_text(prices.padded_from),
-        "commitments": len(request["commitments"]),
+        "commitments": len(live_deals(tx, vehicle.vehicle_id)),
         **schedule_to_json(planned),
     }
     return Reply(body=shown)

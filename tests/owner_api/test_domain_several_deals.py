@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import accept, award, commitment, preferences, running, world
+from .domain_world import accept, award, commitment, leave_at, preferences, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -14,16 +14,35 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOUR = 3600
 
 
-async def offered(deal: Deal, begins_h: float, ends_h: float, energy_wh: int) -> Deal:
+async def offered(
+    deal: Deal, begins_h: float, ends_h: float, energy_wh: int, least_wh: int = 0
+) -> Deal:
     """Return one more offer to the deal's car, for a window in hours from now."""
     told: Any = {
         "start_at": deal.world.at(begins_h * HOUR),
         "end_at": deal.world.at(ends_h * HOUR),
         "requested_energy_wh": energy_wh,
         "max_energy_wh": energy_wh,
-        "min_energy_wh": 0,
+        "min_energy_wh": least_wh,
+        "reward": {"kind": "cash", "currency": "CNY", "price_per_kwh": "3.0"},
     }
     return replace(deal, offer=await deal.world.offer(deal.park, deal.session_id, **told))
+
+
+async def at_home(world: World, soc_pct: float) -> Deal:
+    """Return an offer to a car at its owner's own charger of 7 kW."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner)
+    member = await world.join(owner, park, vehicle_id)
+    await owner.post(
+        "/v1/chargers", {"display_name": "Garage", "evse_id": "H", "max_charge_w": 7_000}
+    )
+    await world.telemetry(owner, vehicle_id, soc_pct=soc_pct)
+    body = {"evse_id": "H", "plugged_in_at": world.at(0), "member_ref": member, "meter": "owner"}
+    session_id = (await park.post("/v1/park/sessions", body))["session_id"]
+    return Deal(
+        world=world, owner=owner, park=park, vehicle_id=vehicle_id, session_id=session_id, offer={}
+    )
 
 
 async def quoted_wh(deal: Deal) -> int:
@@ -142,3 +161,17 @@ async def test_an_award_takes_back_nothing_that_the_owner_has_lowered_since_the_
     before = (await deal.owner.get(path))["available_energy_wh"]
     assert (await award(deal)).status == 200
     assert (await deal.owner.get(path))["available_energy_wh"] == before
+
+
+async def test_promise_8_a_later_leave_time_that_is_called_enough_is_enough_beside_a_long_deal(
+    world: World,
+) -> None:
+    """Nobody charges in the long deal's window, also where that goes on after the leave time."""
+    deal = await at_home(world, soc_pct=55)
+    await accept(await offered(deal, 3.5, 8, 4_000))
+    more = await offered(deal, 0.5, 3.4, 9_000, 9_000)
+    shown = (await deal.owner.get(f"/v1/offers/{more.offer['offer_id']}"))["evaluation"]
+    later = [each["to"] for each in shown["nearest"] if each["change"] == "/departure_at"]
+    assert later
+    await leave_at(deal.owner, deal.vehicle_id, later[0])
+    assert await quoted_wh(await offered(deal, 0.5, 3.4, 9_000, 9_000)) == 9_000
