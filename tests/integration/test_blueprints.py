@@ -477,6 +477,26 @@ async def test_an_offer_in_points_that_nobody_priced_is_asked_about_in_money(
     assert f"You keep {told / 100:.2f} CNY." in message
 
 
+async def test_a_yes_without_a_leave_time_is_told_what_may_be_missing(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """Only a person can accept such an offer, after naming the time that the phone speaks of."""
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": None})
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    await world.offer(session_id)
+    await until(lambda: all(phones.values()))
+    one = next(iter(phones.values()))
+    tap(hass, one[0], "anna")
+    await until(lambda: len(one) == 2)
+    assert "leave time" in one[1].data["message"]
+
+
 async def judge(
     home: Home, world: OwnerWorld, vehicle_id: str, use: UseBlueprint, **inputs: Any
 ) -> None:
