@@ -8,7 +8,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import measured, metering, rejudge
+from . import measured, metering, owners, rejudge
 from .paging import page
 from .records import Row, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
@@ -19,6 +19,7 @@ _BOUNDS: Final = ("evse_id", "max_charge_w", "max_discharge_w")
 
 def create(tx: Tx, call: Call) -> Reply:
     """Add a charger; with an EVSE id it shows what a park's session there measures."""
+    owners.check_room(tx, call.principal.party_id, "charger")
     charger_id = call.new_id("chg")
     tx.insert(
         "charger",

@@ -1,7 +1,7 @@
 """The owner as a person: name, clock, language and currency."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from owner_api.access.services import read_server_id
 from owner_api.calls import Call, NewId, Reply
@@ -14,6 +14,8 @@ from .vehicle_views import departures_view
 
 type Row = dict[str, Any]
 
+# Vehicles, or chargers, of one owner.
+MOST_OF_A_KIND: Final = 200
 # Weekday times and the days of budgets are the owner's local ones; cash is in the owner's currency.
 _JUDGED_BY: Final = frozenset({"time_zone", "currency"})
 
@@ -49,6 +51,19 @@ def find_owner(tx: Tx, owner_id: str) -> Row:
     if row is None:
         raise not_found()
     return row
+
+
+def check_room(tx: Tx, owner_id: str, kind: Literal["vehicle", "charger"]) -> None:
+    """Raise conflict for one vehicle or charger too many: each is looked at for every stop."""
+    row = tx.one(
+        f"SELECT COUNT(*) AS held FROM {kind} WHERE owner_id = ? AND deleted_at IS NULL",  # noqa: S608 - named above
+        owner_id,
+    )
+    if row is not None and row["held"] >= MOST_OF_A_KIND:
+        raise Problem(
+            ProblemCode.CONFLICT,
+            f"An owner has at most {MOST_OF_A_KIND} {kind}s; delete one first.",
+        )
 
 
 def owner_view(row: Row) -> Row:

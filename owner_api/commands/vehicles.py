@@ -19,7 +19,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, binding, rejudge
+from . import announce, binding, owners, rejudge
 from .edge import Json, build, view
 from .paging import page
 from .records import CommitmentRecord, VehicleRecord
@@ -28,6 +28,7 @@ from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 def create(tx: Tx, call: Call) -> Reply:
     """Add a vehicle; nothing may be discharged from it until the owner allows it."""
+    owners.check_room(tx, call.principal.party_id, "vehicle")
     vehicle_id, body = call.new_id("veh"), _checked_body(call.body)
     tx.insert(
         "vehicle",

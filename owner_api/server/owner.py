@@ -62,6 +62,7 @@ _VEHICLES: Final = (
         request=messages.VEHICLE_CREATE,
         answer=views.VEHICLE,
         status=201,
+        problems=(ProblemCode.CONFLICT,),
         handler=vehicles.create,
     ),
     Route(
@@ -215,6 +216,7 @@ _CHARGERS: Final = (
         request=messages.CHARGER_CREATE,
         answer=views.CHARGER,
         status=201,
+        problems=(ProblemCode.CONFLICT,),
         handler=chargers.create,
     ),
     Route(

@@ -108,3 +108,28 @@ async def test_before_the_first_sale_the_currency_changes_and_open_offers_are_ju
     assert (await paid_in(deal.owner, "EUR")).status == 200
     shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
     assert shown["evaluation"]["reason"]["code"] == "currency"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "of"),
+    [
+        ("/v1/vehicles", {"display_name": "Car", "usable_capacity_wh": 60_000}, "vehicles"),
+        ("/v1/chargers", {"display_name": "Box"}, "chargers"),
+    ],
+)
+async def test_an_owner_has_no_more_of_a_kind_than_the_snapshot_holds(
+    world: World, path: str, body: dict[str, Any], of: str
+) -> None:
+    """Each is looked at for a stop: thousands of one owner's would hold everybody's up."""
+    owner = await world.add_owner()
+    made = []
+    for number in range(200):
+        if number % 100 == 0:
+            await world.move(2)
+        made.append(await owner.post(path, body))
+    refused = await owner.call("POST", path, body)
+    assert code(refused) == (409, "conflict")
+    # Held to its schema as it is read.
+    assert len((await owner.get("/v1/snapshot"))[of]) == 200
+    await owner.call("DELETE", f"{path}/{made[0][of.removesuffix('s') + '_id']}", etag="1")
+    assert (await owner.call("POST", path, body)).status == 201
