@@ -87,11 +87,16 @@ def confirm(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
 def pay(
     tx: Tx, settlement: Row, reference: str, part: int | None, now: datetime, new_id: NewId
 ) -> None:
-    """Book one payer's payment of what is still open; the same reference again changes nothing."""
+    """Book one payer's payment of what is still open; the same reference again changes nothing.
+
+    One that a restore lost is booked again under the reference that its receipt proves.
+    """
     reward = _part(rewards_of(tx, settlement["settlement_id"]), part)
+    lost = tx.one("SELECT reference FROM earlier_payment WHERE reward_id = ?", reward["reward_id"])
+    known = reward["reference"] or (lost and lost["reference"])
+    if known not in (None, reference):
+        raise Problem(ProblemCode.CONFLICT, f"Already paid as {known}.")
     if reward["status"] == "paid":
-        if reward["reference"] != reference:
-            raise Problem(ProblemCode.CONFLICT, f"Already paid as {reward['reference']}.")
         return
     paid = reward | {"reference": reference}
     _post(tx, paid, "paid", claim(reward).paid(), now, new_id)

@@ -123,6 +123,39 @@ async def test_a_claim_of_a_deal_that_the_books_settle_themselves_is_never_paid_
 
 
 @pytest.mark.parametrize("witness", ["owner", "park"])
+async def test_a_settlement_that_is_still_there_is_paid_under_the_reference_of_before_the_loss_only(
+    tmp_path: Path, witness: str
+) -> None:
+    """The backup has the bill without its payment, whose receipt keeps it from being paid anew."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await world.move(3_601)
+        access = await backed_up(deal, tmp_path)
+        (bill,) = (await deal.park.get("/v1/park/settlements?reward=confirmed"))["items"]
+        path = f"/v1/park/settlements/{bill['settlement_id']}/payment"
+        await deal.park.post(path, {"reference": "BANK-1"})
+        documents = await receipts_of(getattr(deal, witness))
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        await replay(getattr(deal, witness), of_kind(documents, "reward.paid"))
+        again = await deal.park.call("POST", path, {"reference": "BANK-2"})
+        assert (again.status, again.body["code"]) == (409, "conflict")
+        assert "BANK-1" in again.body["detail"]
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == 0
+        for _ in range(2):
+            await deal.park.post(path, {"reference": "BANK-1"})
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == bill["net_minor"] > 0
+
+
+@pytest.mark.parametrize("witness", ["owner", "park"])
 async def test_what_was_paid_before_the_loss_is_not_paid_again(
     tmp_path: Path, witness: str
 ) -> None:
