@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from owner_api.ids import new_id
+
 from .conftest import Home, until
 from .owner_world import OwnerWorld
 from .test_settled_statistics import both_confirm, deliver
@@ -53,3 +55,36 @@ async def test_what_a_deal_of_several_payers_earned_is_told_in_sum_and_of_each_p
         await world.park.post(path, {"reference": f"PAY-{part}", "part": part})
         paid = ("reward_paid", amount, currency, 60, "CNY")
         await until(lambda paid=paid: told() == paid)  # type: ignore[misc]
+
+
+async def test_what_a_restore_lost_and_the_park_has_paid_counts_in_the_rewards(
+    home: Home, world: OwnerWorld
+) -> None:
+    """Its deal is in no list any more; the payment is news all the same."""
+    now, reward_id = world.clock.now(), new_id("rwd")
+    lost = {
+        "reward_id": reward_id,
+        "receipt_id": f"rcp_{7:032x}",
+        "settlement_id": new_id("stl"),
+        "version": 1,
+        "commitment_id": new_id("com"),
+        "owner_id": world.owner_id,
+        "park_id": world.park.party_id,
+        "part": 0,
+        "kind": "cash",
+        "currency": "CNY",
+        "price_per_kwh": "1.2000",
+        "delivered_wh": 500,
+        "amount_minor": 60,
+        "already_paid_minor": 0,
+        "corrected": 0,
+        "settled_at": now,
+        "claimed_at": now,
+    }
+    await world.agent.store.write(lambda tx: tx.insert("claim", **lost))
+    await world.park.post(f"/v1/park/claims/{reward_id}/payment", {"reference": "BANK-7"})
+    await home.reaches("sensor", world.owner_id, "rewards_paid", "0.6")
+    await home.reaches("sensor", world.owner_id, "rewards_total", "0.6")
+    event = home.state("event", world.owner_id, "rewards").attributes
+    assert (event["event_type"], event["reference"]) == ("reward_paid", "BANK-7")
+    assert (event["amount_minor"], event["owed_minor"], event["currency"]) == (60, 60, "CNY")
