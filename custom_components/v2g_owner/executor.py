@@ -37,6 +37,7 @@ from .control_model import (
     Verdict,
 )
 from .executor_alarm import Alarm
+from .executor_clock import memory_dated_back, watch_dated_back
 from .executor_hand import asked_w, is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_sight import Eyes
@@ -81,6 +82,7 @@ class ChargerExecutor:
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self._unsubscribes: list[CALLBACK_TYPE] = []
+        self._looked_at: datetime | None = None
         self.ended = False
         """Whether it was shut down: it looks no more, and sets nothing."""
         self._lease_ends = Alarm(hass, self.async_tick)
@@ -90,6 +92,9 @@ class ChargerExecutor:
         self._wanted = wanted
         loaded = await self._store.async_load()
         self.started_at = now = dt_util.utcnow()
+        if (seen_at := loaded.parking.seen_at) is not None and seen_at > now:
+            # It was kept before now, whatever the clock says since.
+            loaded = memory_dated_back(loaded, seen_at - now + LOOK_EVERY)
         carries = {key: replace(carry, restored=True) for key, carry in loaded.carries.items()}
         self.memory = replace(loaded, parking=loaded.parking.after_restart(now), carries=carries)
         if not self._tested[0]:
@@ -162,6 +167,9 @@ class ChargerExecutor:
         if self.ended:
             return
         now = dt_util.utcnow()
+        if self._looked_at is not None and now < self._looked_at:
+            self._async_set_back(self._looked_at - now)
+        self._looked_at = now
         seen, sight = look(
             self.memory,
             self.eyes,
@@ -190,6 +198,17 @@ class ChargerExecutor:
         bound = seen.parking.bound is not None
         if news or (bound and now - (self._saved_at or self.started_at) >= HEARTBEAT):
             self.async_save_soon()
+
+    @callback
+    def _async_set_back(self, by: timedelta) -> None:
+        """Date all that is known back, as the clock was: nothing grows younger or lasts longer."""
+        self.memory = memory_dated_back(self.memory, by)
+        self.driver.watch = watch_dated_back(self.driver.watch, by)
+        self.started_at -= by
+        self._saved_at = None if self._saved_at is None else self._saved_at - by
+        lease = self.memory.orders.lease
+        self._lease_ends.async_set(None if lease is None else lease.until)
+        self.async_save_soon()
 
     @callback
     def async_take(self, orders: Orders) -> None:
