@@ -38,9 +38,10 @@ MAX_NOISE_PCT = 20
 class ScheduleRequest:
     """A car, when it leaves and with how much, and what charging costs.
 
-    `soc_target_departure_pct` steers, it never makes a plan impossible. `min_power_w` is the
-    charger's dead band (6 A on one phase), `min_block_s` the shortest wanted block. Readings are
-    believed to `reading_error_pct` points; with the hysteresis that is the reserve to leave with.
+    `soc_target_departure_pct` steers up to the ceiling, it never makes a plan impossible.
+    `min_power_w` is the charger's dead band (6 A on one phase), `min_block_s` the shortest wanted
+    block. Readings are believed to `reading_error_pct` points; with the hysteresis that is the
+    reserve to leave with.
     """
 
     now: datetime
@@ -110,7 +111,10 @@ def plan_charging(request: ScheduleRequest) -> Schedule:
     fullest = _fullest(usable)
     capacity = request.vehicle.usable_capacity_wh
     reserve = request.hysteresis_pct + request.reading_error_pct
-    goal_pct = max(request.soc_min_departure_pct + reserve, request.soc_target_departure_pct)
+    least_pct = request.soc_min_departure_pct
+    goal_pct = max(least_pct + reserve, request.soc_target_departure_pct)
+    # Target and reserve are no reason to pass the ceiling, being ready is.
+    goal_pct = max(least_pct, min(goal_pct, request.soc_ceiling_pct))
     wanted = exact.scale.stored(capacity, min(Decimal(100), goal_pct))
     # What cannot be reached is not planned with, only guarded for: there is always a plan.
     need = min(wanted, fullest[-1])

@@ -138,6 +138,16 @@ def test_a_target_steers_but_never_makes_a_plan_impossible() -> None:
     assert float(schedule.soc_at_departure_pct) == pytest.approx(reachable_pct(late), abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("least", "most"), [(50, 70), (68, 70), (75, 75)], ids=["target", "reserve", "minimum above"]
+)
+def test_neither_a_target_nor_a_reserve_charges_above_the_ceiling(least: int, most: int) -> None:
+    """Only what the owner must have at the leave time stands above it."""
+    limits = {"soc_ceiling_pct": Decimal(70), "soc_target_departure_pct": Decimal(80)}
+    schedule = plan_charging(request(**limits, soc_min_departure_pct=Decimal(least)))
+    assert max(step.stop_at_pct for step in schedule.steps) == most
+
+
 def test_a_minimum_out_of_reach_is_said_and_charged_for_at_once() -> None:
     """There is always a plan: full power from now on, and how much is missing."""
     schedule = plan_charging(request(departure_at=EVENING + 2 * HOUR))
