@@ -36,6 +36,7 @@ from .control_model import (
     Reason,
     Verdict,
 )
+from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
 from .executor_clock import memory_dated_back, watch_dated_back
 from .executor_hand import asked_w, is_new_unit, judge_change, may_discharge
@@ -83,6 +84,8 @@ class ChargerExecutor:
         self._listeners: list[Callable[[], None]] = []
         self._unsubscribes: list[CALLBACK_TYPE] = []
         self._looked_at: datetime | None = None
+        self.charged_at: datetime | None = None
+        """When energy last flowed into the car, or was asked to."""
         self.ended = False
         """Whether it was shut down: it looks no more, and sets nothing."""
         self._lease_ends = Alarm(hass, self.async_tick)
@@ -178,6 +181,8 @@ class ChargerExecutor:
             unit_fits=self.driver.unit_fits,
             now=now,
         )
+        if max(sight.power_w or 0, self.driver.watch.setpoint_w or 0) > STOPPED_BELOW_W:
+            self.charged_at = now
         news = seen.to_keep != self.memory.to_keep
         self.memory = seen
         charging = (self.verdict.setpoint_w or 0) > 0

@@ -140,7 +140,20 @@ class ExecutorFeed:
         now = dt_util.utcnow()
         same = plan_depends_on(self._coordinator.data, vehicle_id) == self._plan_from
         young = self._plan_at is not None and now - self._plan_at < PLAN_EVERY
-        return None if same and young else vehicle_id
+        return None if same and (young or self._charged_unseen(vehicle_id, now)) else vehicle_id
+
+    def _charged_unseen(self, vehicle_id: str, now: datetime) -> bool:
+        """Tell whether the plan in force is better than one made from what the car said last.
+
+        It has been silent since it was charged: a new plan would charge the same energy again.
+        """
+        memory, charged_at = self._executor.memory, self._executor.charged_at
+        plan, carry = memory.orders.plan, memory.carries.get(vehicle_id)
+        if plan is None or plan.vehicle_id != vehicle_id or now >= plan.end_at:
+            return False
+        if carry is None or carry.soc_at is None or charged_at is None:
+            return False
+        return now - carry.soc_at >= PLAN_EVERY and charged_at > carry.soc_at
 
     async def _async_plan(self, vehicle_id: str) -> None:
         """Ask for the schedule; without one the executor charges to the target."""

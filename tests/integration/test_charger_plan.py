@@ -59,3 +59,23 @@ async def test_the_charging_to_come_is_shown_and_comes_true(
         await stage.hop(leaving)
         assert stage.box.soc_pct >= 75
         assert controlled_by(stage).attributes["plan"] in (None, [])
+
+
+async def test_a_car_that_falls_silent_is_charged_as_was_planned_and_no_further(
+    request: pytest.FixtureRequest,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> None:
+    """A plan made anew from its last word would charge the same energy again, until it leaves."""
+    freezer = stopped_clock(request, EVENING)
+    wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
+    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+        leaving = EVENING + timedelta(hours=10)
+        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
+        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
+        await stage.world.phone.patch(departures, {"one_off": one_off})
+        await stage.seconds(5)
+        stage.box.soc_silent = True
+        await stage.hop(leaving - timedelta(minutes=1))
+        assert 75 <= stage.box.soc_pct <= 80
