@@ -245,13 +245,17 @@ class ReadTermsFlow(AccountRepairFlow):
         agreement, park = found
         if int(park["terms_version"]) != self._shown_version:
             return self.async_abort(reason="still_wrong")
+        # An agreement goes on naming a car that was deleted, and none is made for one.
+        kept = [each for each in agreement.vehicle_ids if each in coordinator.data.vehicles]
         await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
+        if not kept:
+            return self.async_create_entry(data={})
         await coordinator.api.post(
             "/v1/agreements",
             {
                 "park_id": agreement.park.park_id,
                 "terms_version": self._shown_version,
-                "vehicle_ids": list(agreement.vehicle_ids),
+                "vehicle_ids": kept,
             },
         )
         return self.async_create_entry(data={})

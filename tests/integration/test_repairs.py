@@ -308,6 +308,31 @@ async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
     assert raised(home.hass, "terms_changed") is None
 
 
+@pytest.mark.parametrize("left", [1, 0], ids=["one car is left", "none is left"])
+async def test_new_terms_are_agreed_to_for_the_cars_that_are_left(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any, left: int
+) -> None:
+    """A car that was deleted since ended the agreement for the other one, and made none."""
+    other = await world.add_vehicle()
+    park_id, cars = world.park.party_id, [vehicle_id, other]
+    await world.phone.post(
+        "/v1/agreements", {"park_id": park_id, "terms_version": 1, "vehicle_ids": cars}
+    )
+    for each in cars[left:]:
+        path = f"/v1/vehicles/{each}"
+        etag = (await world.phone.get(path))["revision"]
+        assert (await world.phone.call("DELETE", path, etag=etag))[0] == 204
+    await changed_terms(home, world, "Deals may last up to six hours.")
+    issue = await until(lambda: raised(home.hass, "terms_changed"))
+    _, answer = await submit(home.hass, hass_client, issue)
+    assert answer["type"] == "create_entry", answer
+    items = (await world.phone.get("/v1/agreements"))["items"]
+    active = [each for each in items if each["state"] == "active"]
+    assert [(each["terms_version"], each["vehicle_ids"]) for each in active] == (
+        [(2, cars[:left])] if left else []
+    )
+
+
 async def changed_terms(home: Home, world: OwnerWorld, text: str) -> None:
     """Let the park change its terms, and this home read them."""
     park_id = world.park.party_id
