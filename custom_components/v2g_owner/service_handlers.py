@@ -84,7 +84,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
     coordinator = account_of(call)
     offer = find_offer(coordinator, call.data.get(ATTR_OFFER_ID))
     given = {key: value for key, value in terms.items() if value is not None}
-    if decision == "counter" and not given.keys() - {ATTR_DEPARTURE_AT}:
+    if decision == "counter" and not given:
         require_counter(offer)
     return await decide(
         coordinator,

@@ -58,7 +58,6 @@ def decide(tx: Tx, call: Call) -> Reply:
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
         _check_seen(body["method"], offer)
-    if to is OfferState.ACCEPTED:
         accepted = _accept(tx, call, offer, vehicle)
         return Reply(body=_with_receipt(tx, accepted), status=201)
     if to is OfferState.COUNTERED:
@@ -80,8 +79,9 @@ def _says_again(tx: Tx, offer: OfferRecord, made: Decision, body: Json) -> bool:
         return False
     if made.decision == "counter":
         named = {key: body[key] for key in _COUNTERED if key in body}
-        return not named or build(CounterTerms, named) == made.counter_terms
-    if body.get("energy_wh") not in (None, made.consented_energy_wh):
+        if named and build(CounterTerms, named) != made.counter_terms:
+            return False
+    elif body.get("energy_wh") not in (None, made.consented_energy_wh):
         return False
     vehicle = VehicleRecord.kept(tx, offer.vehicle_id) if offer.vehicle_id else None
     one_off = vehicle.departures.one_off if vehicle else None
@@ -192,7 +192,14 @@ def _check_leave(call: Call, at: datetime) -> None:
 
 
 def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> OfferRecord:
-    """Release the owner's terms: what the body names, else the computed best ones."""
+    """Release the owner's terms: what the body names, else the computed best ones.
+
+    A leave time that is named with them is kept first, and the best terms are those that it allows.
+    """
+    if leave := call.body.get("departure_at"):
+        _check_leave(call, leave)
+        vehicle = vehicles.name_departure(tx, call, vehicle, leave)
+        offer = OfferRecord.find(tx, offer.offer_id)
     named = {key: call.body[key] for key in _COUNTERED if key in call.body}
     if named:
         terms: CounterTerms | None = build(CounterTerms, named)

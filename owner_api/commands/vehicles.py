@@ -217,7 +217,7 @@ def set_departures(tx: Tx, record: VehicleRecord, wanted: Departures, now: datet
 
 
 def name_departure(tx: Tx, call: Call, record: VehicleRecord, at: datetime) -> VehicleRecord:
-    """Keep the leave time a person named with a yes; what it leaves no room for ends at once."""
+    """Keep a leave time that was named with an answer; what it leaves no room for ends at once."""
     minimum_pct = record.preferences.soc_min_departure_pct
     wanted = moved(record.departures, at, minimum_pct, record.zone, call.now)
     set_departures(tx, record, wanted, call.now)

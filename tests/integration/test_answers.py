@@ -339,6 +339,26 @@ async def test_times_named_with_an_answer_are_of_home_assistants_zone_not_of_the
     assert told == rfc(later.replace(tzinfo=here))
 
 
+async def test_naming_a_leave_time_is_enough_to_counter_what_could_not_be_judged_without(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, hass_admin_user: Any
+) -> None:
+    """The agent keeps the leave time and asks for the best terms by it."""
+    path = f"/v1/vehicles/{vehicle_id}/departures"
+    await world.phone.patch(path, {"one_off": None})
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "next_offer_reason", "departure_unknown")
+    context = Context(user_id=hass_admin_user.id)
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("counter_offer", context=context)
+    assert refused.value.translation_key == "no_counter"
+    leave_at = dt_util.utcnow() + timedelta(hours=6)
+    await home.act("counter_offer", {"departure_at": leave_at}, context=context)
+    shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
+    assert shown["decision"]["counter_terms"]["energy_wh"] == 6000
+    kept = (await world.phone.get(path))["one_off"]["departure_at"]
+    assert abs(dt_util.parse_datetime(kept) - leave_at) < timedelta(seconds=1)
+
+
 async def test_an_offer_without_better_terms_cannot_be_countered(
     home: Home, world: OwnerWorld, session_id: str
 ) -> None:

@@ -196,3 +196,47 @@ async def test_promise_2_a_leave_time_set_alone_keeps_the_minimum_of_that_days_c
     shown = await departures(deal, one_off={"departure_at": world.at(3 * HOUR)})
     assert shown["one_off"]["soc_min_departure_pct"] == 78
     assert (await departures(deal, one_off=None))["one_off"] is None
+
+
+async def test_promise_2_a_leave_time_named_with_a_counter_holds_for_what_the_park_sends_next(
+    world: World,
+) -> None:
+    """It was taken and kept nowhere: the better offer was judged by the time it replaced."""
+    deal = await presented(world)
+    at = world.at(2 * HOUR)
+    answer = await world.decide(
+        deal.owner, deal.offer, "counter", price_per_kwh="1.5", departure_at=at
+    )
+    assert (answer.status, answer.body["state"]) == (201, "countered")
+    assert (await departures(deal))["one_off"]["departure_at"] == at
+    reward = deal.offer["terms"]["reward"] | {"price_per_kwh": "1.5"}
+    better = {"revision": 2, "respond_by": world.at(1200), "terms": world.terms(reward=reward)}
+    await deal.park.post(f"/v1/park/offers/{deal.offer['offer_id']}/revisions", better)
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert shown["evaluation"]["departure_at"] == at
+
+
+async def test_naming_a_leave_time_a_plain_counter_asks_for_what_would_do_by_it(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    await departures(deal, weekly=NO_WEEKDAYS)
+    path = f"/v1/offers/{deal.offer['offer_id']}"
+    assert (await deal.owner.get(path))["evaluation"]["reason"]["code"] == "departure_unknown"
+    assert code(await world.decide(deal.owner, deal.offer, "counter")) == (409, "not_feasible")
+    answer = await world.decide(deal.owner, deal.offer, "counter", departure_at=world.at(4 * HOUR))
+    assert (answer.status, answer.body["state"]) == (201, "countered")
+    assert answer.body["decision"]["counter_terms"]["energy_wh"] == 6000
+
+
+async def test_a_leave_time_that_nobody_could_plan_for_is_refused_with_a_counter_too(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    for seconds in (-60, 400 * DAY):
+        answer = await world.decide(
+            deal.owner, deal.offer, "counter", departure_at=world.at(seconds)
+        )
+        assert code(answer) == (422, "invalid_body")
+        assert answer.body["errors"][0]["pointer"] == "/departure_at"
+    assert (await departures(deal))["one_off"] is None
