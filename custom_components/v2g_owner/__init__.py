@@ -37,7 +37,7 @@ from .executors import (
     async_start_executors,
     async_stop_executors,
 )
-from .issues import async_forget_repairs, async_watch_mapping
+from .issues import async_follow_renames, async_forget_repairs, async_watch_mapping
 from .pin import key_pin
 from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
@@ -54,9 +54,10 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions and the card, which exist whether or not an entry is loaded."""
+    """Register what exists whether or not an entry is loaded: actions, card, names followed."""
     async_remember_starters(hass)
     async_setup_services(hass)
+    async_follow_renames(hass)
     await async_serve_card(hass)
     return True
 

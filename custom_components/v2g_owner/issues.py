@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.event import async_track_entity_registry_updated_event
@@ -113,7 +113,7 @@ def async_raise_gone(
 def async_watch_mapping(
     hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry
 ) -> CALLBACK_TYPE:
-    """Follow a mapped entity to its new name, and raise a repair when it is deleted.
+    """Raise a repair when a mapped entity is deleted.
 
     One that was deleted while nobody looked is missed once Home Assistant has started: until then
     its own integration may still come. Returns the way to stop.
@@ -126,11 +126,6 @@ def async_watch_mapping(
         if data["action"] == "remove":
             for conf in _roles_of(subentry, data["entity_id"]):
                 async_raise_gone(hass, entry, subentry, conf)
-        elif data["action"] == "update" and "old_entity_id" in data:
-            new = dict(subentry.data)
-            for conf in _roles_of(subentry, data["old_entity_id"]):
-                new = remapped(new, conf, data["entity_id"])
-            hass.config_entries.async_update_subentry(entry, subentry, data=new)
 
     @callback
     def look(_hass: HomeAssistant) -> None:
@@ -148,6 +143,42 @@ def async_watch_mapping(
             unsubscribe()
 
     return stop
+
+
+@callback
+def async_follow_renames(hass: HomeAssistant) -> None:
+    """Follow mapped entities to their new names, for as long as Home Assistant runs.
+
+    Also those of accounts that are not loaded: their agents may be away for hours, and their
+    chargers are driven all the same.
+    """
+
+    @callback
+    def renamed(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
+        data = event.data
+        if data["action"] != "update" or "old_entity_id" not in data:
+            return
+        for entry in hass.config_entries.async_entries(DOMAIN):
+            for subentry in entry.subentries.values():
+                _async_remap(hass, entry, subentry, data["old_entity_id"], data["entity_id"])
+
+    hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, renamed)
+
+
+@callback
+def _async_remap(
+    hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, old: str, new: str
+) -> None:
+    """Put an entity's new name wherever a subentry has the old one."""
+    if not (roles := _roles_of(subentry, old)):
+        return
+    data = dict(subentry.data)
+    for conf in roles:
+        data = remapped(data, conf, new)
+    hass.config_entries.async_update_subentry(entry, subentry, data=data)
+    if entry.state is ConfigEntryState.SETUP_RETRY:
+        # Only a loaded account follows its own changes; its chargers must hear of it now.
+        hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 def _roles_of(subentry: ConfigSubentry, entity_id: str) -> list[str]:

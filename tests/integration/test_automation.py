@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -181,6 +182,27 @@ async def test_a_renamed_sensor_is_followed(registered_home: Home, vehicle_id: s
     (subentry,) = registered_home.entry.subentries.values()
     assert subentry.data["soc_entity"] == "sensor.new_name"
     await registered_home.reaches("sensor", vehicle_id, "soc", "58.0")
+
+
+async def test_a_sensor_that_is_renamed_while_the_agent_is_away_is_followed_too(
+    registered_home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """It was gone once the agent was back, and the owner was asked to choose another."""
+    hass, entry = registered_home.hass, registered_home.entry
+    await hass.config_entries.async_unload(entry.entry_id)
+    await world.stop_server()
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    er.async_get(hass).async_update_entity(
+        "sensor.registered_battery", new_entity_id="sensor.new_name"
+    )
+    hass.states.async_remove("sensor.registered_battery")
+    hass.states.async_set("sensor.new_name", "58")
+    await world.start_server()
+    await hass.async_block_till_done()
+    await hass.config_entries.async_reload(entry.entry_id)
+    await registered_home.reaches("sensor", vehicle_id, "soc", "58.0")
+    assert not [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
 
 
 async def test_a_deleted_sensor_is_a_repair_until_another_is_chosen(

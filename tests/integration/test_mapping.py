@@ -10,8 +10,10 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.executors import executors_of
 
 from .conftest import Home
+from .owner_world import OwnerWorld
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -87,6 +89,23 @@ async def test_a_renamed_control_entity_is_followed_and_stays_tested(
         "mode_entity": "select.new_box_mode",
     }
     assert not issues(hass)
+
+
+async def test_promise_4_a_charger_is_told_by_its_new_name_while_the_agent_is_away(
+    hass: HomeAssistant, home: Home, world: OwnerWorld, garage: ConfigSubentry, charger_id: str
+) -> None:
+    """Stopping at home needs no agent, and so no agent may be needed to find the charger."""
+    entry = home.entry
+    await hass.config_entries.async_unload(entry.entry_id)
+    await world.stop_server()
+    await hass.config_entries.async_setup(entry.entry_id)
+    er.async_get(hass).async_update_entity("number.box_setpoint", new_entity_id="number.new_box")
+    hass.states.async_remove("number.box_setpoint")
+    hass.states.async_set("number.new_box", "0")
+    await hass.async_block_till_done()
+    driven = executors_of(hass, entry)[charger_id].mapping["control"]
+    assert driven["setpoint_entity"] == "number.new_box"
+    await world.start_server()
 
 
 async def test_a_renamed_entity_is_followed_in_each_of_its_roles(
