@@ -14,8 +14,8 @@ from owner_api.store.tx import Tx
 from . import announce, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
-from .quoting import keep_deals, live_deals, new_deal
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
+from .reserved import keep_deals, live_deals, new_deal
 from .standing import Standing
 
 # Everything of a deal that only its delivery will tell.

@@ -18,8 +18,9 @@ from .edge import Json
 from .freshness import at_consent_s
 from .leaving import departure_in_force
 from .limits import blocked
-from .quoting import current_soc, live_deals, offered, quote_request
+from .quoting import current_soc, offered, quote_request
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .reserved import live_deals
 from .reward_parts import counted, counted_price
 from .tariffs import tariff
 

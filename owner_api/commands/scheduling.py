@@ -17,8 +17,9 @@ from owner_api.store.tx import Tx
 from . import chargers
 from .edge import Json
 from .leaving import departure_in_force
-from .quoting import before_leaving, current_soc, live_deals
+from .quoting import current_soc
 from .records import VehicleRecord
+from .reserved import before_leaving, live_deals
 from .standing import open_session
 from .tariffs import TariffView, tariff
 

@@ -7,8 +7,8 @@ from owner_api.core.model import NextDeparture
 from owner_api.store.tx import Tx
 
 from .leaving import departure_in_force
-from .quoting import LiveDeal, live_deals
 from .records import SessionRecord, VehicleRecord
+from .reserved import LiveDeal, live_deals
 
 
 def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:

@@ -15,8 +15,9 @@ from owner_api.store.tx import Tx
 from .edge import Json, instant, view
 from .freshness import at_consent_s
 from .limits import warranty_left_wh
-from .quoting import LiveDeal, current_soc, planned_currency, quote_request
+from .quoting import current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
+from .reserved import LiveDeal
 from .standing import Standing, standing
 from .wear_cost import wear_band
 
