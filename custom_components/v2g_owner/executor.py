@@ -5,7 +5,7 @@ gone; stopping asks nobody.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -82,6 +82,8 @@ class ChargerExecutor:
         """Live commitments at this charger and their cars, as the API last told."""
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
+        self.others: Sequence[ChargerExecutor] = ()
+        """The hands on the account's other chargers."""
         self._unsubscribes: list[CALLBACK_TYPE] = []
         self._looked_at: datetime | None = None
         self.charged_at: datetime | None = None
@@ -179,6 +181,7 @@ class ChargerExecutor:
             commanded_w=self._asked_w(now),
             reachable=self.driver.reachable,
             unit_fits=self.driver.unit_fits,
+            elsewhere={other.memory.parking.bound for other in self.others},
             now=now,
         )
         if max(sight.power_w or 0, self.driver.watch.setpoint_w or 0) > STOPPED_BELOW_W:

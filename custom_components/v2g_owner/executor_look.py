@@ -1,5 +1,6 @@
 """One look around a charger: which car stands there, how full it is, what flows."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,15 +18,18 @@ def look(
     commanded_w: int | None,
     reachable: bool,
     unit_fits: bool,
+    elsewhere: Collection[str | None],
     now: datetime,
 ) -> tuple[Memory, Sight]:
     """Return what is remembered after a look, and what was seen.
 
+    A car that is known to stand ``elsewhere``, at another charger, is not plugged in here.
     A car that left takes the owner's word of the moment with it: charge now, stop, by hand. And
     the deal that ran: this home knows that it is over even where the API cannot be told.
     """
     parking = memory.parking
-    for each, plugged in eyes.plugged().items():
+    for each, told in eyes.plugged().items():
+        plugged = told and not (each in elsewhere and each != parking.bound)
         parking = parking.car_says(each, plugged=plugged, now=now)
     parking = parking.charger_says(plugged=eyes.connected(), now=now)
     vehicle_id = parking.presumed()

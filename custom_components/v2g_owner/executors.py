@@ -57,6 +57,8 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
             made.executors[executor.charger_id] = executor
     if not made.executors:
         return
+    for executor in made.executors.values():
+        executor.others = [each for each in made.executors.values() if each is not executor]
 
     async def stopping(_event: Event) -> None:
         made.unsubscribe = None

@@ -22,6 +22,7 @@ from homeassistant.helpers.llm import LLM_API_ASSIST, LLMContext, ToolInput
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.diagnostics import (
@@ -519,6 +520,43 @@ async def test_an_account_switched_off_while_the_api_is_away_drives_again_when_s
     await garage.charge()
     garage.box.plug(connected=False)
     await until(lambda: garage.box.told["number"] == 0)
+
+
+async def test_a_guest_at_a_second_charger_is_not_taken_for_the_car_at_the_first(
+    garage: Garage,
+) -> None:
+    """Promise 1: the owner's car is known to stand elsewhere; its plan is no guest's."""
+    body = {"display_name": "Carport", "max_charge_w": 7_360, "max_discharge_w": 7_360}
+    charger_id = str((await garage.world.phone.post("/v1/chargers", body))["charger_id"])
+    control = {
+        **mapping("wallbox", set_actions=[{"event": "carport_power"}]),
+        "shape": "actions",
+        "setpoint_entity": None,
+    }
+    data = {
+        **subentry(charger_id=charger_id).data,
+        "connected_entity": "binary_sensor.carport_connected",
+        "power_entity": "sensor.carport_power",
+        "control": control,
+    }
+    carport = ConfigSubentry(
+        data=MappingProxyType(data),
+        subentry_type="charger",
+        title="Carport",
+        unique_id=charger_id,
+    )
+    garage.hass.config_entries.async_add_subentry(garage.entry, carport)
+    powers = async_capture_events(garage.hass, "carport_power")
+    await garage.load()
+    await garage.name_the_car()
+    garage.hass.states.async_set("binary_sensor.carport_connected", "on")
+    second = executors_of(garage.hass, garage.entry)[charger_id]
+    await until(lambda: second.memory.orders.cars)
+    await garage.hass.async_block_till_done()
+    second.async_tick()
+    assert second.verdict.reason == "unknown_car"
+    assert powers
+    assert garage.executor.verdict.holder == "plan"
 
 
 # --- what helps to find a fault
