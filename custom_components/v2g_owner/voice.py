@@ -14,9 +14,10 @@ from homeassistant.util.ulid import ulid_now
 
 from .actor import Actor
 from .api import Json
-from .const import DOMAIN
+from .const import DOMAIN, LOGGER
 from .coordinator import V2GCoordinator
 from .decisions import async_stop_everywhere, decide, find_offer
+from .decode import BadAnswerError, decode
 from .errors import translated_errors
 from .instants import utc_text
 from .models import Vehicle
@@ -167,9 +168,22 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
     for coordinator in accounts(hass):
         if coordinator.config_entry.entry_id == asked.entry_id:
             offer = find_offer(coordinator, asked.offer_id)
-            await decide(coordinator, offer, "accept", speaker.actor, revision=asked.revision)
-            return await async_offer_facts(coordinator, offer, speaker.language)
+            told = await decide(
+                coordinator, offer, "accept", speaker.actor, revision=asked.revision
+            )
+            agreed = _agreed(told["answer"], offer)
+            return await async_offer_facts(coordinator, agreed, speaker.language)
     raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_open_offer")
+
+
+def _agreed(answer: Json, asked_about: Offer) -> Offer:
+    """Return an offer as it was accepted: with what the car could still give, be it less."""
+    try:
+        return decode(Offer, answer)
+    except BadAnswerError as error:
+        # The yes stands; that its answer cannot be read must not sound as if it had failed.
+        LOGGER.debug("An accepted offer cannot be read: %s", error)
+        return asked_about
 
 
 async def async_stop_all(hass: HomeAssistant, speaker: Speaker) -> None:

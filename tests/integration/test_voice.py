@@ -139,6 +139,21 @@ async def test_promise_1_accepting_aloud_asks_back_and_needs_a_second_yes(
     assert "Nothing was asked" in await room.say("yes, accept the offer")
 
 
+async def test_what_is_said_to_be_accepted_is_what_was_agreed(
+    home: Home, world: OwnerWorld, room: Room, session_id: str, vehicle_id: str
+) -> None:
+    """The car had lost charge since the offer was read out: less was sold than was said."""
+    offer = await offered(home, world, session_id)
+    assert "6 kilowatt hours" in await room.say("accept the offer")
+    reading = {"measured_at": world.at(0), "plugged_in": True, "soc_pct": 58}
+    await world.phone.post(f"/v1/vehicles/{vehicle_id}/telemetry", {"readings": [reading]})
+    said = await room.say("yes, accept the offer")
+    decision = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["decision"]
+    agreed_wh = decision["consented_energy_wh"]
+    assert 1_000 <= agreed_wh < 6_000
+    assert said == f"Accepted: {agreed_wh / 1000:g} kilowatt hours for East Gate Park."
+
+
 async def test_promise_1_a_program_that_speaks_for_nobody_accepts_nothing_aloud(
     home: Home, world: OwnerWorld, room: Room, session_id: str
 ) -> None:
