@@ -173,6 +173,10 @@ CONSISTENCY: Breaks = {
         put(HANT, "exceptions.unknown.message", "Something unexpected went wrong: {detail}"),
         same_script,
     ],
+    "test_what_people_have_to_look_for_has_one_name_in_each_language": [
+        put(HANT, "services.get_receipts.name", "取得憑證"),
+        text(HANT, "換算成 current_a", "換算成安培"),
+    ],
     "test_every_problem_of_the_api_has_words_in_every_language": [
         drop(HANT, "exceptions.soc_stale")
     ],
@@ -392,6 +396,10 @@ OWNER_DOCS: Breaks = {
         text(GUIDE, r"blob/main/blueprints/\S+\.yaml", "blob/main/blueprints/gone.yaml"),
         text(GUIDE, "(?m)^triggers:", "trigger:"),
     ],
+    "test_every_readme_leads_to_the_guide_of_its_language_and_names_each_step": [
+        text("/docs/README.zh-Hant.md", r"first-offer\.zh-Hant", "first-offer"),
+        text("/README.md", "Set the leave times and limits", "Look"),
+    ],
     "test_what_the_page_on_home_chargers_names_is_what_owners_see": [
         text("/docs/home-chargers.md", r"\*([A-Z][a-z]+ [a-z ]+)\*", r"*\1 by moonlight*")
     ],
@@ -421,7 +429,8 @@ CARD: Breaks = {
         text("frontend/view.js", r'"\./stops\.js"', '"./gone.js"'),
     ],
     "test_the_card_counts_minor_units_as_the_integration_does": [
-        text("frontend/format.js", "JPY: 0", "JPY: 2")
+        text("frontend/format.js", " JPY ", " "),
+        text("frontend/format.js", "BHD ", "BHD CNY "),
     ],
 }
 BREAKS: Final[dict[str, Breaks]] = {

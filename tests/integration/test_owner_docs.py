@@ -151,7 +151,7 @@ def _words(texts: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("readme", "guide", "leaves", "switches"),
+    "found",
     [
         ("README.md", "docs/first-offer.md", "leave times and limits", "Switch on"),
         (
@@ -169,9 +169,10 @@ def _words(texts: Any) -> Iterator[str]:
     ],
 )
 def test_every_readme_leads_to_the_guide_of_its_language_and_names_each_step(
-    readme: str, guide: str, leaves: str, switches: str
+    found: tuple[str, str, str, str],
 ) -> None:
     """Without a leave time no offer is judged; it is set before discharging is switched on."""
+    readme, guide, leaves, switches = found
     told = (ROOT / readme).read_text()
     assert f"({guide})" in told
     assert told.index(leaves) < told.index(switches)
