@@ -159,7 +159,6 @@ DEAL_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
         key="deal_earned",
         translation_key="deal_earned",
         device_class=SensorDeviceClass.MONETARY,
-        suggested_display_precision=2,
         value_fn=lambda snapshot: (
             major(deal.earned_minor, _deal_currency(snapshot))
             if (deal := _deal(snapshot))

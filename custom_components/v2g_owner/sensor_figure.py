@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, override
 
-from homeassistant.components.sensor import SensorEntity, SensorEntityDescription
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+)
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
 from .entity import ChargerEntity, HubEntity, V2GEntity, VehicleEntity
 from .models import Charger, Vehicle
-from .money import major
+from .money import major, minor_digits
 from .snapshot import Snapshot
 
 
@@ -27,6 +31,13 @@ class FigureDescription[Subject](SensorEntityDescription):
     unit_fn: Callable[[Subject], str] | None = None
     attributes_fn: Callable[[Subject], Mapping[str, Any]] | None = None
     resets_monthly: bool = False
+
+
+def shown_digits(sensor: SensorEntity, told: int | None) -> int | None:
+    """Return how many decimals a sensor shows: of money as its currency has, else as ``told``."""
+    if sensor.device_class is not SensorDeviceClass.MONETARY:
+        return told
+    return minor_digits(sensor.native_unit_of_measurement or "")
 
 
 class FigureSensor[Subject](V2GEntity[Subject], SensorEntity):
@@ -46,6 +57,12 @@ class FigureSensor[Subject](V2GEntity[Subject], SensorEntity):
         """Return the unit, which for money follows the currency."""
         unit = self.entity_description.unit_fn
         return super().native_unit_of_measurement if unit is None else unit(self.subject)
+
+    @property
+    @override
+    def suggested_display_precision(self) -> int | None:
+        """Return how many decimals are shown."""
+        return shown_digits(self, super().suggested_display_precision)
 
     @property
     @override

@@ -12,7 +12,7 @@ from .battery_health import BatteryHealth, BatteryHealthCoordinator
 from .coordinator import V2GCoordinator
 from .entity import VehicleEntity
 from .money import major
-from .sensor_figure import FigureDescription
+from .sensor_figure import FigureDescription, shown_digits
 
 
 def _percent(
@@ -45,7 +45,6 @@ def _money(
         translation_key=key,
         device_class=SensorDeviceClass.MONETARY,
         state_class=SensorStateClass.TOTAL,
-        suggested_display_precision=2,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda health: major(read(health), health.currency),
@@ -135,6 +134,12 @@ class HealthSensor(VehicleEntity, SensorEntity):
         if unit is None:
             return super().native_unit_of_measurement
         return self.coordinator.data.owner.currency if health is None else unit(health)
+
+    @property
+    @override
+    def suggested_display_precision(self) -> int | None:
+        """Return how many decimals are shown."""
+        return shown_digits(self, super().suggested_display_precision)
 
     @property
     @override

@@ -98,7 +98,6 @@ WEAR_COST: FigureDescription[Vehicle] = FigureDescription(
     translation_key="wear_cost",
     device_class=SensorDeviceClass.MONETARY,
     state_class=SensorStateClass.TOTAL,
-    suggested_display_precision=2,
     entity_category=EntityCategory.DIAGNOSTIC,
     value_fn=lambda vehicle: vehicle.v2g_wear_minor,
 )
