@@ -88,7 +88,10 @@ async def async_actor_of(
     only carries that person's answer. Where a language model works on what a person said, it is
     the model that acts.
     """
-    if context.id in hass.data.get(_MODEL_TURNS, {}):
+    started_by = hass.data.get(_STARTED_BY, {})
+    # An automation that asked a model something goes on as itself.
+    automated = started_by.get(context.id, "").startswith("automation.")
+    if context.id in hass.data.get(_MODEL_TURNS, {}) and not automated:
         who = {"user": context.user_id or "voice unknown"}
         return Actor(method="voice", who=who, asked_back=False)
     if context.user_id is not None and context.parent_id is None:
@@ -103,5 +106,5 @@ async def async_actor_of(
     tap = hass.data.get(_TAPS, {}).get(context.parent_id or "")
     if tap is not None and offer_id is not None and offer_id in tap.action:
         return Actor(method="tap", who={"user": tap.user})
-    starter = hass.data.get(_STARTED_BY, {}).get(context.id, "unknown")
+    starter = started_by.get(context.id, "unknown")
     return Actor(method="automation", who={"automation": starter[:200]})

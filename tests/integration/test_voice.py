@@ -9,7 +9,7 @@ from typing import Any
 
 from homeassistant.components import conversation
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import llm
 from homeassistant.helpers.chat_session import async_get_chat_session
@@ -294,6 +294,30 @@ async def test_a_language_model_gets_the_tools_whose_entity_is_exposed_and_no_ot
     for name, tool in ours(await ask_tools(room.hass, Context())).items():
         assert tool.integration == DOMAIN
         assert tool.annotations.read_only is (name in {"open_offers", "earned"})
+
+
+async def test_an_automation_that_asked_a_language_model_answers_as_an_automation(
+    home: Home, world: OwnerWorld, room: Room, session_id: str, vehicle_id: str
+) -> None:
+    """It acts in one context before and after, and is the owner's to allow."""
+    hass = room.hass
+    await home.set("switch", vehicle_id, "allow_automations", "turn_on")
+
+    async def ask(call: ServiceCall) -> None:
+        await ask_tools(hass, call.context)
+
+    hass.services.async_register("model", "ask", ask)
+    automation = {
+        "alias": "Ask and take",
+        "triggers": {"trigger": "event", "event_type": "go"},
+        "actions": [{"action": "model.ask"}, {"action": "v2g_owner.accept_offer"}],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    offer = await offered(home, world, session_id)
+    hass.bus.async_fire("go")
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+    decision = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["decision"]
+    assert decision["actor"] == {"automation": "automation.ask_and_take"}
 
 
 async def test_promise_1_a_language_model_outside_a_conversation_gets_no_tool_to_accept(
