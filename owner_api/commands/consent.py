@@ -15,7 +15,7 @@ from owner_api.core.rules import LONGEST_USUAL_LEASE_S
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import announce, dealing, decisions, evaluations, vehicles
+from . import announce, dealing, decisions, evaluations, rule_consent, vehicles
 from .countering import best_counter
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
@@ -57,7 +57,7 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
-        _check_seen(body["method"], offer)
+        _check_person(tx, body["method"], offer, vehicle)
         accepted = _accept(tx, call, offer, vehicle)
         return Reply(body=_with_receipt(tx, accepted), status=201)
     if to is OfferState.COUNTERED:
@@ -104,14 +104,21 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
         )
 
 
-def _check_seen(method: str, offer: OfferRecord) -> None:
-    """Promise 4: that a stop may take longer than usual is shown to somebody before the yes."""
-    if method == "automation" and offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
-        raise Problem(
-            ProblemCode.FORBIDDEN,
-            "A stop may take longer than usual here: only a person may say yes to that.",
-            errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
-        )
+def _check_person(tx: Tx, method: str, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+    """Promise 4: a stop that may take long is seen before the yes, and one that was made stands."""
+    if method != "automation":
+        return
+    if offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
+        why = "A stop may take longer than usual here"
+    elif rule_consent.was_stopped(tx, vehicle, offer.terms):
+        why = "The owner has stopped a deal in this window"
+    else:
+        return
+    raise Problem(
+        ProblemCode.FORBIDDEN,
+        f"{why}: only a person may say yes to that.",
+        errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
+    )
 
 
 def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> Json | None:

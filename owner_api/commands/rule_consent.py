@@ -13,7 +13,7 @@ from owner_api.core.machine import (
     OfferState,
     decide_offer,
 )
-from owner_api.core.model import ConsentMode, CounterTerms, Rule
+from owner_api.core.model import ConsentMode, CounterTerms, Rule, Terms
 from owner_api.core.money import minor_digits
 from owner_api.core.rules import Case, first_match
 from owner_api.store.tx import Tx
@@ -32,8 +32,25 @@ def matching_rule(
     """Return the owner's first rule that says yes, if rules may speak for this park at all."""
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
         return None
+    if was_stopped(tx, vehicle, offer.terms):
+        return None
     rules = vehicle.preferences.rules
     return first_of(rules, tx, vehicle, offer, judged.energy_wh, judged.answer, now)
+
+
+def was_stopped(tx: Tx, vehicle: VehicleRecord, terms: Terms) -> bool:
+    """Return whether the owner has stopped a deal of the vehicle in the window of these terms.
+
+    Promise 4: what a person has stopped only a person takes up again.
+    """
+    row = tx.one(
+        "SELECT 1 AS found FROM commitment WHERE vehicle_id = ? AND state_reason = 'owner'"
+        " AND start_at < ? AND end_at > ? LIMIT 1",
+        vehicle.vehicle_id,
+        terms.end_at,
+        terms.start_at,
+    )
+    return row is not None
 
 
 def first_of(

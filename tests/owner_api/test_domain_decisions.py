@@ -392,6 +392,31 @@ async def test_promise_4_an_automation_may_say_no_to_a_long_lease(world: World) 
     assert answer.status == 201
 
 
+async def test_promise_4_what_a_person_has_stopped_only_a_person_takes_up_again(
+    world: World,
+) -> None:
+    """A park that offers once more a second later would have the car discharging again."""
+    deal = await presented(world, preferences={"consent_mode": "rules", "rules": [ALWAYS]})
+    assert deal.offer["state"] == "accepted"
+    await stop_all(deal)
+    await world.move(1)
+    again = await world.offer(deal.park, deal.session_id)
+    assert again["state"] == "presented"
+    await preferences(deal.owner, deal.vehicle_id, allow_automations=True)
+    refused = await world.decide(deal.owner, again, method="automation")
+    assert code(refused) == (403, "forbidden")
+    assert "stopped" in refused.body["detail"]
+    assert (await world.decide(deal.owner, again)).status == 201
+
+
+async def test_after_a_stop_rules_go_on_for_other_hours(world: World) -> None:
+    deal = await presented(world, preferences={"consent_mode": "rules", "rules": [ALWAYS]})
+    await stop_all(deal)
+    end = world.terms()["end_at"]
+    later = {"start_at": end, "end_at": world.at(9_000)}
+    assert (await world.offer(deal.park, deal.session_id, **later))["state"] == "accepted"
+
+
 async def test_promise_1_a_rule_says_nothing_while_the_owner_wants_to_be_asked(
     world: World,
 ) -> None:

@@ -13,6 +13,7 @@ from .things import (
     Party,
     Settlement,
     Stay,
+    Wanted,
     award_by,
     owed_minor,
 )
@@ -59,12 +60,24 @@ class Twin:
             verdict = "rejected"
         elif self.unwanted(offer, now):
             verdict = "auto_declined"
-        elif car.by_rules and terms.kind == "cash" and terms.price >= "1.5":
+        elif self._rule_says_yes(car, terms):
             verdict = "accepted"
         else:
             verdict = "presented"
         offer.state = self.move("offer", "received", verdict)
         return verdict
+
+    def _rule_says_yes(self, car: Car, terms: Wanted) -> bool:
+        """Return whether the owner's rule takes these terms; not where the owner stopped a deal."""
+        stopped = any(
+            deal.car is car
+            and deal.reason == "owner"
+            and deal.terms.start_at < terms.end_at
+            and terms.start_at < deal.terms.end_at
+            for deal in self.deals.values()
+        )
+        cash = terms.kind == "cash" and terms.price >= "1.5"
+        return car.by_rules and cash and not stopped
 
     def unwanted(self, offer: Offer, now: datetime) -> str | None:
         """Return why the owner is not asked."""
