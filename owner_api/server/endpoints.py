@@ -1,6 +1,7 @@
 """From an operation to an aiohttp handler: checks, one transaction, the answer after commit."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 import re
 from typing import Any, Final
@@ -135,7 +136,7 @@ class Endpoints:
         errand = Errand(route, call, ticket)
         with self.deadline:
             if route.kind == "command":
-                async with self.turns.of(call.principal):
+                async with nullcontext() if route.at_once else self.turns.of(call.principal):
                     result = await self.store.write(errand)
             else:
                 result = await self.store.read(errand, few_rows=route.few_rows)

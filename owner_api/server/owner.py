@@ -373,6 +373,7 @@ _DEALS: Final = (
         request=messages.STOP,
         answer=views.STOP,
         status=201,
+        at_once=True,
         handler=stops.stop,
     ),
     Route(

@@ -61,12 +61,14 @@ class Route(Operation):
     read only by a caller who sends the same key and body again. ``media`` is the body's form.
     A query that reads ``few_rows`` by their keys and plans nothing is answered without a thread.
     One that is ``timeless`` looks at rows and not at the clock: until something is written, the
-    same caller gets the same answer.
+    same caller gets the same answer. A command that is ``at_once`` waits for none of its owner's
+    other ones.
     """
 
     handler: Handler
     few_rows: bool = False
     timeless: bool = False
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """What the rate limiter lets through in any span, how much it remembers, and whose turn it is."""
 
 import asyncio
+from pathlib import Path
+import threading
 
 from hypothesis import given, strategies as st
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from owner_api.problems import Problem
 from owner_api.server import limits
 from owner_api.server.limits import RateLimiter
-from owner_api.store import Store
+from owner_api.server.turns import AT_ONCE
+from owner_api.store import Store, Tx
 from tests.owner_api.conftest import StillClock
+from tests.owner_api.deal_world import open_world
 from tests.owner_api.http_bench import bench
 
 
@@ -91,3 +95,38 @@ async def test_promise_4_many_commands_of_one_owner_let_anothers_by(
     # Each owner's own keep their order.
     mine = [each for each in made if each.startswith("flood")]
     assert mine == sorted(mine)
+
+
+async def test_promise_4_a_stop_waits_for_none_of_its_owners_other_commands(
+    tmp_path: Path,
+) -> None:
+    """A car that changes its mind all the time, or a stolen phone, must not hold it up."""
+    async with open_world(tmp_path) as world:
+        owner, park = await world.add_owner(), await world.add_park()
+        vehicle = await world.add_vehicle(owner)
+        session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
+        await world.decide(owner, await world.offer(park, session))
+        before = len(await owner.events())
+        entered, opened = threading.Event(), threading.Event()
+
+        def hold(_tx: Tx) -> None:
+            entered.set()
+            assert opened.wait(10)
+
+        held = asyncio.ensure_future(world.agent.store.write(hold))
+        await asyncio.to_thread(entered.wait)
+        flood = []
+        for number in range(20):
+            wanted = {"soc_margin_pct": 1 + number / 10}
+            path = f"/v1/vehicles/{vehicle}/preferences"
+            flood.append(asyncio.create_task(owner.call("PATCH", path, wanted, etag="*")))
+            await asyncio.sleep(0.01)
+        stop = asyncio.create_task(owner.call("POST", "/v1/stops", {"vehicle_id": vehicle}))
+        await asyncio.sleep(0.2)
+        opened.set()
+        answers = await asyncio.gather(stop, *flood)
+        await held
+        assert [each.status for each in answers] == [201, *[200] * 20]
+        told = [event["type"] for event in (await owner.events())[before:]]
+    revoked = next(at for at, kind in enumerate(told) if kind.startswith("commitment."))
+    assert sum(kind.startswith("preferences.") for kind in told[:revoked]) <= AT_ONCE
