@@ -127,7 +127,8 @@ def used_up(
         near = tx.all(
             "SELECT * FROM commitment WHERE vehicle_id = ?"
             " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
-            " AND start_at < ? AND COALESCE(ended_at, end_at) > ?",
+            # Nothing flows after a window, however late its end was noticed.
+            " AND start_at < ? AND min(COALESCE(ended_at, end_at), end_at) > ?",
             vehicle.vehicle_id,
             terms.end_at + rest,
             start_at - rest,

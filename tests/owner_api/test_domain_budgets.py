@@ -1,5 +1,6 @@
 """The owner's budgets: what counts on which day, and what a deal that runs has already used."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -214,3 +215,23 @@ async def test_the_rest_between_two_deals_is_counted_from_now_where_a_window_has
     window = {"start_at": world.at(-800), "end_at": world.at(3_600)}
     rested = await world.offer(deal.park, deal.session_id, min_energy_wh=500, **window)
     assert rested["state"] == "presented"
+
+
+async def test_the_rest_begins_with_the_end_of_the_window_and_not_when_that_is_noticed(
+    world: World,
+) -> None:
+    """Deals agreed exactly one rest apart: the next one ended for a timer's half a second."""
+    rest_s = 1_800
+    first = await active(
+        world, preferences={"cooldown_s": rest_s}, requested_energy_wh=ENERGY_WH, min_energy_wh=500
+    )
+    window = {"start_at": world.at(3_600 + rest_s), "end_at": world.at(7_200 + rest_s)}
+    offer = await world.offer(first.park, first.session_id, min_energy_wh=500, **window)
+    second = replace(first, offer=offer)
+    await accept(second)
+    assert (await award(second)).status == 200
+    await first.deliver(3_570, power_w=-900)
+    await world.move(30.4)
+    assert (await settled(first))["delivered_wh"] >= ENERGY_WH - 150
+    await preferences(first.owner, first.vehicle_id, soc_margin_pct=1)
+    assert (await commitment(second))["state"] == "scheduled"
