@@ -142,12 +142,16 @@ def end(
     now: datetime,
 ) -> None:
     """End a session and every live deal in it: a car that is gone gives nothing."""
-    _carry(tx, SessionRecord.find(tx, session_id), now)
+    ending = SessionRecord.find(tx, session_id)
+    _carry(tx, ending, now)
+    # Nobody asks for what a car that nobody knows was promised, and every tick would read it.
+    forgotten = {} if ending.state == "bound" else {"recharge_due_at": None}
     tx.update(
         "session",
         {"session_id": session_id},
         state="ended",
         unplugged_at=unplugged_at,
+        **forgotten,
     )
     rows = tx.all(
         "SELECT * FROM commitment WHERE session_id = ?"

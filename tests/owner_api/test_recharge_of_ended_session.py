@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import award, running, settled, world
+from .domain_world import award, rows, running, settled, world
 from .test_domain_sessions import SELLS_ALL, recharge, sold_with_recharge
 
 __all__ = ["running", "world"]
@@ -111,3 +111,17 @@ async def test_a_deal_that_ends_with_its_session_leaves_the_recharge_promised(
     await settled(deal)
     await wait_until_due(deal)
     assert await broke_it(deal) is True
+
+
+async def test_a_promise_to_a_car_that_nobody_knows_is_forgotten_with_its_session(
+    world: World,
+) -> None:
+    """Each was looked at twice a second for good: a busy park's took the writer's time."""
+    park = await world.add_park()
+    body = {"evse_id": "E11", "plugged_in_at": world.at(0), "recharge": recharge(world)}
+    session = await park.post("/v1/park/sessions", body)
+    path = f"/v1/park/sessions/{session['session_id']}/end"
+    await park.post(path, {"unplugged_at": world.at(0)})
+    await world.move(9_000 + READING_WAIT_S)
+    watched = "SELECT session_id FROM session WHERE recharge_due_at IS NOT NULL AND park_id = ?"
+    assert await rows(world, watched, park.party_id) == []
