@@ -36,7 +36,7 @@ HUB_FACTS: tuple[HubBinaryDescription, ...] = (
     HubBinaryDescription(
         key="offer_open",
         translation_key="offer_open",
-        is_on_fn=lambda coordinator: bool(coordinator.data.open_offers),
+        is_on_fn=lambda coordinator: any(offer.waits for offer in coordinator.data.open_offers),
     ),
     HubBinaryDescription(
         key="discharging",

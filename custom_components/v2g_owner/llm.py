@@ -41,7 +41,7 @@ type Run = Callable[[HomeAssistant, Speaker, dict[str, Any]], Awaitable[Any]]
 
 
 async def _offers(hass: HomeAssistant, who: Speaker, _args: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return the open offers."""
+    """Return the offers that wait."""
     return {"offers": [await async_offer_facts(*pair, who.language) for pair in open_offers(hass)]}
 
 

@@ -83,8 +83,11 @@ def accounts(hass: HomeAssistant) -> list[V2GCoordinator]:
 
 
 def open_offers(hass: HomeAssistant) -> list[tuple[V2GCoordinator, Offer]]:
-    """Return the offers that wait, the most urgent first; where none does, the countered ones."""
-    found = [(each, offer) for each in accounts(hass) for offer in each.data.offers_meant]
+    """Return the offers that wait for a person, the most urgent first."""
+    # Nobody can decline aloud, and a yes to one that was countered is refused.
+    found = [
+        (each, offer) for each in accounts(hass) for offer in each.data.open_offers if offer.waits
+    ]
     return sorted(found, key=lambda pair: pair[1].respond_by)
 
 

@@ -401,6 +401,7 @@ async def test_promise_1_an_offer_is_answered_while_another_waits_for_its_park(
     ]
     assert states == ["countered", "accepted"]
     # What is countered can still be declined, once nothing else is meant, and only that.
+    await home.reaches("binary_sensor", owner_id, "offer_open", "off")
     await home.reaches("button", owner_id, "accept_offer", "unavailable")
     assert home.state("button", owner_id, "counter_offer").state == "unavailable"
     await press(home, owner_id, "decline_offer", Context(user_id="anna"))

@@ -139,6 +139,18 @@ async def test_promise_1_accepting_aloud_asks_back_and_needs_a_second_yes(
     assert "Nothing was asked" in await room.say("yes, accept the offer")
 
 
+async def test_an_offer_that_was_countered_is_not_read_out_to_be_accepted(
+    home: Home, world: OwnerWorld, room: Room, session_id: str
+) -> None:
+    """It waits for the park: a yes to it would only be refused."""
+    offer = await offered(home, world, session_id)
+    terms = {"offer_id": offer["offer_id"], "price_per_kwh": 1.5}
+    await home.act("counter_offer", terms, context=Context(user_id="li"))
+    await home.reaches("button", world.owner_id, "counter_offer", "unavailable")
+    assert await room.say("what is on offer") == "No offer waits for you."
+    assert await room.say("accept the offer") == "There is no open offer to answer."
+
+
 async def test_what_is_said_to_be_accepted_is_what_was_agreed(
     home: Home, world: OwnerWorld, room: Room, session_id: str, vehicle_id: str
 ) -> None:
