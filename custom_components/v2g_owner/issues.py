@@ -149,8 +149,8 @@ def async_watch_mapping(
 def async_follow_renames(hass: HomeAssistant) -> None:
     """Follow mapped entities to their new names, for as long as Home Assistant runs.
 
-    Also those of accounts that are not loaded: their agents may be away for hours, and their
-    chargers are driven all the same.
+    Also those of accounts that are not loaded: their agents may be away, or wait to be paired
+    anew, for days, and their chargers are driven all the same.
     """
 
     @callback
@@ -176,7 +176,7 @@ def _async_remap(
     for conf in roles:
         data = remapped(data, conf, new)
     hass.config_entries.async_update_subentry(entry, subentry, data=data)
-    if entry.state is ConfigEntryState.SETUP_RETRY:
+    if entry.state in {ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR}:
         # Only a loaded account follows its own changes; its chargers must hear of it now.
         hass.config_entries.async_schedule_reload(entry.entry_id)
 

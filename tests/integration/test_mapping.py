@@ -3,13 +3,13 @@
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 
-from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.const import CONF_DEVICE_ID, DOMAIN
 from custom_components.v2g_owner.executors import executors_of
 
 from .conftest import Home
@@ -106,6 +106,22 @@ async def test_promise_4_a_charger_is_told_by_its_new_name_while_the_agent_is_aw
     driven = executors_of(hass, entry)[charger_id].mapping["control"]
     assert driven["setpoint_entity"] == "number.new_box"
     await world.start_server()
+
+
+async def test_promise_4_a_charger_is_told_by_its_new_name_while_the_account_waits_to_be_paired(
+    hass: HomeAssistant, home: Home, world: OwnerWorld, garage: ConfigSubentry, charger_id: str
+) -> None:
+    """Stopping at home needs no pairing that counts: it may be days until somebody pairs anew."""
+    entry = home.entry
+    await world.phone.call("DELETE", f"/v1/devices/{entry.data[CONF_DEVICE_ID]}")
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    er.async_get(hass).async_update_entity("number.box_setpoint", new_entity_id="number.new_box")
+    hass.states.async_remove("number.box_setpoint")
+    hass.states.async_set("number.new_box", "0")
+    await hass.async_block_till_done()
+    driven = executors_of(hass, entry)[charger_id].mapping["control"]
+    assert driven["setpoint_entity"] == "number.new_box"
 
 
 async def test_a_renamed_entity_is_followed_in_each_of_its_roles(
