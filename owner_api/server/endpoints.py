@@ -1,7 +1,6 @@
 """From an operation to an aiohttp handler: checks, one transaction, the answer after commit."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 import re
 from typing import Any, Final
@@ -28,6 +27,7 @@ from .turns import Turns
 
 type AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_STOPPED: Final = "You pressed stop meanwhile, so nothing was agreed. Answer again if you want to."
 _ETAG: Final = re.compile(r'"([\x21\x23-\x7e]{1,64})"|(\*)')
 
 
@@ -135,8 +135,13 @@ class Endpoints:
     async def _run(self, route: Route, call: Call, ticket: Ticket | None) -> Rendered:
         errand = Errand(route, call, ticket)
         with self.deadline:
-            if route.kind == "command":
-                async with nullcontext() if route.at_once else self.turns.of(call.principal):
+            if route.at_once:
+                self.turns.pass_by(call.principal)
+                result = await self.store.write(errand)
+            elif route.kind == "command":
+                async with self.turns.of(call.principal) as stopped:
+                    if stopped and route.until_stop:
+                        raise Problem(ProblemCode.CONFLICT, _STOPPED)
                     result = await self.store.write(errand)
             else:
                 result = await self.store.read(errand, few_rows=route.few_rows)

@@ -348,7 +348,9 @@ _DEALS: Final = (
         request=messages.DECISION,
         answer=views.DECIDED,
         status=201,
+        until_stop=True,
         problems=(
+            ProblemCode.CONFLICT,
             ProblemCode.STALE_TERMS,
             ProblemCode.OFFER_CLOSED,
             ProblemCode.OFFER_EXPIRED,

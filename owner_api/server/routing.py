@@ -62,13 +62,14 @@ class Route(Operation):
     A query that reads ``few_rows`` by their keys and plans nothing is answered without a thread.
     One that is ``timeless`` looks at rows and not at the clock: until something is written, the
     same caller gets the same answer. A command that is ``at_once`` waits for none of its owner's
-    other ones.
+    other ones; one that holds ``until_stop`` is not done once it has been passed by such a one.
     """
 
     handler: Handler
     few_rows: bool = False
     timeless: bool = False
     at_once: bool = False
+    until_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

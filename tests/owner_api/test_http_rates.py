@@ -130,3 +130,41 @@ async def test_promise_4_a_stop_waits_for_none_of_its_owners_other_commands(
         told = [event["type"] for event in (await owner.events())[before:]]
     revoked = next(at for at, kind in enumerate(told) if kind.startswith("commitment."))
     assert sum(kind.startswith("preferences.") for kind in told[:revoked]) <= AT_ONCE
+
+
+async def test_promise_4_a_yes_that_waits_for_its_turn_does_not_take_effect_after_a_stop(
+    tmp_path: Path,
+) -> None:
+    """The stop passes it; made afterwards, the deal would run though its owner has stopped all."""
+    async with open_world(tmp_path) as world:
+        owner, park = await world.add_owner(), await world.add_park()
+        vehicle = await world.add_vehicle(owner)
+        session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
+        offer = await world.offer(park, session)
+        entered, opened = threading.Event(), threading.Event()
+
+        def hold(_tx: Tx) -> None:
+            entered.set()
+            assert opened.wait(10)
+
+        held = asyncio.ensure_future(world.agent.store.write(hold))
+        await asyncio.to_thread(entered.wait)
+        path = f"/v1/vehicles/{vehicle}/preferences"
+        asked = [
+            owner.call("PATCH", path, {"soc_margin_pct": 1}, etag="*"),
+            owner.call("PATCH", path, {"soc_margin_pct": 2}, etag="*"),
+            world.decide(owner, offer),
+            owner.call("POST", "/v1/stops", {}),
+        ]
+        tasks = []
+        for each in asked:
+            tasks.append(asyncio.ensure_future(each))
+            await asyncio.sleep(0.05)
+        opened.set()
+        *_, decided, stopped = await asyncio.gather(*tasks)
+        await held
+        assert (decided.status, decided.body["code"]) == (409, "conflict")
+        assert (stopped.status, stopped.body["commitments"]) == (201, [])
+        shown = await owner.get(f"/v1/offers/{offer['offer_id']}")
+        assert (shown["state"], shown["commitment_id"]) == ("presented", None)
+        assert (await world.decide(owner, offer)).status == 201
