@@ -59,6 +59,11 @@ class OwnerApiProblem(OwnerApiError):  # noqa: N818 - RFC 9457's own word for wh
         )
         return {"detail": str(self), "limits": limits or str(self)}
 
+    def fields_below(self, part: str) -> set[str]:
+        """Return the fields of one part of what was sent that are wrong."""
+        pointers = [str(error.get("pointer", "")).split("/") for error in self._errors]
+        return {steps[2] for steps in pointers if steps[1:2] == [part] and steps[2:]}
+
 
 class OwnerApiAuthError(OwnerApiProblem):
     """Our device is no longer paired."""

@@ -78,6 +78,7 @@ CALENDAR_CONFIRM_INTERVAL: Final = timedelta(hours=1)
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONSENT_MODES: Final = ("ask", "rules", "never")
+PURPOSES: Final = ("peak_price", "pv_balance", "backup", "grid_emergency", "test")
 VEHICLE_STATUSES: Final = (
     "unknown",
     "unplugged",

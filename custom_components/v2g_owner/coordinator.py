@@ -178,17 +178,19 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self,
         resource: Literal["preferences", "departures"],
         vehicle_id: str,
-        changes: Mapping[str, Any],
+        changes: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     ) -> None:
         """Change a vehicle's preferences or leave times, provided nobody else did since we read.
 
-        Our own writes queue, so that two of them never look like strangers to each other.
+        Our own writes queue, so that two of them never look like strangers to each other. Changes
+        that build on the present value are given as a function, which is called at our turn.
         Raises OwnerApiProblem (412 with the current value) when somebody else was first.
         """
         async with self._writing[resource, vehicle_id]:
             known = getattr(self.data, resource).get(vehicle_id)
+            body = changes() if callable(changes) else changes
             answer = await self.api.patch(
-                f"/v1/vehicles/{vehicle_id}/{resource}", changes, known.revision if known else 0
+                f"/v1/vehicles/{vehicle_id}/{resource}", body, known.revision if known else 0
             )
             self.async_apply(f"{resource}.updated", answer)
 

@@ -39,6 +39,7 @@ TO_REDACT: Final = {
     "name",
     "owner_id",
     "park_id",
+    "park_ids",
     "reference",
     "server_id",
     "summary",

@@ -5,6 +5,7 @@ Energy in Wh, power in W (+ into the car), state of charge in percent, instants 
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,8 @@ class Preferences:
     discharge_allowed: bool = False
     allow_automations: bool = False
     quiet_hours: tuple[QuietHours, ...] = ()
+    rules: tuple[dict[str, Any], ...] = ()
+    """As the API tells them: the whole list is written back, with what only it knows of."""
     tariff: Tariff = Tariff()
     soc_margin_pct: float = 2.5
     soc_max_age_discharge_s: int = 900

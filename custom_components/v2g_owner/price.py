@@ -12,3 +12,9 @@ def price_text(price: float) -> str:
 def reported_price_text(price: Decimal) -> str:
     """Return a reported price per kWh with six digits, the most the API takes, rounded up."""
     return format(price.quantize(Decimal("0.000001"), rounding=ROUND_CEILING), "f")
+
+
+def shown_price(price: str) -> str:
+    """Return a price as people read it: at least two decimals, and no more than it has."""
+    whole, _, digits = price.partition(".")
+    return f"{whole}.{digits.rstrip('0'):0<2}"

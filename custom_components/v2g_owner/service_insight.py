@@ -32,7 +32,6 @@ ATTR_WEEKDAYS: Final = "weekdays"
 ATTR_FROM: Final = "from_time"
 ATTR_TO: Final = "to_time"
 
-PURPOSES: Final = ("peak_price", "pv_balance", "backup", "grid_emergency", "test")
 _MIDNIGHT: Final = "00:00"
 
 

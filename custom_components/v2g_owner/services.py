@@ -15,7 +15,7 @@ from homeassistant.helpers import config_validation as cv
 import probatio
 
 from .api import Json
-from .const import DOMAIN, WEEKDAYS
+from .const import DOMAIN, PURPOSES, WEEKDAYS
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
@@ -55,7 +55,6 @@ from .service_insight import (
     ATTR_PURPOSES,
     ATTR_TO,
     ATTR_WEEKDAYS,
-    PURPOSES,
     get_battery_health,
     get_offer,
     preview_rule,

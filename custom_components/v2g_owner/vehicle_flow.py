@@ -13,6 +13,7 @@ from .models import Tariff
 from .price_reporter import prices_path
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
+from .rule_flow import RulesStep
 from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body, vehicle_wrong
 from .tariff_forms import (
     PRICE_ENTITY,
@@ -28,7 +29,7 @@ from .tariff_forms import (
 type Form = dict[str, Any]
 
 
-class VehicleSubentryFlow(DriversStep):
+class VehicleSubentryFlow(RulesStep, DriversStep):
     """Links a vehicle."""
 
     subject = "vehicle"
@@ -37,15 +38,10 @@ class VehicleSubentryFlow(DriversStep):
     facts_schema = VEHICLE_FACTS
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
-    known_steps = ("refacts", "tariff", "drivers")
+    known_steps = ("refacts", "tariff", "rules", "drivers")
     kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
     wrong = staticmethod(vehicle_wrong)
-
-    @property
-    def _vehicle_id(self) -> str:
-        """The API's id of the vehicle being changed."""
-        return self._device_id or ""
 
     @property
     def _tariff(self) -> Tariff:

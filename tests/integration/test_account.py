@@ -331,6 +331,11 @@ async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
     """A file people post in public."""
     await world.offer(session_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    rule = {"name": "When I teach", "park_ids": [world.park.party_id]}
+    await world.phone.patch(path, {"rules": [rule]})
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.data.preferences[vehicle_id].rules)
     entry = home.entry
     assert isinstance(entry, MockConfigEntry)
     found = await async_get_config_entry_diagnostics(home.hass, entry)
@@ -348,6 +353,7 @@ async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(
         "Blue car",
         "East Gate Park",
         "Asia/Shanghai",
+        "When I teach",
     ):
         assert secret not in text, secret
     assert found["snapshot"]["server"]["name"] == "**REDACTED**"
