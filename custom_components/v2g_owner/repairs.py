@@ -14,6 +14,7 @@ from homeassistant.helpers import issue_registry as ir
 import probatio
 
 from .account_issues import AccountCheck
+from .agreeing import async_agree, covered
 from .api import Json
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .charger_control import untested
@@ -237,7 +238,7 @@ class ReadTermsFlow(AccountRepairFlow):
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
-        """Replace the agreement; what was agreed under the old terms ends with it."""
+        """Replace the agreement in one act; what its cars have agreed goes on."""
         coordinator = entry.runtime_data.coordinator
         found = await self._async_found(entry)
         if found is None:
@@ -245,19 +246,12 @@ class ReadTermsFlow(AccountRepairFlow):
         agreement, park = found
         if int(park["terms_version"]) != self._shown_version:
             return self.async_abort(reason="still_wrong")
-        # An agreement goes on naming a car that was deleted, and none is made for one.
-        kept = [each for each in agreement.vehicle_ids if each in coordinator.data.vehicles]
-        await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
-        if not kept:
-            return self.async_create_entry(data={})
-        await coordinator.api.post(
-            "/v1/agreements",
-            {
-                "park_id": agreement.park.park_id,
-                "terms_version": self._shown_version,
-                "vehicle_ids": kept,
-            },
-        )
+        if kept := covered(coordinator, agreement):
+            version = int(park["terms_version"])
+            await async_agree(coordinator, agreement.park.park_id, version, kept, agreement)
+        else:
+            # No agreement is made for no car.
+            await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
         return self.async_create_entry(data={})
 
 

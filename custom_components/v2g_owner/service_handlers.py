@@ -10,6 +10,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .actor import async_actor_of
+from .agreeing import async_agree, covered, in_force
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .coordinator import V2GCoordinator
@@ -222,7 +223,11 @@ async def list_parks(call: ServiceCall) -> Json:
 
 
 async def join_park(call: ServiceCall) -> Json:
-    """Agree to a park's terms for some vehicles of one account: each owner agrees for their own."""
+    """Agree to a park's terms for some vehicles of one account, and for those that are with it.
+
+    Each owner agrees for their own. With a park there is one agreement: a car that is not named
+    has not left.
+    """
     found = dict.fromkeys(vehicle_of(call.hass, each) for each in call.data[ATTR_DEVICE_ID])
     coordinator = next(iter(found))[0]
     elsewhere = [
@@ -239,13 +244,12 @@ async def join_park(call: ServiceCall) -> Json:
                 "account": coordinator.config_entry.title,
             },
         )
-    body = {
-        ATTR_PARK_ID: call.data[ATTR_PARK_ID],
-        ATTR_TERMS_VERSION: call.data[ATTR_TERMS_VERSION],
-        "vehicle_ids": [vehicle_id for _coordinator, vehicle_id in found],
-    }
+    park_id, version = call.data[ATTR_PARK_ID], call.data[ATTR_TERMS_VERSION]
+    before = in_force(coordinator, park_id)
+    vehicle_ids = [] if before is None else covered(coordinator, before)
+    vehicle_ids += [vehicle_id for _coordinator, vehicle_id in found]
     with translated_errors(coordinator):
-        return await coordinator.api.post("/v1/agreements", body)
+        return await async_agree(coordinator, park_id, version, vehicle_ids, before)
 
 
 async def leave_park(call: ServiceCall) -> Json:

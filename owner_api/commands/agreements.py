@@ -1,5 +1,7 @@
 """An owner's standing agreements: which park may see which vehicle and send offers for it."""
 
+from datetime import datetime
+
 from owner_api.calls import Call, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.tx import Tx
@@ -8,11 +10,11 @@ from . import announce, binding, journal, rejudge
 from .edge import Json
 from .owner_views import agreement_view
 from .paging import page, read_page
-from .records import VehicleRecord
+from .records import Row, VehicleRecord
 
 
 def create(tx: Tx, call: Call) -> Reply:
-    """Join a park under the terms version the owner has read."""
+    """Join a park under the terms version the owner has read; replace an agreement in force."""
     owner_id, body = call.principal.party_id, call.body
     park = tx.one("SELECT * FROM park WHERE park_id = ?", body["park_id"])
     if park is None:
@@ -29,13 +31,7 @@ def create(tx: Tx, call: Call) -> Reply:
         )
     for vehicle_id in body["vehicle_ids"]:
         VehicleRecord.find(tx, vehicle_id, owner_id)
-    active = tx.one(
-        "SELECT * FROM agreement WHERE owner_id = ? AND park_id = ? AND state = 'active'",
-        owner_id,
-        body["park_id"],
-    )
-    if active:
-        raise Problem(ProblemCode.CONFLICT, "There already is an agreement; withdraw it first.")
+    replaced = _replaced(tx, call)
     agreement_id = call.new_id("agr")
     tx.insert(
         "agreement",
@@ -56,9 +52,38 @@ def create(tx: Tx, call: Call) -> Reply:
             owner_id=owner_id,
             park_id=body["park_id"],
         )
-    shown = _tell(tx, call, agreement_id)
+    if replaced:
+        kept = frozenset(body["vehicle_ids"])
+        _end(tx, call.now, replaced["agreement_id"], "replaced", kept=kept)
     journal.agreement(tx, agreement_id, call.now)
+    shown = _tell(tx, call.now, agreement_id)
     return Reply(body=shown, status=201, location=f"/v1/agreements/{agreement_id}")
+
+
+def _in_force(tx: Tx, owner_id: str, park_id: str) -> Row | None:
+    return tx.one(
+        "SELECT * FROM agreement WHERE owner_id = ? AND park_id = ? AND state = 'active'",
+        owner_id,
+        park_id,
+    )
+
+
+def _replaced(tx: Tx, call: Call) -> Row | None:
+    """Return the agreement in force that a new one replaces; raise when that is not the one named.
+
+    Promise 1: who has left the park since on another device has said no, and who agreed there to
+    something else has read that.
+    """
+    named = call.body.get("replaces")
+    active = _in_force(tx, call.principal.party_id, call.body["park_id"])
+    in_force = active["agreement_id"] if active else None
+    if named == in_force:
+        return active
+    if named is None:
+        detail = f"There already is an agreement: withdraw {in_force}, or name it in replaces."
+    else:
+        detail = "The agreement named in replaces is not in force with this park."
+    raise Problem(ProblemCode.CONFLICT, detail)
 
 
 def list_all(tx: Tx, call: Call) -> Reply:
@@ -81,38 +106,47 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     )
     if row is None:
         raise not_found()
-    if row["state"] != "active":
-        return Reply(body=agreement_view(tx, row), status=200)
-    tx.update(
-        "agreement",
-        {"agreement_id": row["agreement_id"]},
-        state="withdrawn",
-        withdrawn_at=call.now,
-    )
-    journal.agreement(tx, row["agreement_id"], call.now)
+    if row["state"] == "active":
+        return Reply(body=_end(tx, call.now, row["agreement_id"], "withdrawn"), status=200)
+    successor = _in_force(tx, row["owner_id"], row["park_id"])
+    if row["state"] == "replaced" and successor:
+        # Promise 4: a yes to who wants to leave would leave the park where it is.
+        detail = f"It was replaced: withdraw {successor['agreement_id']}, which is in force."
+        raise Problem(ProblemCode.CONFLICT, detail)
+    return Reply(body=agreement_view(tx, row), status=200)
+
+
+def _end(
+    tx: Tx, now: datetime, agreement_id: str, state: str, *, kept: frozenset[str] = frozenset()
+) -> Json:
+    """End an agreement in force, and what is agreed for its cars except those that are kept."""
+    tx.update("agreement", {"agreement_id": agreement_id}, state=state, withdrawn_at=now)
+    journal.agreement(tx, agreement_id, now)
     members = tx.all(
-        "SELECT vehicle_id, deleted_at FROM member JOIN vehicle USING (vehicle_id)"
+        "SELECT vehicle_id, park_id, deleted_at FROM member JOIN vehicle USING (vehicle_id)"
         " WHERE agreement_id = ?",
-        row["agreement_id"],
+        agreement_id,
     )
     for member in members:
-        rejudge.park_left(tx, member["vehicle_id"], row["park_id"], call.now)
-        binding.part(tx, member["vehicle_id"], row["park_id"], call.now)
+        if member["vehicle_id"] in kept:
+            continue
+        rejudge.park_left(tx, member["vehicle_id"], member["park_id"], now)
+        binding.part(tx, member["vehicle_id"], member["park_id"], now)
         # A car that was deleted since has nothing to tell and keeps no other with the park.
         if member["deleted_at"] is None:
-            announce.vehicle(tx, member["vehicle_id"], call.now)
-    return Reply(body=_tell(tx, call, row["agreement_id"]), status=200)
+            announce.vehicle(tx, member["vehicle_id"], now)
+    return _tell(tx, now, agreement_id)
 
 
-def _tell(tx: Tx, call: Call, agreement_id: str) -> Json:
+def _tell(tx: Tx, now: datetime, agreement_id: str) -> Json:
     row = tx.one("SELECT * FROM agreement WHERE agreement_id = ?", agreement_id)
     assert row is not None
     shown = agreement_view(tx, row)
-    tx.emit(row["owner_id"], f"agreement.{row['state']}", call.now, shown)
+    tx.emit(row["owner_id"], f"agreement.{row['state']}", now, shown)
     tx.emit(
         row["park_id"],
         f"agreement.{row['state']}",
-        call.now,
+        now,
         {"member_refs": _refs(tx, agreement_id), "state": row["state"]},
     )
     return shown

@@ -50,7 +50,9 @@ def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
         "SELECT 1 AS found FROM session JOIN agreement a"
         " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
         " WHERE session.owner_id = ? AND session.park_id = ? AND recharge_broken = 1"
-        " AND a.state = 'active' AND session.created_at >= a.created_at LIMIT 1",
+        " AND a.state = 'active'"
+        # Before 0015 nobody noted when it was found.
+        " AND coalesce(recharge_broken_at, session.created_at) >= a.created_at LIMIT 1",
         owner_id,
         park_id,
     )

@@ -9,6 +9,7 @@ _TITLES: Final = {
     "stop": "You said stop",
     "agreement.active": "You joined a park",
     "agreement.withdrawn": "You left a park",
+    "agreement.replaced": "A newer agreement took this one's place",
     "commitment.pending_award": "A deal was made",
     "commitment.scheduled": "The park ordered the energy",
     "commitment.active": "Delivery began",

@@ -36,6 +36,7 @@ type Listener = Literal["owner", "park"]
 WHEN: Final[Mapping[str, str]] = {
     "agreement.active": "An owner joined the park with these vehicles",
     "agreement.withdrawn": "An owner left the park; its deals are revoked and its offers closed",
+    "agreement.replaced": "The next one, told after it, took its place; the cars in both go on",
     "agreement.recharge_broken": "A recharge promise was broken: no rule says yes to the park now",
     "session.claimed": "A session was opened, or let go: nobody has said whose car it is",
     "session.bound": "The car is known; from now on offers reach its owner",

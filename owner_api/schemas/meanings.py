@@ -19,6 +19,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "identifier_digest": "SHA-256 in hex of what the car tells the charger of itself (such as its"
     " EVCC id). The session is bound at once when the owner has given the same.",
     "plugged_in_at": "When the plug went in; binding compares it with the car's own word.",
+    "withdrawn_at": "When it ended: withdrawn, or replaced by the owner's next with this park.",
     "meter": "Whose meter counts: the park's charger or, at home, the owner's.",
     # The meter
     "measured_at": "When it was read. An instant that is known already is not taken again.",

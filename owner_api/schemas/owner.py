@@ -186,6 +186,11 @@ AGREEMENT_CREATE: Final = {
     Required("park_id"): typed_id("prk"),
     Required("terms_version"): integer(1, 10**6),
     Required("vehicle_ids"): ListOf(typed_id("veh"), 1, 50),
+    Optional(
+        "replaces",
+        description="The agreement in force with this park, which ends with this one. For cars that"
+        " both cover, sessions, offers and deals go on; for others they end.",
+    ): typed_id("agr"),
 }
 CHECK_IN: Final = {
     Required("vehicle_id"): typed_id("veh"),

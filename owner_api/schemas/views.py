@@ -131,7 +131,7 @@ CHARGER: Final = required(
         "last_seen_at": Nullable(_AT),
     }
 )
-AGREEMENT_STATE: Final = choice("active", "withdrawn")
+AGREEMENT_STATE: Final = choice("active", "withdrawn", "replaced")
 AGREEMENT: Final = required(
     {
         "agreement_id": typed_id("agr"),

@@ -277,7 +277,7 @@ _AGREEMENTS: Final = (
         path="/v1/agreements",
         role="owner",
         kind="command",
-        summary="Join a park under its terms",
+        summary="Join a park under its terms, or replace the agreement with it",
         request=messages.AGREEMENT_CREATE,
         answer=views.AGREEMENT,
         status=201,
@@ -292,6 +292,7 @@ _AGREEMENTS: Final = (
         summary="Withdraw an agreement; its live deals are revoked",
         request=messages.EMPTY,
         answer=views.AGREEMENT,
+        problems=(ProblemCode.CONFLICT,),
         handler=agreements.withdraw,
     ),
     Route(

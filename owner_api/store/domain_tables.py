@@ -121,6 +121,7 @@ session = Table(
     Column("recharge_from_wh", Integer),
     Column("live", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    Column("recharge_broken_at", Text),
     Index("session_open_evse", "park_id", "evse_id", "state"),
     Index("session_recharge_due", "recharge_due_at"),
     **STRICT,

@@ -247,6 +247,9 @@ async def _offers(world: World) -> None:
     session = await park.post("/v1/park/sessions", unknown)
     await world.offer(park, session["session_id"])
     (agreement,) = (await deal.owner.get("/v1/agreements"))["items"]
+    body = {"park_id": park.party_id, "terms_version": 1, "vehicle_ids": [deal.vehicle_id]}
+    body["replaces"] = agreement["agreement_id"]
+    agreement = await deal.owner.post("/v1/agreements", body)
     await deal.owner.post(f"/v1/agreements/{agreement['agreement_id']}/withdrawal")
 
 
