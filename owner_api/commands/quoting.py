@@ -19,7 +19,7 @@ from owner_api.planning.request import (
     Vehicle,
 )
 from owner_api.planning.request_fields import ratio, rounded_down, rounded_up
-from owner_api.planning.span import SECOND, Span
+from owner_api.planning.span import Span
 from owner_api.store.tx import Tx
 
 from . import measured
@@ -134,8 +134,7 @@ def quote_request(
     )
     if not others:
         return request
-    span = Span.of(request)
-    kept = before_leaving(others, span.origin + span.end * SECOND)
+    kept = before_leaving(others, Span.of(request).horizon)
     return replace(request, commitments=tuple(kept))
 
 

@@ -1,13 +1,13 @@
 """When a vehicle charges before it leaves: what is known of it, as the planner's one question."""
 
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture
-from owner_api.planning.request_writer import commitments_to_json, tariff_to_json
+from owner_api.planning.request_writer import tariff_to_json
 from owner_api.planning.schedule import plan_charging
 from owner_api.planning.schedule_json import schedule_to_json
 from owner_api.planning.schedule_request_json import parse_schedule_request
@@ -46,9 +46,12 @@ def schedule(tx: Tx, call: Call) -> Reply:
     if soc is None or vehicle.live.soc_measured_at is None:
         raise Problem(ProblemCode.SOC_UNKNOWN, "Report a state of charge first.")
     prices = tariff(tx, vehicle, call.now, departure.departure_at)
-    request = _request(tx, call, vehicle, soc, departure, prices)
+    request = _request(call, vehicle, soc, departure, prices)
     request["vehicle"]["max_charge_w"] = max_charge_w
-    planned = plan_charging(parse_schedule_request(request))
+    asked = parse_schedule_request(request)
+    deals = live_deals(tx, vehicle.vehicle_id)
+    kept = before_leaving(deals, asked.horizon)
+    planned = plan_charging(replace(asked, commitments=tuple(kept)))
     shown = {
         "vehicle_id": vehicle.vehicle_id,
         "made_at": instant_text(call.now),
@@ -60,14 +63,13 @@ def schedule(tx: Tx, call: Call) -> Reply:
         "soc_target_departure_pct": float(vehicle.preferences.soc_target_departure_pct),
         "currency": vehicle.currency,
         "prices_assumed_from": prices.padded_from and instant_text(prices.padded_from),
-        "commitments": len(live_deals(tx, vehicle.vehicle_id)),
+        "commitments": len(deals),
         **schedule_to_json(planned),
     }
     return Reply(body=shown)
 
 
 def _request(
-    tx: Tx,
     call: Call,
     vehicle: VehicleRecord,
     soc: Decimal,
@@ -76,7 +78,6 @@ def _request(
 ) -> Json:
     """Return the ``v2g.schedule-request/1``; readings count as wrong by the owner's margin."""
     body, preferences = vehicle.body, vehicle.preferences
-    horizon = departure.departure_at - timedelta(seconds=preferences.departure_buffer_s)
     request: Json = {
         "schema": "v2g.schedule-request/1",
         "now": instant_text(call.now),
@@ -101,9 +102,6 @@ def _request(
             {"from_soc_pct": float(step.from_soc_pct), "max_charge_w": step.max_charge_w}
             for step in body.taper
         ],
-        "commitments": commitments_to_json(
-            before_leaving(live_deals(tx, vehicle.vehicle_id), horizon)
-        ),
         "reading_error_pct": float(min(preferences.soc_margin_pct, _LARGEST_ERROR_PCT)),
     }
     if preferences.later_refill_price_per_kwh is not None:

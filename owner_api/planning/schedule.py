@@ -28,6 +28,7 @@ from .request import (
     Vehicle,
 )
 from .scale import PRICE_UNIT
+from .span import Span
 
 COST_DIGITS = 4
 MAX_BLOCK_S = 86_400
@@ -61,6 +62,11 @@ class ScheduleRequest:
     min_block_s: int = 900
     hysteresis_pct: Decimal = Decimal(1)
     reading_error_pct: Decimal = Decimal(1)
+
+    @property
+    def horizon(self) -> datetime:
+        """When the plan has to be done: buffer and taper before the leave time, as in a quote."""
+        return Span.of(_as_quote(self)).horizon
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

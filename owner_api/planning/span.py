@@ -29,6 +29,11 @@ class Span:
             origin=origin, end=max(0, end - request.departure_buffer_s - taper_delay_s(request))
         )
 
+    @property
+    def horizon(self) -> datetime:
+        """The moment that every plan ends at."""
+        return self.origin + self.end * SECOND
+
     def seconds(self, moment: datetime, *, late: bool) -> int:
         """Return whole seconds from the origin to `moment`, rounded up when `late`, else down."""
         gap = moment - self.origin

@@ -81,6 +81,24 @@ async def test_promise_2_the_car_is_charged_for_all_that_such_a_deal_may_take(
     assert added == pytest.approx(4_000 / 0.933 / 0.933, abs=2)
 
 
+async def test_promise_2_where_charging_slows_down_the_car_is_charged_for_all_of_a_deal_too(
+    world: World,
+) -> None:
+    """The quote ends earlier then, and so must the plan: it charged for 2 of 5.5 kWh."""
+    deal = await at_home(world, 82)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    await deal.owner.patch(path, {"taper": [{"from_soc_pct": 60, "max_charge_w": 2_000}]})
+    ready = {"soc_min_departure_pct": 80, "soc_target_departure_pct": 80, "soc_margin_pct": 0}
+    await preferences(deal.owner, deal.vehicle_id, **ready)
+    await leave_at(deal.owner, deal.vehicle_id, world.at(8 * HOUR))
+    long = await offered(deal, 1, 7, 6_000)
+    sold_wh = (await accept(long))["decision"]["consented_energy_wh"]
+    schedule = await deal.owner.get(f"{path}/schedule")
+    stored_wh = 0.82 * 60_000 + schedule["charge_energy_wh"] * 0.933 - sold_wh / 0.933
+    assert stored_wh >= 0.80 * 60_000
+    assert schedule["short_of_minimum_wh"] == 0
+
+
 async def one_runs_and_one_waits(world: World, **wishes: Any) -> tuple[Deal, Deal]:
     """Run a deal of 4 kWh, a little of it given; another of 6 kWh is to begin an hour later."""
     first = await offered(await presented(world, preferences=wishes), 0.5, 1.5, 4_000)
