@@ -213,6 +213,8 @@ def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
             state="claimed",
             bound_by=None,
             recharge_due_at=None,
+            # Agreeing anew gives another chance, also where the plug stays in.
+            recharge_broken=0,
         )
         announce.session(tx, row["session_id"], now)
 
