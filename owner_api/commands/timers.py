@@ -36,12 +36,13 @@ def tick(
     """Do everything that is due at ``now``; nothing here depends on how often it is called.
 
     Each thing stands alone: one that fails is logged and undone, and keeps no other from its time.
-    What a meter was to tell is waited for from ``heard_since`` on: before, nobody listened.
+    What a park or a meter was to tell is waited for from ``heard_since`` on: before, none listened.
     """
     for row in _due_offers(tx, now):
         _alone(tx, row["offer_id"], partial(_expire, tx, row, now))
     for row in deals_due(tx, now, config):
-        _alone(tx, row["commitment_id"], partial(_watch_deal, tx, row, now, config))
+        watched = partial(_watch_deal, tx, row, now, config, heard_since)
+        _alone(tx, row["commitment_id"], watched)
     for row in _unsettled(tx):
         _alone(
             tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since)
@@ -96,13 +97,17 @@ def deals_due(tx: Tx, now: datetime, config: Config) -> list[Row]:
     )
 
 
-def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
+def _watch_deal(
+    tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime | None
+) -> None:
     """End a deal whose time has passed or whose discharge may not go on."""
     deal = CommitmentRecord.from_row(row)
     match deal.state:
         case CommitmentState.PENDING_AWARD if now > deal.award_by:
             deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
-        case CommitmentState.SCHEDULED if now >= deal.end_at or _is_late(tx, deal, now, config):
+        case CommitmentState.SCHEDULED if now >= deal.end_at or _is_late(
+            tx, deal, now, config, heard_since
+        ):
             deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
         case CommitmentState.ACTIVE if guard.lease_over(deal, now):
             guard.end_lease(tx, deal, now, config)
@@ -114,11 +119,14 @@ def _watch_deal(tx: Tx, row: Row, now: datetime, config: Config) -> None:
             pass
 
 
-def _is_late(tx: Tx, deal: CommitmentRecord, now: datetime, config: Config) -> bool:
+def _is_late(
+    tx: Tx, deal: CommitmentRecord, now: datetime, config: Config, heard_since: datetime | None
+) -> bool:
     """Return whether the park let the time pass in which it could have begun."""
     grace = timedelta(seconds=config.start_grace_s)
     # A yes given late joins late: the grace counts from when the award had to be there.
-    if now <= max(deal.start_at, deal.award_by) + grace:
+    since = max(deal.start_at, deal.award_by)
+    if now <= max(since, heard_since or since) + grace:
         return False
     free_at = deals.meter_free_at(tx, deal)
     return free_at is not None and now > free_at + grace

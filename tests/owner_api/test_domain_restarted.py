@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Deal, active, open_world
+from .deal_world import Deal, active, open_world, scheduled
 from .domain_world import commitment, stop
 
 # More than --fast has time for.
@@ -100,3 +100,30 @@ async def test_a_recharge_that_was_given_during_an_outage_is_kept(tmp_path: Path
             await again.world.meter(again.park, again.session_id, measured_at=at)
         await again.world.move(1)
         assert (await again.owner.get("/v1/sessions"))["items"][-1]["recharge_broken"] is False
+
+
+async def test_promise_10_a_deal_whose_hour_came_during_an_outage_can_still_begin(
+    tmp_path: Path,
+) -> None:
+    """Nobody heard the park that would have begun it: it has its five minutes after that."""
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world, min_energy_wh=0)
+        await world.move(1_500)
+    async with after_an_outage(tmp_path, deal) as again:
+        world = again.world
+        await world.agent.tick()
+        await world.move(290)
+        await world.telemetry(again.owner, again.vehicle_id, soc_pct=80)
+        await world.meter(again.park, again.session_id)
+        assert (await again.deliver(60)).status == 201
+        assert (await commitment(again))["state"] == "active"
+
+
+async def test_a_deal_that_no_park_begins_after_an_outage_is_missed(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world, min_energy_wh=0)
+        await world.move(1_500)
+    async with after_an_outage(tmp_path, deal) as again:
+        await again.world.agent.tick()
+        await again.world.move(301)
+        assert (await commitment(again))["state"] == "missed"
