@@ -123,6 +123,8 @@ class Lease:
     power_w: int
     until: datetime
     told_at: datetime
+    granted: str = ""
+    """Until when, in the agent's own words: they tell a lease from the next, whatever our clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,19 @@
 """Turn what the API says into an executor's orders: limits of the cars, lease, plan."""
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from .control_model import CarLimits, Lease, Plan
 from .decode import decode
+from .instants import utc_text
 from .models import Charger, Preferences, Vehicle
 from .models_deal import Commitment
 from .snapshot import Snapshot
+
+# No offer's terms may ask for more.
+_LONGEST_LEASE_S: Final = 900
 
 
 def car_limits(snapshot: Snapshot, vehicle_ids: Collection[str]) -> tuple[CarLimits, ...]:
@@ -47,20 +52,23 @@ def lease_here(
 ) -> Lease | None:
     """Return the lease of the deal that runs at this charger; one already known keeps its time."""
     for deal in snapshot.live_commitments:
-        lease = _lease(deal, evse_id, now)
+        offer = snapshot.offers.get(deal.offer_id)
+        lease = _lease(deal, evse_id, (offer and offer.terms.lease_s) or _LONGEST_LEASE_S, now)
         if lease is None:
             continue
-        same = known is not None and (known.commitment_id, known.until, known.power_w) == (
-            lease.commitment_id,
-            lease.until,
-            lease.power_w,
-        )
-        return known if same else lease
+        if known is not None and known.commitment_id == lease.commitment_id:
+            granted = known.granted or utc_text(known.until)
+            if granted == lease.granted:
+                return replace(known, power_w=lease.power_w)
+        return lease
     return None
 
 
-def _lease(deal: Commitment, evse_id: str | None, now: datetime) -> Lease | None:
-    """Return a running deal's lease, None when it has none or is another charger's."""
+def _lease(deal: Commitment, evse_id: str | None, lease_s: int, now: datetime) -> Lease | None:
+    """Return a running deal's lease, None when it has none or is another charger's.
+
+    It ends by our clock as well, where that is behind the agent's: no lease is longer than agreed.
+    """
     here = evse_id is not None and deal.evse_id == evse_id
     if not here or deal.state != "active" or deal.stop is not None:
         return None
@@ -70,8 +78,9 @@ def _lease(deal: Commitment, evse_id: str | None, now: datetime) -> Lease | None
         commitment_id=deal.commitment_id,
         vehicle_id=deal.vehicle_id,
         power_w=min(0, deal.power_setpoint_w),
-        until=deal.lease_until,
+        until=min(deal.lease_until, now + timedelta(seconds=lease_s)),
         told_at=now,
+        granted=utc_text(deal.lease_until),
     )
 
 

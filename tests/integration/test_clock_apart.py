@@ -1,0 +1,53 @@
+"""Home Assistant's clock is set back while the agent's goes on as before."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .frozen import stopped_clock
+from .power_promises import Second
+from .power_stage import Stage, on_stage
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+BACK = timedelta(hours=2)
+
+
+def set_back(stage: Stage) -> None:
+    """Set the home's clock back, and not the agent's."""
+    stage.freezer.tick(-BACK)
+    stage.world.clock.ahead = BACK
+
+
+async def looking(stage: Stage, seconds: int) -> list[Second]:
+    """Let seconds pass after that: a real timer of two seconds does not mind."""
+    rows: list[Second] = []
+    for _ in range(seconds):
+        rows += await stage.seconds(1)
+        stage.executor.async_tick()
+    return rows
+
+
+async def test_promise_3_a_lease_given_after_the_clock_was_set_back_ends_with_the_link(
+    request: pytest.FixtureRequest,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> None:
+    """Promise 3: the agent tells when it ends by its own clock, which is two hours ahead here."""
+    freezer = stopped_clock(request, EVENING)
+    async with on_stage(freezer, tmp_path, hass_storage) as stage:
+        await stage.sell(hours=4)
+        await stage.deliver()
+        set_back(stage)
+        granted, stage.renewed_at = stage.granted, None
+        await looking(stage, 5)
+        assert stage.granted != granted, "the park has a new lease"
+        await stage.cut_network()
+        rows = await looking(stage, 130)
+        assert rows[0].power_w < -6_000
+        assert min(row.power_w for row in rows[65:]) >= -50
