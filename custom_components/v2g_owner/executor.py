@@ -214,6 +214,7 @@ class ChargerExecutor:
         self.driver.watch = watch_dated_back(self.driver.watch, by)
         self.started_at -= by
         self._saved_at = None if self._saved_at is None else self._saved_at - by
+        self.charged_at = None if self.charged_at is None else self.charged_at - by
         lease = self.memory.orders.lease
         self._lease_ends.async_set(None if lease is None else lease.until)
         self.async_save_soon()

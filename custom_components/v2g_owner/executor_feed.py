@@ -139,7 +139,9 @@ class ExecutorFeed:
             return None
         now = dt_util.utcnow()
         same = plan_depends_on(self._coordinator.data, vehicle_id) == self._plan_from
-        young = self._plan_at is not None and now - self._plan_at < PLAN_EVERY
+        # One that was asked for after now was asked for before the clock was set back.
+        asked = self._plan_at
+        young = asked is not None and timedelta() <= now - asked < PLAN_EVERY
         return None if same and (young or self._charged_unseen(vehicle_id, now)) else vehicle_id
 
     def _charged_unseen(self, vehicle_id: str, now: datetime) -> bool:

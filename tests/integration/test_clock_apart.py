@@ -51,3 +51,37 @@ async def test_promise_3_a_lease_given_after_the_clock_was_set_back_ends_with_th
         rows = await looking(stage, 130)
         assert rows[0].power_w < -6_000
         assert min(row.power_w for row in rows[65:]) >= -50
+
+
+async def test_promise_10_after_the_clock_was_set_back_the_charging_is_planned_on(
+    request: pytest.FixtureRequest,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> None:
+    """Promise 10: a plan is old in a quarter of an hour; the car spoke since it was charged."""
+    freezer = stopped_clock(request, EVENING)
+    wishes: dict[str, Any] = {"soc_min_departure_pct": 50, "soc_target_departure_pct": 50}
+    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
+        one_off = {"departure_at": stage.world.at(10 * 3_600)}
+        await stage.world.phone.patch(departures, {"one_off": one_off})
+        await stage.seconds(5)
+        stage.executor.async_charge_now()
+        await stage.seconds(30)
+        assert stage.box.real_w > 1_000
+        stage.executor.async_resume()
+        await stage.seconds(30)
+        known = stage.executor.memory.orders.plan
+        assert known is not None
+        set_back(stage)
+        await looking(stage, 90)
+        stage.box.soc_silent = True
+        for _ in range(5):
+            stage.freezer.tick(240)
+            await looking(stage, 1)
+            stage.entry.runtime_data.coordinator.async_update_listeners()  # type: ignore[union-attr]
+            await stage.settle()
+        planned = stage.executor.memory.orders.plan
+        assert planned is not None
+        assert planned.made_at - known.made_at > timedelta(minutes=15)
