@@ -31,6 +31,8 @@ class V2GEventDescription(EventEntityDescription):
     facts_fn: Callable[[Facts, Snapshot], Facts]
     mark_fn: Callable[[StreamEvent], Mark]
     known_fn: Callable[[Snapshot], dict[str, Any]]
+    standing_fn: Callable[[Snapshot], Facts] = lambda _snapshot: {}
+    """What holds whatever happened last, and also where nothing did."""
 
 
 def _offer_facts(offer: Facts, snapshot: Snapshot) -> Facts:
@@ -62,9 +64,12 @@ def _offer_facts(offer: Facts, snapshot: Snapshot) -> Facts:
         "soc_after_pct": found.get("soc_after_pct"),
         "reason": found.get("reason"),
         "commitment_id": offer.get("commitment_id"),
-        # Whoever kept silent in quiet hours asks then about what still waits, of any car.
-        "quiet_ends": quiet_ends(snapshot, dt_util.utcnow()),
     }
+
+
+def _quiet_facts(snapshot: Snapshot) -> Facts:
+    """Return when whoever kept silent in quiet hours asks about what still waits, of any car."""
+    return {"quiet_ends": quiet_ends(snapshot, dt_util.utcnow())}
 
 
 def _deal_facts(deal: Facts, _snapshot: Snapshot) -> Facts:
@@ -156,6 +161,7 @@ EVENTS: tuple[V2GEventDescription, ...] = (
             offer.offer_id: (f"offer.{offer.state}", offer.revision)
             for offer in snapshot.offers.values()
         },
+        standing_fn=_quiet_facts,
     ),
     V2GEventDescription(
         key="deals",
@@ -204,6 +210,19 @@ class StreamEventEntity(HubEntity, EventEntity):
     """Reports what the stream tells; what happened before Home Assistant started is not news."""
 
     entity_description: V2GEventDescription
+
+    @property
+    @override
+    def _made_from(self) -> tuple[object, ...] | None:
+        """The quiet hours alone: whatever else is shown changes with an event."""
+        wishes = self.coordinator.data.preferences
+        return (self.available, [(key, each.quiet_hours) for key, each in wishes.items()])
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Facts:
+        """Return what holds whatever happened last."""
+        return self.entity_description.standing_fn(self.coordinator.data)
 
     @override
     async def async_added_to_hass(self) -> None:

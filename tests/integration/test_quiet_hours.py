@@ -38,6 +38,14 @@ async def be_quiet(home: Home, world: OwnerWorld, vehicle_id: str, *spans: Any) 
     await until(lambda: len(known.data.preferences[vehicle_id].quiet_hours) == len(spans))
 
 
+def go_to(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
+    """Let it be a second after an instant."""
+    at = instant + timedelta(seconds=1)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: at)
+    monkeypatch.setattr(dt_util, "now", lambda zone=None: at.astimezone(zone or ZONE))
+    async_fire_time_changed(hass, at)
+
+
 async def test_no_phone_is_asked_in_quiet_hours_and_when_they_end_what_still_waits_is_asked(
     hass: HomeAssistant,
     home: Home,
@@ -64,12 +72,83 @@ async def test_no_phone_is_asked_in_quiet_hours_and_when_they_end_what_still_wai
     (listed,) = (await home.act("list_offers"))["offers"]
     assert dt_util.parse_datetime(listed["quiet_until"]) == end
 
-    at = end + timedelta(seconds=1)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: at)
-    monkeypatch.setattr(dt_util, "now", lambda zone=None: at.astimezone(zone or ZONE))
-    async_fire_time_changed(hass, at)
+    go_to(hass, monkeypatch, end)
     await until(lambda: tags(one) == [waits["offer_id"]])
     assert (await home.act("list_offers"))["offers"][0]["quiet_until"] is None
+
+
+async def test_what_came_while_home_assistant_was_away_is_asked_about_when_quiet_hours_end(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    span, end = around_now(30)
+    await be_quiet(home, world, vehicle_id, span)
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    await hass.config_entries.async_unload(home.entry.entry_id)
+    waits = await world.offer(session_id)
+    await hass.config_entries.async_setup(home.entry.entry_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await hass.async_block_till_done()
+    one = next(iter(phones.values()))
+    assert tags(one) == []
+    go_to(hass, monkeypatch, end)
+    await until(lambda: tags(one) == [waits["offer_id"]])
+
+
+async def test_quiet_hours_that_are_moved_while_an_offer_waits_end_when_they_do(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    span, old_end = around_now(20)
+    await be_quiet(home, world, vehicle_id, span)
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    waits = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    span, end = around_now(40)
+    known = home.entry.runtime_data.coordinator.data.preferences[vehicle_id].quiet_hours
+    await be_quiet(home, world, vehicle_id, span)
+    await until(
+        lambda: (
+            home.entry.runtime_data.coordinator.data.preferences[vehicle_id].quiet_hours != known
+        )
+    )
+    go_to(hass, monkeypatch, old_end)
+    await hass.async_block_till_done()
+    one = next(iter(phones.values()))
+    assert tags(one) == []
+    go_to(hass, monkeypatch, end)
+    await until(lambda: tags(one) == [waits["offer_id"]])
+
+
+async def test_what_waits_is_asked_about_when_quiet_hours_are_switched_off(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    await be_quiet(home, world, vehicle_id, around_now(30)[0])
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    waits = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await home.hass.async_block_till_done()
+    one = next(iter(phones.values()))
+    assert tags(one) == []
+    await home.set("switch", vehicle_id, "quiet_hours", "turn_off")
+    await until(lambda: tags(one) == [waits["offer_id"]])
 
 
 async def test_who_answers_in_quiet_hours_is_told_when_the_answer_does_not_count(
