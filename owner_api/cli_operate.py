@@ -16,7 +16,7 @@ from owner_api.access.services import open_access
 from owner_api.audit.check import open_read_only
 from owner_api.clock import SystemClock
 from owner_api.commands import operator
-from owner_api.commands.export import export_owner
+from owner_api.commands.export import Export
 from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
@@ -91,17 +91,19 @@ async def _operate(
         await store.close()
 
 
-def export(database: Path, owner_id: str, *, as_json: bool) -> dict[str, Any]:
-    """Return an owner's export, read from the file itself; ends the program when it says no.
+@contextmanager
+def exporting(database: Path, owner_id: str, *, as_json: bool) -> Iterator[Export]:
+    """Give an owner's export, read from the file itself; ends the program when it says no.
 
-    Not through the server: years of readings take more time and memory than it has to spare.
+    Not through the server: years of readings take more time than it has to spare.
     """
     try:
         with readable(database) as file, closing(open_read_only(file)) as connection:
             bring_up(file, allowed=False)
             connection.execute("BEGIN")
-            now = SystemClock().now()
-            return export_owner(Tx(connection), owner_id=owner_id, now=now)
+            export = Export(Tx(connection), owner_id=owner_id, now=SystemClock().now())
+            with closing(export):
+                yield export
     except Problem as problem:
         bad_input(_named(problem, {"owner_id": owner_id}), as_json=as_json)
     except (StoreError, CannotRunError) as error:

@@ -1,13 +1,16 @@
 """`owner-api owner`, `park`, `pair` and `device`: who may speak to the server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 from probatio import Invalid, Schema
 import segno
 
+from owner_api.commands.export import Export
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas.owner import OWNER_PATCH
 from owner_api.store.documents import to_json
@@ -24,7 +27,7 @@ from .cli_common import (
     say,
     table,
 )
-from .cli_operate import export, operate
+from .cli_operate import exporting, operate
 
 
 @click.group("owner")
@@ -84,18 +87,35 @@ def owner_list(*, database: Path, as_json: bool) -> None:
 @json_option
 def owner_export(owner_id: str, output: Path | None, *, database: Path, as_json: bool) -> None:
     """Write everything the database holds about OWNER as one JSON document."""
-    document = export(database, owner_id, as_json=as_json)
-    if output is None:
-        click.echo(to_json(document).decode())
-        return
-    try:
-        with output.open("xb") as file:
-            file.write(to_json(document))
-    except OSError as error:
-        cannot_run(f"{output}: {error.strerror}", as_json=as_json)
-    rows = sum(len(each) for each in document["tables"].values())
-    written = {"file": str(output), "rows": rows}
-    say(written, as_json=as_json, text=f"{rows} rows in {output}")
+    with exporting(database, owner_id, as_json=as_json) as document:
+        if output is None:
+            with click.open_file("-", "wb") as stream:
+                _write(document, stream)
+                stream.write(b"\n")
+            return
+        try:
+            with _new_file(output) as file:
+                _write(document, file)
+        except OSError as error:
+            cannot_run(f"{output}: {error.strerror}", as_json=as_json)
+    written = {"file": str(output), "rows": document.rows}
+    say(written, as_json=as_json, text=f"{document.rows} rows in {output}")
+
+
+def _write(document: Export, file: IO[bytes]) -> None:
+    while piece := document.next():
+        file.write(piece)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file that was not there, and take it away again when it does not get whole."""
+    with path.open("xb") as file:
+        try:
+            yield file
+        except BaseException:
+            path.unlink()
+            raise
 
 
 @owner.command("erase")

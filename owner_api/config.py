@@ -92,6 +92,8 @@ class Config:
     stream_buffer_bytes: int = _whole(65_536, 1_024, 1_048_576)
     max_streams_per_party: int = _whole(20, 1, 1_000)
     max_streams: int = _whole(10_000, 1, 100_000)
+    max_exports: int = _whole(4, 1, 100)
+    export_timeout_s: float = _real(600, 1, 3_600)
     outbox_keep_s: int = _whole(14 * _DAY, 60, 365 * _DAY)
     idempotency_keep_s: int = _whole(7 * _DAY, _DAY, 90 * _DAY)
     tick_interval_s: float = _real(0.5, 0.05, 5)

@@ -1,16 +1,18 @@
-"""Everything a database holds about one owner, in one JSON document."""
+"""Everything a database holds about one owner, in one JSON document, piece by piece."""
 
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from owner_api.store import Tx
-from owner_api.store.documents import from_json
+from owner_api.store.documents import from_json, to_json
 
 from .owners import find_owner
 
 type Json = dict[str, Any]
 
 FORMAT: Final = "v2g-owner/export/1"
+PIECE_BYTES: Final = 65_536
 
 # Each table that knows an owner, and how its rows are found. A test holds this list complete.
 EXPORTED: Final[dict[str, str]] = {
@@ -61,31 +63,70 @@ LEFT_OUT: Final[dict[str, str]] = {
 _UNSHOWN_COLUMNS: Final = frozenset({"secret_sha256", "stream"})
 
 
-def export_owner(tx: Tx, *, owner_id: str, now: datetime) -> Json:
-    """Return every row about an owner by table, documents opened; raises not_found.
+class Export:
+    """Every row about an owner by table, documents opened, written as it is read.
 
-    ``park_names`` says who stands behind each park id in the rows.
+    ``park_names`` says who stands behind each park id in the rows. However much there is, a piece
+    and a row are all that is in memory. Raises not_found.
     """
-    find_owner(tx, owner_id)
-    tables = {
-        table: [_opened(row) for row in tx.all(_select(table, where), owner_id)]
-        for table, where in EXPORTED.items()
-    }
-    parks = {row["park_id"] for rows in tables.values() for row in rows if row.get("park_id")}
-    names = tx.all("SELECT park_id, display_name FROM park ORDER BY park_id")
-    return {
-        "format": FORMAT,
-        "exported_at": now,
-        "owner_id": owner_id,
-        "park_names": {r["park_id"]: r["display_name"] for r in names if r["park_id"] in parks},
-        "tables": tables,
-    }
+
+    def __init__(self, tx: Tx, *, owner_id: str, now: datetime) -> None:
+        find_owner(tx, owner_id)
+        self.rows = 0
+        self._tx = tx
+        self._owner_id = owner_id
+        self._now = now
+        self._parks: set[str] = set()
+        self._pieces = self._joined()
+
+    def next(self) -> bytes:
+        """Return the next piece of the JSON document, nothing after its last."""
+        return next(self._pieces, b"")
+
+    def close(self) -> None:
+        """Read no further, on the thread that has read."""
+        self._pieces.close()
+
+    def _joined(self) -> Generator[bytes]:
+        piece = bytearray()
+        for part in self._parts():
+            piece += part
+            if len(piece) >= PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece)
+
+    def _parts(self) -> Iterator[bytes]:
+        head = {"format": FORMAT, "exported_at": self._now, "owner_id": self._owner_id}
+        yield to_json(head)[:-1]
+        for number, (table, where) in enumerate(EXPORTED.items()):
+            yield b'%b"%b":[' % (b"," if number else b',"tables":{', table.encode())
+            comma = b""
+            for row in self._tx.each(_select(table, where), self._owner_id):
+                self._note(row)
+                yield comma + to_json(_opened(row))
+                comma = b","
+            yield b"]"
+        yield b'},"park_names":%b}' % to_json(self._park_names())
+
+    def _note(self, row: Json) -> None:
+        self.rows += 1
+        if row.get("park_id"):
+            self._parks.add(row["park_id"])
+
+    def _park_names(self) -> dict[str, str]:
+        names = self._tx.each("SELECT park_id, display_name FROM park ORDER BY park_id")
+        return {
+            row["park_id"]: row["display_name"] for row in names if row["park_id"] in self._parks
+        }
 
 
 def _select(table: str, where: str) -> str:
     # Names and conditions come from the constant above; the id travels as a parameter.
     condition = where.replace(":owner", "?1")
-    return f'SELECT * FROM "{table}" WHERE {condition} ORDER BY rowid'  # noqa: S608 - as said
+    # Only the numbers are collected and sorted: whole rows would be, all of them, before the first.
+    numbers = f'SELECT rowid FROM "{table}" WHERE {condition}'  # noqa: S608 - as said
+    return f'SELECT * FROM "{table}" WHERE rowid IN ({numbers}) ORDER BY rowid'  # noqa: S608 - as said
 
 
 def _opened(row: Json) -> Json:

@@ -1,11 +1,11 @@
-"""An owner's own data over HTTP: take it along, or be forgotten, knowing first what stays."""
+"""An owner is forgotten over HTTP, knowing first what stays."""
 
 from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.store.tx import Tx
 
-from . import erasure, export
+from . import erasure
 
 GOES: Final = (
     "your name, devices and access",
@@ -20,11 +20,6 @@ STAYS: Final = (
     "a price or an amount that you asked a park for, in its events, for two weeks by default",
     "of each log entry its kind, its instant and a digest that nobody can open any more",
 )
-
-
-def take_along(tx: Tx, call: Call) -> Reply:
-    """Return everything that is stored about the caller."""
-    return Reply(body=export.export_owner(tx, owner_id=call.principal.party_id, now=call.now))
 
 
 def explain(_tx: Tx, _call: Call) -> Reply:

@@ -15,6 +15,7 @@ from .admission import Admission, Authenticate
 from .crowd import Crowd
 from .deadline import Deadline
 from .endpoints import Endpoints
+from .exporting import export_endpoint
 from .headers import CONFIG, LEAVING, add_headers
 from .health import health_operations
 from .idempotency import InFlight
@@ -53,6 +54,7 @@ def create_app(
     operations = [
         *health_operations(store, clock),
         events_endpoint(store, streams, config),
+        export_endpoint(store, clock, config),
         *routes,
     ]
     operations.append(contract_endpoint(operations))

@@ -1,11 +1,11 @@
-"""What an owner may do with all that is known about them."""
+"""How an owner is forgotten; ``exporting`` is how they take along what is known of them."""
 
 from typing import Final
 
 from probatio import Required
 
 from owner_api.commands import privacy
-from owner_api.schemas.fields import AnyJson, ListOf, boolean, choice, text, timestamp, typed_id
+from owner_api.schemas.fields import ListOf, boolean, choice, text
 from owner_api.schemas.views import required
 
 from .routing import Route
@@ -13,23 +13,6 @@ from .routing import Route
 _LINES: Final = ListOf(text(1, 500), 0, 100)
 
 ROUTES: Final = (
-    Route(
-        method="GET",
-        path="/v1/export",
-        role="owner",
-        kind="query",
-        summary="Everything this server holds about the owner",
-        answer=required(
-            {
-                "format": text(1, 100),
-                "exported_at": timestamp(),
-                "owner_id": typed_id("own"),
-                "park_names": AnyJson(),
-                "tables": AnyJson(),
-            }
-        ),
-        handler=privacy.take_along,
-    ),
     Route(
         method="GET",
         path="/v1/erasure",

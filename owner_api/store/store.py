@@ -1,9 +1,12 @@
 """The durable store: one writer, several readers, and a word to the streams after each commit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 import os
 from pathlib import Path
+import secrets
 import sqlite3
 from typing import Self
 
@@ -12,11 +15,12 @@ from .apart import Apart
 from .batching import Commit
 from .checkpointing import Checkpointer
 from .clerk import Opening
-from .connect import several_connections_are_safe
-from .errors import StoreClosedError, as_refusal
+from .connect import open_reader, several_connections_are_safe
+from .errors import StoreClosedError, StoreUnavailableError, as_refusal
 from .locking import FileLock
 from .opening import find, prepare
 from .reader import Reader
+from .snapshot import Snapshot
 from .tx import Tx
 from .writer import Writer
 
@@ -33,6 +37,7 @@ class Store:
         self._reader: Reader | None = None
         self._lock: FileLock | None = None
         self._checkpointer: Checkpointer | None = None
+        self._snapshots: set[Snapshot] = set()
         self._batches = 0
         self._closed = False
 
@@ -136,6 +141,25 @@ class Store:
         except sqlite3.Error as error:
             raise as_refusal(error) from error
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """Give one state of the database to read piece by piece, while the block runs.
+
+        It holds every write acknowledged before its first read. Reads raise StoreError.
+        """
+        if self._closed:
+            raise StoreClosedError("the store is closed")
+        if isinstance(self._writer, Writer) and self._reader is None:
+            snapshot = Snapshot(partial(_open_copy, self._writer, self.path))
+        else:
+            snapshot = Snapshot(partial(open_reader, self.path))
+        self._snapshots.add(snapshot)
+        try:
+            yield snapshot
+        finally:
+            self._snapshots.discard(snapshot)
+            await snapshot.close()
+
     async def copy(self, target: Path) -> None:
         """Copy the database to a new file; raises StoreError, OSError or sqlite3.Error.
 
@@ -178,6 +202,8 @@ class Store:
             return
         self._closed = True
         self._writer.refuse()
+        for snapshot in tuple(self._snapshots):
+            await snapshot.close()
         if self._reader is not None:
             await asyncio.to_thread(self._reader.close)
         if self._checkpointer is not None:
@@ -199,3 +225,21 @@ class Store:
         if took_s is not None:
             for hook in self._timed:
                 hook(took_s)
+
+
+def _open_copy(writer: Writer, path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy that has no name any more: its file ends with it.
+
+    For a file that only one connection may open. Raises StoreError or sqlite3.Error.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        writer.copy(draft)
+        connection = open_reader(draft)
+        # SQLite opens a file when it is first read.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except OSError as error:
+        raise StoreUnavailableError(f"{draft}: cannot be written ({error})") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return connection

@@ -121,6 +121,18 @@ class Tx:
         names = self._names(sql, cursor)
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def each(self, sql: str, *params: object) -> Iterator[Row]:
+        """Yield every row as it is read, for a reader's snapshot: a writer's could not commit."""
+        self._prepare(sql)
+        cursor = self._connection.execute(sql, params)
+        try:
+            names = self._names(sql, cursor)
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
+        finally:
+            # A statement that is not at its end keeps the snapshot.
+            cursor.close()
+
     def by_key(self, table: str, key: str) -> Mapping[str, Any] | None:
         """Return the one row of a table in ``kept.KEYS`` with this key, None when there is none.
 

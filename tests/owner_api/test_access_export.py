@@ -11,8 +11,8 @@ from owner_api.commands import erasure, export
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.problems import Problem, ProblemCode
-from owner_api.store import upgrading
-from owner_api.store.documents import to_json
+from owner_api.store import Tx, upgrading
+from owner_api.store.documents import from_json, to_json
 from owner_api.store.metadata import metadata
 
 from .deal_world import Deal, World, active, open_world
@@ -42,9 +42,11 @@ async def erase(world: World, owner_id: str) -> dict[str, Any]:
 
 
 async def exported(world: World, owner_id: str) -> dict[str, Any]:
-    return await world.agent.store.read(
-        lambda tx: export.export_owner(tx, owner_id=owner_id, now=world.clock.now())
-    )
+    def whole(tx: Tx) -> bytes:
+        document = export.Export(tx, owner_id=owner_id, now=world.clock.now())
+        return b"".join(iter(document.next, b""))
+
+    return dict(from_json(await world.agent.store.read(whole)))
 
 
 async def rows(world: World, sql: str) -> list[dict[str, Any]]:
