@@ -212,7 +212,13 @@ def _owner(snapshot: Snapshot, data: dict[str, Any]) -> Snapshot:
     return replace(snapshot, owner=decode(Owner, data))
 
 
+def _unchanged(snapshot: Snapshot, _data: dict[str, Any]) -> Snapshot:
+    """Leave everything as it is: an offer that was revised goes on as what is told next."""
+    return snapshot
+
+
 _EXACT: dict[str, Change] = {
+    "offer.superseded": _unchanged,
     "vehicle.deleted": _drop("vehicles", "vehicle_id"),
     "charger.deleted": _drop("chargers", "charger_id"),
     "session.ended": _drop("sessions", "session_id"),

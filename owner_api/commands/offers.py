@@ -1,5 +1,6 @@
 """Offers from a park: taken in, judged at once, and shown to the owner only when they can hold."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from owner_api.calls import Call, Reply
@@ -89,9 +90,7 @@ def revise(tx: Tx, call: Call) -> Reply:
         updated_at=call.now,
     )
     _keep_revision(tx, call, offer.offer_id, call.body["revision"], terms, call.body["respond_by"])
-    if offer.owner_id:
-        old = {"offer_id": offer.offer_id, "revision": offer.revision}
-        tx.emit(offer.owner_id, "offer.superseded", call.now, old)
+    announce.offer_to_owner(tx, replace(offer, state=OfferState.SUPERSEDED), call.now)
     return Reply(body=_judge(tx, call, revised, session), status=201)
 
 

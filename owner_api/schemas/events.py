@@ -47,7 +47,7 @@ WHEN: Final[Mapping[str, str]] = {
     "offer.accepted": "A yes, by the owner or a rule of theirs; a commitment waits for its award",
     "offer.declined": "The owner said no",
     "offer.countered": "The owner, or a rule of theirs, named terms that would be accepted",
-    "offer.superseded": "The park replaced this revision by the next",
+    "offer.superseded": "The park replaced this revision by the next, which is told after it",
     "offer.expired": "Nobody answered by respond_by: a no",
     "offer.withdrawn": "The park took the offer back, the car left or the agreement ended",
     "commitment.pending_award": "The yes is recorded and its energy reserved until award_by",
@@ -138,7 +138,6 @@ _FAMILIES: Final[Mapping[Listener, Mapping[str, Any]]] = {
 }
 # What is told in few words although its family has a view.
 _SHORT: Final[Mapping[str, Any]] = {
-    "offer.superseded": required({"offer_id": typed_id("off"), "revision": integer(1, 10**6)}),
     "vehicle.deleted": required({"vehicle_id": typed_id("veh")}),
     "charger.deleted": required({"charger_id": typed_id("chg")}),
     "device.revoked": required({"device_id": typed_id("dev"), "reason": text(1, 40)}),

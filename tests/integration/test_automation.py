@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     async_capture_events,
@@ -37,6 +38,42 @@ async def automate(hass: HomeAssistant, *triggers: Any, conditions: Any = ()) ->
     assert await async_setup_component(hass, "automation", {"automation": automation})
     await hass.async_block_till_done()
     return calls
+
+
+async def test_new_terms_are_told_as_such_and_received_anew_in_the_same_millisecond(
+    home: Home, world: OwnerWorld, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What replaces a revision comes with the news that it was replaced; neither needs a read."""
+    hass, offers = home.hass, home.entity_id("event", world.owner_id, "offers")
+    received = {"trigger": f"{DOMAIN}.offer_received", "target": {"entity_id": offers}}
+    calls = await automate(hass, received)
+    offer = await world.offer(session_id)
+    await until(lambda: len(calls) == 1)
+    coordinator, paths = home.entry.runtime_data.coordinator, list[str]()
+    get = coordinator.api.get
+
+    async def counted(path: str) -> dict[str, Any]:
+        paths.append(path)
+        return await get(path)
+
+    monkeypatch.setattr(coordinator.api, "get", counted)
+    now = dt_util.utcnow()
+    monkeypatch.setattr(dt_util, "utcnow", lambda: now)
+    changes = async_capture_events(hass, "state_changed")
+    body = {"revision": 2, "respond_by": world.at(500), "terms": world.terms(min_energy_wh=900)}
+    await world.park.post(f"/v1/park/offers/{offer['offer_id']}/revisions", body)
+    await until(lambda: len(calls) == 2)
+    told = [each.data["new_state"] for each in changes if each.data["entity_id"] == offers]
+    assert [(each.attributes["event_type"], each.attributes["revision"]) for each in told] == [
+        ("offer_superseded", 1),
+        ("offer_presented", 2),
+    ]
+    assert told[0].attributes["energy_wh"] == offer["terms"]["requested_energy_wh"]
+    waiting = home.entity_id("sensor", world.owner_id, "open_offers")
+    assert {
+        each.data["new_state"].state for each in changes if each.data["entity_id"] == waiting
+    } <= {"1"}
+    assert "/v1/snapshot" not in paths
 
 
 async def test_an_offer_a_start_and_a_stop_trigger_under_their_own_names(

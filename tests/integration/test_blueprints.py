@@ -188,6 +188,27 @@ async def test_promise_4_the_phone_says_before_the_yes_that_a_stop_may_take_long
     assert one[2].data["message"].endswith("Backup in an outage. A stop may take up to 15 min.")
 
 
+async def test_new_terms_are_asked_about_once(
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+) -> None:
+    """That the old ones are gone is told as well, and asks nobody."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    offer = await world.offer(session_id)
+    one = next(iter(phones.values()))
+    await until(lambda: one)
+    body = {"revision": 2, "respond_by": world.at(500), "terms": world.terms()}
+    await world.park.post(f"/v1/park/offers/{offer['offer_id']}/revisions", body)
+    await until(lambda: len(one) > 1)
+    await home.act("decline_offer", context=Context(user_id="anna"))
+    await until(lambda: one[-1].data["message"] == "clear_notification")
+    asked = [each.data["data"]["actions"][0]["action"] for each in one[:-1]]
+    assert [action.split("|")[3] for action in asked] == ["1", "2"]
+
+
 async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
     hass: HomeAssistant,
     home: Home,
