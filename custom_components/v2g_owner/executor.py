@@ -5,7 +5,7 @@ gone; stopping asks nobody.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,31 +18,14 @@ from homeassistant.helpers.event import (
 )
 from homeassistant.util import dt as dt_util
 
-from .charger_control import (
-    CONF_CHARGE_TESTED,
-    CONF_CONTROL,
-    CONF_DISCHARGE_TESTED,
-    ChargerControl,
-)
-from .charger_driver import ChargerDriver
-from .charger_tests import is_tested_now
-from .const import CONF_CHARGER_ID
-from .control_decision import BLIND_AFTER, decide
-from .control_model import (
-    LOOK_EVERY,
-    ChargerLimits,
-    Orders,
-    OverrideKind,
-    Reason,
-    Verdict,
-)
+from .control_decision import decide
+from .control_model import LOOK_EVERY, Orders, OverrideKind, Reason
 from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
-from .executor_clock import memory_dated_back, watch_dated_back
-from .executor_hand import asked_w, is_new_unit, judge_change, may_discharge
+from .executor_clock import memory_dated_back
+from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
-from .executor_sight import Eyes
-from .executor_store import ExecutorStore, Memory
+from .executor_state import ExecutorState
 from .executor_word import owner_says
 
 TICK: Final = LOOK_EVERY
@@ -50,7 +33,7 @@ TICK: Final = LOOK_EVERY
 HEARTBEAT: Final = timedelta(minutes=4)
 
 
-class ChargerExecutor:
+class ChargerExecutor(ExecutorState):
     """The one hand of ours on one charger."""
 
     def __init__(
@@ -60,36 +43,10 @@ class ChargerExecutor:
         cars: Mapping[str, Mapping[str, Any]],
     ) -> None:
         """Prepare for a charger's subentry; ``cars`` are the linked vehicles' mappings by id."""
-        mapping = subentry.data[CONF_CONTROL]
-        self._hass = hass
-        self.charger_id: str = subentry.data[CONF_CHARGER_ID]
-        self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
-        self.mapping: Mapping[str, Any] = subentry.data
-        self.eyes = Eyes(hass, subentry.data, cars)
-        self.cars = cars
-        self._tested = (
-            mapping.get(CONF_CHARGE_TESTED) is not None,
-            mapping.get(CONF_DISCHARGE_TESTED) is not None and self.driver.control.can_discharge,
-        )
-        self._store = ExecutorStore(hass, self.charger_id)
-        self._saving = asyncio.Lock()
-        self.memory = Memory()
-        self.started_at = dt_util.utcnow()
+        super().__init__(hass, subentry, cars)
         self._wanted: Callable[[], bool] = lambda: True
-        self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
-        self.unplug_hint = False
-        self.deals: Mapping[str, str | None] = {}
-        """Live commitments at this charger and their cars, as the API last told."""
-        self._saved_at: datetime | None = None
-        self._listeners: list[Callable[[], None]] = []
-        self.others: Sequence[ChargerExecutor] = ()
-        """The hands on the account's other chargers."""
         self._unsubscribes: list[CALLBACK_TYPE] = []
         self._looked_at: datetime | None = None
-        self.charged_at: datetime | None = None
-        """When energy last flowed into the car, or was asked to."""
-        self.ended = False
-        """Whether it was shut down: it looks no more, and sets nothing."""
         self._lease_ends = Alarm(hass, self.async_tick)
 
     async def async_start(self, wanted: Callable[[], bool] = lambda: True) -> None:
@@ -109,8 +66,7 @@ class ChargerExecutor:
             async_track_time_interval(self._hass, self._async_timer, TICK),
             async_track_state_change_event(self._hass, watched, self._async_changed),
         ]
-        lease = self.memory.orders.lease
-        self._lease_ends.async_set(None if lease is None else lease.until)
+        self._async_watch_lease()
         self.async_tick()
 
     async def async_shut_down(self) -> None:
@@ -131,49 +87,15 @@ class ChargerExecutor:
             await self._async_save()
 
     @callback
-    def async_listen(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call ``listener`` whenever what is shown has changed; returns the way out."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    @callback
-    def _async_tell(self) -> None:
-        """Let what is shown be looked at again."""
-        for listener in tuple(self._listeners):
-            listener()
-
-    @property
-    def limits(self) -> ChargerLimits:
-        """What the charger can do and may do."""
-        orders = self.memory.orders
-        return ChargerLimits(
-            max_charge_w=orders.max_charge_w,
-            max_discharge_w=orders.max_discharge_w,
-            min_power_w=self.driver.least_w,
-            charge_tested=self._tested[0],
-            discharge_tested=self._tested[1],
-            testing=is_tested_now(self._hass, self.charger_id),
-        )
-
-    def _asked_w(self, now: datetime) -> int | None:
-        """Return the power that was asked of the charger last, by whoever may."""
-        orders, meter = self.memory.orders, self.eyes.power()
-        return asked_w(
-            orders,
-            self.driver.watch,
-            now,
-            most_w=orders.max_discharge_w,
-            meter=meter is not None and now - meter.at < BLIND_AFTER,
-        )
-
-    @callback
     def async_tick(self) -> None:
         """Look, decide, set."""
         if self.ended:
             return
         now = dt_util.utcnow()
         if self._looked_at is not None and now < self._looked_at:
-            self._async_set_back(self._looked_at - now)
+            self._date_back(self._looked_at - now)
+            self._async_watch_lease()
+            self.async_save_soon()
         self._looked_at = now
         seen, sight = look(
             self.memory,
@@ -208,16 +130,10 @@ class ChargerExecutor:
             self.async_save_soon()
 
     @callback
-    def _async_set_back(self, by: timedelta) -> None:
-        """Date all that is known back, as the clock was: nothing grows younger or lasts longer."""
-        self.memory = memory_dated_back(self.memory, by)
-        self.driver.watch = watch_dated_back(self.driver.watch, by)
-        self.started_at -= by
-        self._saved_at = None if self._saved_at is None else self._saved_at - by
-        self.charged_at = None if self.charged_at is None else self.charged_at - by
+    def _async_watch_lease(self) -> None:
+        """Look again at the very second the lease ends."""
         lease = self.memory.orders.lease
         self._lease_ends.async_set(None if lease is None else lease.until)
-        self.async_save_soon()
 
     @callback
     def async_take(self, orders: Orders) -> None:
@@ -226,7 +142,7 @@ class ChargerExecutor:
             return
         planned = orders.plan != self.memory.orders.plan
         self.memory = replace(self.memory, orders=orders)
-        self._lease_ends.async_set(None if orders.lease is None else orders.lease.until)
+        self._async_watch_lease()
         self.async_save_soon()
         self.async_tick()
         if planned:
@@ -259,12 +175,6 @@ class ChargerExecutor:
         self._async_tell()
 
     @callback
-    def async_save_soon(self) -> None:
-        """Write to disk in the background."""
-        self._saved_at = dt_util.utcnow()
-        self._hass.async_create_task(self._async_save(), f"save {self.charger_id}")
-
-    @callback
     def _async_override(self, kind: OverrideKind, power_w: int | None = None) -> None:
         """Note the owner's word; what the owner sets by hand stops no deal."""
         orders = self.memory.orders
@@ -273,12 +183,6 @@ class ChargerExecutor:
         orders = owner_says(orders, kind, dt_util.utcnow(), ends=ends, power_w=power_w)
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()
-
-    async def _async_save(self) -> None:
-        """Write what holds now; one at a time, so that the newest is the last."""
-        async with self._saving:
-            parking = replace(self.memory.parking, seen_at=dt_util.utcnow())
-            await self._store.async_save(replace(self.memory, parking=parking))
 
     @callback
     def _async_timer(self, _now: datetime) -> None:

@@ -1,0 +1,122 @@
+"""What the hand on one home charger knows and can do, who is told of it, and what is on disk."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .charger_control import (
+    CONF_CHARGE_TESTED,
+    CONF_CONTROL,
+    CONF_DISCHARGE_TESTED,
+    ChargerControl,
+)
+from .charger_driver import ChargerDriver
+from .charger_tests import is_tested_now
+from .const import CONF_CHARGER_ID
+from .control_decision import BLIND_AFTER
+from .control_model import ChargerLimits, Reason, Verdict
+from .executor_clock import memory_dated_back, watch_dated_back
+from .executor_hand import asked_w
+from .executor_sight import Eyes
+from .executor_store import ExecutorStore, Memory
+
+
+class ExecutorState:
+    """All that one executor goes by."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        subentry: ConfigSubentry,
+        cars: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Prepare for a charger's subentry; ``cars`` are the linked vehicles' mappings by id."""
+        mapping = subentry.data[CONF_CONTROL]
+        self._hass = hass
+        self.charger_id: str = subentry.data[CONF_CHARGER_ID]
+        self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
+        self.mapping: Mapping[str, Any] = subentry.data
+        self.eyes = Eyes(hass, subentry.data, cars)
+        self.cars = cars
+        self._tested = (
+            mapping.get(CONF_CHARGE_TESTED) is not None,
+            mapping.get(CONF_DISCHARGE_TESTED) is not None and self.driver.control.can_discharge,
+        )
+        self._store = ExecutorStore(hass, self.charger_id)
+        self._saving = asyncio.Lock()
+        self.memory = Memory()
+        self.started_at = dt_util.utcnow()
+        self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
+        self.unplug_hint = False
+        self.deals: Mapping[str, str | None] = {}
+        """Live commitments at this charger and their cars, as the API last told."""
+        self._saved_at: datetime | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self.others: Sequence[ExecutorState] = ()
+        """The hands on the account's other chargers."""
+        self.charged_at: datetime | None = None
+        """When energy last flowed into the car, or was asked to."""
+        self.ended = False
+        """Whether it was shut down: it looks no more, and sets nothing."""
+
+    @property
+    def limits(self) -> ChargerLimits:
+        """What the charger can do and may do."""
+        orders = self.memory.orders
+        return ChargerLimits(
+            max_charge_w=orders.max_charge_w,
+            max_discharge_w=orders.max_discharge_w,
+            min_power_w=self.driver.least_w,
+            charge_tested=self._tested[0],
+            discharge_tested=self._tested[1],
+            testing=is_tested_now(self._hass, self.charger_id),
+        )
+
+    def _asked_w(self, now: datetime) -> int | None:
+        """Return the power that was asked of the charger last, by whoever may."""
+        orders, meter = self.memory.orders, self.eyes.power()
+        return asked_w(
+            orders,
+            self.driver.watch,
+            now,
+            most_w=orders.max_discharge_w,
+            meter=meter is not None and now - meter.at < BLIND_AFTER,
+        )
+
+    @callback
+    def async_listen(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call ``listener`` whenever what is shown has changed; returns the way out."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @callback
+    def _async_tell(self) -> None:
+        """Let what is shown be looked at again."""
+        for listener in tuple(self._listeners):
+            listener()
+
+    @callback
+    def async_save_soon(self) -> None:
+        """Write to disk in the background."""
+        self._saved_at = dt_util.utcnow()
+        self._hass.async_create_task(self._async_save(), f"save {self.charger_id}")
+
+    async def _async_save(self) -> None:
+        """Write what holds now; one at a time, so that the newest is the last."""
+        async with self._saving:
+            parking = replace(self.memory.parking, seen_at=dt_util.utcnow())
+            await self._store.async_save(replace(self.memory, parking=parking))
+
+    def _date_back(self, by: timedelta) -> None:
+        """Date all that is known back, as the clock was: nothing grows younger or lasts longer."""
+        self.memory = memory_dated_back(self.memory, by)
+        self.driver.watch = watch_dated_back(self.driver.watch, by)
+        self.started_at -= by
+        self._saved_at = None if self._saved_at is None else self._saved_at - by
+        self.charged_at = None if self.charged_at is None else self.charged_at - by
