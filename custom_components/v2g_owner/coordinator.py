@@ -22,6 +22,8 @@ from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
 from .trust_watch import LogWatch
 
 type EventListener = Callable[[StreamEvent], None]
+type Changes = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""What is written; a function where that builds on the present value, called at its turn."""
 
 
 @contextmanager
@@ -178,12 +180,11 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self,
         resource: Literal["preferences", "departures"],
         vehicle_id: str,
-        changes: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+        changes: Changes,
     ) -> None:
         """Change a vehicle's preferences or leave times, provided nobody else did since we read.
 
-        Our own writes queue, so that two of them never look like strangers to each other. Changes
-        that build on the present value are given as a function, which is called at our turn.
+        Our own writes queue, so that two of them never look like strangers to each other.
         Raises OwnerApiProblem (412 with the current value) when somebody else was first.
         """
         async with self._writing[resource, vehicle_id]:

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
-from .coordinator import V2GCoordinator
+from .coordinator import Changes, V2GCoordinator
 from .errors import translated_errors
 from .models import Charger, Departures, Preferences, Vehicle
 from .snapshot import Snapshot
@@ -196,7 +196,7 @@ class VehicleEntity(V2GEntity[Vehicle]):
         """When this vehicle leaves."""
         return self.coordinator.data.departures[self.vehicle_id]
 
-    async def async_write_preferences(self, changes: Mapping[str, Any]) -> None:
+    async def async_write_preferences(self, changes: Changes) -> None:
         """Change preferences at the API, or raise why not."""
         with translated_errors(self.coordinator, "preferences"):
             await self.coordinator.async_write("preferences", self.vehicle_id, changes)

@@ -4,7 +4,8 @@ The API keeps up to seven spans; the first is the one shown here, the others sta
 Those that were last in force are remembered, for the API keeps none of what is switched off.
 """
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from datetime import time
 from typing import Any, Final, override
 
@@ -33,11 +34,17 @@ QUIET_SWITCH: Final = SwitchEntityDescription(
 class _QuietEntity(VehicleEntity):
     """Writes the first span."""
 
-    async def async_write_spans(self, *spans: QuietHours) -> None:
-        """Replace the first span, or remove all of them when none is given."""
-        rest = self.preferences.quiet_hours[1:] if spans else ()
-        told = [{"start": span.start, "end": span.end} for span in (*spans, *rest)]
-        await self.async_write_preferences({"quiet_hours": told})
+    async def async_write_spans(
+        self, change: Callable[[tuple[QuietHours, ...]], Iterable[QuietHours]]
+    ) -> None:
+        """Change the spans that are in force when it is our turn to write."""
+
+        def told() -> dict[str, Any]:
+            """Return the spans as the API takes them."""
+            spans = change(self.preferences.quiet_hours)
+            return {"quiet_hours": [{"start": each.start, "end": each.end} for each in spans]}
+
+        await self.async_write_preferences(told)
 
 
 class QuietHoursSwitch(_QuietEntity, RestoreEntity, SwitchEntity):
@@ -83,13 +90,13 @@ class QuietHoursSwitch(_QuietEntity, RestoreEntity, SwitchEntity):
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Go back to the last spans, the first time to the usual night."""
         if not self.is_on:
-            await self.async_write_spans(*(self._last or (DEFAULT,)))
+            await self.async_write_spans(lambda spans: spans or self._last or (DEFAULT,))
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Ask at any hour."""
         self._remember()
-        await self.async_write_spans()
+        await self.async_write_spans(lambda _: ())
 
 
 class QuietTime(_QuietEntity, TimeEntity):
@@ -115,11 +122,12 @@ class QuietTime(_QuietEntity, TimeEntity):
 
     @override
     async def async_set_value(self, value: time) -> None:
-        """Move one end of the span."""
-        span, clock = self.preferences.quiet_hours[0], value.strftime("%H:%M")
-        moved = (
-            QuietHours(start=clock, end=span.end)
-            if self._is_start
-            else QuietHours(start=span.start, end=clock)
-        )
+        """Move one end of the span; where there is none any more, nothing is moved."""
+        end = "start" if self._is_start else "end"
+        clock = value.strftime("%H:%M")
+
+        def moved(spans: tuple[QuietHours, ...]) -> Iterable[QuietHours]:
+            """Return the spans with one end of the first moved."""
+            return (*(replace(first, **{end: clock}) for first in spans[:1]), *spans[1:])
+
         await self.async_write_spans(moved)

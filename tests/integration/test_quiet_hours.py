@@ -1,5 +1,6 @@
 """In quiet hours nobody is asked; what still waits when they end is asked then."""
 
+import asyncio
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -199,3 +200,18 @@ async def test_quiet_hours_end_on_the_owners_clock_be_it_past_midnight_or_in_two
     found = quiet_until(home.entry.runtime_data.coordinator.data, vehicle_id, now)
     expected = ends and datetime.fromisoformat(ends).replace(tzinfo=ZONE)
     assert found == expected
+
+
+async def test_both_ends_moved_at_once_are_both_kept(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """A script may set them in parallel; a second span that a phone wrote stays."""
+    noon = {"start": "12:00", "end": "13:00"}
+    await be_quiet(home, world, vehicle_id, {"start": "22:00", "end": "07:00"}, noon)
+    await home.reaches("time", vehicle_id, "quiet_start", "22:00:00")
+    await asyncio.gather(
+        home.set("time", vehicle_id, "quiet_start", "set_value", time="21:00:00"),
+        home.set("time", vehicle_id, "quiet_end", "set_value", time="08:00:00"),
+    )
+    wishes = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert wishes["quiet_hours"] == [{"start": "21:00", "end": "08:00"}, noon]
