@@ -42,6 +42,13 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         """Start with nothing chosen."""
         self._device_id: str | None = None
         self._facts: dict[str, Any] = {}
+        self._shown: Any = None
+        """What the open form showed of the API's values: what is sent rests on it."""
+
+    def _overtaken(self, now: Any) -> bool:  # noqa: ANN401 - facts, a tariff
+        """Tell whether somebody changed what the form showed; from now on it shows the newest."""
+        shown, self._shown = self._shown, now
+        return bool(shown != now)
 
     @staticmethod
     @abstractmethod
@@ -178,9 +185,14 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         if not await self._async_loaded():
             return self._later(user_input)
         coordinator = self._coordinator
-        errors = self.wrong(user_input) if user_input else {}
+        errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
-        if user_input is not None and not errors:
+        current = facts_form(self._known(coordinator)[self._device_id or ""])
+        if user_input is None:
+            self._shown = current
+        elif self._overtaken(current):
+            errors["base"], user_input = "changed_meanwhile", current
+        elif not (errors := self.wrong(user_input)):
             self._facts = user_input
             if await self._async_write(self._async_change, errors, placeholders):
                 return self.async_update_and_abort(
@@ -188,7 +200,9 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                     self._get_reconfigure_subentry(),
                     title=user_input[CONF_DISPLAY_NAME],
                 )
-        current = facts_form(self._known(coordinator)[self._device_id or ""])
+            current = facts_form(self._known(coordinator)[self._device_id or ""])
+            if self._overtaken(current):
+                user_input = current
         return self.async_show_form(
             step_id="refacts",
             data_schema=self.add_suggested_values_to_schema(

@@ -1,5 +1,6 @@
 """Add and change vehicles of an account, and what charging them costs."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -62,30 +63,33 @@ class VehicleSubentryFlow(RulesStep, DriversStep):
         if not await self._async_loaded():
             return self._later(user_input)
         bands = None if user_input is None else fixed_bands(user_input)
-        currency = self._coordinator.data.owner.currency
-        values = user_input or fixed_values(self._tariff)
-        return await self._step_bands("price_fixed", bands, fixed_form(currency), values)
+        schema = fixed_form(self._coordinator.data.owner.currency)
+        return await self._step_bands("price_fixed", bands, schema, user_input, fixed_values)
 
     async def async_step_price_table(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Take prices by the time of day."""
         if not await self._async_loaded():
             return self._later(user_input)
         bands = None if user_input is None else table_bands(user_input)
-        currency = self._coordinator.data.owner.currency
-        values = user_input or table_values(self._tariff)
-        return await self._step_bands("price_table", bands, table_form(currency), values)
+        schema = table_form(self._coordinator.data.owner.currency)
+        return await self._step_bands("price_table", bands, schema, user_input, table_values)
 
     async def _step_bands(
         self,
         step_id: str,
         bands: list[dict[str, str]] | None,
         schema: probatio.Schema,
-        values: Form,
+        typed: Form | None,
+        values: Callable[[Tariff], Form],
     ) -> SubentryFlowResult:
         """Write bands to the API, which is master of them; a sensor no longer counts then."""
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
-        if bands is not None:
+        if bands is None:
+            self._shown = self._tariff
+        elif self._overtaken(self._tariff):
+            errors["base"], typed = "changed_meanwhile", None
+        else:
             starts = [band["start"] for band in bands]
             if not starts:
                 errors["base"] = "no_bands"
@@ -95,9 +99,11 @@ class VehicleSubentryFlow(RulesStep, DriversStep):
                 write = partial(self._async_write_bands, bands)
                 if await self._async_write(write, errors, placeholders, subject="preferences"):
                     return self._changed_price_entity(None)
+                if self._overtaken(self._tariff):
+                    typed = None
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(schema, values),
+            data_schema=self.add_suggested_values_to_schema(schema, typed or values(self._tariff)),
             errors=errors,
             description_placeholders=placeholders,
         )

@@ -11,7 +11,7 @@ import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .conftest import PLUG, SOC, Home, car_says, paired_entry
+from .conftest import PLUG, SOC, Home, car_says, paired_entry, until
 from .owner_world import OwnerWorld
 
 FACTS = {
@@ -183,6 +183,29 @@ async def test_a_fact_changed_elsewhere_is_shown_before_it_is_overwritten(
     told = await world.phone.get(f"/v1/vehicles/{vehicle_id}")
     assert told["max_charge_w"] == 11_000
     assert told["display_name"] == "Red car"
+
+
+async def test_a_form_that_is_open_does_not_take_back_what_a_phone_says_meanwhile(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """The stream has told the new value before the form is sent: it is no yes to the old one."""
+    flow = await send(home, await change(home), next_step_id="refacts")
+    path = f"/v1/vehicles/{vehicle_id}"
+    await world.phone.patch(path, {"warranty_discharge_policy": "prohibited"})
+    known = home.entry.runtime_data.coordinator
+    await until(lambda: known.data.vehicles[vehicle_id].warranty_discharge_policy == "prohibited")
+    lost = await send(home, flow, **FACTS)
+    assert lost["errors"] == {"base": "changed_meanwhile"}
+    shown = {
+        str(key): (key.description or {}).get("suggested_value")
+        for key in lost["data_schema"].schema
+    }
+    assert shown["warranty_discharge_policy"] == "prohibited"
+    told = await world.phone.get(path)
+    assert (told["warranty_discharge_policy"], told["display_name"]) == ("prohibited", "Blue car")
+    done = await send(home, lost, **FACTS)
+    assert done["reason"] == "reconfigure_successful"
+    assert (await world.phone.get(path))["display_name"] == "Red car"
 
 
 async def test_nothing_can_be_added_or_changed_while_the_account_is_not_connected(

@@ -101,6 +101,27 @@ async def test_a_tariff_changed_elsewhere_meanwhile_is_shown_before_it_is_overwr
     assert done["reason"] == "reconfigure_successful"
 
 
+@pytest.mark.parametrize("heard", [True, False])
+async def test_a_price_that_a_phone_sets_while_the_form_is_open_is_not_taken_back(
+    home: Home, world: OwnerWorld, vehicle_id: str, *, heard: bool
+) -> None:
+    """Whether Home Assistant has heard of it before the form is sent, or not."""
+    coordinator = home.entry.runtime_data.coordinator
+    flow, stale = await change_tariff(home, "price_fixed"), coordinator.data
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    bands = [{"start": "00:00", "price_per_kwh": "0.9"}]
+    await world.phone.patch(path, {"tariff": {"bands": bands}})
+    before = stale.preferences[vehicle_id].tariff
+    await until(lambda: coordinator.data.preferences[vehicle_id].tariff != before)
+    if not heard:
+        coordinator.data = stale
+    lost = await answer(home, flow, price=0.7)
+    assert lost["errors"] == {"base": "changed_meanwhile"}
+    assert suggested(lost) == {"price": 0.9}
+    assert (await world.phone.get(path))["tariff"] == {"bands": bands}
+    assert (await answer(home, lost, price=0.7))["reason"] == "reconfigure_successful"
+
+
 async def test_a_price_sensor_is_read_before_it_is_taken(
     home: Home, hass: HomeAssistant, world: OwnerWorld, vehicle_id: str
 ) -> None:
