@@ -6,7 +6,6 @@ that its effect is one of the server's own transactions: streams hear of it, and
 
 import os
 from pathlib import Path
-import secrets
 import sqlite3
 from typing import Final
 
@@ -17,6 +16,7 @@ from owner_api.clock import Clock
 from owner_api.commands.operator import QUERIES
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store import Store, StoreError
+from owner_api.store.copying import draft_beside
 from owner_api.store.documents import to_json
 
 from .desk import Desk, Operate
@@ -82,7 +82,7 @@ class Control:
 
     async def _copy(self) -> web.Response:
         """Copy the database beside itself, for who asks to take away."""
-        draft = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(8)}")
+        draft = draft_beside(self._path.with_suffix(""))
         try:
             await self._store.copy(draft)
         except (StoreError, OSError, sqlite3.Error) as error:

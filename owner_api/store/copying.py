@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import re
 import secrets
 import sqlite3
 from typing import Final
@@ -13,6 +14,7 @@ from .tx import Tx
 from .upgrading import current, head, is_known
 
 _LEFT_BESIDE: Final = ("-wal", "-shm", "-journal")
+_DRAFT_BYTES: Final = 8
 _PATIENCE_MS: Final = 5_000
 # 1 MiB at a time, and how long (s) a piece waits for a transaction to end.
 _PIECE_PAGES: Final = 256
@@ -86,6 +88,22 @@ def is_held(path: Path) -> bool:
     finally:
         connection.close()
     return False
+
+
+def draft_beside(path: Path) -> Path:
+    """Return a hidden name beside a database for a copy of it that somebody reads and removes."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(_DRAFT_BYTES)}")
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what a killed server has left of such copies: whoever was erased is still in them.
+
+    For who holds the database's lock.
+    """
+    draft = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * _DRAFT_BYTES}}}(-journal)?")
+    for each in path.parent.iterdir():
+        if draft.fullmatch(each.name):
+            each.unlink(missing_ok=True)
 
 
 def copy_own(connection: sqlite3.Connection, target: Path, goes_on: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 
 from . import upgrading
 from .connect import open_writer
+from .copying import remove_drafts
 from .errors import StoreError
 
 
@@ -20,5 +21,9 @@ def find(path: Path, *, create: bool) -> Path:
 
 def prepare(path: Path, *, create: bool, synchronous: str, single: bool) -> sqlite3.Connection:
     """Bring a locked file to the newest schema and open it; raises StoreError."""
+    try:
+        remove_drafts(path)
+    except OSError as error:
+        raise StoreError(f"{path.parent}: cannot be tidied ({error})") from error
     upgrading.bring_up(path, allowed=create)
     return open_writer(path, synchronous=synchronous, exclusive=single)

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 import os
 from pathlib import Path
-import secrets
 import sqlite3
 from typing import Self
 
@@ -232,7 +231,7 @@ def _open_copy(writer: Writer, path: Path) -> sqlite3.Connection:
 
     For a file that only one connection may open. Raises StoreError or sqlite3.Error.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = copying.draft_beside(path)
     try:
         writer.copy(draft)
         connection = open_reader(draft)

@@ -150,3 +150,18 @@ async def test_a_copy_that_is_under_way_at_the_stop_leaves_nothing_behind(tmp_pa
     with pytest.raises(StoreClosedError):
         await copying
     assert not (tmp_path / "copy.db").exists()
+
+
+async def test_what_a_killed_server_leaves_of_a_copy_is_gone_with_the_next_start(
+    tmp_path: Path,
+) -> None:
+    """A hidden part of the database stayed for ever, with whoever was erased since."""
+    left = {".owner.db.0123456789abcdef", ".owner.db.0123456789abcdef-journal"}
+    others = {".other.db.0123456789abcdef", ".owner.db.mine", "owner.db.before-0001"}
+    for name in left | others:
+        (tmp_path / name).write_bytes(b"")
+    store = await Store.open(tmp_path / "owner.db")
+    await store.close()
+    found = {path.name for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir()))}
+    assert not found & left
+    assert others <= found
