@@ -45,13 +45,13 @@ class Places:
         if owner_id in self._owners:
             raise Problem(
                 ProblemCode.RATE_LIMITED,
-                "An owner may have 1 export at a time, and one is under way.",
+                "Exports under way at once for an owner: at most 1.",
                 retry_after_s=_RETRY_S,
             )
         if len(self._owners) >= self._most:
             raise Problem(
                 ProblemCode.UNAVAILABLE,
-                f"This server makes at most {self._most} exports at a time.",
+                f"Exports under way at once on this server: at most {self._most}.",
                 retry_after_s=_RETRY_S,
             )
         self._owners.add(owner_id)

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 import socket
 import sqlite3
-from time import monotonic
 import tracemalloc
 from typing import Any
 
@@ -61,11 +60,6 @@ async def not_reading(world: World, owner: Caller) -> AsyncIterator[socket.socke
         async with asyncio.timeout(GUARD_S):
             assert (await loop.sock_recv(lazy, 15)) == b"HTTP/1.1 200 OK"
         yield lazy
-
-
-async def read_slowly(answer: aiohttp.ClientResponse) -> None:
-    async for _piece in answer.content.iter_any():
-        await asyncio.sleep(0.2)
 
 
 async def freed(world: World, owner: Caller) -> dict[str, Any]:
@@ -143,15 +137,15 @@ async def test_an_owner_has_one_export_at_a_time_and_the_server_a_few(tmp_path: 
         await freed(world, owner)
         assert (await other.call("GET", "/v1/export")).status == 200
     assert (mine.status, mine.body["code"]) == (429, "rate_limited")
-    assert "1 export at a time" in mine.body["detail"]
+    assert mine.body["detail"] == "Exports under way at once for an owner: at most 1."
     assert (theirs.status, theirs.body["code"]) == (503, "unavailable")
-    assert "at most 1 exports at a time" in theirs.body["detail"]
+    assert theirs.body["detail"] == "Exports under way at once on this server: at most 1."
     for answer in (mine, theirs):
         assert int(answer.headers["Retry-After"]) > 0
 
 
 async def test_a_client_that_does_not_read_loses_its_export(tmp_path: Path) -> None:
-    config = Config(**TIGHT, stream_write_timeout_s=0.2, stream_buffer_bytes=4_096)
+    config = Config(**TIGHT, stream_write_timeout_s=0.5, stream_buffer_bytes=4_096)
     async with open_world(tmp_path, config) as world:
         owner = await with_much(world)
         async with not_reading(world, owner):
@@ -166,17 +160,14 @@ async def test_a_client_that_goes_away_gives_the_reader_free(tmp_path: Path) -> 
         await freed(world, owner)
 
 
-async def test_a_client_that_reads_ever_so_slowly_does_not_hold_the_log_for_ever(
+async def test_an_export_that_is_not_read_to_its_end_in_time_gives_the_log_free(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_world(tmp_path, Config(**TIGHT, export_timeout_s=1)) as world:
+    config = Config(**TIGHT, export_timeout_s=3, stream_write_timeout_s=300)
+    async with open_world(tmp_path, config) as world:
         owner = await with_much(world)
-        begun = monotonic()
-        async with asyncio.timeout(GUARD_S), asking(world, owner) as answer:
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await read_slowly(answer)
-        assert monotonic() - begun < 10
-        await freed(world, owner)
+        async with not_reading(world, owner):
+            await freed(world, owner)
     assert "took too long to read it" in caplog.text
     assert owner.party_id not in caplog.text
 
