@@ -70,7 +70,7 @@ class Control:
         asked = orjson.loads(await request.read())
         name = asked["command"]
         if name == COPY:
-            return await self._copy()
+            return await self._copy(request)
         work = Operate(self._desk, name, asked["arguments"], self._clock.now())
         # A stop must not wait for a question.
         do = self._store.read if name in QUERIES else self._store.write
@@ -80,7 +80,7 @@ class Control:
             return _refusal(problem)
         return web.Response(body=to_json(result), content_type="application/json")
 
-    async def _copy(self) -> web.Response:
+    async def _copy(self, request: web.Request) -> web.Response:
         """Copy the database beside itself, for who asks to take away."""
         draft = draft_beside(self._path.with_suffix(""))
         try:
@@ -88,6 +88,9 @@ class Control:
         except (StoreError, OSError, sqlite3.Error) as error:
             problem = Problem(ProblemCode.UNAVAILABLE, f"The database cannot be copied: {error}")
             return _refusal(problem)
+        if request.transport is None or request.transport.is_closing():
+            # Who asked has gone: nobody would take it away, and everybody's data is in it.
+            draft.unlink()
         return web.Response(body=to_json({"file": str(draft)}), content_type="application/json")
 
 

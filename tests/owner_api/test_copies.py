@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+import socket
 import sqlite3
+import time
 
 import pytest
 
 from owner_api.store import Store, StoreClosedError, Tx
-from owner_api.store.copying import check
+from owner_api.store.copying import check, copy_own
 
 from .http_bench import until
 from .test_cli import ask, run, served
@@ -165,3 +167,40 @@ async def test_what_a_killed_server_leaves_of_a_copy_is_gone_with_the_next_start
     found = {path.name for path in await asyncio.to_thread(lambda: list(tmp_path.iterdir()))}
     assert not found & left
     assert others <= found
+
+
+@pytest.mark.usefixtures("old_sqlite")
+def test_a_backup_that_is_interrupted_leaves_no_copy_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody's data stood in a hidden file that no erasure named."""
+
+    def slowly(connection: sqlite3.Connection, target: Path, goes_on: Callable[[], bool]) -> None:
+        copy_own(connection, target, goes_on)
+        time.sleep(0.5)
+
+    monkeypatch.setattr("owner_api.store.writer.copy_own", slowly)
+    # The address of a socket is short.
+    monkeypatch.chdir(tmp_path)
+    database = tmp_path / "owner.db"
+    assert run("db", "upgrade", "--database", database).exit_code == 0
+    body = b'{"command": "copy", "arguments": {}}'
+    request = b"POST / HTTP/1.1\r\nHost: server\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    def copies(*, there: bool) -> bool:
+        return any(tmp_path.glob(".owner.db.*")) is there
+
+    with served(database):
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect("owner.db.control")
+            asked.sendall(request + body)
+            assert _comes(lambda: copies(there=True))
+        assert _comes(lambda: copies(there=False))
+
+
+def _comes(true: Callable[[], bool]) -> bool:
+    """Wait a while for something to become true; return whether it has."""
+    until_s = time.monotonic() + 5
+    while not (found := true()) and time.monotonic() < until_s:
+        time.sleep(0.02)
+    return found
