@@ -19,7 +19,7 @@ from homeassistant.helpers.event import (
 from homeassistant.util import dt as dt_util
 
 from .control_decision import decide
-from .control_model import LOOK_EVERY, Orders, OverrideKind, Reason
+from .control_model import LOOK_EVERY, Orders, OverrideKind, Plan, Reason
 from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
 from .executor_clock import memory_dated_back
@@ -107,7 +107,7 @@ class ChargerExecutor(ExecutorState):
             now=now,
         )
         if max(sight.power_w or 0, self.driver.watch.setpoint_w or 0) > STOPPED_BELOW_W:
-            self.charged_at = now
+            seen = replace(seen, charged_at=now)
         news = seen.to_keep != self.memory.to_keep
         self.memory = seen
         charging = (self.verdict.setpoint_w or 0) > 0
@@ -147,6 +147,12 @@ class ChargerExecutor(ExecutorState):
         self.async_tick()
         if planned:
             self._async_tell()
+
+    @callback
+    def async_take_plan(self, plan: Plan | None, made_from: str) -> None:
+        """Charge by a plan, or without one, until it has to be made anew."""
+        self.memory = replace(self.memory, plan_from=made_from)
+        self.async_take(replace(self.memory.orders, plan=plan))
 
     async def async_stop_now(self) -> None:
         """Come to zero at once, asking nobody, and stay there until shown otherwise."""

@@ -39,7 +39,6 @@ class ExecutorFeed:
         self._hass = hass
         self._coordinator = coordinator
         self._executor = executor
-        self._plan_from: tuple[Any, ...] | None = None
         self._plan_at: datetime | None = None
         self._orders_from: tuple[Any, ...] | None = None
         self._busy = False
@@ -138,7 +137,8 @@ class ExecutorFeed:
         if vehicle_id is None or vehicle_id not in self._coordinator.data.vehicles:
             return None
         now = dt_util.utcnow()
-        same = plan_depends_on(self._coordinator.data, vehicle_id) == self._plan_from
+        source = plan_depends_on(self._coordinator.data, vehicle_id)
+        same = source == self._executor.memory.plan_from
         # One that was asked for after now was asked for before the clock was set back.
         asked = self._plan_at
         young = asked is not None and timedelta() <= now - asked < PLAN_EVERY
@@ -149,8 +149,9 @@ class ExecutorFeed:
 
         It has been silent since it was charged: a new plan would charge the same energy again.
         """
-        memory, charged_at = self._executor.memory, self._executor.charged_at
-        plan, carry = memory.orders.plan, memory.carries.get(vehicle_id)
+        memory = self._executor.memory
+        charged_at, plan = memory.charged_at, memory.orders.plan
+        carry = memory.carries.get(vehicle_id)
         if plan is None or plan.vehicle_id != vehicle_id or now >= plan.end_at:
             return False
         if carry is None or carry.soc_at is None or charged_at is None:
@@ -173,5 +174,4 @@ class ExecutorFeed:
                 raise
         except BadAnswerError as error:
             LOGGER.warning("The schedule cannot be read: %s", error)
-        self._plan_from = source
-        executor.async_take(replace(executor.memory.orders, plan=plan))
+        executor.async_take_plan(plan, source)

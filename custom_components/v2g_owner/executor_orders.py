@@ -104,21 +104,23 @@ def orders_depend_on(
     return (limits, cars, snapshot.commitments)
 
 
-def plan_depends_on(snapshot: Snapshot, vehicle_id: str) -> tuple[Any, ...]:
-    """Return what a plan was made from: when any of it changes, a new one is due."""
+def plan_depends_on(snapshot: Snapshot, vehicle_id: str) -> str:
+    """Return what a plan was made from, as text for the disk: when it changes, one is due."""
     vehicle = snapshot.vehicles.get(vehicle_id)
     wishes = snapshot.preferences.get(vehicle_id)
     departures = snapshot.departures.get(vehicle_id)
+    leaves = vehicle.next_departure if vehicle else None
     deals = [
-        (deal.commitment_id, deal.state)
+        f"{deal.commitment_id} {deal.state}"
         for deal in snapshot.live_commitments
         if deal.vehicle_id == vehicle_id
     ]
-    return (
+    facts = (
         vehicle_id,
         vehicle and vehicle.revision,
-        vehicle and vehicle.next_departure,
+        leaves and (leaves.source, utc_text(leaves.departure_at), leaves.soc_min_departure_pct),
         wishes and wishes.revision,
         departures and departures.revision,
-        tuple(deals),
+        *deals,
     )
+    return "; ".join(map(str, facts))

@@ -60,8 +60,6 @@ class ExecutorState:
         self._listeners: list[Callable[[], None]] = []
         self.others: Sequence[ExecutorState] = ()
         """The hands on the account's other chargers."""
-        self.charged_at: datetime | None = None
-        """When energy last flowed into the car, or was asked to."""
         self.ended = False
         """Whether it was shut down: it looks no more, and sets nothing."""
 
@@ -119,4 +117,3 @@ class ExecutorState:
         self.driver.watch = watch_dated_back(self.driver.watch, by)
         self.started_at -= by
         self._saved_at = None if self._saved_at is None else self._saved_at - by
-        self.charged_at = None if self.charged_at is None else self.charged_at - by

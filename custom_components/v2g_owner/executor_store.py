@@ -24,6 +24,10 @@ class Memory:
     orders: Orders = field(default_factory=Orders)
     parking: Parking = field(default_factory=Parking)
     carries: dict[str, Carry] = field(default_factory=dict)
+    charged_at: datetime | None = None
+    """When energy last flowed into a car, or was asked to."""
+    plan_from: str = ""
+    """What the plan was made from: while that is the same, it need not be made anew at once."""
 
     @property
     def to_keep(self) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 
+from .charger_world import SOC
 from .frozen import stopped_clock
 from .power_stage import Stage, on_stage
 
@@ -77,5 +78,34 @@ async def test_a_car_that_falls_silent_is_charged_as_was_planned_and_no_further(
         await stage.world.phone.patch(departures, {"one_off": one_off})
         await stage.seconds(5)
         stage.box.soc_silent = True
+        await stage.hop(leaving - timedelta(minutes=1))
+        assert 75 <= stage.box.soc_pct <= 80
+
+
+async def test_a_silent_car_is_charged_no_further_after_home_assistant_was_started_anew(
+    request: pytest.FixtureRequest,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> None:
+    """What was charged before the restart is charged, though only this home knows of it."""
+    freezer = stopped_clock(request, EVENING)
+    wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
+    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+        leaving = EVENING + timedelta(hours=10)
+        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
+        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
+        await stage.world.phone.patch(departures, {"one_off": one_off})
+        await stage.seconds(5)
+        stage.box.soc_silent = True
+        charged_at = EVENING + timedelta(hours=5)
+        await stage.hop(charged_at)
+        assert 75 <= stage.box.soc_pct <= 80
+        told = stage.hass.states.get(SOC)
+        assert told is not None
+        await stage.stop_home()
+        await stage.boot()
+        # Its sensor shows again what it had shown, and nobody has measured it.
+        stage.hass.states.async_set(SOC, told.state, told.attributes)
         await stage.hop(leaving - timedelta(minutes=1))
         assert 75 <= stage.box.soc_pct <= 80
