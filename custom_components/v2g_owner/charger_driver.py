@@ -14,7 +14,8 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from .charger_actions import async_run_actions
-from .charger_control import Call, ChargerControl, Native, Range, Shape, shows
+from .charger_control import Call, ChargerControl, Shape
+from .charger_range import Native, Range, shows
 from .const import DOMAIN, LOGGER
 from .control_watch import STOPPED_BELOW_W, Watch
 

@@ -14,12 +14,11 @@ from .charger_control import (
     CONF_SHAPE,
     CONF_STOP_ACTIONS,
     CONF_UNIT,
-    Range,
     Shape,
-    unit_shown,
     untested,
 )
 from .charger_driver import async_range
+from .charger_range import Range, unit_shown
 from .charger_test_flow import ChargerTestFlow, Form
 from .const import (
     CONF_CHARGER_ID,

@@ -24,8 +24,8 @@ from .charger_control import (
     CONF_STOP_OPTION,
     CONF_UNIT,
     CONF_VOLTS,
-    Unit,
 )
+from .charger_range import Unit
 from .subentry_schemas import choice_field, entity_field, number_field
 
 CONF_TEST_DISCHARGE: Final = "test_discharge"

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from .charger_control import Call, Range, shows
+from .charger_control import Call
+from .charger_range import Range, shows
 
 # A charger polled through a cloud may show an earlier command of ours for so long.
 ECHO: Final = timedelta(seconds=120)

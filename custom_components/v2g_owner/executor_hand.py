@@ -13,8 +13,9 @@ from homeassistant.const import (
 from homeassistant.core import Event, EventStateChangedData, State
 
 from .charger_car import TOGETHER, Parking
-from .charger_control import ChargerControl, Range, Shape
+from .charger_control import ChargerControl, Shape
 from .charger_driver import ChargerDriver
+from .charger_range import Range
 from .control_model import Orders, OverrideKind
 from .control_watch import Watch
 

@@ -6,7 +6,8 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.start import async_at_started
 
-from .charger_control import CONF_CONTROL, CONF_SETPOINT_ENTITY, ChargerControl, Range
+from .charger_control import CONF_CONTROL, CONF_SETPOINT_ENTITY, ChargerControl
+from .charger_range import Range
 from .const import DOMAIN
 from .coordinator import V2GConfigEntry
 from .issues import mapped_to

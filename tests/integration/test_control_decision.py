@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.v2g_owner.charger_car import Parking
-from custom_components.v2g_owner.charger_control import ChargerControl, Range, Shape, Unit
+from custom_components.v2g_owner.charger_control import ChargerControl, Shape
+from custom_components.v2g_owner.charger_range import Range, Unit
 from custom_components.v2g_owner.control_carry import Carry
 from custom_components.v2g_owner.control_decision import CARRY_MAX_PCT, decide
 from custom_components.v2g_owner.control_model import (

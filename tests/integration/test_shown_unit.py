@@ -9,7 +9,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
 
-from custom_components.v2g_owner.charger_control import ChargerControl, Range, Shape, Unit
+from custom_components.v2g_owner.charger_control import ChargerControl, Shape
+from custom_components.v2g_owner.charger_range import Range, Unit
 
 from .charger_world import Night, Wallbox, discharging, lease, orders, plan
 
