@@ -11,7 +11,7 @@ from owner_api.core.model import Rule
 from owner_api.store.documents import dump, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, decisions, evaluations
+from . import announce, asked, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
 from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
@@ -79,6 +79,8 @@ def agree(
     deals = keep_deals(tx, vehicle.vehicle_id, [*others, new_deal(deal)])
     stands = Standing(session, judged.departure, deals)
     announce.vehicle_as(tx, vehicle, stands, call.now)
+    if asked.of_others(tx, offer):
+        evaluations.refresh(tx, vehicle.vehicle_id, call.now)
     return told
 
 

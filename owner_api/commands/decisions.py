@@ -9,7 +9,7 @@ from owner_api.core.receipt import receipt_id
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
-from . import journal
+from . import asked, journal
 from .records import OfferRecord, VehicleRecord
 
 
@@ -56,6 +56,7 @@ def record(
     # The answer names the receipt, and asking the table for it would end the batch's waiting.
     seen = evaluation or offer.evaluation_json
     tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen)
+    asked.answered(tx, offer)
     return offer.changed(
         tx,
         state=states[kind].value,

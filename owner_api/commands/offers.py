@@ -19,7 +19,7 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
-from . import announce, evaluations, rule_consent
+from . import announce, asked, evaluations, rule_consent
 from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
@@ -135,7 +135,9 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
         return rule_consent.accept_by_rule(
             tx, call, offer, vehicle, session, judged, evaluation, rule
         )
-    return _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
+    told = _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
+    asked.note(tx, offer)
+    return told
 
 
 def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:

@@ -1,9 +1,12 @@
 """Several deals of one car: each leaves to the others what it may still give."""
 
 from dataclasses import replace
+import json
 from typing import Any
 
 import pytest
+
+from owner_api.store.tx import Tx
 
 from .deal_world import Deal, World, presented
 from .domain_world import accept, award, commitment, leave_at, preferences, running, world
@@ -193,3 +196,48 @@ async def test_promise_8_a_later_leave_time_that_is_called_enough_is_enough_besi
     assert later
     await leave_at(deal.owner, deal.vehicle_id, later[0])
     assert await quoted_wh(await offered(deal, 0.5, 3.4, 9_000, 9_000)) == 9_000
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "forgotten"])
+async def test_promise_9_another_open_offer_is_judged_again_when_one_is_accepted(
+    world: World, *, forgotten: bool
+) -> None:
+    """It went on showing energy that was sold by then, and what that would have earned."""
+    first = await offered(await presented(world, soc_pct=70), 0.5, 1.5, 6_000)
+    second = await offered(first, 1.75, 3.75, 8_000)
+    assert await quoted_wh(second) == 8_000
+    room = int((70 - 2.5 - 50) / 100 * 60_000 * 0.933)
+    if forgotten:
+        # What the writer remembers goes with whatever is undone.
+        assert (await world.decide(first.owner, first.offer, revision=2)).status == 409
+    await accept(first)
+    left = await quoted_wh(second)
+    assert 0 < left <= room - 6_000
+    told = [row for row in await first.owner.events() if row["type"] == "offer.presented"]
+    shown = json.loads(told[-1]["data"])
+    assert shown["offer_id"] == second.offer["offer_id"]
+    assert shown["evaluation"]["quoted_energy_wh"] == left
+    # Promise 7: no park notices that its owner has said yes to another offer.
+    told = [json.loads(row["data"]) for row in await first.park.events()]
+    about = [each for each in told if each.get("offer_id") == second.offer["offer_id"]]
+    assert len(about) == 1
+
+
+async def test_an_offer_that_was_declined_is_no_reason_to_judge_anything_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A yes is answered from memory: it has no time to look for others where there are none."""
+    first = await offered(await presented(world), 0.5, 1.5, 6_000)
+    for each in (await first.owner.get("/v1/offers"))["items"]:
+        if each["offer_id"] != first.offer["offer_id"]:
+            assert (await world.decide(first.owner, each, "decline")).status == 201
+    looked = list[str]()
+    query = Tx.all
+
+    def noted(tx: Tx, sql: str, *params: object) -> Any:
+        looked.append(sql)
+        return query(tx, sql, *params)
+
+    monkeypatch.setattr(Tx, "all", noted)
+    await accept(first)
+    assert not [sql for sql in looked if "FROM offer" in sql]

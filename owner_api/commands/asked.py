@@ -1,0 +1,39 @@
+"""About which offers of a session its owner was asked: remembered, as a yes has no time to look."""
+
+from typing import Final
+
+from owner_api.store.tx import Tx
+
+from .records import OfferRecord
+
+_ASKED: Final = "asked"
+# The session that was noted first makes room; of one that is not known anything may be open.
+_MOST_SESSIONS: Final = 8_192
+
+
+def note(tx: Tx, offer: OfferRecord) -> None:
+    """Remember that its owner is asked about an offer, beside the open ones of its session."""
+    known: dict[str, set[str]] = tx.lasting.setdefault(_ASKED, {})
+    if offer.session_id in known:
+        known[offer.session_id].add(offer.offer_id)
+        return
+    rows = tx.all(
+        "SELECT offer_id FROM offer WHERE session_id = ? AND state = 'presented'",
+        offer.session_id,
+    )
+    if len(known) >= _MOST_SESSIONS:
+        del known[next(iter(known))]
+    known[offer.session_id] = {row["offer_id"] for row in rows}
+
+
+def answered(tx: Tx, offer: OfferRecord) -> None:
+    """Remember that an offer waits for its owner no more."""
+    known: dict[str, set[str]] = tx.lasting.get(_ASKED, {})
+    known.get(offer.session_id, set()).discard(offer.offer_id)
+
+
+def of_others(tx: Tx, offer: OfferRecord) -> bool:
+    """Return whether others of an offer's session may be open; some may have ended meanwhile."""
+    known: dict[str, set[str]] = tx.lasting.get(_ASKED, {})
+    asked = known.get(offer.session_id)
+    return asked is None or not asked <= {offer.offer_id}
