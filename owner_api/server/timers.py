@@ -25,7 +25,7 @@ class Timers:
         self._clock = clock
         self._config = config
         self._pruned_at: datetime | None = None
-        self._heard_since: datetime | None = None
+        self._heard_since = clock.now()
         self._task: asyncio.Task[None] | None = None
         self._done_at = monotonic()
 
@@ -49,7 +49,7 @@ class Timers:
         """Do once what is due now; raises what a deadline raised."""
         now, config = self._clock.now(), self._config
         # A clock that ran ahead at the start must not make anything wait for that long.
-        self._heard_since = min(now, self._heard_since or now)
+        self._heard_since = min(now, self._heard_since)
         due = partial(timers.tick, now=now, config=config, new_id=new_id)
         await self._store.write(partial(due, heard_since=self._heard_since))
         self._done_at = monotonic()

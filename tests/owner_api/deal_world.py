@@ -316,10 +316,11 @@ class Deal:
 
 @asynccontextmanager
 async def open_world(
-    folder: Path, config: Config | None = None, *, apart: bool = False
+    folder: Path, config: Config | None = None, *, apart: bool = False, at: datetime = NOON
 ) -> AsyncIterator[World]:
     """Run the server on a free loopback port for the time of a test."""
     clock = MovableClock()
+    clock.at = at
     config = config or Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
     agent = await build_agent(
         folder / "owner.db", clock, config, run_timers=False, apart=apart, packages=("tests",)

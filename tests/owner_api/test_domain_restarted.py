@@ -22,8 +22,8 @@ DOWN_S = 1_200
 async def after_an_outage(folder: Path, deal: Deal) -> AsyncIterator[Deal]:
     """Start the server again on the same database, 20 minutes after the deal's last minute."""
     before = deal.world
-    async with open_world(folder) as world:
-        world.clock.at = before.clock.at + timedelta(seconds=DOWN_S)
+    back_at = before.clock.at + timedelta(seconds=DOWN_S)
+    async with open_world(folder, at=back_at) as world:
         world.imported_wh, world.exported_wh = before.imported_wh, before.exported_wh
         world.sequence = before.sequence
         owner, park = replace(deal.owner, world=world), replace(deal.park, world=world)
