@@ -31,7 +31,7 @@ class RulesStep(RuleFormStep):
             menu_options=[*options, "rules_done"],
             description_placeholders={
                 "rules": words.listed(rules),
-                "who_answers": words.who_answers(self._seen.consent_mode),
+                "who_answers": words.who_answers(self._seen),
             },
         )
 
@@ -53,7 +53,7 @@ class RulesStep(RuleFormStep):
         placeholders: dict[str, str] = {}
         await self._async_keep(lambda rules: rules, errors, placeholders, answer=True)
         if errors:
-            return await self._show_pick(errors, placeholders, None)
+            return await self._show_pick(errors, placeholders, {})
         return await self.async_step_rules()
 
     async def async_step_rule_pick(self, user_input: Form | None = None) -> SubentryFlowResult:
@@ -63,7 +63,7 @@ class RulesStep(RuleFormStep):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is None:
-            return await self._show_pick(errors, placeholders, None)
+            return await self._show_pick(errors, placeholders, {})
         rule = next(each for each in self._seen.rules if each["rule_id"] == user_input[CONF_RULE])
         act = user_input[CONF_ACT]
         switches_on = act == "switch" and not rule.get("enabled", True)
@@ -79,7 +79,7 @@ class RulesStep(RuleFormStep):
         return await self.async_step_rules()
 
     async def _show_pick(
-        self, errors: dict[str, str], placeholders: dict[str, str], values: Form | None
+        self, errors: dict[str, str], placeholders: dict[str, str], values: Form
     ) -> SubentryFlowResult:
         """Show the rules to choose from as they are now."""
         words, self._seen = await self._async_words(), self._wishes
@@ -91,7 +91,9 @@ class RulesStep(RuleFormStep):
         }
         return self.async_show_form(
             step_id="rule_pick",
-            data_schema=self.add_suggested_values_to_schema(pick_form(sentences), values),
+            data_schema=self.add_suggested_values_to_schema(
+                pick_form(sentences), values if values.get(CONF_RULE) in sentences else {}
+            ),
             errors=errors,
             description_placeholders=placeholders,
         )

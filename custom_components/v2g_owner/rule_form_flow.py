@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from homeassistant.config_entries import SubentryFlowResult
+import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .models import Preferences
@@ -36,6 +37,8 @@ class RuleFormStep(LinkedDeviceFlow):
         """The rule that is changed, as it was shown; None for a new one."""
         self._form: Form | None = None
         """The rule as it was typed."""
+        self._asked: tuple[probatio.Schema, str] | None = None
+        """What the form of a rule last asked, and the time zone that it named."""
         self._tried: dict[str, Any] = {}
 
     @property
@@ -81,7 +84,7 @@ class RuleFormStep(LinkedDeviceFlow):
     async def async_step_rule(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Take a rule's conditions, and try it on the last offers."""
         if not await self._async_loaded():
-            return self._later(user_input)
+            return self._later_with_rule(user_input)
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
@@ -97,16 +100,30 @@ class RuleFormStep(LinkedDeviceFlow):
         self, errors: dict[str, str], placeholders: dict[str, str]
     ) -> SubentryFlowResult:
         """Show the form of a rule as it was typed."""
-        schema = rule_form(self._currency, self._parks)
+        zone = self._coordinator.data.owner.time_zone
+        self._asked = rule_form(self._currency, self._parks), zone
+        return self._ask(self._asked, errors, placeholders)
+
+    def _ask(
+        self,
+        asked: tuple[probatio.Schema, str],
+        errors: dict[str, str],
+        placeholders: dict[str, str],
+    ) -> SubentryFlowResult:
+        """Show a form of a rule with what was typed."""
+        schema, zone = asked
         return self.async_show_form(
             step_id="rule",
             data_schema=self.add_suggested_values_to_schema(schema, self._form),
             errors=errors,
-            description_placeholders={
-                "time_zone": self._coordinator.data.owner.time_zone,
-                **placeholders,
-            },
+            description_placeholders={"time_zone": zone, **placeholders},
         )
+
+    def _later_with_rule(self, user_input: Form | None) -> SubentryFlowResult:
+        """Say that nobody can be asked now; what was typed is not lost in a menu either."""
+        if user_input is None and self._form is not None and self._asked is not None:
+            return self._ask(self._asked, {"base": "cannot_connect"}, {})
+        return self._later(user_input)
 
     @property
     def _wanted(self) -> RuleView:
@@ -139,7 +156,7 @@ class RuleFormStep(LinkedDeviceFlow):
             description_placeholders={
                 "rule": words.listed((self._wanted,)).removeprefix("1. "),
                 "tried": words.tried(self._tried),
-                "who_answers": words.who_answers(self._seen.consent_mode),
+                "who_answers": words.who_answers(self._seen),
             },
         )
 
@@ -160,7 +177,7 @@ class RuleFormStep(LinkedDeviceFlow):
     async def _async_save(self, *, answer: bool) -> SubentryFlowResult:
         """Put the rule into the list at the API; what was typed is shown again on a no."""
         if not await self._async_loaded():
-            return self._later(None)
+            return self._later_with_rule(None)
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         change = partial(saved, self._rule, self._wanted, self._currency)

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN, WEEKDAYS
+from .models import Preferences
 from .money import in_words
 from .price import shown_price
 from .verbatim import verbatim
@@ -46,10 +47,11 @@ class RuleWords:
             return self.say("rule_untried")
         return self.say("rule_tried", accepted=answer["accepted"], considered=considered)
 
-    def who_answers(self, mode: str) -> str:
-        """Return whether rules answer, and who does where they do not."""
+    def who_answers(self, wishes: Preferences) -> str:
+        """Return whether rules answer, and who does or what is missing where they do not."""
+        mode = wishes.consent_mode
         if mode == "rules":
-            return self.say("rules_answer")
+            return self.say("rules_answer" if wishes.discharge_allowed else "rules_idle")
         named = self.texts.get(f"component.{DOMAIN}.entity.select.consent_mode.state.{mode}", mode)
         return self.say("rules_silent", mode=named)
 

@@ -1,15 +1,17 @@
 """Rules written in the vehicle's own forms: listed, added, tried, switched, moved, removed."""
 
+from datetime import datetime, timedelta
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE
 import pytest
 
-from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+from custom_components.v2g_owner.const import WEEKDAYS
 
 from .conftest import Home, until
-from .owner_world import OwnerWorld
+from .owner_world import OwnerWorld, rfc
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -121,6 +123,36 @@ async def test_a_rule_is_tried_before_it_is_saved_and_then_says_yes(
     assert told["decision"]["rule_id"] == rule["rule_id"]
 
 
+async def test_above_a_price_on_some_days_and_at_most_ten_kwh_a_day(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """The rule that the guide begins with: the day's limit is the car's, the rest the rule's."""
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    noon = (now + timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0)
+    one_off = {"departure_at": rfc(noon + timedelta(days=1))}
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": one_off})
+    days = [WEEKDAYS[now.weekday()], WEEKDAYS[noon.weekday()]]
+    form = await go(home, await open_rules(home), "rule_add")
+    check = await send(home, form, name="Dear", min_price=1.2, weekdays=days, **OFF)
+    await go(home, check, "rule_save_and_answer")
+    await home.set("number", vehicle_id, "max_discharge_wh_per_day", "set_value", value=10)
+
+    async def answered(price: str, hour: int) -> tuple[str, int | None]:
+        start = noon + timedelta(hours=hour)
+        offer = await world.offer(
+            session_id,
+            start_at=rfc(start),
+            end_at=rfc(start + timedelta(hours=1)),
+            reward={"kind": "cash", "currency": "CNY", "price_per_kwh": price},
+        )
+        return offer["state"], (offer.get("decision") or {}).get("consented_energy_wh")
+
+    assert await answered("1.1999", 0) == ("presented", None)
+    assert await answered("1.2000", 0) == ("accepted", 6_000)
+    assert await answered("1.5000", 2) == ("accepted", 4_000)
+    assert await answered("1.5000", 4) == ("auto_declined", None)
+
+
 async def test_every_condition_of_the_api_is_written_said_and_shown_again(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
 ) -> None:
@@ -161,7 +193,7 @@ async def test_every_condition_of_the_api_is_written_said_and_shown_again(
     assert read(flow) == (
         "1. All *of* it: from 1.25 CNY/kWh, leaves at least 2.50 CNY, leaves at least"
         " 0.40 CNY/kWh, at most 10.5 kWh a deal, for High price, Backup power, of East Gate Park,"
-        " on Monday to Friday, from 08:00 to 18:30; asks for better terms (off)"
+        " arriving Monday to Friday, arriving from 08:00 to 18:30; asks for better terms (off)"
     )
     again = await act(home, rule["rule_id"], "change")
     assert suggested(again) == typed
@@ -169,7 +201,7 @@ async def test_every_condition_of_the_api_is_written_said_and_shown_again(
     check = await send(home, again, **less)
     assert check["menu_options"] == ["rule_save", "rule"]
     flow = await go(home, check, "rule_save")
-    assert read(flow) == "1. All *of* it: on Monday, Saturday, from 00:00 to 06:00"
+    assert read(flow) == "1. All *of* it: arriving Monday, Saturday, arriving from 00:00 to 06:00"
     (changed,) = (await wishes(world, vehicle_id))["rules"]
     assert changed["rule_id"] == rule["rule_id"]
     assert changed["min_price_per_kwh"] is changed["min_net_minor"] is None
@@ -201,110 +233,6 @@ async def test_rules_are_moved_switched_and_removed_by_what_they_say(
     assert not (await wishes(world, vehicle_id))["rules"][0]["enabled"]
     await go(home, check, "rule_save")
     assert (await wishes(world, vehicle_id))["rules"][0]["enabled"]
-
-
-async def test_a_rule_written_elsewhere_meanwhile_is_not_lost(
-    home: Home, world: OwnerWorld, vehicle_id: str
-) -> None:
-    """Whether Home Assistant has heard of it before it writes, or not."""
-    await written(home, world, vehicle_id, "One")
-    form = await go(home, await open_rules(home), "rule_add")
-    check = await send(home, form, name="Mine", **OFF)
-    await written(home, world, vehicle_id, "One", "By phone")
-    await go(home, check, "rule_save")
-    assert await names(world, vehicle_id) == ["One", "By phone", "Mine"]
-
-    form = await go(home, await open_rules(home), "rule_add")
-    check = await send(home, form, name="Late", **OFF)
-    coordinator = home.entry.runtime_data.coordinator
-    stale = coordinator.data
-    await written(home, world, vehicle_id, "Only this")
-    coordinator.data = stale
-    lost = await go(home, check, "rule_save")
-    assert lost["errors"] == {"base": "changed_meanwhile"}
-    assert suggested(lost)["name"] == "Late"
-    assert await names(world, vehicle_id) == ["Only this"]
-    await go(home, await send(home, lost, name="Late", **OFF), "rule_save")
-    assert await names(world, vehicle_id) == ["Only this", "Late"]
-
-
-async def test_a_rule_that_arrived_although_its_answer_was_lost_is_not_added_twice(
-    home: Home, world: OwnerWorld, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    form = await go(home, await open_rules(home), "rule_add")
-    check = await send(home, form, name="Once", min_price=1.2, weekdays=["sun"], **OFF)
-    api = home.entry.runtime_data.coordinator.api
-    patch = api.patch
-
-    async def lost(path: str, body: Any, revision: int) -> Any:
-        await heard(home, await patch(path, body, revision))
-        raise OwnerApiConnectionError("the link broke")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(api, "patch", lost)
-        away = await go(home, check, "rule_save")
-    assert away["errors"] == {"base": "cannot_connect"}
-    flow = await go(home, await send(home, away, **suggested(away)), "rule_save")
-    assert await names(world, vehicle_id) == ["Once"]
-    assert read(flow) == "1. Once: from 1.20 CNY/kWh, on Sunday"
-
-
-async def test_what_others_did_to_the_rule_that_is_changed_is_shown_first(
-    home: Home, world: OwnerWorld, vehicle_id: str
-) -> None:
-    """Its newest form, that it is gone, or that rules may speak now."""
-    path = f"/v1/vehicles/{vehicle_id}/preferences"
-    rule_id, other = await written(home, world, vehicle_id, "One", "Two")
-    check = await send(home, await act(home, rule_id, "change"), name="Mine", **OFF)
-    theirs = {"rule_id": rule_id, "name": "Theirs", "max_energy_wh": 3_000}
-    await heard(home, await world.phone.patch(path, {"rules": [theirs]}))
-    lost = await go(home, check, "rule_save")
-    assert lost["errors"] == {"base": "changed_meanwhile"}
-    assert suggested(lost) == {"name": "Theirs", "max_energy_kwh": 3, **OFF}
-
-    check = await send(home, lost, name="Mine", **OFF)
-    await heard(home, await world.phone.patch(path, {"rules": []}))
-    gone = await go(home, check, "rule_save")
-    assert gone["errors"] == {"base": "rule_gone"}
-    check = await send(home, gone, name="Mine", **OFF)
-    await heard(home, await world.phone.patch(path, {"consent_mode": "rules"}))
-    unseen = await go(home, check, "rule_save")
-    assert unseen["errors"] == {"base": "changed_meanwhile"}
-    assert await names(world, vehicle_id) == []
-    check = await send(home, unseen, name="Mine", **OFF)
-    assert read(check, "who_answers") == "Your rules answer offers now."
-    await go(home, check, "rule_save")
-    assert await names(world, vehicle_id) == ["Mine"]
-
-    flow = await go(home, await open_rules(home), "rule_pick")
-    (rule,) = (await wishes(world, vehicle_id))["rules"]
-    await written(home, world, vehicle_id, "New")
-    refused = await send(home, flow, rule=rule["rule_id"], act="remove")
-    assert refused["errors"] == {"base": "changed_meanwhile"}
-    assert await names(world, vehicle_id) == ["New"]
-    assert other != rule["rule_id"]
-
-
-async def test_what_cannot_be_is_said_beside_its_field_and_nothing_typed_is_lost(
-    home: Home, world: OwnerWorld, vehicle_id: str
-) -> None:
-    """Also while the agent is away."""
-    form = await go(home, await open_rules(home), "rule_add")
-    for name in (" ", "x" * 101, "two\nlines"):
-        form = await send(home, form, name=name, max_energy_kwh=10, **OFF)
-        assert form["errors"] == {"name": "rule_name"}
-    form = await send(home, form, name="Fine", min_price=float("nan"), **OFF)
-    assert form["errors"] == {"min_price": "refused"}
-    check = await send(home, form, name="Fine", max_energy_kwh=10, **OFF)
-    await world.stop_server()
-    away = await go(home, check, "rule_save")
-    assert away["errors"] == {"base": "cannot_connect"}
-    away = await send(home, away, **suggested(away))
-    assert away["errors"] == {"base": "cannot_connect"}
-    await world.start_server()
-    check = await send(home, away, **suggested(away))
-    await go(home, check, "rule_save")
-    assert await names(world, vehicle_id) == ["Fine"]
 
 
 @pytest.mark.parametrize(
