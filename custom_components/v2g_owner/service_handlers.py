@@ -1,4 +1,4 @@
-"""What each action does; its name, fields and registration are in ``services``."""
+"""What the actions about offers and a car do; names and fields are in ``services``."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,6 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .actor import async_actor_of
-from .agreeing import async_agree, covered, in_force
 from .api import Json
 from .const import DOMAIN, WEEKDAYS
 from .coordinator import V2GCoordinator
@@ -52,9 +51,6 @@ ATTR_REASON: Final = "reason"
 ATTR_COMMITMENT_ID: Final = "commitment_id"
 ATTR_CLEAR: Final = "clear"
 ATTR_LIMITS: Final = "limits"
-ATTR_PARK_ID: Final = "park_id"
-ATTR_TERMS_VERSION: Final = "terms_version"
-ATTR_EVSE_CODE: Final = "evse_code"
 ATTR_LANGUAGE: Final = "language"
 
 
@@ -213,73 +209,3 @@ async def clear_limits(call: ServiceCall) -> Json:
             "preferences", vehicle_id, dict.fromkeys(call.data[ATTR_LIMITS])
         )
     return {"preferences": readable(asdict(coordinator.data.preferences[vehicle_id]))}
-
-
-async def list_parks(call: ServiceCall) -> Json:
-    """Return the parks one can join, with the terms to read first."""
-    coordinator = account_of(call)
-    with translated_errors(coordinator):
-        return await coordinator.api.get("/v1/parks")
-
-
-async def join_park(call: ServiceCall) -> Json:
-    """Agree to a park's terms for some vehicles of one account, and for those that are with it.
-
-    Each owner agrees for their own. With a park there is one agreement: a car that is not named
-    has not left.
-    """
-    found = dict.fromkeys(vehicle_of(call.hass, each) for each in call.data[ATTR_DEVICE_ID])
-    coordinator = next(iter(found))[0]
-    elsewhere = [
-        other.data.vehicles[vehicle_id].display_name
-        for other, vehicle_id in found
-        if other is not coordinator
-    ]
-    if elsewhere:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="several_accounts",
-            translation_placeholders={
-                "vehicles": ", ".join(elsewhere),
-                "account": coordinator.config_entry.title,
-            },
-        )
-    park_id, version = call.data[ATTR_PARK_ID], call.data[ATTR_TERMS_VERSION]
-    before = in_force(coordinator, park_id)
-    vehicle_ids = [] if before is None else covered(coordinator, before)
-    vehicle_ids += [vehicle_id for _coordinator, vehicle_id in found]
-    with translated_errors(coordinator):
-        return await async_agree(coordinator, park_id, version, vehicle_ids, before)
-
-
-async def leave_park(call: ServiceCall) -> Json:
-    """Withdraw the agreements with a park; what runs under them ends."""
-    coordinator, park_id = account_of(call), call.data[ATTR_PARK_ID]
-    agreements = [
-        agreement
-        for agreement in coordinator.data.agreements.values()
-        if agreement.park.park_id == park_id and agreement.state == "active"
-    ]
-    if not agreements:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="no_agreement",
-            translation_placeholders={"park_id": park_id},
-        )
-    with translated_errors(coordinator):
-        return {
-            "agreements": [
-                await coordinator.api.post(f"/v1/agreements/{each.agreement_id}/withdrawal", {})
-                for each in agreements
-            ]
-        }
-
-
-async def check_in(call: ServiceCall) -> Json:
-    """Say which vehicle stands at a park's charger, by the code on the charger."""
-    coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
-    body = {"vehicle_id": vehicle_id, ATTR_EVSE_CODE: call.data[ATTR_EVSE_CODE]}
-    if ATTR_PARK_ID in call.data:
-        body[ATTR_PARK_ID] = call.data[ATTR_PARK_ID]
-    with translated_errors(coordinator):
-        return await coordinator.api.post("/v1/check-ins", body)

@@ -21,26 +21,19 @@ from .service_handlers import (
     ATTR_COMMITMENT_ID,
     ATTR_DEPARTURE_AT,
     ATTR_ENERGY_KWH,
-    ATTR_EVSE_CODE,
     ATTR_LANGUAGE,
     ATTR_LIMITS,
     ATTR_OFFER_ID,
-    ATTR_PARK_ID,
     ATTR_PRICE,
     ATTR_REASON,
     ATTR_REVISION,
     ATTR_SOC_MIN,
     ATTR_START_AT,
-    ATTR_TERMS_VERSION,
     accept,
-    check_in,
     clear_limits,
     counter,
     decline,
-    join_park,
-    leave_park,
     list_offers,
-    list_parks,
     set_leave_times,
     stop_discharging,
 )
@@ -58,6 +51,15 @@ from .service_insight import (
     get_battery_health,
     get_offer,
     preview_rule,
+)
+from .service_parks import (
+    ATTR_EVSE_CODE,
+    ATTR_PARK_ID,
+    ATTR_TERMS_VERSION,
+    check_in,
+    join_park,
+    leave_park,
+    list_parks,
 )
 from .service_receipts import ATTR_NEWEST, get_receipts
 from .service_targets import ATTR_CONFIG_ENTRY
