@@ -1,76 +1,22 @@
 """What an owner can do about a repair from where it is shown."""
 
-from abc import abstractmethod
-from typing import Any, ClassVar, Final, override
+from typing import Any, Final, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
 from homeassistant.components.repairs.const import FlowType
-from homeassistant.config_entries import (
-    SOURCE_RECONFIGURE,
-    SubentryFlowContext,
-)
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowContext
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
-import probatio
 
 from .account_issues import AccountCheck
-from .agreeing import async_agree, covered
-from .api import Json
-from .api_errors import OwnerApiError, OwnerApiProblem
 from .charger_control import untested
 from .const import (
     CONF_POWER_SIGN,
-    DOMAIN,
     POWER_SIGN_CHARGING_POSITIVE,
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
 from .coordinator import V2GConfigEntry
-from .errors import async_sentence
-from .loading import async_loaded
-from .models import Agreement
-from .verbatim import verbatim
-
-
-class AccountRepairFlow(ConfirmRepairFlow):
-    """A repair that something can be done about, once the owner has said so."""
-
-    writes: ClassVar[bool] = False
-    """Whether it asks the agent to change something, which the agent may refuse."""
-
-    def __init__(self, about: dict[str, Any]) -> None:
-        """Remember which account, vehicle or park it is about."""
-        super().__init__()
-        self._about = about
-
-    @property
-    def _entry(self) -> V2GConfigEntry | None:
-        """The account, None when it has been deleted."""
-        return self.hass.config_entries.async_get_entry(str(self._about.get("entry_id")))
-
-    @override
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Ask first; then do it, if the account is there to do it with."""
-        if user_input is None:
-            return await super().async_step_confirm()
-        if (entry := self._entry) is None:
-            return self.async_create_entry(data={})
-        if not await async_loaded(entry):
-            return self.async_abort(reason="not_loaded")
-        try:
-            return await self.async_repair(entry)
-        except OwnerApiError as error:
-            if self.writes and isinstance(error, OwnerApiProblem) and error.is_the_callers:
-                detail = await async_sentence(self.hass, error)
-                return self.async_abort(
-                    reason="refused", description_placeholders={"detail": detail}
-                )
-            return self.async_abort(reason="not_loaded")
-
-    @abstractmethod
-    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
-        """Do what the owner confirmed."""
+from .repair_flow import AccountRepairFlow
+from .repair_terms import ReadTermsFlow
 
 
 class StartOverFlow(AccountRepairFlow):
@@ -181,77 +127,6 @@ class TurnSignFlow(AccountRepairFlow):
             self.hass.config_entries.async_update_subentry(
                 entry, subentry, data=untested({**subentry.data, CONF_POWER_SIGN: turned})
             )
-        return self.async_create_entry(data={})
-
-
-class ReadTermsFlow(AccountRepairFlow):
-    """Show a park's new terms, and agree to them in place of the old."""
-
-    writes = True
-
-    def __init__(self, about: dict[str, Any]) -> None:
-        """Start without having shown any terms."""
-        super().__init__(about)
-        self._shown_version: int | None = None
-
-    @override
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Show exactly the terms that will be agreed to."""
-        entry = self._entry
-        if user_input is not None or entry is None or not await async_loaded(entry):
-            return await super().async_step_confirm(user_input or {})
-        try:
-            found = await self._async_found(entry)
-        except OwnerApiError:
-            return self.async_abort(reason="not_loaded")
-        if found is None:
-            return self.async_create_entry(data={})
-        _, park = found
-        self._shown_version = int(park["terms_version"])
-        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-        return self.async_show_form(
-            step_id="confirm",
-            data_schema=probatio.Schema({}),
-            description_placeholders={
-                **((issue and issue.translation_placeholders) or {}),
-                "terms": verbatim(str(park["terms_text"])),
-            },
-        )
-
-    async def _async_found(self, entry: V2GConfigEntry) -> tuple[Agreement, Json] | None:
-        """Return the agreement and its park's terms, None when either is there no more."""
-        coordinator = entry.runtime_data.coordinator
-        agreement = coordinator.data.agreements.get(str(self._about["agreement_id"]))
-        parks = (await coordinator.api.get("/v1/parks"))["items"]
-        return next(
-            (
-                (agreement, each)
-                for each in parks
-                if agreement is not None
-                and agreement.state == "active"
-                and each["park_id"] == agreement.park.park_id
-            ),
-            None,
-        )
-
-    @override
-    async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
-        """Replace the agreement in one act; what its cars have agreed goes on."""
-        coordinator = entry.runtime_data.coordinator
-        found = await self._async_found(entry)
-        if found is None:
-            return self.async_create_entry(data={})
-        agreement, park = found
-        if int(park["terms_version"]) != self._shown_version:
-            return self.async_abort(reason="still_wrong")
-        if kept := covered(coordinator, agreement):
-            version = int(park["terms_version"])
-            await async_agree(coordinator, agreement.park.park_id, version, kept, agreement)
-        else:
-            # No agreement is made for no car.
-            await coordinator.api.post(f"/v1/agreements/{agreement.agreement_id}/withdrawal", {})
         return self.async_create_entry(data={})
 
 
