@@ -315,7 +315,7 @@ class Twin:
         deal = self.metered(stay)
         if taken and deal is not None:
             self.enforce(deal, now)
-            self.settle_if_ready(deal, now)
+            self.settle_if_read(deal, now)
 
     def _take(
         self, stay: Stay, at: datetime, register_wh: int, power_w: int, now: datetime
@@ -341,14 +341,22 @@ class Twin:
 
     # Settlements
 
-    def settle_if_ready(self, deal: Deal, now: datetime) -> None:
-        """Settle an ended deal once its meter has spoken or has been silent for too long."""
-        if deal.settlement or deal.started_at is None or deal.ended_at is None or deal.live:
-            return
-        stay = deal.stay
-        read = stay.seen_at is not None and stay.seen_at >= deal.ended_at
-        if (read and stay.power_w > -QUIET_W) or now - deal.ended_at >= READING_GRACE:
+    def settle_if_read(self, deal: Deal, now: datetime) -> None:
+        """Settle an ended deal once its meter has spoken."""
+        stay, ended_at = deal.stay, deal.ended_at
+        read = ended_at is not None and stay.seen_at is not None and stay.seen_at >= ended_at
+        if self._waits(deal) and read and stay.power_w > -QUIET_W:
             self.settle(deal, deal.delivered_wh, now, 1)
+
+    def settle_if_silent(self, deal: Deal, now: datetime) -> None:
+        """Settle an ended deal once its meter has been silent for too long; a tick sees that."""
+        late = deal.ended_at is not None and now - deal.ended_at >= READING_GRACE
+        if self._waits(deal) and late:
+            self.settle(deal, deal.delivered_wh, now, 1)
+
+    @staticmethod
+    def _waits(deal: Deal) -> bool:
+        return deal.settlement is None and deal.started_at is not None and not deal.live
 
     def settle(self, deal: Deal, delivered_wh: int, now: datetime, version: int) -> Settlement:
         """Write a version of a settlement; what was paid before counts."""
@@ -439,7 +447,8 @@ class Twin:
         for deal in self.deals.values():
             self._watch_deal(deal, now)
         for deal in self.deals.values():
-            self.settle_if_ready(deal, now)
+            self.settle_if_read(deal, now)
+            self.settle_if_silent(deal, now)
         for settlement in self.settlements:
             taken_back = settlement.state == "disputed" and settlement.owner_agrees
             open_still = settlement.state == "provisional" or taken_back
