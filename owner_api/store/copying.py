@@ -15,6 +15,8 @@ from .upgrading import current, head, is_known
 
 _LEFT_BESIDE: Final = ("-wal", "-shm", "-journal")
 _DRAFT_BYTES: Final = 8
+# So many bytes in hex, and what SQLite writes beside.
+_DRAFT_END: Final = re.compile(r"[0-9a-f]{16}(-journal)?")
 _PATIENCE_MS: Final = 5_000
 # 1 MiB at a time, and how long (s) a piece waits for a transaction to end.
 _PIECE_PAGES: Final = 256
@@ -100,9 +102,9 @@ def remove_drafts(path: Path) -> None:
 
     For who holds the database's lock.
     """
-    draft = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * _DRAFT_BYTES}}}(-journal)?")
+    begin = f".{path.name}."
     for each in path.parent.iterdir():
-        if draft.fullmatch(each.name):
+        if each.name.startswith(begin) and _DRAFT_END.fullmatch(each.name.removeprefix(begin)):
             each.unlink(missing_ok=True)
 
 
