@@ -120,7 +120,7 @@ class Haggling(World):
             commitment_id = shown["commitment_id"]
             if commitment_id is None:
                 raise DivergedError(f"{offer.offer_id}: the rule's yes made no deal")
-            self.twin.commit(offer, commitment_id, self.now)
+            self.twin.commit(offer, commitment_id, self.now, offer.terms.energy_wh)
 
     async def _ask_nobody(self) -> None:
         """Offer to a car that nobody knows, and try to go on with what was rejected."""
@@ -208,7 +208,11 @@ class Haggling(World):
         ):
             made = answer.body["commitment_id"]
             if word == "accept" and had is None:
-                twin.commit(offer, made, self.now)
+                # A yes covers no more than its owner was told, which is the planner's to say.
+                wh = answer.body["decision"]["consented_energy_wh"]
+                if not max(1, terms.least_wh) <= wh <= terms.energy_wh:
+                    raise DivergedError(f"{offer.offer_id}: a yes to {wh} Wh")
+                twin.commit(offer, made, self.now, wh)
 
     async def _decide_for_another(self, offer: Offer) -> None:
         """Promise: somebody else's offer is not there."""

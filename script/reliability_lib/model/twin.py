@@ -148,15 +148,15 @@ class Twin:
         offer.said = word, revision
         return MADE
 
-    def commit(self, offer: Offer, commitment_id: str, now: datetime) -> None:
-        """Make the deal of a yes."""
+    def commit(self, offer: Offer, commitment_id: str, now: datetime, energy_wh: int) -> None:
+        """Make the deal of a yes to so much energy."""
         deal = Deal(
             commitment_id=commitment_id,
             car=offer.car,
             stay=offer.stay,
             terms=offer.terms,
             terms_sha256=offer.terms_sha256,
-            committed_wh=offer.terms.energy_wh,
+            committed_wh=energy_wh,
             award_by=award_by(offer.terms, now),
         )
         offer.deal = self.deals[commitment_id] = deal
