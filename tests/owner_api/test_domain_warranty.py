@@ -8,7 +8,8 @@ from .deal_world import Deal, World, presented
 from .domain_world import accept, award, commitment, running, settled, world
 
 __all__ = ["running", "world"]
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 LATER_S = {"start_at": 7_200, "end_at": 10_800}
 

@@ -227,6 +227,7 @@ def test_the_writer_remembers_what_is_stored_whatever_was_undone(played: list[Co
     asyncio.run(hold(played))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(commands(DEAL_WAYS))
 def test_what_was_made_of_a_cars_deals_is_forgotten_with_any_change_of_them(

@@ -10,7 +10,8 @@ from .domain_world import award, preferences, running, settled, stop, world
 from .test_domain_sessions import SELLS_ALL, next_offer, recharge
 
 __all__ = ["running", "world"]
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 # From the settlement to when the recharge has to be there, and a reading of that.
 DUE_S = 7_200

@@ -9,7 +9,8 @@ from .domain_world import award, rows, running, settled, world
 from .test_domain_sessions import SELLS_ALL, recharge, sold_with_recharge
 
 __all__ = ["running", "world"]
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 # From the settlement to when the recharge has to be there, and a little more.
 DUE_S = 7_200
