@@ -3,9 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from .conftest import Home
 from .owner_world import OwnerWorld
 from .test_subentries import ENTITIES, FACTS, begin, change, empty_home, send
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 __all__ = ["empty_home"]
 

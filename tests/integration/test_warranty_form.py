@@ -3,10 +3,14 @@
 from typing import Any
 
 from homeassistant.data_entry_flow import FlowResultType
+import pytest
 
 from .conftest import Home
 from .owner_world import OwnerWorld
 from .test_subentries import ENTITIES, FACTS, begin, change, empty_home, send
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 __all__ = ["empty_home"]
 CAPPED = FACTS | {"warranty_discharge_policy": "capped"}

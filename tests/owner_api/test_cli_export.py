@@ -6,8 +6,12 @@ import sqlite3
 import tracemalloc
 
 from click.testing import CliRunner, Result
+import pytest
 
 from owner_api.cli import main
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
 
 MANY = 400
 PADDING = "x" * 40_000
