@@ -104,19 +104,19 @@ def newest(tx: Tx) -> int:
 
 def all_of(tx: Tx) -> list[Json]:
     """Return what each new epoch said, with the salt that opens its leaf."""
-    return [
-        {"position": row["position"], "at": row["at"], "salt": row["salt"]}
-        | from_json(row["content"])["body"]
-        for row in tx.all(OPENED)
-    ]
+    return _said(tx, OPENED)
 
 
 def all_keys(tx: Tx) -> list[Json]:
     """Return every key the log was signed with, with the salt that opens its leaf."""
+    return _said(tx, NAMED_KEYS)
+
+
+def _said(tx: Tx, sql: str) -> list[Json]:
     return [
         {"position": row["position"], "at": row["at"], "salt": row["salt"]}
         | from_json(row["content"])["body"]
-        for row in tx.all(NAMED_KEYS)
+        for row in tx.all(sql)
     ]
 
 

@@ -97,6 +97,19 @@ async def test_promise_4_many_commands_of_one_owner_let_anothers_by(
     assert mine == sorted(mine)
 
 
+async def hold_the_writer(store: Store) -> tuple[threading.Event, asyncio.Future[None]]:
+    """Keep the writer busy until the event is set; the future is done when it goes on."""
+    entered, opened = threading.Event(), threading.Event()
+
+    def hold(_tx: Tx) -> None:
+        entered.set()
+        assert opened.wait(10)
+
+    held = asyncio.ensure_future(store.write(hold))
+    await asyncio.to_thread(entered.wait)
+    return opened, held
+
+
 async def test_promise_4_a_stop_waits_for_none_of_its_owners_other_commands(
     tmp_path: Path,
 ) -> None:
@@ -107,14 +120,7 @@ async def test_promise_4_a_stop_waits_for_none_of_its_owners_other_commands(
         session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
         await world.decide(owner, await world.offer(park, session))
         before = len(await owner.events())
-        entered, opened = threading.Event(), threading.Event()
-
-        def hold(_tx: Tx) -> None:
-            entered.set()
-            assert opened.wait(10)
-
-        held = asyncio.ensure_future(world.agent.store.write(hold))
-        await asyncio.to_thread(entered.wait)
+        opened, held = await hold_the_writer(world.agent.store)
         flood = []
         for number in range(20):
             wanted = {"soc_margin_pct": 1 + number / 10}
@@ -141,14 +147,7 @@ async def test_promise_4_a_yes_that_waits_for_its_turn_does_not_take_effect_afte
         vehicle = await world.add_vehicle(owner)
         session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
         offer = await world.offer(park, session)
-        entered, opened = threading.Event(), threading.Event()
-
-        def hold(_tx: Tx) -> None:
-            entered.set()
-            assert opened.wait(10)
-
-        held = asyncio.ensure_future(world.agent.store.write(hold))
-        await asyncio.to_thread(entered.wait)
+        opened, held = await hold_the_writer(world.agent.store)
         path = f"/v1/vehicles/{vehicle}/preferences"
         asked = [
             owner.call("PATCH", path, {"soc_margin_pct": 1}, etag="*"),
