@@ -125,26 +125,13 @@ class AccountCheck:
     ) -> None:
         """Raise a repair about a park that a new agreement ends, or take it back."""
         issue_id = f"{key}_{self._entry.entry_id}_{park.park_id}"
-        if agreement is None or not wrong:
-            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
-            return
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            issue_id,
-            data={
-                "entry_id": self._entry.entry_id,
-                "agreement_id": agreement.agreement_id,
-                "fix": "read_terms",
-            },
-            is_fixable=True,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=key,
-            translation_placeholders={
-                "park": park.display_name,
-                **{name: str(version) for name, version in told.items()},
-            },
-        )
+        about = {"fix": "read_terms"}
+        if agreement is not None:
+            about["agreement_id"] = agreement.agreement_id
+        versions = {name: str(version) for name, version in told.items()}
+        placeholders = {"park": park.display_name, **versions}
+        there = agreement is not None and wrong
+        self._raise(issue_id, key, about, placeholders, wrong=there)
 
     @callback
     def _look_at_zone(self) -> None:
@@ -174,8 +161,22 @@ class AccountCheck:
     def _show(
         self, kind: str, key: str, *, wrong: bool, fix: str = "look_again", **told: str
     ) -> None:
-        """Raise a repair, or take it back."""
+        """Raise a repair about the account, or take it back."""
         issue_id = f"{kind}_{self._entry.entry_id}"
+        placeholders = {"name": self._entry.title, **told}
+        self._raise(issue_id, key, {"fix": fix}, placeholders, wrong=wrong)
+
+    @callback
+    def _raise(
+        self,
+        issue_id: str,
+        key: str,
+        about: dict[str, str],
+        placeholders: dict[str, str],
+        *,
+        wrong: bool,
+    ) -> None:
+        """Raise a repair with what its flow needs, or take it back."""
         if not wrong:
             ir.async_delete_issue(self._hass, DOMAIN, issue_id)
             return
@@ -183,11 +184,11 @@ class AccountCheck:
             self._hass,
             DOMAIN,
             issue_id,
-            data={"entry_id": self._entry.entry_id, "fix": fix},
+            data={"entry_id": self._entry.entry_id, **about},
             is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=key,
-            translation_placeholders={"name": self._entry.title, **told},
+            translation_placeholders=placeholders,
         )
 
 
