@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from .compare import DivergedError
 from .desk import Answer, Desk
+from .machines import Expected
 from .things import (
     CURRENCIES,
     EFFICIENCY,
@@ -16,7 +17,7 @@ from .things import (
     Party,
     Stay,
 )
-from .twin import Expected, Twin
+from .twin import Twin
 
 CARS_PER_OWNER: Final = 2
 # A plan needs this much above the departure minimum: the reading's margin and the meter's steps.
