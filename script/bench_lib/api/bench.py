@@ -7,7 +7,7 @@ import tempfile
 import aiohttp
 import orjson
 
-from .answers import CLIENTS, answers, offer_to_event
+from .answers import OWNERS, answers, offer_to_event
 from .fanout import fan_out
 from .goals import Figure
 from .processes import child, module
@@ -49,7 +49,7 @@ async def _measure(repeats: int, streams: int, *, slower: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as name:
         folder = Path(name)
         async with (
-            child(*module("server"), folder, str(CLIENTS)) as server,
+            child(*module("server"), folder, str(OWNERS)) as server,
             child(*module("bare")) as bare,
             aiohttp.ClientSession() as http,
         ):
