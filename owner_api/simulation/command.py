@@ -19,7 +19,8 @@ from owner_api.sessions_csv import SessionsCsvError, SessionsRead, read_sessions
 from . import backup_event, noisy_command, recorded, reference_day, report
 from .faults import Faults, Protection
 from .noisy import Leave
-from .recorded import Progress, Recording
+from .recorded import Recording
+from .replaying import Progress
 from .stage import Stage
 from .tally import Result
 

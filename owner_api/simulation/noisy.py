@@ -17,7 +17,6 @@ from typing import Any, Final
 from owner_api.sessions_csv import Session
 
 from . import recharge
-from .battery import BatterySpec
 from .car import Car
 from .deal import Deal
 from .dispatch import STEP, next_step
@@ -25,18 +24,23 @@ from .gauge import WORST, Gauge, draw_noise
 from .guard import Guard
 from .market import DayAhead
 from .offers import terms
-from .recorded import SHORTEST_ASKED, Progress, lanes
+from .replaying import (
+    RULE_SHARE,
+    SHORTEST_ASKED,
+    Progress,
+    Replay,
+    car_name,
+    fitting_battery,
+    gained_pct,
+)
 from .stage import Stage
 from .truth import Truth, true_value
 from .visit import Guest
 from .wishes import Answer, Wishes
 
 SCENE: Final = "noisy"
-_CAPACITIES_WH: Final = (40_000, 52_000, 58_000, 64_000, 77_000, 100_000)
-_CHARGE_W: Final = 7_400.0
 _DISCHARGE_W: Final = 11_000
 _BUFFER_S: Final = 900
-_RULE_SHARE: Final = 0.25
 _FIRST_ASKED: Final = timedelta(minutes=6)
 _LAST_ASKED: Final = timedelta(minutes=10)
 _LEAD_S: Final = (300, 2_400)
@@ -84,7 +88,7 @@ class Trade:
     truth: Truth
 
 
-class NoisyRun:
+class NoisyRun(Replay):
     """Plays recorded sessions at the prices of ``market``; ``trades`` holds what came of it.
 
     ``worst`` gives every car all errors that make it look fuller, at their bounds; ``margin_pct``
@@ -104,45 +108,24 @@ class NoisyRun:
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.trades: list[Trade] = []
-        self._stage = stage
-        self._lanes = lanes(sessions)
+        super().__init__(stage, sessions, progress)
         self._market = market
         self._leave = leave
         self._draws = draws
         self._worst = worst
         self._margin_pct = margin_pct
-        self._progress = Progress(total=len(sessions))
-        self._tell = progress
-
-    async def run(self) -> None:
-        """Play all sessions; returns when the last settlement has become final."""
-        guests = [(await self._guest(*lane, stays), stays) for lane, stays in self._lanes.items()]
-        for guest, stays in guests:
-            self._stage.world.spawn(self._live(guest, stays))
-        await self._stage.world.run()
 
     async def _guest(self, user_id: str, number: int, stays: list[Session]) -> Guest:
         """Draw a car that every recorded charge of this user fits into, and its owner's wishes."""
-        name = user_id if number == 0 else f"{user_id}+{number}"
+        name = car_name(user_id, number)
         rng = random.Random(f"{self._stage.seed}/{name}/car")
-        largest_wh = max(stay.energy_wh for stay in stays)
-        efficiency = rng.choice((0.90, 0.92, 0.94))
-        fitting = [c for c in _CAPACITIES_WH if c * 0.85 >= largest_wh * efficiency]
-        capacity_wh = rng.choice(fitting) if fitting else int(largest_wh * efficiency / 0.85)
-        fastest_w = max(stay.energy_wh / stay.dwell_h for stay in stays)
-        nameplate = BatterySpec(
-            usable_capacity_wh=capacity_wh,
-            max_charge_w=int(max(_CHARGE_W, fastest_w)) + 1,
-            max_discharge_w=_DISCHARGE_W,
-            charge_efficiency=efficiency,
-            discharge_efficiency=efficiency,
-        )
+        nameplate = fitting_battery(stays, rng, max_discharge_w=_DISCHARGE_W)
         wishes = Wishes(
             floor_pct=_fives(self._draws.floor_pct, rng),
             min_departure_pct=_fives(self._draws.min_departure_pct, rng),
             min_price="0",
             refill_price=None,
-            rule_min_price="0.01" if rng.random() < _RULE_SHARE else None,
+            rule_min_price="0.01" if rng.random() < RULE_SHARE else None,
             departure_guard=None if self._leave is Leave.TOLD else self._leave.value,
             soc_margin_pct=self._margin_pct,
             policy=_whatever_pays,
@@ -157,26 +140,17 @@ class NoisyRun:
         )
         return await self._stage.add_guest(name, car, wishes, f"GARAGE-{name}")
 
-    async def _live(self, guest: Guest, stays: list[Session]) -> None:
-        rng = random.Random(f"{self._stage.seed}/{guest.owned.car.name}/stays")
-        for stay in stays:
-            await self._stay(guest, stay, rng)
-            self._progress.done += 1
-            self._progress.now = self._stage.world.now()
-            if self._tell:
-                self._tell(self._progress)
-
     async def _stay(self, guest: Guest, stay: Session, rng: random.Random) -> None:
         """Play one stay: charge what was recorded, be asked once, leave as recorded."""
         world, host = self._stage.world, self._stage.host
         spec = guest.owned.car.spec
         await world.until(stay.plugged_in_at)
-        gained_pct = 100 * stay.energy_wh * spec.charge_efficiency / spec.usable_capacity_wh
-        low_pct = max(gained_pct + 10.0, self._draws.full_pct[0])
+        gained = gained_pct(spec, stay)
+        low_pct = max(gained + 10.0, self._draws.full_pct[0])
         high_pct = max(low_pct, self._draws.full_pct[1])
-        full_pct = rng.uniform(low_pct, high_pct) if gained_pct < 90 else 100.0
+        full_pct = rng.uniform(low_pct, high_pct) if gained < 90 else 100.0
         told = stay.unplugged_at if self._leave is Leave.TOLD else None
-        await host.arrive(guest, max(0.0, full_pct - gained_pct), told)
+        await host.arrive(guest, max(0.0, full_pct - gained), told)
         world.spawn(self._charge(guest, stay))
         if stay.unplugged_at - stay.plugged_in_at >= SHORTEST_ASKED:
             await self._ask(guest, stay, rng)

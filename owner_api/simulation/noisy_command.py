@@ -16,7 +16,7 @@ from owner_api.sessions_csv import Session, SessionsRead
 
 from .market import DayAhead, PricesCsvError, read_prices
 from .noisy import SCENE, Draws, Leave, NoisyRun
-from .recorded import Progress
+from .replaying import Progress
 from .stage import Stage
 from .verdict import Verdict
 
