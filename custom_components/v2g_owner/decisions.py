@@ -51,6 +51,11 @@ def require_counter(offer: Offer) -> None:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_counter")
 
 
+def quoted(offer: Offer) -> int | None:
+    """Return the energy (Wh) that an offer says will be sold, None while that is not known."""
+    return offer.evaluation.quoted_energy_wh if offer.evaluation else None
+
+
 async def decide(
     coordinator: V2GCoordinator,
     offer: Offer,
@@ -59,10 +64,12 @@ async def decide(
     *,
     terms: Json | None = None,
     revision: int | None = None,
+    quoted_wh: int | None = None,
 ) -> Json:
     """Send the owner's answer to exactly the terms shown; raises a translated error on a no.
 
-    ``terms`` may name energy_wh, price_per_kwh, start_at, departure_at and reason.
+    ``terms`` may name energy_wh, price_per_kwh, start_at, departure_at and reason. ``quoted_wh`` is
+    the energy that was shown where that may be longer ago: a yes covers no more.
     """
     if revision is not None and revision != offer.revision:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="stale_terms")
@@ -78,6 +85,8 @@ async def decide(
         "actor": actor.who,
         **{key: _wire(value) for key, value in (terms or {}).items()},
     }
+    if decision == "accept" and (shown_wh := quoted_wh or quoted(offer)) is not None:
+        body["quoted_energy_wh"] = shown_wh
     if decision != "decline" and (user := actor.who.get("user")) is not None:
         await async_check_may_answer(coordinator, offer.vehicle_id, user)
     with translated_errors(coordinator):

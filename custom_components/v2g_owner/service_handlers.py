@@ -42,6 +42,7 @@ from .service_targets import (
 
 ATTR_OFFER_ID: Final = "offer_id"
 ATTR_REVISION: Final = "revision"
+ATTR_QUOTED_WH: Final = "quoted_energy_wh"
 ATTR_ENERGY_KWH: Final = "energy_kwh"
 ATTR_PRICE: Final = "price_per_kwh"
 ATTR_START_AT: Final = "start_at"
@@ -90,6 +91,7 @@ async def _decide(call: ServiceCall, decision: str, terms: Json) -> Json:
         await async_actor_of(call.hass, call.context, offer.offer_id),
         terms=given,
         revision=call.data.get(ATTR_REVISION),
+        quoted_wh=call.data.get(ATTR_QUOTED_WH),
     )
 
 

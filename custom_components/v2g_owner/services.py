@@ -25,6 +25,7 @@ from .service_handlers import (
     ATTR_LIMITS,
     ATTR_OFFER_ID,
     ATTR_PRICE,
+    ATTR_QUOTED_WH,
     ATTR_REASON,
     ATTR_REVISION,
     ATTR_SOC_MIN,
@@ -103,7 +104,11 @@ def _some_of(options: tuple[str, ...]) -> object:
 ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
     "accept_offer": (
         accept,
-        {**_OFFER, probatio.Optional(ATTR_DEPARTURE_AT): cv.datetime},
+        {
+            **_OFFER,
+            probatio.Optional(ATTR_QUOTED_WH): cv.positive_int,
+            probatio.Optional(ATTR_DEPARTURE_AT): cv.datetime,
+        },
         SupportsResponse.OPTIONAL,
     ),
     "decline_offer": (

@@ -16,7 +16,7 @@ from .actor import Actor
 from .api import Json
 from .const import DOMAIN, LOGGER
 from .coordinator import V2GCoordinator
-from .decisions import async_stop_everywhere, decide, find_offer
+from .decisions import async_stop_everywhere, decide, find_offer, quoted
 from .decode import BadAnswerError, decode
 from .errors import translated_errors
 from .instants import utc_text
@@ -68,6 +68,7 @@ class Asked:
     entry_id: str
     offer_id: str
     revision: int
+    quoted_wh: int | None
     speaker: str
     turn: str
     until: datetime
@@ -97,7 +98,7 @@ async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language:
     judged, terms = offer.evaluation, offer.terms
     moments = await async_moments(coordinator.hass, _written(language))
     start, end = moments.span(terms.start_at, terms.end_at)
-    wh = (judged and judged.quoted_energy_wh) or terms.requested_energy_wh
+    wh = quoted(offer) or terms.requested_energy_wh
     # What it leaves is the owner's money, also where the park pays in points.
     net, currency = judged.net_minor if judged else None, coordinator.data.owner.currency
     lease_s = terms.lease_s or 0
@@ -145,6 +146,7 @@ async def async_ask_back(hass: HomeAssistant, speaker: Speaker) -> tuple[Asked, 
         entry_id=coordinator.config_entry.entry_id,
         offer_id=offer.offer_id,
         revision=offer.revision,
+        quoted_wh=quoted(offer),
         speaker=speaker.name,
         turn=speaker.turn,
         until=dt_util.utcnow() + CONFIRM_WITHIN,
@@ -172,7 +174,12 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
         if coordinator.config_entry.entry_id == asked.entry_id:
             offer = find_offer(coordinator, asked.offer_id)
             told = await decide(
-                coordinator, offer, "accept", speaker.actor, revision=asked.revision
+                coordinator,
+                offer,
+                "accept",
+                speaker.actor,
+                revision=asked.revision,
+                quoted_wh=asked.quoted_wh,
             )
             agreed = _agreed(told["answer"], offer)
             return await async_offer_facts(coordinator, agreed, speaker.language)

@@ -81,11 +81,19 @@ def _says_again(tx: Tx, offer: OfferRecord, made: Decision, body: Json) -> bool:
         named = {key: body[key] for key in _COUNTERED if key in body}
         if named and build(CounterTerms, named) != made.counter_terms:
             return False
-    elif body.get("energy_wh") not in (None, made.consented_energy_wh):
+    elif not _is_covered(made.consented_energy_wh, body):
         return False
     vehicle = VehicleRecord.kept(tx, offer.vehicle_id) if offer.vehicle_id else None
     one_off = vehicle.departures.one_off if vehicle else None
     return body.get("departure_at") in (None, one_off and one_off.departure_at)
+
+
+def _is_covered(sold_wh: int | None, body: Json) -> bool:
+    """Return whether an answer stands for what was sold: no other energy, nor more than shown."""
+    if sold_wh is None:
+        return "energy_wh" not in body
+    shown_wh: int = body.get("quoted_energy_wh", sold_wh)
+    return bool(body.get("energy_wh", sold_wh) == sold_wh) and sold_wh <= shown_wh
 
 
 def _with_receipt(tx: Tx, shown: Json | None) -> Json:
@@ -131,7 +139,7 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
     judged = judge(
         tx, vehicle, session, offer.terms, call.now, named_departure=named, counter=False
     )
-    wanted = body.get("energy_wh", min(judged.energy_wh, _told_wh(offer) or judged.energy_wh))
+    wanted = body.get("energy_wh", min([judged.energy_wh, *_told_wh(offer, body)]))
     low = min(offer.terms.min_energy_wh, offer.terms.requested_energy_wh)
     shown = evaluation_view(vehicle, judged, offer.terms, call.now)
     if not judged.feasible:
@@ -165,13 +173,14 @@ def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> J
     return told
 
 
-def _told_wh(offer: OfferRecord) -> int | None:
-    """Return the energy (Wh) that the owner was last told would be sold, None if there was none.
+def _told_wh(offer: OfferRecord, body: Json) -> list[int]:
+    """Return the energy (Wh) that the owner was last told would be sold, and what they were shown.
 
-    Promise 1: a car may have charged since, and a yes covers no more than what it was said to.
+    Promise 1: a car may have charged since, and a yes covers no more than what it was said to. A
+    notification stays as it was sent, whatever is told after it.
     """
-    told: int | None = (offer.evaluation or {}).get("quoted_energy_wh")
-    return told
+    told = ((offer.evaluation or {}).get("quoted_energy_wh"), body.get("quoted_energy_wh"))
+    return [energy_wh for energy_wh in told if energy_wh is not None]
 
 
 def _check_worth(call: Call, offer: OfferRecord, vehicle: VehicleRecord, judged: Judgement) -> None:

@@ -207,6 +207,11 @@ DECISION: Final = {
     Required("decision"): choice(*DECISIONS),
     Required("method"): choice("tap", "automation", "voice"),
     Optional("energy_wh"): ENERGY_WH,
+    Optional(
+        "quoted_energy_wh",
+        description="The evaluation's figure that the person was shown; a yes that names no"
+        " energy_wh covers no more, whatever the car could give by now.",
+    ): integer(1, 10_000_000),
     Optional("price_per_kwh"): price("0"),
     Optional("start_at"): timestamp(),
     Optional("departure_at"): timestamp(),

@@ -21,6 +21,8 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
+from custom_components.v2g_owner.decisions import quoted
+
 from .conftest import Home, told_days, until
 from .owner_world import OwnerWorld
 
@@ -120,7 +122,7 @@ async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_
     assert 0 < message["data"]["timeout"] <= 600
     accept, decline, details = message["data"]["actions"]
     assert accept["authenticationRequired"] is True
-    assert accept["action"] == f"v2g_owner|accept|{offer['offer_id']}|1|{next(iter(phones))}"
+    assert accept["action"] == f"v2g_owner|accept|{offer['offer_id']}|1|{next(iter(phones))}|6000"
     assert decline["title"] == "Decline"
     assert "authenticationRequired" not in decline
     account = dr.async_get(hass).async_get(details["uri"].removeprefix("/config/devices/device/"))
@@ -140,6 +142,44 @@ async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_
     for sent in phones.values():
         assert sent[1].data["message"] == "clear_notification"
         assert sent[1].data["data"]["tag"] == offer["offer_id"]
+
+
+async def says(world: OwnerWorld, vehicle_id: str, soc_pct: float) -> None:
+    """Have the car tell its state of charge."""
+    reading = {"measured_at": world.at(0), "plugged_in": True, "soc_pct": soc_pct}
+    await world.phone.post(f"/v1/vehicles/{vehicle_id}/telemetry", {"readings": [reading]})
+
+
+async def test_promise_1_a_tap_covers_no_more_energy_than_its_notification_said(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    use: UseBlueprint,
+    phones: dict[str, list[Any]],
+    hass_admin_user: Any,
+) -> None:
+    """Promise 1: the car charged and prices came; no phone is asked anew, and still says less."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    await says(world, vehicle_id, 58)
+    offer = await world.offer(session_id)
+    path = f"/v1/offers/{offer['offer_id']}"
+    shown_wh = (await world.phone.get(path))["evaluation"]["quoted_energy_wh"]
+    assert shown_wh < offer["terms"]["requested_energy_wh"]
+    await until(lambda: all(phones.values()))
+    one = next(iter(phones.values()))
+    assert one[0].data["message"].startswith(f"{shown_wh / 1000:.1f} kWh")
+    await says(world, vehicle_id, 80)
+    entries = [{"start_at": world.at(0), "price_per_kwh": "0.6600"}]
+    await world.phone.post(f"/v1/vehicles/{vehicle_id}/prices", {"entries": entries})
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: quoted(coordinator.data.offers[offer["offer_id"]]) == 6_000)
+
+    tap(hass, one[0], hass_admin_user.id)
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+    decision = (await world.phone.get(path))["decision"]
+    assert decision["consented_energy_wh"] == shown_wh
 
 
 async def test_promise_1_the_phone_names_the_day_and_among_several_cars_the_car(
@@ -280,7 +320,7 @@ async def test_after_a_restart_an_open_offer_is_asked_again_and_an_ended_one_cle
     await until(lambda: all(phones.values()))
     one = next(iter(phones.values()))
     accept = one[0].data["data"]["actions"][0]["action"]
-    assert accept == f"v2g_owner|accept|{missed['offer_id']}|1|{next(iter(phones))}"
+    assert accept == f"v2g_owner|accept|{missed['offer_id']}|1|{next(iter(phones))}|6000"
 
     hass.states.async_set(  # what the event entity restores when the offer was its last event
         offers_of(home, world),
@@ -368,7 +408,7 @@ async def test_a_tap_on_another_accounts_offer_is_left_to_that_accounts_automati
 ) -> None:
     """Every automation hears every tap."""
     await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
-    action = f"v2g_owner|accept|ofr_of_somebody_else|1|{next(iter(phones))}"
+    action = f"v2g_owner|accept|ofr_of_somebody_else|1|{next(iter(phones))}|6000"
     anna = Context(user_id="anna")
     hass.bus.async_fire("mobile_app_notification_action", {"action": action}, context=anna)
     await hass.async_block_till_done()

@@ -19,6 +19,7 @@ import pytest
 
 from custom_components.v2g_owner import voice
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.decisions import quoted
 from custom_components.v2g_owner.intent import INTENTS
 from custom_components.v2g_owner.llm import TOOLS
 
@@ -164,6 +165,31 @@ async def test_what_is_said_to_be_accepted_is_what_was_agreed(
     agreed_wh = decision["consented_energy_wh"]
     assert 1_000 <= agreed_wh < 6_000
     assert said == f"Accepted: {agreed_wh / 1000:g} kilowatt hours for East Gate Park."
+
+
+async def test_promise_1_a_yes_aloud_covers_no_more_than_was_read_out(
+    home: Home, world: OwnerWorld, room: Room, session_id: str, vehicle_id: str
+) -> None:
+    """Promise 1: between the question and the yes the car charged, and prices came."""
+    path = f"/v1/vehicles/{vehicle_id}"
+
+    async def says(soc_pct: float) -> None:
+        reading = {"measured_at": world.at(0), "plugged_in": True, "soc_pct": soc_pct}
+        await world.phone.post(f"{path}/telemetry", {"readings": [reading]})
+
+    await says(58)
+    offer = await offered(home, world, session_id)
+    shown = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+    asked = await room.say("accept the offer")
+    assert f"asks for {shown['quoted_energy_wh'] / 1000:g} kilowatt hours" in asked
+    await says(80)
+    entries = [{"start_at": world.at(0), "price_per_kwh": "0.6600"}]
+    await world.phone.post(f"{path}/prices", {"entries": entries})
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: quoted(coordinator.data.offers[offer["offer_id"]]) == 6_000)
+    await room.say("yes, accept the offer")
+    decision = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["decision"]
+    assert decision["consented_energy_wh"] == shown["quoted_energy_wh"] < 6_000
 
 
 async def test_promise_1_a_program_that_speaks_for_nobody_accepts_nothing_aloud(

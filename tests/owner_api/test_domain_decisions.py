@@ -251,6 +251,30 @@ async def test_promise_1_a_yes_covers_no_more_energy_than_its_owner_was_told(wor
     assert (await park_commitment(deal))["committed_energy_wh"] == told["quoted_energy_wh"]
 
 
+async def test_promise_1_a_yes_covers_no_more_than_the_notification_said_that_it_answers(
+    world: World,
+) -> None:
+    """Promise 1: prices came, so the offer was judged anew, and the phone still shows the old."""
+    low = {"soc_floor_pct": 20, "soc_min_departure_pct": 20}
+    deal = await presented(world, soc_pct=27, preferences=low, min_energy_wh=500)
+    path = f"/v1/offers/{deal.offer['offer_id']}"
+    shown = (await deal.owner.get(path))["evaluation"]["quoted_energy_wh"]
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=60)
+    entries = [{"start_at": world.at(0), "price_per_kwh": "0.5000"}]
+    await deal.owner.post(f"/v1/vehicles/{deal.vehicle_id}/prices", {"entries": entries})
+    by_now = (await deal.owner.get(path))["evaluation"]["quoted_energy_wh"]
+    assert by_now > shown
+
+    agreed = await accept(deal, quoted_energy_wh=shown)
+    assert agreed["decision"]["consented_energy_wh"] == shown
+    assert agreed["evaluation"]["quoted_energy_wh"] == shown
+    again = await world.decide(deal.owner, deal.offer, quoted_energy_wh=by_now)
+    assert again.status == 201, "it was shown more than was sold"
+    assert again.body["decision"] == agreed["decision"]
+    other = await world.decide(deal.owner, deal.offer, quoted_energy_wh=shown - 500)
+    assert code(other) == (409, "offer_closed"), "who was shown less has not said yes to this"
+
+
 async def test_a_person_may_name_more_than_they_were_told_where_it_fits_by_now(
     world: World,
 ) -> None:

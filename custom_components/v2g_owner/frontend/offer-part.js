@@ -12,6 +12,11 @@ const ANSWERS = [
   ["counter", "mdi:swap-horizontal"],
 ];
 
+/** Return the energy that a yes covers at most: what the car could give by now may be more. */
+function shown(offer) {
+  return offer.quotedWh === null ? {} : { quoted_energy_wh: offer.quotedWh };
+}
+
 /** Builds the part once; `answer(decision, offer, terms)` is called for an answer. */
 export class OfferPart {
   constructor(answer) {
@@ -31,7 +36,7 @@ export class OfferPart {
       const press = () => {
         if (button.getAttribute("aria-disabled") === "true") return;
         if (decision === "counter") this.#toggleForm();
-        else answer(decision, this.offer, {});
+        else answer(decision, this.offer, decision === "accept" ? shown(this.offer) : {});
       };
       const button = el(
         "button",

@@ -56,6 +56,7 @@ function openOffer(account, offer, more, pressed, now) {
     car: carName(account, offer.vehicle_id, offer.vehicle_name),
     park: offer.park.display_name,
     askedWh: terms.requested_energy_wh,
+    quotedWh: found?.quoted_energy_wh ?? null,
     offeredWh: found?.quoted_energy_wh ?? terms.requested_energy_wh,
     price: terms.reward.price_per_kwh,
     currency: terms.reward.currency,
