@@ -27,7 +27,11 @@ LATER: Final = frozenset(
 _TABLES: Final = re.compile(
     r'(?:\b(?:FROM|JOIN|INTO|UPDATE)\b|,)\s*"?+(\w++)"?+(?!\s*=)', re.IGNORECASE
 )
-_DOORS: Final = re.compile(r'\bUPDATE\s+"?(?:device|park)\b', re.IGNORECASE)
+# What ``require_live`` looks at; a device is also written to each time it gets a new token.
+_DOORS: Final = re.compile(
+    r'\bUPDATE\s+"?(?:device|park)\b.*\b(?:token_epoch|revoked_at|disabled_at)\b',
+    re.IGNORECASE | re.DOTALL,
+)
 _CHANGED: Final = re.compile(r'\b(?:UPDATE|FROM|INTO)\s+"?(\w+)', re.IGNORECASE)
 
 

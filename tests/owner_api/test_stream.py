@@ -284,6 +284,37 @@ async def test_a_device_shut_out_is_cut_off_before_the_next_event(
         assert refused.status == 401
 
 
+async def test_a_device_that_gets_a_new_token_makes_no_stream_look_whether_it_is_shut_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten thousand homes eleven do so each second; all read the store for each of them."""
+    async with open_world(tmp_path) as world, asyncio.timeout(GUARD_S):
+        owners = [await world.add_owner() for _ in range(3)]
+        opened = []
+        for each in owners:
+            headers = {"Authorization": f"Bearer {each.token}"}
+            opened.append(await world.http.get(f"{world.url}/v1/events", headers=headers))
+            # From here on it has read all there is, and the hub writes to it.
+            await opened[-1].content.readuntil(b"retry: 2000\n\n")
+        await asyncio.sleep(0.1)
+        read, reads = Store.read, []
+
+        def note(party_id: str) -> Any:
+            return lambda tx: tx.emit(party_id, "noted", world.clock.now(), {})
+
+        async def counted(store: Store, work: Any, **how: Any) -> Any:
+            reads.append(work)
+            return await read(store, work, **how)
+
+        monkeypatch.setattr(Store, "read", counted)
+        await owners[0].renew()
+        for each in owners:
+            await world.agent.store.write(note(each.party_id))
+        for response in opened:
+            await response.content.readuntil(b"event: noted\n")
+        assert reads == []
+
+
 async def test_a_party_has_only_so_many_streams(store: Store, clock: StillClock) -> None:
     async with bench(store, clock, Config(max_streams_per_party=2)) as api:
         headers = {"Authorization": "Bearer owner:own_a"}
