@@ -6,6 +6,7 @@ from typing import Any
 from owner_api.calls import Call, NewId, Reply
 from owner_api.problems import Problem, ProblemCode, not_found
 from owner_api.store import Tx
+from owner_api.store.times import decode
 
 from .edge import instant
 from .paging import page
@@ -59,6 +60,19 @@ def revoke(tx: Tx, *, now: datetime, owner_id: str, device_id: str, reason: str)
         device_id,
     )
     tx.emit(owner_id, "device.revoked", now, {"device_id": device_id, "reason": reason})
+
+
+def note_seen(tx: Tx, call: Call) -> None:
+    """Note, once for each access token, that a device acts on it: so its answer has arrived."""
+    principal = call.principal
+    if principal.kind != "owner" or principal.token_epoch is None:
+        return
+    issued_at = principal.expires_at - call.config.access_token_s
+    row = tx.by_key("device", principal.device_id or "")
+    seen_at: str | None = row["last_seen_at"] if row else None
+    # A token's time has whole seconds. One from before the newest trade says nothing of that.
+    if seen_at is None or int(decode(seen_at).timestamp()) <= issued_at:
+        tx.update("device", {"device_id": principal.device_id}, last_seen_at=call.now)
 
 
 def list_devices(tx: Tx, call: Call) -> Reply:

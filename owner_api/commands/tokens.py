@@ -47,14 +47,15 @@ def _refresh(access: Access, tx: Tx, call: Call) -> Answer:
         return _missing("refresh_token")
     digest = opaque.digest(presented)
     row = tx.one(
-        "SELECT refresh_token.*, owner_id, token_epoch, paired_at FROM refresh_token"
+        "SELECT refresh_token.*, owner_id, token_epoch, paired_at, last_seen_at FROM refresh_token"
         " JOIN device USING (device_id) WHERE token_sha256 = ? AND revoked_at IS NULL",
         digest,
     )
     if row is None or call.now >= min(decode(row["expires_at"]), _pairing_ends(row, call)):
         return _no(ProblemCode.INVALID_GRANT, "The refresh token is not valid; pair again.")
     device_id, owner_id = row["device_id"], row["owner_id"]
-    if row["used_at"] is not None and _too_late(row["used_at"], call):
+    late = row["used_at"] is not None and _too_late(row["used_at"], call)
+    if late and _has_arrived(tx, row):
         # Two hold this token, and one of them is not the owner's device: neither goes on.
         devices.revoke(
             tx, now=call.now, owner_id=owner_id, device_id=device_id, reason="refresh_token_reused"
@@ -63,27 +64,41 @@ def _refresh(access: Access, tx: Tx, call: Call) -> Answer:
             ProblemCode.INVALID_GRANT, "The refresh token was used before; the device is shut out."
         )
     successor = _new_refresh(tx, call, device_id)
-    # Inside the grace several successors may be out; whichever comes first ends its siblings.
-    tx.run(
-        "UPDATE refresh_token SET used_at = ?, successor_sha256 = ?"
-        " WHERE device_id = ? AND used_at IS NULL AND token_sha256 <> ?"
-        " AND (token_sha256 = ? OR ? IS NULL)",
-        call.now,
-        opaque.digest(successor),
-        device_id,
-        opaque.digest(successor),
-        digest,
-        row["used_at"],
-    )
+    if row["used_at"] is None or late:
+        # Of several successors that are out whichever comes first ends its siblings, which have
+        # none; what was lost on its way is ended by its own repeat.
+        tx.run(
+            "UPDATE refresh_token SET used_at = ?1, successor_sha256 = iif(token_sha256 = ?2, ?3,"
+            " NULL) WHERE device_id = ?4 AND token_sha256 <> ?3"
+            " AND (used_at IS NULL OR token_sha256 = ?2)",
+            call.now,
+            digest,
+            opaque.digest(successor),
+            device_id,
+        )
+        tx.update("device", {"device_id": device_id}, last_seen_at=call.now)
     tx.run(
         "DELETE FROM refresh_token WHERE device_id = ? AND used_at < ?",
         device_id,
         # Remembered so that its reuse is seen as theft and not as a stranger.
         call.now - timedelta(seconds=call.config.used_token_keep_s),
     )
-    tx.update("device", {"device_id": device_id}, last_seen_at=call.now)
     access_token = _device_token(access, call, owner_id, device_id, epoch=row["token_epoch"])
     return _granted(access_token, call.config.access_token_s, refresh_token=successor)
+
+
+def _has_arrived(tx: Tx, row: dict[str, Any]) -> bool:
+    """Return whether somebody has the tokens that a used one was traded for.
+
+    Where nobody does, the answer was lost, however long ago: who waits for ten seconds, as ours
+    does, or starts anew, comes back later than any grace.
+    """
+    successor = tx.one(
+        "SELECT used_at FROM refresh_token WHERE token_sha256 = ?", row["successor_sha256"]
+    )
+    if successor is None or successor["used_at"] is not None:
+        return True
+    return bool(row["last_seen_at"] > row["used_at"])
 
 
 def _pairing_ends(row: dict[str, Any], call: Call) -> datetime:

@@ -8,6 +8,7 @@ from traceback import format_exception
 from typing import Any
 
 from owner_api.calls import Call, Principal
+from owner_api.commands.devices import note_seen
 from owner_api.ids import new_id
 from owner_api.problems import Problem
 from owner_api.store import Tx
@@ -45,6 +46,8 @@ class Errand(Worded):
     def __call__(self, tx: Tx) -> Rendered | Problem:
         """Do it in a transaction; raises Problem to undo it."""
         require_live(tx, self.call.principal)
+        if self.route.kind == "command":
+            note_seen(tx, self.call)
         return once(tx, self.route, self.call, self.ticket)
 
     def words(self) -> Words:

@@ -15,7 +15,11 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.v2g_owner.api import OwnerApi
-from custom_components.v2g_owner.api_errors import OwnerApiAnswerError, OwnerApiProblem
+from custom_components.v2g_owner.api_errors import (
+    OwnerApiAnswerError,
+    OwnerApiConnectionError,
+    OwnerApiProblem,
+)
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.decode import BadAnswerError
 from custom_components.v2g_owner.snapshot import StreamEvent, apply
@@ -251,6 +255,32 @@ async def test_the_newest_refresh_token_survives_a_restart(
         assert await hass.config_entries.async_reload(home.entry.entry_id)
         await hass.async_block_till_done()
     assert home.entry.state is ConfigEntryState.LOADED
+
+
+async def test_promise_10_a_home_whose_new_token_was_lost_on_its_way_need_not_pair_again(
+    home: Home, world: OwnerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 10: by the time we have waited for an answer the grace for a repeat is over."""
+    coordinator = home.entry.runtime_data.coordinator
+    api = coordinator.api
+    send = api._send
+
+    async def lost(method: str, path: str, **how: Any) -> Any:
+        answer = await send(method, path, **how)
+        if path == "/v1/token":
+            raise OwnerApiConnectionError("the link broke")
+        return answer
+
+    world.clock.ahead += timedelta(seconds=901)
+    api._access_until = 0.0
+    with monkeypatch.context() as broken:
+        broken.setattr(api, "_send", lost)
+        await coordinator.async_refresh()
+        assert not coordinator.last_update_success
+    world.clock.ahead += timedelta(seconds=60)
+    await coordinator.async_refresh()
+    assert coordinator.last_update_success
+    assert home.hass.config_entries.flow.async_progress() == []
 
 
 async def test_a_lost_answer_is_asked_for_again_with_the_same_key(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
+import uuid
 
 import pytest
 
@@ -61,9 +62,20 @@ async def test_a_lost_answer_within_ten_seconds_gets_a_valid_successor(server: S
     assert (await server.refresh(again.body["refresh_token"])).status == 200
 
 
-async def test_reuse_after_the_grace_shuts_the_device_out_for_both_holders(server: Server) -> None:
+@pytest.mark.parametrize("how", ["went on", "acted"])
+async def test_reuse_once_the_answer_has_arrived_shuts_the_device_out_for_both_holders(
+    server: Server, how: str
+) -> None:
+    """Who has the answer shows it by the next token, or by doing something with this one."""
     device = await server.device(await server.add_owner())
     thief = (await server.refresh(device["refresh_token"])).body
+    server.clock.move(1)
+    if how == "went on":
+        thief = (await server.refresh(thief["refresh_token"])).body
+    else:
+        token, key = thief["access_token"], uuid.uuid4().hex
+        coded = await server.call("POST", "/v1/pairing-codes", token=token, json={}, key=key)
+        assert coded.status == 201
     server.clock.move(10.001)
 
     reused = await server.refresh(device["refresh_token"])
@@ -74,11 +86,49 @@ async def test_reuse_after_the_grace_shuts_the_device_out_for_both_holders(serve
     assert (await server.refresh(thief["refresh_token"])).status == 400
 
 
+async def test_promise_10_an_answer_that_was_lost_is_given_again_however_late(
+    server: Server,
+) -> None:
+    """Promise 10: a home whose link broke or power failed in that moment need not pair anew."""
+    device = await server.device(await server.add_owner())
+    token = device["refresh_token"]
+    lost = []
+    for away_s in (11, 3_600, 3 * 86_400):
+        lost.append((await server.refresh(token)).body["refresh_token"])
+        server.clock.move(away_s)
+
+    kept = (await server.refresh(token)).body
+
+    assert await alive(server, kept["access_token"])
+    server.clock.move(900)
+    assert (await server.refresh(kept["refresh_token"])).status == 200
+    server.clock.move(11)
+    # Whoever picked one up on its way gets nothing for it, and is noticed.
+    assert (await server.refresh(lost[-1])).status == 400
+    assert not await alive(server, kept["access_token"])
+
+
+async def test_what_was_sent_before_an_answer_was_lost_does_not_say_that_it_arrived(
+    server: Server,
+) -> None:
+    """It was under way under the token before when a new one was asked for."""
+    device = await server.device(await server.add_owner())
+    server.clock.move(890)
+    assert (await server.refresh(device["refresh_token"])).status == 200
+    server.clock.move(1)
+    token, key = device["access_token"], uuid.uuid4().hex
+    made = await server.call("POST", "/v1/pairing-codes", token=token, json={}, key=key)
+    assert made.status == 201
+    server.clock.move(600)
+    assert (await server.refresh(device["refresh_token"])).status == 200
+
+
 async def test_the_grace_is_counted_from_the_first_use_and_cannot_be_stretched(
     server: Server,
 ) -> None:
     token = (await server.device(await server.add_owner()))["refresh_token"]
-    assert (await server.refresh(token)).status == 200
+    arrived = await server.refresh(token)
+    assert (await server.refresh(arrived.body["refresh_token"])).status == 200
     server.clock.move(6)
     assert (await server.refresh(token)).status == 200
     server.clock.move(6)

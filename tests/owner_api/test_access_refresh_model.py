@@ -28,32 +28,48 @@ async def _server(tmp_path: Path) -> AsyncIterator[Server]:
 
 @dataclass
 class Known:
-    """What the model knows of one token."""
+    """What the model knows of one token; ``successor`` is what it was traded for last."""
 
     issued: datetime
     used: datetime | None = None
+    successor: str | None = None
 
 
 @dataclass
 class Model:
-    """One device by the rules: a token works once, and ten seconds longer."""
+    """One device by the rules: a token works once, ten seconds longer, and until its answer came.
+
+    That it came shows when its successor is used; the device does nothing else here.
+    """
 
     alive: bool = True
     tokens: dict[str, Known] = field(default_factory=dict)
+    traded: Known | None = None
 
     def present(self, token: str, now: datetime) -> bool:
         """Tell whether ``token`` is to be traded at ``now``, and remember what that changes."""
         known = self.tokens[token]
+        self.traded = None
         if not self.alive or now >= known.issued + LIFE:
             return False
-        if known.used is None:
+        if known.used is None or (now - known.used > GRACE and self._was_lost(known)):
             for each in self.tokens.values():
                 each.used = each.used or now
+            known.used, self.traded = now, known
             return True
         if now - known.used <= GRACE:
             return True
         self.alive = False
         return False
+
+    def _was_lost(self, known: Known) -> bool:
+        return known.successor is not None and self.tokens[known.successor].used is None
+
+    def give(self, token: str, now: datetime) -> None:
+        """Remember what was given for the token that was presented last."""
+        self.tokens[token] = Known(now)
+        if self.traded is not None:
+            self.traded.successor = token
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -77,7 +93,7 @@ async def test_no_order_of_uses_repeats_and_waits_breaks_the_rules_of_rotation(
 
             assert (answer.status == 200) == expected
             if expected:
-                model.tokens[answer.body["refresh_token"]] = Known(server.clock.now())
+                model.give(answer.body["refresh_token"], server.clock.now())
                 access = answer.body["access_token"]
                 assert (await server.call("GET", "/v1/me", token=access)).status == 200
             elif not model.alive:

@@ -249,10 +249,11 @@ async def hostile_tokens(folder: Path, *, with_a_genuine_one: bool = False) -> K
 
 
 async def reused_refresh(folder: Path) -> Knock:
-    """Use a refresh token again after its grace: both holders are shut out."""
+    """Use a refresh token again after its grace, when a thief has gone on: both are shut out."""
     async with running(folder / "refresh.db") as server:
         device = await server.device(await server.add_owner())
-        first = await server.refresh(device["refresh_token"])
+        stolen = await server.refresh(device["refresh_token"])
+        first = await server.refresh(stolen.body["refresh_token"])
         server.clock.move(11)
         again = await server.refresh(device["refresh_token"])
         dead = await server.call("GET", "/v1/me", token=first.body["access_token"])
