@@ -41,7 +41,13 @@ def claim(tx: Tx, call: Call, session_id: str) -> None:
     if member is None:
         return
     vehicle = VehicleRecord.find(tx, member["vehicle_id"])
-    if vehicle.vehicle_id == named:
+    standing = open_session(tx, vehicle.vehicle_id)
+    elsewhere = standing if standing and standing.park_id != park_id else None
+    # Promise 7: a digest is no secret to a park where the car once stood. It takes no session at
+    # another park while the car itself says that it is plugged in there.
+    if vehicle.vehicle_id == named and (
+        elsewhere is None or not recharges.is_still_in(tx, elsewhere, call.now, call.config)
+    ):
         bind(tx, session_id, vehicle, "identifier", call.now)
         return
     questions.check_claims(tx, call, vehicle.vehicle_id)
@@ -56,9 +62,7 @@ def claim(tx: Tx, call: Call, session_id: str) -> None:
     near = plugged is not None and abs(plugged - body["plugged_in_at"]) <= tolerance
     # Promise 7: the plug says when, not where. Who guesses when must not take, and so learn of, the
     # session that the car has at another park; a park may open its own anew.
-    standing = open_session(tx, vehicle.vehicle_id)
-    free = standing is None or standing.park_id == park_id
-    if vehicle.live.plugged_in and near and free:
+    if vehicle.live.plugged_in and near and elsewhere is None:
         bind(tx, session_id, vehicle, "telemetry", call.now)
 
 

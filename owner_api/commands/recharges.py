@@ -133,7 +133,7 @@ def _is_broken(
     if session.state == "bound":
         return session.recharged_wh(register_wh) < promise.energy_wh
     # Only the park ends a session whose plug stays in: that takes no promise back.
-    if not _is_still_in(tx, session, now, config):
+    if not is_still_in(tx, session, now, config):
         return False
     begin = session.recharge_begin_wh
     newest = tx.one(
@@ -148,8 +148,8 @@ def _is_broken(
     return begin is None or register is None or register - begin < promise.energy_wh
 
 
-def _is_still_in(tx: Tx, session: SessionRecord, now: datetime, config: Config) -> bool:
-    """Return whether the car says that the plug which began an ended session was never pulled."""
+def is_still_in(tx: Tx, session: SessionRecord, now: datetime, config: Config) -> bool:
+    """Return whether the car says that the plug which began a session was never pulled."""
     vehicle = None if session.vehicle_id is None else VehicleRecord.kept(tx, session.vehicle_id)
     live = None if vehicle is None else vehicle.live
     if live is None or not live.plugged_in or not live.plugged_in_at or not live.measured_at:

@@ -405,6 +405,55 @@ async def test_promise_7_a_park_takes_no_session_by_guessing_when_the_car_was_pl
     assert await here.session(session["session_id"]) == "ended"
 
 
+async def with_digest(here: Parties) -> str:
+    """Have the owner give the car's identifier, which every park hears where the car has stood."""
+    digest = new_digest()
+    await here.owner.patch(f"/v1/vehicles/{here.vehicle_id}", {"identifier_digest": digest})
+    return digest
+
+
+async def test_promise_7_a_park_takes_no_session_by_an_identifier_that_it_has_heard_before(
+    world: World,
+) -> None:
+    """Promise 7: from afar it ended what the car had agreed elsewhere, and could ask about it."""
+    here = await parties(world, **SELLS_ALL)
+    there = await beside(here)
+    digest = await with_digest(here)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    session = await here.open(identifier_digest=digest)
+    offer = await world.offer(here.park, session["session_id"])
+    assert offer["state"] == "accepted"
+    await world.move(600)
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    replayed = await there.open(evse_id="X", identifier_digest=digest, evse_code=CODE)
+    assert replayed["state"] == "claimed"
+    assert await here.session(session["session_id"]) == "bound"
+    shown = await here.owner.get(f"/v1/commitments/{offer['commitment_id']}")
+    assert shown["state"] == "pending_award"
+    declined = await world.offer(there.park, replayed["session_id"])
+    assert declined["state"] == "rejected"
+    # Who stands in front of the charger says where the car is.
+    assert (await there.check_in()).status == 201
+    assert await here.session(session["session_id"]) == "ended"
+
+
+@pytest.mark.parametrize("how", ["unplugged", "silent", "never told"])
+async def test_a_car_that_has_left_is_bound_by_its_identifier_whatever_the_park_before_says(
+    world: World, how: str
+) -> None:
+    here = await parties(world)
+    there = await beside(here)
+    digest = await with_digest(here)
+    if how != "never told":
+        await world.telemetry(here.owner, here.vehicle_id, soc_pct=80)
+    session = await here.open(identifier_digest=digest)
+    await world.move(1801)
+    if how == "unplugged":
+        await world.telemetry(here.owner, here.vehicle_id, plugged_in=False)
+    assert (await there.open(identifier_digest=digest))["state"] == "bound"
+    assert await here.session(session["session_id"]) == "ended"
+
+
 async def test_promise_10_a_park_that_opens_its_session_anew_is_bound_whoever_else_claims_the_car(
     world: World,
 ) -> None:
