@@ -1,6 +1,6 @@
 """Everything an owner's device needs in one read: a full read can always repair a client."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from owner_api.calls import Call, Reply
@@ -8,12 +8,12 @@ from owner_api.core.canonical import instant_text
 from owner_api.store.tx import Tx
 
 from . import agreements, chargers, rewards
-from .owner_views import commitment_view, offer_view, session_view
-from .records import CommitmentRecord, OfferRecord, SessionRecord, VehicleRecord
+from .owner_views import LIVE, commitment_view, offer_view, session_view
+from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 _RECENT: Final = timedelta(days=7)
-_MOST: Final = 50
+_MOST_ENDED: Final = 50
 
 
 def snapshot(tx: Tx, call: Call) -> Reply:
@@ -22,20 +22,11 @@ def snapshot(tx: Tx, call: Call) -> Reply:
     vehicles = VehicleRecord.of_owner(tx, owner_id)
     head = tx.one("SELECT seq FROM stream_head WHERE party_id = ?", owner_id)
     since = now - _RECENT
-    offers = tx.all(
-        "SELECT * FROM offer WHERE owner_id = ? AND (state IN ('presented', 'countered')"
-        " OR updated_at > ?) ORDER BY offer_id DESC LIMIT ?",
-        owner_id,
-        since,
-        _MOST,
+    offers = _standing_and_recent(
+        tx, "offer", "state IN ('presented', 'countered')", "updated_at > ?2", owner_id, since
     )
-    commitments = tx.all(
-        "SELECT * FROM commitment WHERE owner_id = ? AND (end_at > ? OR ended_at > ?)"
-        " ORDER BY commitment_id DESC LIMIT ?",
-        owner_id,
-        since,
-        since,
-        _MOST,
+    commitments = _standing_and_recent(
+        tx, "commitment", f"state IN {LIVE}", "(end_at > ?2 OR ended_at > ?2)", owner_id, since
     )
     sessions = tx.all(
         "SELECT * FROM session WHERE owner_id = ? AND state != 'ended' ORDER BY session_id",
@@ -65,15 +56,32 @@ def snapshot(tx: Tx, call: Call) -> Reply:
         ),
         "agreements": agreements.all_views(tx, owner_id),
         "sessions": [session_view(tx, SessionRecord.from_row(row)) for row in sessions],
-        "offers": [offer_view(tx, OfferRecord.from_row(row)) for row in reversed(offers)],
+        "offers": [offer_view(tx, OfferRecord.from_row(row)) for row in offers],
         "commitments": [
-            commitment_view(tx, CommitmentRecord.from_row(row), now)
-            for row in reversed(commitments)
+            commitment_view(tx, CommitmentRecord.from_row(row), now) for row in commitments
         ],
         "rewards": rewards.totals(tx, owner_id, now),
         "last_event_id": head["seq"] if head else 0,
     }
     return Reply(body=shown)
+
+
+def _standing_and_recent(
+    tx: Tx, table: str, standing: str, recent: str, owner_id: str, since: datetime
+) -> list[Row]:
+    """Return the rows that still count, all of them, and the newest of those that lately did.
+
+    Promise 8: what an owner may answer or has to keep is not pushed out by what came after it.
+    """
+    chosen = f"SELECT * FROM {table} WHERE owner_id = ?1"  # noqa: S608 - a constant of the caller
+    rows = tx.all(f"{chosen} AND {standing}", owner_id)
+    rows += tx.all(
+        f"{chosen} AND NOT {standing} AND {recent} ORDER BY {table}_id DESC LIMIT ?3",
+        owner_id,
+        since,
+        _MOST_ENDED,
+    )
+    return sorted(rows, key=lambda row: str(row[f"{table}_id"]))
 
 
 def _server(tx: Tx, call: Call) -> dict[str, str]:
