@@ -113,6 +113,7 @@ class Config:
     # Sessions and offers
     bind_tolerance_s: int = _whole(120, 1, 120)
     asks_per_session_per_hour: int = _whole(6, 1, 1_000)
+    waiting_offers_per_session: int = _whole(24, 1, 1_000)
     offer_horizon_s: int = _whole(7 * _DAY, 3_600, 30 * _DAY)
     offer_window_max_s: int = _whole(_DAY, 60, 7 * _DAY)
     departure_horizon_s: int = _whole(60 * _DAY, _DAY, 365 * _DAY)

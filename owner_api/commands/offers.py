@@ -38,6 +38,7 @@ def create(tx: Tx, call: Call) -> Reply:
     terms = checked_terms(call, body)
     if session.state == "ended":
         raise Problem(ProblemCode.SESSION_ENDED, "The car has left this charger.")
+    asked.check_room(tx, call, session.session_id)
     spend_question(tx, call, session)
     offer_id = call.new_id("off")
     digest = sha256(terms)
@@ -70,6 +71,9 @@ def revise(tx: Tx, call: Call) -> Reply:
     if isinstance(move, Rejection):
         raise Problem(ProblemCode(move.code), move.detail)
     session = SessionRecord.find(tx, offer.session_id)
+    if offer.state is OfferState.COUNTERED:
+        # It waits for its owner again.
+        asked.check_room(tx, call, session.session_id)
     spend_question(tx, call, session)
     tx.update(
         "offer_revision",

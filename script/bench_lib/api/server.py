@@ -28,6 +28,7 @@ CONFIG = Config(
     public_rate_per_s=UNLIMITED,
     public_rate_burst=UNLIMITED,
     asks_per_session_per_hour=1_000,
+    waiting_offers_per_session=1_000,
     max_streams=20_000,
     max_streams_per_party=1_000,
     access_token_s=3_600,

@@ -36,7 +36,9 @@ NOON: Final = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
 ROUTES: Final[dict[tuple[str, str], Route]] = {
     (route.method, route.path): route for route in (*owner.ROUTES, *park.ROUTES)
 }
-CONFIG: Final = Config(asks_per_session_per_hour=1000, dispute_window_min_s=600)
+CONFIG: Final = Config(
+    asks_per_session_per_hour=1000, waiting_offers_per_session=1000, dispute_window_min_s=600
+)
 
 
 class HandClock:
