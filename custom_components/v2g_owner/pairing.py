@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 from yarl import URL
 
 URI_PREFIX = "v2gowner:pair#"
+# The API takes no device name that is longer, nor one with what cannot be printed alone.
+_LONGEST_NAME = 100
 
 
 class InsecureUrlError(ValueError):
@@ -37,6 +39,12 @@ def read_pairing(url: str, code: str, key_sha256: str | None = None) -> PairingI
         url, code = scanned.get("url", url), scanned.get("code", "")
         key_sha256 = scanned.get("pin")
     return PairingInput(url=normal_url(url), code=code, key_sha256=key_sha256)
+
+
+def device_name(home: str) -> str:
+    """Return what a home is listed as; a name of emoji, a long one or none must still pair."""
+    shown = "".join(char for char in home if char.isprintable()).strip()
+    return shown[:_LONGEST_NAME] or "Home Assistant"
 
 
 def normal_url(text: str) -> str:

@@ -20,7 +20,7 @@ from .const import (
     LOGGER,
 )
 from .credentials import async_give_back
-from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, read_pairing
+from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, device_name, read_pairing
 from .pin import key_pin
 
 _CODE_PROBLEMS: Final = frozenset(
@@ -61,7 +61,7 @@ class PairingFlow(ConfigFlow):
             api = self._api(found)
             # Who answers is asked first: a code tried on a stranger is a code given away.
             await api.server()
-            pairing = await api.pair(found.code, self.hass.config.location_name)
+            pairing = await api.pair(found.code, device_name(self.hass.config.location_name))
             self._owner_name = str((await api.get("/v1/me")).get("display_name") or "")
         except OwnerApiProblem as error:
             known = error.code in _CODE_PROBLEMS

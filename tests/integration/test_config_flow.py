@@ -82,6 +82,29 @@ async def test_an_address_and_a_code_pair_and_lead_on_to_the_first_vehicle(
     assert [each["flow_id"] for each in progress] == [flow_id]
 
 
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("", "Home Assistant"),
+        ("Am Ende der Straße " * 10, ("Am Ende der Straße " * 10)[:100]),
+        # A family of three is three people and what joins them.
+        (
+            "\U0001f468\u200d\U0001f469\u200d\U0001f467 zu Hause",
+            "\U0001f468\U0001f469\U0001f467 zu Hause",
+        ),
+    ],
+    ids=["none", "long", "emoji"],
+)
+async def test_a_home_pairs_whatever_it_is_called(
+    hass: HomeAssistant, world: OwnerWorld, name: str, listed: str
+) -> None:
+    """It was told to ask for a new code, and no code would have helped."""
+    hass.config.location_name = name
+    await finish(hass, world, await begin(hass))
+    names = [each["display_name"] for each in (await world.phone.get("/v1/devices"))["items"]]
+    assert listed in names
+
+
 async def test_an_account_that_cannot_be_read_yet_is_paired_all_the_same(
     hass: HomeAssistant, world: OwnerWorld
 ) -> None:
