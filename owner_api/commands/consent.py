@@ -19,7 +19,7 @@ from . import announce, dealing, decisions, evaluations, rule_consent, vehicles
 from .countering import best_counter
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
-from .owner_views import offer_view
+from .owner_views import broken_promise, offer_view
 from .records import OfferRecord, SessionRecord, VehicleRecord
 
 # Why a yes cannot stand now, as a problem of its own; everything else is ``not_feasible``.
@@ -113,13 +113,18 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
 
 
 def _check_person(tx: Tx, method: str, offer: OfferRecord, vehicle: VehicleRecord) -> None:
-    """Promise 4: a stop that may take long is seen before the yes, and one that was made stands."""
+    """Promise 4: a stop that may take long is seen before the yes, and one that was made stands.
+
+    What a park promises is judged by a person, once it has broken such a promise.
+    """
     if method != "automation":
         return
     if offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
         why = "A stop may take longer than usual here"
     elif rule_consent.was_stopped(tx, vehicle, offer.terms):
         why = "The owner has stopped a deal in this window"
+    elif broken_promise(tx, vehicle.owner_id, offer.park_id):
+        why = "This park has broken a promise to recharge"
     else:
         return
     raise Problem(

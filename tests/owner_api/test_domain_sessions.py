@@ -622,6 +622,24 @@ async def test_a_broken_recharge_is_recorded_shown_and_ends_the_rules_yes_for_th
     assert offer["state"] == "presented"
 
 
+async def test_promise_1_after_a_broken_recharge_the_owner_is_asked_and_no_automation_of_theirs(
+    world: World,
+) -> None:
+    """Promise 1: "you are asked", says the repair."""
+    deal = await sold_with_recharge(world)
+    world.imported_wh += 4999
+    await world.move(7200)
+    await world.meter(deal.park, deal.session_id, 0)
+    await world.move(10)
+    path = f"/v1/vehicles/{deal.vehicle_id}/preferences"
+    await deal.owner.patch(path, {"allow_automations": True})
+    offer = await next_offer(deal)
+    refused = await world.decide(deal.owner, offer, method="automation")
+    assert code(refused) == (403, "forbidden")
+    assert refused.body["detail"].startswith("This park has broken a promise to recharge")
+    assert (await world.decide(deal.owner, offer)).status == 201
+
+
 async def test_a_kept_recharge_leaves_the_rules_as_they_were(world: World) -> None:
     deal = await sold_with_recharge(world)
     world.imported_wh += 5000
