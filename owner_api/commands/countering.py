@@ -9,8 +9,9 @@ from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .edge import Json, build
-from .evaluate import RELEASED_STEP_WH, judge, unwanted
+from .evaluate import judge, unwanted
 from .records import SessionRecord, VehicleRecord
+from .released import in_steps
 from .reward_parts import at_price, price_that_pays
 
 
@@ -50,7 +51,7 @@ def best_counter(
 
 def _energy(terms: Terms, best_wh: int | None) -> int | None:
     """Return the energy (Wh) cut to what a park may learn; None if it wants more at least."""
-    energy = (best_wh or 0) // RELEASED_STEP_WH * RELEASED_STEP_WH
+    energy = in_steps(best_wh or 0)
     return energy if energy >= max(1, terms.min_energy_wh) else None
 
 

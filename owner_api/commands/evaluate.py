@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import ROUND_UP, Decimal
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any
 
 from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, RewardTerms, Terms
-from owner_api.planning.money import half_even
-from owner_api.planning.request import Offer, QuoteRequest
+from owner_api.planning.request import QuoteRequest
 from owner_api.planning.request_writer import request_to_json
 from owner_api.store.tx import Tx
 
@@ -20,16 +19,10 @@ from .leaving import departure_in_force
 from .limits import blocked
 from .quoting import current_soc, offered, quote_request
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
+from .released import for_part, in_steps, in_whole_steps, releasable, rounding_pct
 from .reserved import live_deals
 from .reward_parts import counted, counted_price
 from .tariffs import tariff
-
-# What is told to a park is cut to this step, so nothing finer can be read from a decision.
-RELEASED_STEP_WH: Final = 500
-# A meter counts whole Wh; its first and last reading and the lease may each hide one.
-_METER_STEPS_WH: Final = Decimal(3)
-_CARRY_STEP_PCT: Final = Decimal("0.1")
-_FINEST_PCT: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +85,7 @@ def judge(
     if not now < terms.end_at or departure.departure_at <= now:
         return _refused(blocked("departure_unreachable"), departure, soc)
     # A deal that is judged again may use what was kept back when it was made.
-    kept_back = _rounding_pct(vehicle) if leave_out is None else Decimal(0)
+    kept_back = rounding_pct(vehicle) if leave_out is None else Decimal(0)
     counted = max(Decimal(0), soc - kept_back)
     prices = tariff(tx, vehicle, now, departure.departure_at)
     request = quote_request(
@@ -109,25 +102,30 @@ def judge(
         now=now,
     )
     answer = planner.judgement(request, counter=counter)
-    available = int(answer["max_energy_wh"]) // RELEASED_STEP_WH * RELEASED_STEP_WH
+    available = in_steps(answer["max_energy_wh"])
     wanted = terms.requested_energy_wh
-    energy = min(wanted, available)
-    enough = energy > 0 and energy >= min(terms.min_energy_wh, wanted)
+    energy, least = min(wanted, available), max(1, min(terms.min_energy_wh, wanted))
+    enough = energy >= least
     reason = answer["reason"]
     if enough and energy != wanted:
         # The figures an owner says yes to, and the verdict, are those of what is released.
-        smaller = replace(request, offer=_for_part(request.offer, energy))
+        smaller = replace(request, offer=for_part(request.offer, energy))
         released = planner.judgement(smaller, counter=counter)
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = released["reason"] or reason or blocked("energy", wanted, available, "Wh")
-    if not enough and not reason:
-        reason = blocked("energy", terms.min_energy_wh, available, "Wh")
+    if not enough:
+        reason = reason or blocked("energy", least, available, "Wh")
+        if answer["fits"] != "none" or answer["nearest"]:
+            # What is a Wh short of a step is not released, and so no yes.
+            answer = planner.judgement(
+                replace(request, offer=in_whole_steps(request.offer)), counter=counter
+            )
     return Judgement(
         # One word for too little and one for nothing, whatever limit made it so: which of the
         # owner's limits binds is for the owner, in ``reason``.
         block=None if enough else ("energy" if available else "not_available"),
         reason=reason,
-        answer=answer,
+        answer=answer | {"nearest": releasable(answer["nearest"], available)},
         question=request,
         departure=departure,
         soc_pct=soc,
@@ -165,30 +163,6 @@ def worth_it(vehicle: VehicleRecord, reward: RewardTerms, answer: Mapping[str, A
         each["change"] == "/preferences/min_price_per_kwh" for each in answer.get("nearest", ())
     )
     return covers and price >= preferences.min_price_per_kwh
-
-
-def _for_part(offer: Offer, energy_wh: int) -> Offer:
-    """Return an offer of less energy with the fixed rewards that are paid for so much."""
-
-    def paid(fixed_minor: int) -> int:
-        return half_even(fixed_minor * energy_wh, offer.requested_energy_wh)
-
-    return replace(
-        offer,
-        requested_energy_wh=energy_wh,
-        fixed_minor=paid(offer.fixed_minor),
-        parts=tuple(replace(part, fixed_minor=paid(part.fixed_minor)) for part in offer.parts),
-    )
-
-
-def _rounding_pct(vehicle: VehicleRecord) -> Decimal:
-    """Return what carrying a reading by the meter may cost by rounding alone (percent).
-
-    Kept back from what is released, so that no limit of the owner's shows in how a deal runs.
-    """
-    body = vehicle.body
-    steps = _METER_STEPS_WH / body.discharge_efficiency / body.usable_capacity_wh * 100
-    return _CARRY_STEP_PCT + steps.quantize(_FINEST_PCT, rounding=ROUND_UP)
 
 
 def _refused(block: Json | None, departure: NextDeparture | None, soc: Decimal | None) -> Judgement:
@@ -249,6 +223,6 @@ def evaluation_view(vehicle: VehicleRecord, judged: Judgement, terms: Terms, now
 def part_of(judged: Judgement, energy_wh: int) -> Judgement:
     """Return what a feasible judgement says of less energy than it released."""
     assert judged.question is not None
-    smaller = replace(judged.question, offer=_for_part(judged.question.offer, energy_wh))
+    smaller = replace(judged.question, offer=for_part(judged.question.offer, energy_wh))
     answer = planner.judgement(smaller, counter=False)
     return replace(judged, answer=answer, reason=answer["reason"], energy_wh=energy_wh)

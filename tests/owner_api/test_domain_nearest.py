@@ -1,0 +1,64 @@
+"""Promise 8: what an owner is told would pass does pass when a park asks for it."""
+
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, presented
+from .domain_world import preferences, running, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = 3600
+
+
+async def told(deal: Deal, offer: Any) -> dict[str, Any]:
+    """Return what the owner sees of a judgement, its nearest yes by what would have to change."""
+    shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
+    found: dict[str, Any] = shown["evaluation"]
+    return found | {"nearest": {each["change"]: each["to"] for each in found["nearest"]}}
+
+
+async def test_promise_8_no_energy_is_told_that_would_not_be_released(world: World) -> None:
+    """5.7 kWh fit and are more than the park's least; released are whole steps, and 5.5 is less."""
+    deal = await presented(
+        world,
+        preferences={"max_discharge_wh_per_day": 5_700},
+        requested_energy_wh=6_000,
+        min_energy_wh=5_600,
+    )
+    assert deal.offer["state"] == "auto_declined"
+    found = await told(deal, deal.offer)
+    assert found["verdict"] != "accept"
+    assert found["reason"]["code"] == "budget"
+    assert found["nearest"] == {"/budget_left_wh": 6_000}
+    await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=6_000)
+    again = await world.offer(deal.park, deal.session_id, min_energy_wh=5_600)
+    assert again["state"] == "presented"
+
+
+async def test_promise_8_a_longer_window_is_told_in_which_enough_is_released(world: World) -> None:
+    """5,750 Wh want 49 minutes at 7 kW; six whole kWh, of which they are released, want 52."""
+    wanted = {"requested_energy_wh": 5_750, "min_energy_wh": 5_750}
+    deal = await presented(world, start_at=world.at(HOUR), end_at=world.at(HOUR + 2_700), **wanted)
+    assert deal.offer["state"] == "auto_declined"
+    nearest = (await told(deal, deal.offer))["nearest"]
+    assert nearest["/offer/end_at"] == world.at(HOUR + 3_086)
+    longer = {"start_at": world.at(HOUR), "end_at": nearest["/offer/end_at"]}
+    again = await world.offer(deal.park, deal.session_id, **longer, **wanted)
+    assert again["state"] == "presented"
+
+
+@pytest.mark.parametrize("requested", [300, 375])
+async def test_promise_8_less_than_a_step_is_no_yes_and_says_what_it_lacks(
+    world: World, requested: int
+) -> None:
+    """In three minutes 350 Wh can leave, and nothing is released of them."""
+    window = {"start_at": world.at(HOUR), "end_at": world.at(HOUR + 180)}
+    deal = await presented(world, **window, requested_energy_wh=requested, min_energy_wh=0)
+    assert deal.offer["state"] == "auto_declined"
+    found = await told(deal, deal.offer)
+    assert found["verdict"] != "accept"
+    assert found["reason"]["needed"] > found["reason"]["available"]
+    assert "/offer/requested_energy_wh" not in found["nearest"]
