@@ -10,19 +10,20 @@ from owner_api.core.canonical import instant_text
 from owner_api.core.model import NextDeparture, RewardTerms, Terms
 from owner_api.planning.request import QuoteRequest
 from owner_api.planning.request_writer import request_to_json
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from . import limits, planner
 from .edge import Json
 from .freshness import at_consent_s
-from .leaving import departure_in_force
+from .leaving import departure_in_force, would_hold
 from .limits import blocked
 from .quoting import current_soc, offered, quote_request
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .released import for_part, in_steps, in_whole_steps, releasable, rounding_pct
 from .reserved import live_deals
 from .reward_parts import counted, counted_price
-from .tariffs import tariff
+from .tariffs import TariffView, tariff
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +88,14 @@ def judge(
     # A deal that is judged again may use what was kept back when it was made.
     kept_back = rounding_pct(vehicle) if leave_out is None else Decimal(0)
     counted = max(Decimal(0), soc - kept_back)
-    prices = tariff(tx, vehicle, now, departure.departure_at)
+
+    def known(until: datetime) -> TariffView:
+        return tariff(tx, vehicle, now, until)
+
+    def ask(asked: QuoteRequest) -> Json:
+        return planner.judgement(asked, counter=counter, prices=lambda until: known(until).entries)
+
+    prices = known(departure.departure_at)
     request = quote_request(
         tx,
         vehicle,
@@ -101,7 +109,7 @@ def judge(
         leave_out=leave_out,
         now=now,
     )
-    answer = planner.judgement(request, counter=counter)
+    answer = ask(request)
     available = in_steps(answer["max_energy_wh"])
     wanted = terms.requested_energy_wh
     energy, least = min(wanted, available), max(1, min(terms.min_energy_wh, wanted))
@@ -109,23 +117,26 @@ def judge(
     reason = answer["reason"]
     if enough and energy != wanted:
         # The figures an owner says yes to, and the verdict, are those of what is released.
-        smaller = replace(request, offer=for_part(request.offer, energy))
-        released = planner.judgement(smaller, counter=counter)
+        released = ask(replace(request, offer=for_part(request.offer, energy)))
         answer = released | {"fits": "part", "max_energy_wh": answer["max_energy_wh"]}
         reason = released["reason"] or reason or blocked("energy", wanted, available, "Wh")
     if not enough:
         reason = reason or blocked("energy", least, available, "Wh")
         if answer["fits"] != "none" or answer["nearest"]:
             # What is a Wh short of a step is not released, and so no yes.
-            answer = planner.judgement(
-                replace(request, offer=in_whole_steps(request.offer)), counter=counter
-            )
+            answer = ask(replace(request, offer=in_whole_steps(request.offer)))
+    nearest = [
+        each
+        for each in releasable(answer["nearest"], available)
+        if each["change"] != "/departure_at"
+        or would_hold(tx, vehicle, session, now, decode(each["to"]))
+    ]
     return Judgement(
         # One word for too little and one for nothing, whatever limit made it so: which of the
         # owner's limits binds is for the owner, in ``reason``.
         block=None if enough else ("energy" if available else "not_available"),
         reason=reason,
-        answer=answer | {"nearest": releasable(answer["nearest"], available)},
+        answer=answer | {"nearest": nearest},
         question=request,
         departure=departure,
         soc_pct=soc,

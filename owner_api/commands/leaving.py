@@ -73,6 +73,14 @@ def departure_in_force(
     )
 
 
+def would_hold(
+    tx: Tx, vehicle: VehicleRecord, session: SessionRecord | None, now: datetime, at: datetime
+) -> bool:
+    """Return whether a leave time would hold if it were named: no other comes before it."""
+    found = departure_in_force(tx, vehicle, session, now, named=at)
+    return found is not None and found.departure_at == at
+
+
 def _ended_stays(tx: Tx, vehicle_id: str) -> tuple[tuple[str, str], ...]:
     """Return begin and end, as stored, of the vehicle's newest ended stays at parks."""
     rows = tx.all(

@@ -1,5 +1,6 @@
 """The earliest later leave time at which a request is accepted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -7,7 +8,7 @@ from itertools import pairwise
 from .check import MAX_HORIZON
 from .evaluation import evaluate
 from .pieces import Pieces, cut
-from .request import QuoteRequest
+from .request import QuoteRequest, TariffEntry
 from .search import boundary
 from .span import SECOND
 
@@ -19,9 +20,14 @@ TARIFF_TRIES = 6
 FIRST_STEP_S = 900
 DOUBLINGS = 9
 
+type Prices = Callable[[datetime], tuple[TariffEntry, ...]]
 
-def later_departure(request: QuoteRequest) -> datetime | None:
+
+def later_departure(request: QuoteRequest, prices: Prices | None = None) -> datetime | None:
     """Return the earliest leave time after the request's at which it is accepted.
+
+    ``prices`` says which tariff a request with another leave time would have; without it the last
+    price of this one holds on.
 
     Exact where fitting is all that was missing; where it also costs too much, looked for at some
     later times (tariff changes, and ever larger steps) and then narrowed to the second.
@@ -35,9 +41,12 @@ def later_departure(request: QuoteRequest) -> datetime | None:
     pieces = cut(far_request)
     lead = (far - pieces.origin) // SECOND - pieces.end
 
+    def tariff(until: datetime) -> tuple[TariffEntry, ...]:
+        return request.tariff if prices is None else prices(until)
+
     def accepted(end: int) -> bool:
-        moved = replace(request, departure_at=pieces.at(end + lead))
-        return evaluate(moved).accepted
+        leave_at = pieces.at(end + lead)
+        return evaluate(replace(request, departure_at=leave_at, tariff=tariff(leave_at))).accepted
 
     now_end = (request.departure_at - pieces.origin) // SECOND - lead
     energy = request.offer.requested_energy_wh * pieces.scale.per_sold_wh
@@ -46,7 +55,7 @@ def later_departure(request: QuoteRequest) -> datetime | None:
         return None
     if accepted(end):
         return pieces.at(end + lead)
-    changes = [(entry.start_at - pieces.origin) // SECOND for entry in request.tariff]
+    changes = [(entry.start_at - pieces.origin) // SECOND for entry in tariff(far)]
     tries = [change for change in changes if change > end][:TARIFF_TRIES]
     tries += [end + FIRST_STEP_S * 2**doubling for doubling in range(DOUBLINGS)]
     later = sorted({second for second in tries if second <= pieces.end})

@@ -4,25 +4,28 @@ from dataclasses import replace
 
 from .answer import Change
 from .counter import best_of, lowest_price, windows_matter
-from .departure import later_departure
+from .departure import Prices, later_departure
 from .evaluation import Evaluation, allowance_wh
 from .search import boundary
 from .span import Span
 from .windows import Path, Windows
 
 
-def nearest(evaluation: Evaluation, windows: Windows | None) -> tuple[Change, ...]:
+def nearest(
+    evaluation: Evaluation, windows: Windows | None, prices: Prices | None = None
+) -> tuple[Change, ...]:
     """Return the changes to a request that is not accepted; empty when no single one is enough.
 
     Each is the smallest of its kind. Looked at: price, the owner's minimum price, less (or more)
-    energy, the energy budget, a later leave time, and either end of the offer's window.
+    energy, the energy budget, a later leave time (at ``prices``, see later_departure), and either
+    end of the offer's window.
     """
     if evaluation.block is not None:
         return ()
     changes = [*_prices(evaluation), *_energies(evaluation), *_budget(evaluation)]
     # Other times are for what does not fit; for a price they are the last resort.
     if windows_matter(evaluation) and (evaluation.fits != "all" or not changes):
-        departure_at = later_departure(evaluation.request)
+        departure_at = later_departure(evaluation.request, prices)
         if departure_at is not None:
             changes.append(Change(change="/departure_at", to=departure_at))
         if windows is not None:

@@ -11,6 +11,7 @@ from .answer import Change, Counter, QuoteAnswer, Reason, SupplyStep, Verdict
 from .answer_json import answer_to_json
 from .check import QuoteRequestError, check
 from .counter import best_energy_wh, latest_start, lowest_price, other_windows
+from .departure import Prices
 from .evaluation import Evaluation, evaluate
 from .explain import explain, supply_steps
 from .horizon import course_selling, course_without
@@ -48,8 +49,10 @@ __all__ = [
 ]
 
 
-def quote(request: QuoteRequest) -> QuoteAnswer:
+def quote(request: QuoteRequest, prices: Prices | None = None) -> QuoteAnswer:
     """Judge one offer exactly.
+
+    ``prices`` tells the tariff up to a later leave time, for whoever knows it (`later_departure`).
 
     Raises QuoteRequestError on a request that contradicts itself or is beyond any real car.
     """
@@ -68,7 +71,7 @@ def quote(request: QuoteRequest) -> QuoteAnswer:
         "decline" if counter.is_empty else "counter",
         counter,
         why=reason(evaluation),
-        changes=nearest(evaluation, windows),
+        changes=nearest(evaluation, windows, prices),
         curve=supply_steps(evaluation),
     )
 

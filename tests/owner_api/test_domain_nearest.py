@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import preferences, running, world
+from .domain_world import leave_at, preferences, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,3 +62,62 @@ async def test_promise_8_less_than_a_step_is_no_yes_and_says_what_it_lacks(
     assert found["verdict"] != "accept"
     assert found["reason"]["needed"] > found["reason"]["available"]
     assert "/offer/requested_energy_wh" not in found["nearest"]
+
+
+async def at_home(world: World) -> Deal:
+    """Plug a car in at its owner's charger, full to its departure minimum, and ask for 6 kWh."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner, soc_min_departure_pct=76, soc_margin_pct=0)
+    member = await world.join(owner, park, vehicle_id)
+    await owner.post("/v1/chargers", {"display_name": "Garage", "evse_id": "HOME1"})
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    opened = {"evse_id": "HOME1", "plugged_in_at": world.at(0), "member_ref": member}
+    session = await park.post("/v1/park/sessions", opened | {"meter": "owner"})
+    return Deal(
+        world=world,
+        owner=owner,
+        park=park,
+        vehicle_id=vehicle_id,
+        session_id=session["session_id"],
+        offer=None,
+    )
+
+
+async def test_promise_8_a_later_leave_time_is_told_at_the_prices_until_then(world: World) -> None:
+    """The two hours after the leave time are dear: charged in them, what is sold is sold at a loss.
+
+    Prices are known until then only for a leave time in them, so the first one was told.
+    """
+    deal = await at_home(world)
+    prices = {0: "0.30", 4.5: "9.00", 6.5: "0.30", 7.5: "0.30"}
+    entries = [
+        {"start_at": world.at(at * HOUR), "price_per_kwh": price} for at, price in prices.items()
+    ]
+    await deal.owner.post(f"/v1/vehicles/{deal.vehicle_id}/prices", {"entries": entries})
+    window = {"start_at": world.at(0), "end_at": world.at(4 * HOUR)}
+    offer = await world.offer(deal.park, deal.session_id, **window, min_energy_wh=6_000)
+    assert offer["state"] == "auto_declined"
+    leave = (await told(deal, offer))["nearest"]["/departure_at"]
+    assert world.at(6.5 * HOUR) < leave < world.at(7.5 * HOUR)
+    await leave_at(deal.owner, deal.vehicle_id, leave)
+    again = await world.offer(deal.park, deal.session_id, **window, min_energy_wh=6_000)
+    assert again["state"] == "presented"
+
+
+async def test_promise_8_no_leave_time_is_told_that_an_earlier_one_keeps_from_holding(
+    world: World,
+) -> None:
+    """The car leaves today at six, whatever is named for tomorrow."""
+    late = {"start_at": world.at(12 * HOUR), "end_at": world.at(13 * HOUR)}
+    deal = await presented(world, **late)
+    assert deal.offer["state"] == "auto_declined"
+    assert "/departure_at" not in (await told(deal, deal.offer))["nearest"]
+    # An exception for tomorrow is one that holds, and so is a later one.
+    no_weekdays = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    path = f"/v1/vehicles/{deal.vehicle_id}/departures"
+    await deal.owner.patch(path, {"weekly": no_weekdays})
+    await leave_at(deal.owner, deal.vehicle_id, world.at(12.5 * HOUR))
+    again = await world.offer(deal.park, deal.session_id, **late)
+    leave = (await told(deal, again))["nearest"]["/departure_at"]
+    await leave_at(deal.owner, deal.vehicle_id, leave)
+    assert (await world.offer(deal.park, deal.session_id, **late))["state"] == "presented"
