@@ -19,7 +19,7 @@ from owner_api.planning.request import (
     Vehicle,
 )
 from owner_api.planning.request_fields import ratio, rounded_down, rounded_up
-from owner_api.planning.span import Span
+from owner_api.planning.span import Span, taper_delay_s
 from owner_api.store.tx import Tx
 
 from . import measured
@@ -121,7 +121,7 @@ def quote_request(
         ),
         tariff=prices,
         later_refill_price_per_kwh=preferences.later_refill_price_per_kwh,
-        charging=_charging(session, recharge, given_wh, driven=charger.driven),
+        charging=None if charger.driven else (),
         taper=tuple(
             TaperStep(
                 from_soc_pct=_read(rounded_down, step.from_soc_pct), max_charge_w=step.max_charge_w
@@ -132,6 +132,10 @@ def quote_request(
         currency=planned_currency(vehicle),
         offer=offer,
     )
+    promised = recharge or (session.recharge if session else None)
+    # At a charger of the owner's that is known here this agent promises the charging.
+    if promised is not None:
+        request = replace(request, charging=_promised(promised, given_wh, request))
     if not others:
         return request
     kept = before_leaving(others, Span.of(request).horizon)
@@ -149,19 +153,6 @@ def planned_currency(vehicle: VehicleRecord) -> str:
     return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
-def _charging(
-    session: SessionRecord | None, recharge: Recharge | None, given_wh: int, *, driven: bool
-) -> tuple[ChargingPromise, ...] | None:
-    """Return the charging that somebody has promised; None where this agent does it itself."""
-    promised = recharge or (session.recharge if session else None)
-    if promised is None:
-        # At a charger of the owner's that is known here this agent promises the charging.
-        return None if driven else ()
-    if not promised.guaranteed:
-        return ()
-    return _latest(promised, promised.energy_wh - given_wh)
-
-
 def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -> int:
     """Return what of the session's promise was in the battery when its charge was read (Wh).
 
@@ -177,22 +168,27 @@ def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -
     return session.recharge.energy_wh if register is None else max(0, register - begin)
 
 
-def _latest(promise: Recharge, left_wh: int) -> tuple[ChargingPromise, ...]:
-    """Return what a guaranteed recharge promises at any time: its latest possible stretch.
+def _promised(
+    promise: Recharge, given_wh: int, request: QuoteRequest
+) -> tuple[ChargingPromise, ...]:
+    """Return what a recharge promises at any time: its latest possible stretch.
 
-    All of ``left_wh`` by ``by`` at no more than ``max_w`` only binds the park to charge in the
-    last ``left / max_w`` before ``by``; earlier charging is a gift, not a promise.
+    All of it by ``by`` at no more than ``max_w`` only binds the park to charge in the last
+    ``left / max_w`` before ``by``; earlier charging is a gift, not a promise. Promise 2: a battery
+    that takes less as it fills needs an earlier begin for the same.
     """
-    stretch = timedelta(seconds=max(0, left_wh) * 3600 // promise.max_w)
-    start = max(promise.start_at, promise.by - stretch)
-    if start >= promise.by:
+    if not promise.guaranteed:
+        return ()
+    stretch = timedelta(seconds=max(0, promise.energy_wh - given_wh) * 3600 // promise.max_w)
+    most_w = min(promise.max_w, request.vehicle.max_charge_w)
+    slowest = replace(request, vehicle=replace(request.vehicle, max_charge_w=most_w))
+    by = promise.by - timedelta(seconds=taper_delay_s(slowest))
+    start = max(promise.start_at, by - stretch)
+    if start >= by:
         # Less than a second's worth of charging promises nothing.
         return ()
     return (
         ChargingPromise(
-            start_at=start,
-            end_at=promise.by,
-            max_w=promise.max_w,
-            price_per_kwh=promise.price_per_kwh,
+            start_at=start, end_at=by, max_w=promise.max_w, price_per_kwh=promise.price_per_kwh
         ),
     )

@@ -259,3 +259,27 @@ async def test_promise_2_what_was_promised_to_a_car_is_not_promised_to_the_next(
     assert await rows(world, kept, session_id) == [
         {"recharge": None, "recharge_from_wh": None, "recharge_due_at": None}
     ]
+
+
+@pytest.mark.parametrize(("begin_s", "state"), [(7_200, "auto_declined"), (5_400, "presented")])
+async def test_promise_2_a_recharge_counts_as_fast_as_the_filling_battery_takes_it(
+    world: World, begin_s: int, state: str
+) -> None:
+    """Half an hour at 7 kW would put back what is missing; above 70 % the car takes half."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner, soc_margin_pct=0, soc_min_departure_pct=74)
+    taper = {"taper": [{"from_soc_pct": 70, "max_charge_w": 3_500}]}
+    await owner.patch(f"/v1/vehicles/{vehicle_id}", taper)
+    member = await world.join(owner, park, vehicle_id)
+    session_id = await world.plug_in(owner, park, vehicle_id, member, 80)
+    recharge = {
+        "guaranteed": True,
+        "energy_wh": 3_500,
+        "start_at": world.at(begin_s),
+        "by": world.at(9_000),
+        "max_w": 7_000,
+        "price_per_kwh": "0.30",
+    }
+    window = {"start_at": world.at(60), "end_at": world.at(3_660)}
+    offer = await world.offer(park, session_id, **window, min_energy_wh=6_000, recharge=recharge)
+    assert offer["state"] == state
