@@ -5,6 +5,7 @@ An event is a departure at its start; "80 %" in its title says what the vehicle 
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import ceil
 import re
 from typing import Any, Final
 
@@ -29,7 +30,9 @@ from .instants import utc_text
 # The API takes at most this many, and no event summary longer than this.
 _MOST_EVENTS: Final = 200
 _LONGEST_SUMMARY: Final = 200
-_NEED: Final = re.compile(r"(?<!\d)(100|\d{1,2})\s*[%\uff05]")
+_FULL_PCT: Final = 100
+# Not the end of a longer number: of "87.5 %" that would be five.
+_NEED: Final = re.compile(r"(?<!\d)(?<!\d[.,])(\d{1,3}(?:[.,]\d+)?)\s*[%\uff05]")
 
 
 def read_events(events: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
@@ -44,12 +47,18 @@ def read_events(events: list[dict[str, Any]], now: datetime) -> list[dict[str, A
             continue
         title = str(event.get("summary") or "")
         departure: dict[str, Any] = {"departure_at": utc_text(start)}
-        if need := _NEED.search(title):
-            departure["soc_min_departure_pct"] = int(need[1])
+        if (need := _need_pct(title)) is not None:
+            departure["soc_min_departure_pct"] = need
         shown = "".join(char if char.isprintable() else " " for char in title)
         departure["summary"] = shown[:_LONGEST_SUMMARY]
         departures.append(departure)
     return sorted(departures, key=lambda each: str(each["departure_at"]))[:_MOST_EVENTS]
+
+
+def _need_pct(title: str) -> int | None:
+    """Return the first percentage of a battery that a title names, rounded up; None without one."""
+    told = (ceil(float(found[1].replace(",", "."))) for found in _NEED.finditer(title))
+    return next((pct for pct in told if pct <= _FULL_PCT), None)
 
 
 class CalendarMirror:

@@ -327,6 +327,18 @@ def test_a_number_that_is_no_percentage_of_a_battery_is_not_taken_for_one() -> N
     assert "soc_min_departure_pct" not in read_events(events, NOW)[0]
 
 
+@pytest.mark.parametrize(
+    ("title", "need"),
+    [("Airport 87.5 %", 88), ("Zug 72,25%", 73), ("Trip 100.0 %", 100), ("Work,80%", 80)],
+)
+def test_promise_2_a_need_with_a_decimal_is_not_taken_for_its_last_digit(
+    title: str, need: int
+) -> None:
+    """Of '87.5 %' the five was read, and nearly all of the battery could be sold."""
+    events = [{"start": "2026-12-03T18:00:00+08:00", "summary": title}]
+    assert read_events(events, NOW)[0]["soc_min_departure_pct"] == need
+
+
 class Agenda(CalendarEntity):
     """A calendar whose entries a test sets."""
 
