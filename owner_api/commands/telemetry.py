@@ -13,7 +13,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, battery, binding, deals, guard, rejudge
+from . import announce, battery, binding, deals, guard, own_registers, rejudge
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
@@ -108,14 +108,12 @@ def _after(
             live = replace(live, unplugged_at=at if _was_in(live, session, tolerance) else None)
         live = replace(live, plugged_in=plugged, plugged_in_at=at if plugged else None)
     pack = reading.get("pack_temperature_c")
-    counters = {
-        name: reading[name]
-        for name in ("power_w", "import_register_wh", "export_register_wh")
-        if reading.get(name) is not None
-    }
     if pack is not None:
         live = replace(live, pack_temperature_c=Decimal(repr(pack)))
-    return replace(_counted(live, counters, session), measured_at=at, **counters)
+    if reading.get("power_w") is not None:
+        live = replace(live, power_w=reading["power_w"])
+    live = own_registers.take(live, reading, at, counts=session is None)
+    return replace(live, measured_at=at)
 
 
 def _was_in(live: VehicleLive, session: SessionRecord | None, tolerance: timedelta) -> bool:
@@ -140,18 +138,6 @@ def _left_at(live: VehicleLive, session: SessionRecord | None, config: Config) -
         return None
     near_until = session.plugged_in_at + timedelta(seconds=config.bind_tolerance_s)
     return left if session.plugged_in_at < left and near_until < plugged else None
-
-
-def _counted(live: VehicleLive, told: Json, session: SessionRecord | None) -> VehicleLive:
-    """Add the car's own registers to its counters unless a park's meter already counts."""
-    if session is not None:
-        return live
-    charged, discharged = live.charged_wh, live.discharged_wh
-    if "import_register_wh" in told and live.import_register_wh is not None:
-        charged += max(0, told["import_register_wh"] - live.import_register_wh)
-    if "export_register_wh" in told and live.export_register_wh is not None:
-        discharged += max(0, told["export_register_wh"] - live.export_register_wh)
-    return replace(live, charged_wh=charged, discharged_wh=discharged)
 
 
 def _watch(tx: Tx, vehicle_id: str, now: datetime, config: Config, *, fresh_soc: bool) -> None:

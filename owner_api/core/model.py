@@ -60,7 +60,9 @@ class VehicleLive:
     ``anchor_export_wh`` is the charger's export register when the state of charge was read: from
     there the meter carries it. ``carried_wh`` is what has left since through the meters of sessions
     that are over, ``carried_until`` when the last of it may have left. ``unplugged_at`` is when the
-    car left the session it was bound in.
+    car left the session it was bound in. ``import_read_at`` and ``export_read_at`` are when its own
+    registers were read; ``refused_import`` and ``refused_export`` their last readings that could
+    not be, by which a later one may be found right.
     """
 
     soc_pct: Decimal | None = None
@@ -73,6 +75,10 @@ class VehicleLive:
     power_w: int | None = None
     import_register_wh: int | None = None
     export_register_wh: int | None = None
+    import_read_at: datetime | None = None
+    export_read_at: datetime | None = None
+    refused_import: tuple[int, datetime] | None = None
+    refused_export: tuple[int, datetime] | None = None
     pack_temperature_c: Decimal | None = None
     anchor_export_wh: int | None = None
     carried_wh: int = 0

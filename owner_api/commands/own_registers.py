@@ -1,0 +1,63 @@
+"""What a car's own registers count: a device that starts reports nothing, and then all at once."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from owner_api.core.model import VehicleLive
+
+from .edge import Json
+
+# The strongest that any car is charged, and that one gives; and what may come at once.
+_MOST_W: Final = {"import": 400_000, "export": 50_000}
+_STEP_WH: Final = 1_000
+
+
+class _Told(NamedTuple):
+    """A register (Wh) and when it was read; None where nobody knows."""
+
+    wh: int
+    at: datetime | None
+
+
+def take(live: VehicleLive, reading: Json, at: datetime, *, counts: bool) -> VehicleLive:
+    """Return what is known after a reading of the car's registers, and count what flowed.
+
+    Not where ``counts`` is false: a park's meter does.
+    """
+    for direction, counter in (("import", "charged_wh"), ("export", "discharged_wh")):
+        told = reading.get(f"{direction}_register_wh")
+        if told is None:
+            continue
+        changes, flowed = _after(live, direction, _Told(told, at))
+        if counts and flowed:
+            changes[counter] = getattr(live, counter) + flowed
+        live = replace(live, **changes)
+    return live
+
+
+def _after(live: VehicleLive, direction: str, now: _Told) -> tuple[dict[str, Any], int]:
+    """Return what one register's reading changes, and the energy (Wh) since the one before.
+
+    One that cannot be is believed when another agrees with it: its device was changed, or counts
+    from nothing again. The leap between the two is counted nowhere.
+    """
+    register, read_at = f"{direction}_register_wh", f"{direction}_read_at"
+    refused = f"refused_{direction}"
+    known, kept = getattr(live, register), getattr(live, refused)
+    before = None if known is None else _Told(known, getattr(live, read_at))
+    found: dict[str, Any] = {register: now.wh, read_at: now.at, refused: None}
+    if before is None:
+        return found, 0
+    for other in (before, *([_Told(*kept)] if kept else [])):
+        if _can_be(other, now, _MOST_W[direction]):
+            return found, now.wh - other.wh
+    return {refused: (now.wh, now.at)}, 0
+
+
+def _can_be(before: _Told, now: _Told, most_w: int) -> bool:
+    """Return whether a register may have come so far: not backwards, nor faster than any car."""
+    step = now.wh - before.wh
+    if before.at is None or now.at is None or step < 0:
+        return step >= 0
+    return step <= most_w * (now.at - before.at).total_seconds() / 3600 + _STEP_WH

@@ -1,0 +1,68 @@
+"""A car's own registers count its battery's life: a sensor that starts anew adds nothing to it."""
+
+from typing import Any
+
+import pytest
+
+from .deal_world import Caller, World
+from .domain_world import running, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CAP_WH = 60_000
+
+
+async def told(world: World, owner: Caller, vehicle_id: str, *registers: tuple[int, int]) -> Any:
+    """Report import and export register, a minute apart, and return what the car has counted."""
+    for imported, exported in registers:
+        await world.move(60)
+        reading = {"import_register_wh": imported, "export_register_wh": exported}
+        await world.telemetry(owner, vehicle_id, soc_pct=80, **reading)
+    shown = await owner.get(f"/v1/vehicles/{vehicle_id}")
+    return shown["charged_wh"], shown["discharged_wh"]
+
+
+async def test_promise_2_a_register_that_starts_from_nothing_uses_up_no_warranty(
+    world: World,
+) -> None:
+    """Its device told nothing for a minute: all it ever counted was counted once more."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner)
+    capped = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": CAP_WH}
+    await owner.patch(f"/v1/vehicles/{vehicle_id}", capped)
+    readings = [(900_000, 58_000), (0, 0), (900_100, 58_200)]
+    assert await told(world, owner, vehicle_id, *readings) == (100, 200)
+    member = await world.join(owner, park, vehicle_id)
+    offer = await world.offer(park, await world.plug_in(owner, park, vehicle_id, member))
+    assert offer["state"] == "presented"
+
+
+@pytest.mark.parametrize(
+    ("registers", "counted"),
+    [
+        ([(5_000, 1_000), (5_100, 1_050), (5_200, 1_100)], (200, 100)),
+        # Changed for one that counts from nothing: it is believed when it goes on.
+        ([(5_000, 1_000), (0, 0), (100, 50), (200, 90)], (200, 90)),
+        # A wild one, and one that two readings of nothing came before.
+        ([(5_000, 1_000), (10**9, 10**9), (5_100, 1_050)], (100, 50)),
+        ([(500_000, 90_000), (0, 0), (0, 0), (500_000, 90_000), (500_100, 90_050)], (100, 50)),
+    ],
+    ids=["plain", "changed", "wild", "twice nothing"],
+)
+async def test_promise_10_what_no_car_can_have_charged_or_given_is_not_counted(
+    world: World, registers: list[tuple[int, int]], counted: tuple[int, int]
+) -> None:
+    owner = await world.add_owner()
+    vehicle_id = await world.add_vehicle(owner)
+    assert await told(world, owner, vehicle_id, *registers) == counted
+
+
+async def test_a_register_that_was_silent_for_hours_counts_all_that_came_since(
+    world: World,
+) -> None:
+    owner = await world.add_owner()
+    vehicle_id = await world.add_vehicle(owner)
+    await told(world, owner, vehicle_id, (5_000, 1_000))
+    await world.move(8 * 3600)
+    assert await told(world, owner, vehicle_id, (65_000, 9_000)) == (60_000, 8_000)
