@@ -91,8 +91,10 @@ VEHICLE_STATUSES: Final = (
 STATUS_REASONS: Final = (
     "none",
     "discharge_not_allowed",
+    "consent_never",
     "soc_unknown",
     "soc_stale",
+    "temperature",
     "departure_unknown",
     "below_floor",
     "no_agreement",

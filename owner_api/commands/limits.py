@@ -66,11 +66,11 @@ def warranty_left_wh(vehicle: VehicleRecord, reserved_wh: int = 0) -> int | None
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
     """Return a block unless the owner's agreement with this park covers the vehicle."""
-    agreed = session.park_id in _parks(tx, vehicle.vehicle_id)
+    agreed = session.park_id in parks_agreed(tx, vehicle.vehicle_id)
     return None if agreed else blocked("agreement_missing")
 
 
-def _parks(tx: Tx, vehicle_id: str) -> frozenset[str]:
+def parks_agreed(tx: Tx, vehicle_id: str) -> frozenset[str]:
     """Return the parks that the owner has an agreement with for the vehicle."""
     if (known := tx.recall("member", vehicle_id)) is not None:
         parks: frozenset[str] = known

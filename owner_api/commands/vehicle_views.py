@@ -12,9 +12,9 @@ from owner_api.planning.reach import most_energy_wh
 from owner_api.planning.request import Offer, TariffEntry
 from owner_api.store.tx import Tx
 
+from . import limits
 from .edge import Json, instant, view
 from .freshness import at_consent_s
-from .limits import warranty_left_wh
 from .quoting import current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
 from .reserved import LiveDeal
@@ -109,23 +109,21 @@ def _reasons(
     now: datetime,
 ) -> list[str]:
     """Return every reason why nothing could be sold now, the first one first."""
-    live, preferences = vehicle.live, vehicle.preferences
-    oldest = timedelta(seconds=at_consent_s(tx, preferences))
-    old = live.soc_measured_at is not None and now - live.soc_measured_at > oldest
-    agreed = tx.one(
-        "SELECT 1 AS found FROM agreement WHERE owner_id = ? AND state = 'active' LIMIT 1",
-        vehicle.owner_id,
-    )
+    # In the words and by the measures of what an offer would be declined for.
+    refused = limits.refused(vehicle)
+    max_age_s = at_consent_s(tx, vehicle.preferences)
+    unfit = limits.battery_unfit(vehicle, current_soc(vehicle, session), now, max_age_s)
+    parks = limits.parks_agreed(tx, vehicle.vehicle_id)
+    agreed = bool(parks) if session is None else session.park_id in parks
     checks = (
-        (warranty_left_wh(vehicle) == 0, "warranty"),
-        (not preferences.discharge_allowed, "discharge_not_allowed"),
-        (live.soc_pct is None, "soc_unknown"),
-        (old, "soc_stale"),
-        (not departure_known, "departure_unknown"),
-        (agreed is None, "no_agreement"),
-        (session is None, "unbound_session"),
+        "warranty" if limits.warranty_left_wh(vehicle) == 0 else None,
+        refused["code"] if refused else None,
+        unfit["code"] if unfit else None,
+        None if departure_known else "departure_unknown",
+        None if agreed else "no_agreement",
+        "unbound_session" if session is None else None,
     )
-    return [reason for holds, reason in checks if holds]
+    return [reason for reason in checks if reason is not None]
 
 
 def _available(
