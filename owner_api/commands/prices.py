@@ -6,16 +6,21 @@ from owner_api.store.tx import Tx
 
 from . import evaluations
 from .records import VehicleRecord
-from .tariffs import LAST_HOLDS
+from .tariffs import LAST_HOLDS, told_before
 
 
 def report(tx: Tx, call: Call) -> Reply:
-    """Take the prices Home Assistant knows for this vehicle's charging, replacing what was told."""
+    """Take the prices Home Assistant knows for this vehicle's charging, replacing what was told.
+
+    What went straight before them stays for a day: a sensor may know one hour at a time, and the
+    dearest known stands in for those to come.
+    """
     vehicle = VehicleRecord.find(tx, call.params["vehicle_id"], call.principal.party_id)
     entries = call.body["entries"]
-    tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", vehicle.vehicle_id)
     unique = {entry["start_at"]: entry["price_per_kwh"] for entry in entries}
-    for start_at, price in sorted(unique.items()):
+    before = told_before(tx, vehicle.vehicle_id, min(unique), max(unique)) if unique else []
+    tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", vehicle.vehicle_id)
+    for start_at, price in [*before, *sorted(unique.items())]:
         tx.insert(
             "vehicle_price",
             vehicle_id=vehicle.vehicle_id,

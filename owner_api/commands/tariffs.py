@@ -17,6 +17,7 @@ from .records import VehicleRecord
 # A reported price holds until the next one; the last one for no longer than this.
 LAST_HOLDS: Final = timedelta(hours=1)
 _KEEP: Final = timedelta(days=2)
+_A_DAY: Final = timedelta(days=1)
 # Two days of quarters of an hour; a longer list costs less to ask for than to keep for every car.
 _MOST_REMEMBERED: Final = 200
 
@@ -52,6 +53,22 @@ def tariff(tx: Tx, vehicle: VehicleRecord, now: datetime, until: datetime) -> Ta
         prices += [band.price_per_kwh for band in vehicle.preferences.tariff.bands]
     assumed = (ends, max(prices))
     return TariffView(_current([*known, assumed], now), padded_from=ends)
+
+
+def told_before(
+    tx: Tx, vehicle_id: str, first_at: datetime, last_at: datetime
+) -> list[tuple[datetime, str]]:
+    """Return the reported prices of the day before others, which are told from first to last.
+
+    None where those are of a day themselves, or where what was reported ended before they begin.
+    """
+    told = _reported(tx, vehicle_id)
+    end = bisect_left(told, first_at, key=itemgetter(0))
+    ended = end == len(told) and bool(told) and told[-1][0] + LAST_HOLDS < first_at
+    if ended or last_at - first_at >= _A_DAY:
+        return []
+    first = bisect_left(told, first_at - _A_DAY, key=itemgetter(0))
+    return [(start_at, format(price, "f")) for start_at, price in told[first:end]]
 
 
 def _reported(tx: Tx, vehicle_id: str) -> list[tuple[datetime, Decimal]]:

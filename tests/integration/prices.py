@@ -38,11 +38,11 @@ async def told_prices(world: OwnerWorld, vehicle_id: str) -> list[tuple[str, str
 
 
 async def until_told(world: OwnerWorld, vehicle_id: str, *prices: str) -> None:
-    """Wait until the API keeps exactly these prices."""
+    """Wait until the API keeps these prices and none later; what went before them may stay."""
     told: list[tuple[str, str]] = []
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while [price for _, price in told] != list(prices):
+            while not told or [price for _, price in told][-len(prices) :] != list(prices):
                 await asyncio.sleep(0.01)
                 told = await told_prices(world, vehicle_id)
     except TimeoutError:

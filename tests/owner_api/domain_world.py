@@ -105,3 +105,22 @@ async def leave_at(owner: Caller, vehicle_id: str, at: str, **more: Any) -> Any:
     """Say when the car leaves, once."""
     one_off = {"departure_at": at, **more}
     return await owner.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": one_off})
+
+
+async def at_home(world: World) -> Deal:
+    """Plug a car in at its owner's charger, hardly above its departure minimum; no offer yet."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner, soc_min_departure_pct=76, soc_margin_pct=0)
+    member = await world.join(owner, park, vehicle_id)
+    await owner.post("/v1/chargers", {"display_name": "Garage", "evse_id": "HOME1"})
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    opened = {"evse_id": "HOME1", "plugged_in_at": world.at(0), "member_ref": member}
+    session = await park.post("/v1/park/sessions", opened | {"meter": "owner"})
+    return Deal(
+        world=world,
+        owner=owner,
+        park=park,
+        vehicle_id=vehicle_id,
+        session_id=session["session_id"],
+        offer=None,
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, presented
-from .domain_world import leave_at, preferences, running, world
+from .domain_world import at_home, leave_at, preferences, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,25 +62,6 @@ async def test_promise_8_less_than_a_step_is_no_yes_and_says_what_it_lacks(
     assert found["verdict"] != "accept"
     assert found["reason"]["needed"] > found["reason"]["available"]
     assert "/offer/requested_energy_wh" not in found["nearest"]
-
-
-async def at_home(world: World) -> Deal:
-    """Plug a car in at its owner's charger, full to its departure minimum, and ask for 6 kWh."""
-    owner, park = await world.add_owner(), await world.add_park()
-    vehicle_id = await world.add_vehicle(owner, soc_min_departure_pct=76, soc_margin_pct=0)
-    member = await world.join(owner, park, vehicle_id)
-    await owner.post("/v1/chargers", {"display_name": "Garage", "evse_id": "HOME1"})
-    await world.telemetry(owner, vehicle_id, soc_pct=80)
-    opened = {"evse_id": "HOME1", "plugged_in_at": world.at(0), "member_ref": member}
-    session = await park.post("/v1/park/sessions", opened | {"meter": "owner"})
-    return Deal(
-        world=world,
-        owner=owner,
-        park=park,
-        vehicle_id=vehicle_id,
-        session_id=session["session_id"],
-        offer=None,
-    )
 
 
 async def test_promise_8_a_later_leave_time_is_told_at_the_prices_until_then(world: World) -> None:
