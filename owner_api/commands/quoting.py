@@ -181,7 +181,7 @@ def _promised(
         return ()
     stretch = timedelta(seconds=max(0, promise.energy_wh - given_wh) * 3600 // promise.max_w)
     most_w = min(promise.max_w, request.vehicle.max_charge_w)
-    slowest = replace(request, vehicle=replace(request.vehicle, max_charge_w=most_w))
+    slowest = replace(request, charging=None, vehicle=replace(request.vehicle, max_charge_w=most_w))
     by = promise.by - timedelta(seconds=taper_delay_s(slowest))
     start = max(promise.start_at, by - stretch)
     if start >= by:

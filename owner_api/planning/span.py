@@ -50,10 +50,10 @@ def taper_delay_s(request: QuoteRequest) -> int:
     """Return how much longer charging to the departure minimum takes because of the taper.
 
     Per taper step below the minimum: its stored energy, charged at the step's power instead of
-    the car's (design §5). Rounded up to a second.
+    the car's (design §5). Rounded up to a second. Where nobody charges nothing takes longer.
     """
     vehicle = request.vehicle
-    if not vehicle.max_charge_w or not request.taper:
+    if not vehicle.max_charge_w or not request.taper or request.charging == ():
         return 0
     target = request.preferences.soc_min_departure_pct
     delay = Fraction(0)

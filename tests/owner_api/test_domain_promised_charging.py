@@ -283,3 +283,16 @@ async def test_promise_2_a_recharge_counts_as_fast_as_the_filling_battery_takes_
     window = {"start_at": world.at(60), "end_at": world.at(3_660)}
     offer = await world.offer(park, session_id, **window, min_energy_wh=6_000, recharge=recharge)
     assert offer["state"] == state
+
+
+async def test_a_taper_keeps_no_hours_from_a_car_that_nobody_charges(world: World) -> None:
+    """The four hours that the last percents take were kept back before leaving, for no charging."""
+    sold = await car(world)
+    taper = {"taper": [{"from_soc_pct": 60, "max_charge_w": 2_000}]}
+    await sold.owner.patch(f"/v1/vehicles/{sold.vehicle_id}", taper)
+    least = {"soc_min_departure_pct": 78, "soc_target_departure_pct": 80}
+    await sold.owner.patch(f"/v1/vehicles/{sold.vehicle_id}/preferences", least)
+    session_id = await sold.plug_in(95)
+    last_hour = {"start_at": world.at(3 * 3_600), "end_at": world.at(4 * 3_600)}
+    offer = await world.offer(sold.park, session_id, **last_hour)
+    assert offer["state"] == "presented"
