@@ -54,6 +54,7 @@ def _offer_facts(offer: Facts, snapshot: Snapshot) -> Facts:
         "start_at": terms.get("start_at"),
         "end_at": terms.get("end_at"),
         "energy_wh": terms.get("requested_energy_wh"),
+        "quoted_energy_wh": found.get("quoted_energy_wh"),
         "lease_s": terms.get("lease_s"),
         "price_per_kwh": reward.get("price_per_kwh"),
         "currency": reward.get("currency"),

@@ -74,6 +74,11 @@ def ways_to_yes(found: Evaluation | None) -> list[dict[str, Any]]:
     ]
 
 
+def quoted_energy(found: Evaluation | None) -> int | None:
+    """Return the energy (Wh) that a yes would sell, and that every figure is for; None for none."""
+    return found.quoted_energy_wh if found else None
+
+
 def plan_steps(found: Evaluation | None) -> list[dict[str, Any]]:
     """Return the plan: from each instant on, the power (W, + into the car) and percent then."""
     return [

@@ -93,6 +93,7 @@ EXPLANATIONS: Final = frozenset(
         "nearest",
         "needed",
         "plan",
+        "quoted_energy_wh",
         "reason",
         "soc_after_pct",
         "soc_at_departure_pct",

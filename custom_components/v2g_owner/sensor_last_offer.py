@@ -9,7 +9,14 @@ from homeassistant.helpers.typing import StateType
 
 from .const import OFFER_STATES
 from .entity import VehicleEntity
-from .judgement import OFFER_REASONS, money_lines, reason_code, reason_details, ways_to_yes
+from .judgement import (
+    OFFER_REASONS,
+    money_lines,
+    quoted_energy,
+    reason_code,
+    reason_details,
+    ways_to_yes,
+)
 from .models_deal import Offer
 from .money import major
 from .sensor_figure import EXPLANATIONS, FigureDescription
@@ -35,6 +42,7 @@ def _facts(last: LastOffer) -> dict[str, Any]:
         "start_at": offer.terms.start_at.isoformat(),
         "end_at": offer.terms.end_at.isoformat(),
         "requested_energy_wh": offer.terms.requested_energy_wh,
+        "quoted_energy_wh": quoted_energy(found),
         "price_per_kwh": offer.terms.reward.price_per_kwh,
         "break_even_price_per_kwh": found.break_even_price_per_kwh if found else None,
         "currency": offer.terms.reward.currency,

@@ -11,6 +11,7 @@ from .judgement import (
     WAYS,
     money_lines,
     plan_steps,
+    quoted_energy,
     reason_code,
     reason_details,
     ways_to_yes,
@@ -158,7 +159,9 @@ OFFER_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
         suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         suggested_display_precision=1,
         value_fn=_of_offer(lambda offer: offer.terms.requested_energy_wh),
-        attributes_fn=_of_evaluation(lambda found: {"plan": plan_steps(found)}),
+        attributes_fn=_of_evaluation(
+            lambda found: {"quoted_energy_wh": quoted_energy(found), "plan": plan_steps(found)}
+        ),
     ),
     FigureDescription(
         key="next_offer_start",

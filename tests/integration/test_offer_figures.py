@@ -139,6 +139,26 @@ async def test_an_offer_declined_for_the_owner_still_tells_why(
     assert home.state("sensor", vehicle_id, "last_offer_reason").state == "none"
 
 
+async def test_the_energy_that_the_figures_are_for_is_shown_beside_what_is_asked_for(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Of six kWh the owner's limit lets five go: net, wear and break-even are those of five."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"max_discharge_wh_per_event": 5_200})
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    told = (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+    asked = home.state("sensor", world.owner_id, "next_offer_energy")
+    assert (asked.state, asked.attributes["quoted_energy_wh"]) == ("6.0", 5_000)
+    gross = home.state("sensor", world.owner_id, "next_offer_net").attributes["gross"]
+    assert gross == pytest.approx(5 * 1.2)
+    assert told["quoted_energy_wh"] == 5_000
+    last = home.state("sensor", vehicle_id, "last_offer")
+    assert last.attributes["quoted_energy_wh"] == 5_000
+    heard = home.state("event", world.owner_id, "offers")
+    assert heard.attributes["quoted_energy_wh"] == 5_000
+
+
 async def test_the_plan_of_the_next_offer_and_of_the_deal_is_shown(
     home: Home, world: OwnerWorld, session_id: str
 ) -> None:
