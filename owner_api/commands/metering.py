@@ -207,6 +207,8 @@ def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None
         vehicle.live,
         charged_wh=vehicle.live.charged_wh + charged,
         discharged_wh=vehicle.live.discharged_wh + discharged,
+        metered_charged_wh=vehicle.live.metered_charged_wh + charged,
+        metered_discharged_wh=vehicle.live.metered_discharged_wh + discharged,
     )
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
 

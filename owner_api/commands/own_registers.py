@@ -11,6 +11,7 @@ from .edge import Json
 # The strongest that any car is charged, and that one gives; and what may come at once.
 _MOST_W: Final = {"import": 400_000, "export": 50_000}
 _STEP_WH: Final = 1_000
+_COUNTERS: Final = {"import": "charged_wh", "export": "discharged_wh"}
 
 
 class _Told(NamedTuple):
@@ -23,15 +24,17 @@ class _Told(NamedTuple):
 def take(live: VehicleLive, reading: Json, at: datetime, *, counts: bool) -> VehicleLive:
     """Return what is known after a reading of the car's registers, and count what flowed.
 
-    Not where ``counts`` is false: a park's meter does.
+    Not where ``counts`` is false: a charger's meter does. Of what flowed since the last reading,
+    what such a meter has counted is counted once.
     """
-    for direction, counter in (("import", "charged_wh"), ("export", "discharged_wh")):
+    for direction, counter in _COUNTERS.items():
         told = reading.get(f"{direction}_register_wh")
         if told is None:
             continue
         changes, flowed = _after(live, direction, _Told(told, at))
-        if counts and flowed:
-            changes[counter] = getattr(live, counter) + flowed
+        metered = getattr(live, f"metered_{counter}")
+        if counts and flowed > metered:
+            changes[counter] = getattr(live, counter) + flowed - metered
         live = replace(live, **changes)
     return live
 
@@ -47,6 +50,7 @@ def _after(live: VehicleLive, direction: str, now: _Told) -> tuple[dict[str, Any
     known, kept = getattr(live, register), getattr(live, refused)
     before = None if known is None else _Told(known, getattr(live, read_at))
     found: dict[str, Any] = {register: now.wh, read_at: now.at, refused: None}
+    found[f"metered_{_COUNTERS[direction]}"] = 0
     if before is None:
         return found, 0
     for other in (before, *([_Told(*kept)] if kept else [])):

@@ -62,7 +62,8 @@ class VehicleLive:
     that are over, ``carried_until`` when the last of it may have left. ``unplugged_at`` is when the
     car left the session it was bound in. ``import_read_at`` and ``export_read_at`` are when its own
     registers were read; ``refused_import`` and ``refused_export`` their last readings that could
-    not be, by which a later one may be found right.
+    not be, by which a later one may be found right; ``metered_charged_wh`` and
+    ``metered_discharged_wh`` what chargers' meters have counted since.
     """
 
     soc_pct: Decimal | None = None
@@ -79,6 +80,8 @@ class VehicleLive:
     export_read_at: datetime | None = None
     refused_import: tuple[int, datetime] | None = None
     refused_export: tuple[int, datetime] | None = None
+    metered_charged_wh: int = 0
+    metered_discharged_wh: int = 0
     pack_temperature_c: Decimal | None = None
     anchor_export_wh: int | None = None
     carried_wh: int = 0

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Caller, World
-from .domain_world import running, world
+from .deal_world import Caller, World, active
+from .domain_world import running, settled, stop, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,3 +66,23 @@ async def test_a_register_that_was_silent_for_hours_counts_all_that_came_since(
     await told(world, owner, vehicle_id, (5_000, 1_000))
     await world.move(8 * 3600)
     assert await told(world, owner, vehicle_id, (65_000, 9_000)) == (60_000, 8_000)
+
+
+async def test_promise_2_what_a_charger_has_metered_is_counted_once_when_the_car_tells_it_later(
+    world: World,
+) -> None:
+    """Its register comes from the maker's cloud, and only after it has left."""
+    deal = await active(world)
+    await told(world, deal.owner, deal.vehicle_id, (5_000, 1_000))
+    await world.meter(deal.park, deal.session_id)
+    begin = world.exported_wh
+    await deal.deliver(600)
+    await stop(deal)
+    await settled(deal)
+    given = world.exported_wh - begin
+    shown = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    assert shown["discharged_wh"] == given > 1_000
+    path = f"/v1/park/sessions/{deal.session_id}/end"
+    await deal.park.post(path, {"unplugged_at": world.at(0)})
+    after = [(5_000, 1_000 + given), (5_000, 1_000 + given + 70)]
+    assert await told(world, deal.owner, deal.vehicle_id, *after) == (0, given + 70)
