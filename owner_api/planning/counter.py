@@ -1,9 +1,10 @@
 """Counter-offers: the terms nearest to the park's that the owner would take."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
-from .evaluation import Evaluation, allowance_wh
+from .evaluation import Evaluation, allowance_wh, evaluate
 from .span import SECOND
 from .windows import Windows
 
@@ -76,9 +77,16 @@ def latest_start(evaluation: Evaluation, windows: Windows | None) -> datetime | 
     """Return the latest start at which a window of the offer's length is accepted."""
     if windows is None:
         return None
-    offer = evaluation.request.offer
-    found = windows.latest_start((offer.end_at - offer.start_at) // SECOND)
-    return None if found is None else evaluation.pieces.at(found)
+    request, offer = evaluation.request, evaluation.request.offer
+    length = offer.end_at - offer.start_at
+    found = windows.latest_start(length // SECOND)
+    if found is None:
+        return None
+    start_at = evaluation.pieces.at(found)
+    moved = replace(offer, start_at=start_at, end_at=start_at + length)
+    # The windows know no taper.
+    known = not request.taper or evaluate(replace(request, offer=moved)).accepted
+    return start_at if known else None
 
 
 def other_windows(evaluation: Evaluation) -> Windows | None:

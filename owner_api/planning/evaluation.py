@@ -12,6 +12,7 @@ from .pieces import Pieces, cut
 from .request import QuoteRequest
 from .scale import PRICE_UNIT, Scale, decimals
 from .supply import Supply, window_supply
+from .taper import fullest_at_window
 
 type Fits = Literal["all", "part", "none"]
 type Block = Literal["temperature", "warranty", "currency"]
@@ -162,7 +163,8 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
     block = block_of(request)
     most = 0
     if supply is not None and block in (None, "currency"):
-        most = min(supply.most // pieces.scale.per_sold_wh, allowance_wh(request))
+        stored = _most_stored(request, pieces, ahead, supply)
+        most = max(0, min(stored // pieces.scale.per_sold_wh, allowance_wh(request)))
     return Evaluation(
         request=request,
         pieces=pieces,
@@ -174,6 +176,19 @@ def evaluate(request: QuoteRequest, *, arrive_everywhere: bool = False) -> Evalu
         block=block,
         max_energy_wh=most,
     )
+
+
+def _most_stored(request: QuoteRequest, pieces: Pieces, ahead: Ahead, supply: Supply) -> int:
+    """Return what can be taken out in the window (stored units): with a taper also what it leaves.
+
+    Below nothing where the plan without the offer hangs on charging faster than the car takes it.
+    """
+    first, last = pieces.window_pieces()
+    go = ahead.costs[last]
+    if not request.taper or go is None:
+        return supply.most
+    fullest = fullest_at_window(request, pieces)
+    return min(supply.most, fullest - go.left - sum(pieces.drain[first:last]))
 
 
 def warranty_left_wh(request: QuoteRequest) -> int | None:

@@ -1,11 +1,13 @@
 """The nearest yes: single changes to the request, each of which is enough for an accept."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from .answer import Change
 from .counter import best_of, lowest_price, windows_matter
 from .departure import Prices, later_departure
-from .evaluation import Evaluation, allowance_wh
+from .evaluation import Evaluation, allowance_wh, evaluate
+from .request import QuoteRequest
 from .search import boundary
 from .span import Span
 from .windows import Path, Windows
@@ -87,6 +89,15 @@ def _budget(evaluation: Evaluation) -> list[Change]:
     return [Change(change="/budget_left_wh", to=requested)]
 
 
+def _is_enough(request: QuoteRequest, change: Change) -> bool:
+    """Say whether a request is accepted with one end of its window moved."""
+    to, offer = change.to, request.offer
+    assert isinstance(to, datetime)
+    begins = change.change == "/offer/start_at"
+    moved = replace(offer, start_at=to) if begins else replace(offer, end_at=to)
+    return evaluate(replace(request, offer=moved)).accepted
+
+
 def _window_ends(evaluation: Evaluation, windows: Windows) -> list[Change]:
     """Move one end of the offer's window: outwards for power, inwards for recharging."""
     pieces, offer = evaluation.pieces, evaluation.request.offer
@@ -114,4 +125,7 @@ def _window_ends(evaluation: Evaluation, windows: Windows) -> list[Change]:
         found = windows.first_accepted(path, first, last)
         if found is not None:
             changes.append(Change(change=f"/offer/{field}", to=pieces.at(found)))
+    if evaluation.request.taper:
+        # The windows know no taper.
+        return [each for each in changes if _is_enough(evaluation.request, each)]
     return changes

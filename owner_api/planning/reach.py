@@ -3,6 +3,7 @@
 from .evaluation import allowance_wh, block_of
 from .pieces import Pieces, cut
 from .request import QuoteRequest
+from .taper import fullest_at_window
 
 
 def most_energy_wh(request: QuoteRequest) -> int:
@@ -18,6 +19,8 @@ def most_energy_wh(request: QuoteRequest) -> int:
     needed, fullest = _needed(pieces, last), _fullest(pieces, first)
     if needed is None or fullest is None:
         return 0
+    if request.taper:
+        fullest = min(fullest, fullest_at_window(request, pieces))
     stored = fullest - needed - sum(pieces.drain[first:last])
     most = max(0, min(sum(pieces.sellable[first:last]), stored))
     return min(most // pieces.scale.per_sold_wh, allowance_wh(request))

@@ -1,6 +1,7 @@
 """What a quote means: design §5, sentence by sentence."""
 
 from dataclasses import replace
+from decimal import Decimal
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from owner_api.planning.check import QuoteRequestError
 from owner_api.planning.quote import parse_request, quote, quote_accepted
 from owner_api.planning.reach import most_energy_wh
+from owner_api.planning.request import TaperStep
 from owner_api.planning.request_writer import request_to_json
 
 from .instances import random_request
@@ -137,6 +139,25 @@ def test_a_taper_moves_the_end_of_the_horizon_earlier() -> None:
     shorter = example(**{**need, "departure_at": "2026-12-01T10:32:26Z"})
     assert tapered["max_energy_wh"] == shorter["max_energy_wh"] < plain["max_energy_wh"]
     assert tapered["soc_at_departure_pct"] >= 85
+
+
+def test_what_is_charged_before_an_offer_comes_as_fast_as_the_filling_battery_takes_it() -> None:
+    """Half an hour before the window, from 80 % on 1 kW: 0.5 kWh to sell on, not 3.5."""
+    short = {
+        "vehicle__soc_pct": 80,
+        "preferences__soc_min_departure_pct": 70,
+        "departure_at": "2026-12-01T08:15:00Z",
+        "offer__requested_energy_wh": 10_000,
+    }
+    plain = example(**short)
+    tapered = example(**short, taper=[{"from_soc_pct": 80, "max_charge_w": 1_000}])
+    stored = 48_000 + 500 * 0.933 - (42_000 - 7_000 / 4 * 0.933)
+    assert tapered["max_energy_wh"] == int(stored * 0.933) < plain["max_energy_wh"]
+    # Charged through a step on the way: 600 Wh at full power, and the rest of the time at 1 kW.
+    early = example(**short, taper=[{"from_soc_pct": 81, "max_charge_w": 1_000}])
+    fast_s = 600 / 0.933 / 7_000 * 3_600
+    more = 600 + (1_800 - fast_s) * 1_000 / 3_600 * 0.933
+    assert early["max_energy_wh"] == int((stored - 500 * 0.933 + more) * 0.933)
 
 
 def test_a_window_that_opens_before_the_floor_is_reached_has_no_solution() -> None:
@@ -395,6 +416,9 @@ def test_what_could_be_sold_is_the_same_when_it_is_asked_without_a_price() -> No
     for seed in range(600):
         request = parse_request(random_request(seed))
         assert most_energy_wh(request) == quote(request).max_energy_wh, seed
+        taper = (TaperStep(from_soc_pct=Decimal(10 + seed % 90), max_charge_w=1_500),)
+        tapered = replace(request, taper=taper)
+        assert most_energy_wh(tapered) == quote(tapered).max_energy_wh, seed
 
 
 def test_a_request_that_is_written_reads_back_as_the_same_one() -> None:

@@ -61,6 +61,14 @@ def test_each_nearest_change_is_enough_and_nothing_short_of_it_is(seed: int) -> 
     _check_nearest(random_request(seed))
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**9), percent=st.integers(20, 95))
+def test_each_nearest_change_is_enough_for_a_car_with_a_taper(seed: int, percent: int) -> None:
+    """Promise 8: other windows are looked for as if there were none, and then tried."""
+    taper = [{"from_soc_pct": percent, "max_charge_w": 2_000}]
+    _check_nearest(random_request(seed) | {"taper": taper})
+
+
 @pytest.mark.slow
 @settings(max_examples=1_500, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**9))
