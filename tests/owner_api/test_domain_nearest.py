@@ -8,7 +8,8 @@ from .deal_world import Deal, World, presented
 from .domain_world import at_home, leave_at, preferences, running, world
 
 __all__ = ["running", "world"]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 HOUR = 3600
 

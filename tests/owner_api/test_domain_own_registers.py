@@ -8,7 +8,8 @@ from .deal_world import Caller, World, active
 from .domain_world import running, settled, stop, world
 
 __all__ = ["running", "world"]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# More than --fast has time for.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 CAP_WH = 60_000
 
