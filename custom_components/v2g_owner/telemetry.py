@@ -243,10 +243,3 @@ class ChargerReporter(Reporter):
     urgent = frozenset({CONF_ONLINE_ENTITY})
     resource = "chargers"
     id_key = CONF_CHARGER_ID
-
-    @override
-    def _told(self, news: Mapping[str, tuple[datetime, Any]]) -> list[dict[str, Any]]:
-        """Return one reading: of a charger the API keeps the newest alone, and judges no age."""
-        newest = max(measured_at for measured_at, _ in news.values())
-        values = {key: value for key, (_, value) in news.items()}
-        return [{"measured_at": utc_text(newest), **values}]

@@ -15,6 +15,7 @@ from .vehicle_views import charger_view
 
 # What the judgement of a deal at the charger rests on.
 _BOUNDS: Final = ("evse_id", "max_charge_w", "max_discharge_w")
+_NOT_SHOWN: Final = frozenset({"measured_at", "source", "signed"})
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -90,7 +91,7 @@ def delete(tx: Tx, call: Call) -> Reply:
 
 
 def telemetry(tx: Tx, call: Call) -> Reply:
-    """Take a charger's readings; the newest one by its own time is what is shown."""
+    """Take a charger's readings; of each value the newest is shown, old news changes nothing."""
     row = find(tx, call.params["charger_id"], call.principal.party_id)
     measured.check_origins(call.body["readings"])
     latest = call.now + timedelta(seconds=call.config.clock_skew_s)
@@ -102,16 +103,18 @@ def telemetry(tx: Tx, call: Call) -> Reply:
         if reading.get("vehicle_id"):
             VehicleRecord.find(tx, reading["vehicle_id"], call.principal.party_id)
     _meter(tx, call, row)
-    newest = max(call.body["readings"], key=lambda reading: reading["measured_at"])
-    if row["last_seen_at"] and newest["measured_at"] < decode(row["last_seen_at"]):
+    seen = decode(row["last_seen_at"]) if row["last_seen_at"] else None
+    readings = sorted(call.body["readings"], key=lambda reading: reading["measured_at"])
+    told: dict[str, Any] = {}
+    for reading in readings:
+        if seen is None or reading["measured_at"] >= seen:
+            told |= {key: value for key, value in reading.items() if key not in _NOT_SHOWN}
+    newest_at = readings[-1]["measured_at"]
+    if seen is not None and newest_at < seen:
         return Reply(body=charger_view(tx, row), status=201)
-    left_out = ("measured_at", "source", "signed")
-    told = {key: value for key, value in newest.items() if key not in left_out}
-    if "online" in told and told["online"] is not None:
+    if told.get("online") is not None:
         told["online"] = int(told["online"])
-    tx.update(
-        "charger", {"charger_id": row["charger_id"]}, last_seen_at=newest["measured_at"], **told
-    )
+    tx.update("charger", {"charger_id": row["charger_id"]}, last_seen_at=newest_at, **told)
     changed = find(tx, row["charger_id"], call.principal.party_id)
     return Reply(body=_tell(tx, call, changed), status=201)
 

@@ -161,6 +161,7 @@ class Wallbox:
     soc_frozen: bool = False
     soc_silent: bool = False
     meter_silent: bool = False
+    registers_silent: bool = False
     broken: bool = False
     answers_after_s: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)
@@ -275,6 +276,7 @@ class Wallbox:
         if not self.meter_silent:
             kilowatts = {"unit_of_measurement": "kW", "device_class": "power"}
             states.async_set(POWER, f"{self.real_w / 1000:.3f}", kilowatts)
+        if not self.meter_silent and not self.registers_silent:
             energy = {"unit_of_measurement": "kWh", "device_class": "energy"}
             states.async_set(IMPORT, f"{self.imported_wh / 1000:.3f}", energy)
             states.async_set(EXPORT, f"{self.exported_wh / 1000:.3f}", energy)

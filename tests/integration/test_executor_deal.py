@@ -150,6 +150,26 @@ async def test_promise_4_stop_works_with_the_api_down_and_the_api_is_told_when_i
 
 
 @pytest.mark.slow
+async def test_promise_9_a_stopped_deal_is_settled_by_registers_from_after_its_end(
+    at_home: HomeDeal,
+) -> None:
+    """The power tells of the stop at once; what had left until then comes with the registers."""
+    at_home.box.registers_silent = True
+    await asyncio.sleep(2)
+    await at_home.executor.async_stop_now()
+    await until(lambda: at_home.box.real_w >= 0)
+    await asyncio.sleep(2)
+    stopped = await at_home.shown()
+    assert stopped["state"] == "revoked"
+    assert stopped["settlement"] is None, "settled by registers from before the stop"
+    at_home.box.registers_silent = False
+    async with asyncio.timeout(20):
+        while (settlement := (await at_home.shown())["settlement"]) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.3)
+    assert settlement["delivered_wh"] == pytest.approx(at_home.box.exported_wh - 5_000, abs=3)
+
+
+@pytest.mark.slow
 async def test_an_api_restart_and_a_home_restart_in_the_middle_keep_every_promise(
     at_home: HomeDeal,
 ) -> None:

@@ -20,6 +20,7 @@ from custom_components.v2g_owner.api import OwnerApi
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL, WEEKDAYS
 from custom_components.v2g_owner.departures import read_events
+from custom_components.v2g_owner.instants import utc_text
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
 
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
@@ -55,7 +56,7 @@ class Told:
 
         if self.away:
             raise OwnerApiConnectionError("away")
-        if "veh_x" in path:
+        if "_x/" in path:
             self.bodies.append(body)
         return {}
 
@@ -264,6 +265,36 @@ async def test_nothing_mapped_is_nothing_sent(home: Home, told: Told) -> None:
     coordinator = home.entry.runtime_data.coordinator
     ChargerReporter(home.hass, coordinator, {"charger_id": "chg_x"}).async_start()()
     assert told.bodies == []
+
+
+async def test_promise_9_a_charger_tells_each_value_with_its_own_time(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory
+) -> None:
+    """A register from ten minutes ago does not pass for one of now: a deal may be counted by it."""
+    mapping = {
+        "charger_id": "chg_x",
+        "power_entity": "sensor.box_power",
+        "import_entity": "sensor.box_import",
+        "export_entity": "sensor.box_export",
+    }
+    energy = {"unit_of_measurement": "kWh"}
+    home.hass.states.async_set("sensor.box_import", "12.5", energy)
+    home.hass.states.async_set("sensor.box_export", "1", energy)
+    spoken_at = dt_util.utcnow()
+    freezer.tick(600)
+    home.hass.states.async_set("sensor.box_power", "0", {"unit_of_measurement": "kW"})
+    stop = ChargerReporter(home.hass, home.entry.runtime_data.coordinator, mapping).async_start()
+    await settle()
+    stop()
+    readings = told.bodies[0]["readings"]
+    times = {
+        key: each["measured_at"] for each in readings for key in each if key != "measured_at"
+    }
+    assert times == {
+        "power_w": utc_text(dt_util.utcnow()),
+        "import_register_wh": utc_text(spoken_at),
+        "export_register_wh": utc_text(spoken_at),
+    }
 
 
 async def test_a_chargers_sensors_reach_its_entities_by_way_of_the_api(

@@ -165,3 +165,22 @@ async def test_at_home_the_agent_promises_the_charging_itself(world: World) -> N
     await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}/preferences", low)
     shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
     assert shown["state"] == "scheduled", "what is sold can be charged again before leaving"
+
+
+async def test_of_a_chargers_readings_each_value_is_shown_as_it_was_told_last(
+    world: World,
+) -> None:
+    """Sensors speak at times of their own: a register goes with an earlier one than the power."""
+    owner = await world.add_owner()
+    charger_id = (await owner.post("/v1/chargers", {"display_name": "Garage"}))["charger_id"]
+    readings = [
+        {"measured_at": world.at(-1), "power_w": 40},
+        {"measured_at": world.at(-60), "export_register_wh": 700, "power_w": -3_000},
+        {"measured_at": world.at(-30), "online": True},
+    ]
+    path = f"/v1/chargers/{charger_id}/telemetry"
+    shown = await owner.post(path, {"readings": readings})
+    assert (shown["power_w"], shown["export_register_wh"], shown["online"]) == (40, 700, True)
+    late = {"measured_at": world.at(-2), "power_w": -3_000, "online": False}
+    shown = await owner.post(path, {"readings": [late]})
+    assert (shown["power_w"], shown["online"]) == (40, True)
