@@ -46,6 +46,8 @@ class SettledStatistics:
         self._store = settled_store(hass, self._entry.entry_id)
         self._ledger: SettledLedger | None = None
         self._working = asyncio.Lock()
+        self._connected = False
+        self._behind = False
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -53,7 +55,27 @@ class SettledStatistics:
         if "recorder" not in self._hass.config.components:
             return lambda: None
         self._soon(None)
-        return self._coordinator.async_subscribe_events(self._event)
+        unsubscribes = (
+            self._coordinator.async_subscribe_events(self._event),
+            self._coordinator.async_add_listener(self._catch_up),
+        )
+
+        @callback
+        def stop() -> None:
+            for unsubscribe in unsubscribes:
+                unsubscribe()
+
+        return stop
+
+    @callback
+    def _catch_up(self) -> None:
+        """Look at every deal again once the stream is back, or what failed may be read."""
+        connected = self._coordinator.stream_connected
+        self._behind = self._behind or (self._connected and not connected)
+        self._connected = connected
+        if connected and self._behind:
+            self._behind = False
+            self._soon(None)
 
     @callback
     def _event(self, event: StreamEvent) -> None:
@@ -69,11 +91,12 @@ class SettledStatistics:
         )
 
     async def _async_follow(self, commitment_id: str | None) -> None:
-        """Take one deal, or all of them; what fails is made good at the next start."""
+        """Take one deal, or all of them; what fails is made good when there is news again."""
         try:
             await self.async_take(commitment_id)
         except (OwnerApiError, BadAnswerError) as error:
             LOGGER.debug("Settlements could not be read: %s", error)
+            self._behind = True
 
     async def async_take(self, commitment_id: str | None = None) -> None:
         """Read one deal, by default every deal, and write what has changed.
@@ -92,7 +115,6 @@ class SettledStatistics:
             for series, hour in changed.items():
                 await self._async_write(self._ledger, series, hour)
             if changed:
-                self._ledger.fold()
                 await self._store.async_save(self._ledger.as_json())
 
     async def _async_deals(self, commitment_id: str | None) -> list[Commitment]:

@@ -287,9 +287,7 @@ async def test_promise_9_a_charger_tells_each_value_with_its_own_time(
     await settle()
     stop()
     readings = told.bodies[0]["readings"]
-    times = {
-        key: each["measured_at"] for each in readings for key in each if key != "measured_at"
-    }
+    times = {key: each["measured_at"] for each in readings for key in each if key != "measured_at"}
     assert times == {
         "power_w": utc_text(dt_util.utcnow()),
         "import_register_wh": utc_text(spoken_at),

@@ -1,6 +1,7 @@
 """Settled energy and rewards in the long-term statistics, at their own hour, once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,7 @@ from homeassistant.core import Context, HomeAssistant
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.v2g_owner import settled_ledger
-from custom_components.v2g_owner.api_errors import OwnerApiError
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiError
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
 from custom_components.v2g_owner.settled_statistics import SettledStatistics
 
@@ -203,6 +203,31 @@ async def test_what_could_not_be_read_is_read_at_the_next_start_page_by_page_the
     assert (await kept(hass, energy_id))[-1][2] == 1.0
 
 
+async def test_a_settlement_that_could_not_be_read_is_read_when_the_agent_is_back(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only at the next start of Home Assistant, which may be months away."""
+    hass, energy_id = home.hass, f"v2g_owner:energy_{vehicle_id}"
+    deal = await deliver(home, world, session_id)
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.stream_connected)
+    failed: list[str] = []
+
+    async def away(path: str) -> Any:
+        failed.append(path)
+        raise OwnerApiConnectionError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(coordinator.api, "get", away)
+        await both_confirm(world, deal["settlement"]["settlement_id"])
+        await until(lambda: failed)
+    await world.stop_server()
+    await until(lambda: not coordinator.stream_connected)
+    await world.start_server()
+    hour = datetime.fromisoformat(deal["start_at"]).replace(minute=0, second=0, microsecond=0)
+    await written(hass, energy_id, [(hour, 0.5, 0.5)])
+
+
 DEALS = st.builds(
     SettledDeal,
     hour=st.sampled_from([f"2026-12-01T{hour:02}:00:00+00:00" for hour in range(6)]),
@@ -239,46 +264,30 @@ def test_sums_are_those_of_the_last_word_on_each_deal_in_whatever_order_they_cam
             assert rows[latest][1] == total
 
 
-def test_the_file_stays_bounded_and_the_sums_stay_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is too old to be corrected still counts."""
-    monkeypatch.setattr(settled_ledger, "MOST_DEALS", 3)
+def test_a_deal_that_is_settled_long_after_thousands_of_others_counts_at_its_own_hour() -> None:
+    """A dispute may end late, and a park may correct what it settled years ago."""
     ledger = SettledLedger()
-    for number in range(10):
-        deal = SettledDeal(
-            hour=f"2026-12-01T{number:02}:00:00+00:00",
-            vehicle_id="veh_1",
-            delivered_wh=1_000,
-            amount_minor=120,
-            currency="CNY",
+    days = [f"20{10 + number // 365}-{number % 365:03}" for number in range(7_000)]
+    deals = [
+        SettledDeal(
+            hour=day, vehicle_id="veh_1", delivered_wh=1_000, amount_minor=120, currency="CNY"
         )
-        ledger.take(f"com_{number}", deal)
-        ledger.fold()
-    kept_now = read_ledger(ledger.as_json())
-    assert len(kept_now.deals) == 3
-    assert kept_now.rows(("energy", "veh_1"), "")[-1][1:] == (1_000, 10_000)
+        for day in days
+    ]
+    energy = ("energy", "veh_1")
+    for number, deal in enumerate(deals):
+        if number != 3:
+            ledger.take(f"com_{number}", deal)
+    ledger = read_ledger(ledger.as_json())
+    assert ledger.take("com_3", deals[3])[energy] == days[3]
+    corrected = replace(deals[5], delivered_wh=400)
+    assert ledger.take("com_5", corrected)[energy] == days[5]
+    rows = ledger.rows(energy, days[3])
+    assert rows[:3] == [(days[3], 1_000, 4_000), (days[4], 1_000, 5_000), (days[5], 400, 5_400)]
+    assert rows[-1][2] == 7_000_000 - 600
 
 
-def test_a_deal_too_old_to_be_kept_does_not_count_again_at_each_start(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The API tells of all deals there ever were whenever Home Assistant starts."""
-    monkeypatch.setattr(settled_ledger, "MOST_DEALS", 3)
-    told = {
-        f"com_{number}": SettledDeal(
-            # Two cars deliver in the same hour.
-            hour=f"2026-12-01T{number // 2:02}:00:00+00:00",
-            vehicle_id="veh_1",
-            delivered_wh=1_000,
-            amount_minor=120,
-            currency="CNY",
-        )
-        for number in range(10)
-    }
-    ledger = SettledLedger()
-    for _ in range(3):
-        for commitment_id, deal in told.items():
-            ledger.take(commitment_id, deal)
-        ledger.fold()
-        assert len(ledger.deals) <= 3
-        ledger = read_ledger(ledger.as_json())
-        assert ledger.rows(("energy", "veh_1"), "")[-1][2] == 10_000
+def test_a_file_in_which_the_oldest_deals_were_summed_up_is_begun_anew() -> None:
+    """The API tells of them all; on top of the old sum each would count twice."""
+    old = {"deals": {"com_1": {}}, "base": [["energy", "veh_1", 9_000]], "folded_to": "2026"}
+    assert read_ledger(old).deals == {}
