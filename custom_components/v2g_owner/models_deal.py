@@ -228,6 +228,8 @@ class RewardSums:
     pending_minor: int = 0
     confirmed_minor: int = 0
     paid_minor: int = 0
+    start_at: datetime | None = None
+    """When the month that they are of began; an older API does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,14 @@ from homeassistant.components.sensor import (
     SensorEntity,
     SensorEntityDescription,
 )
+from homeassistant.core import callback
+from homeassistant.helpers.event import async_track_utc_time_change
 from homeassistant.helpers.typing import StateType
-from homeassistant.util import dt as dt_util
 
 from .entity import ChargerEntity, HubEntity, V2GEntity, VehicleEntity
 from .models import Charger, Vehicle
 from .money import major, minor_digits
+from .reward_month import reward_month
 from .snapshot import Snapshot
 
 
@@ -70,8 +72,23 @@ class FigureSensor[Subject](V2GEntity[Subject], SensorEntity):
         """Return the start of the month, in the owner's time, for what counts from there."""
         if not self.entity_description.resets_monthly:
             return None
-        zone = dt_util.get_time_zone(self.coordinator.data.owner.time_zone) or dt_util.UTC
-        return dt_util.now(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return reward_month(self.coordinator.data)[0]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Begin the month when it begins: the API has no news then."""
+        await super().async_added_to_hass()
+        if self.entity_description.resets_monthly:
+            # In whatever zone, a month begins at a quarter of an hour.
+            quarters = {"minute": [0, 15, 30, 45], "second": 0}
+            self.async_on_remove(
+                async_track_utc_time_change(self.hass, self._async_look_at_month, **quarters)
+            )
+
+    @callback
+    def _async_look_at_month(self, _now: datetime) -> None:
+        """Show a new month, where one has begun."""
+        self.async_show()
 
     @property
     @override

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 
 from .money import major
+from .reward_month import reward_month
 from .sensor_figure import FigureDescription
 from .snapshot import Snapshot
 
@@ -25,9 +26,9 @@ def _reward(
 
 
 REWARD_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
-    _reward("rewards_pending", lambda s: s.rewards.this_month.pending_minor, monthly=True),
-    _reward("rewards_confirmed", lambda s: s.rewards.this_month.confirmed_minor, monthly=True),
-    _reward("rewards_paid", lambda s: s.rewards.this_month.paid_minor, monthly=True),
+    _reward("rewards_pending", lambda s: reward_month(s)[1].pending_minor, monthly=True),
+    _reward("rewards_confirmed", lambda s: reward_month(s)[1].confirmed_minor, monthly=True),
+    _reward("rewards_paid", lambda s: reward_month(s)[1].paid_minor, monthly=True),
     _reward(
         "rewards_total",
         lambda s: s.rewards.confirmed_minor + s.rewards.paid_minor,

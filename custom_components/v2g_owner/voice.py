@@ -24,6 +24,7 @@ from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
 from .money import amount
+from .reward_month import reward_month
 
 # The voice assistant counts countries where Home Assistant's texts count scripts.
 _SCRIPTS: Final = {
@@ -119,7 +120,7 @@ async def async_offer_facts(coordinator: V2GCoordinator, offer: Offer, language:
 def earned_facts(coordinator: V2GCoordinator) -> Json:
     """Return what an account earned this month."""
     rewards = coordinator.data.rewards
-    month = rewards.this_month
+    _, month = reward_month(coordinator.data)
     return {
         "currency": rewards.currency,
         "pending": amount(month.pending_minor, rewards.currency),

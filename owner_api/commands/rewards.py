@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core import ledger
+from owner_api.core.canonical import instant_text
 from owner_api.core.ledger import Posting
 from owner_api.core.model import RewardPart
 from owner_api.problems import FieldError, Problem, ProblemCode
@@ -199,7 +200,10 @@ def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
     return {
         "currency": currency,
         **_named(all_time.pop((currency, ""), {})),
-        "this_month": _by_status(balances(tx, owner_id, month).get((currency, ""), {})),
+        "this_month": {
+            "start_at": instant_text(month[0]),
+            **_by_status(balances(tx, owner_id, month).get((currency, ""), {})),
+        },
         "others": [
             {"currency": other, "charging_credit": bool(book), **_named(sums)}
             for (other, book), sums in all_time.items()

@@ -397,7 +397,7 @@ _IN_ALL: Final = {**_SUMS, "overpaid_minor": _MINOR}
 TOTALS: Final = {
     "currency": _CURRENCY,
     **_IN_ALL,
-    "this_month": required(_SUMS),
+    "this_month": required({"start_at": _AT, **_SUMS}),
     "others": ListOf(
         required({"currency": _CURRENCY, "charging_credit": boolean(), **_IN_ALL}), 0, 200
     ),

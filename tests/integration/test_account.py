@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import json
 from typing import Any
+from unittest.mock import AsyncMock
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.calendar.const import DATA_COMPONENT
 from homeassistant.core import Context
 from homeassistant.exceptions import ServiceValidationError
@@ -12,7 +14,10 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 import probatio
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.v2g_owner import models, models_deal, snapshot
 from custom_components.v2g_owner.const import DOMAIN
@@ -21,6 +26,7 @@ from custom_components.v2g_owner.diagnostics import (
     async_get_config_entry_diagnostics,
     async_get_device_diagnostics,
 )
+from custom_components.v2g_owner.instants import utc_text
 from custom_components.v2g_owner.money import amount, in_words, major
 from owner_api.schemas import views
 
@@ -323,6 +329,46 @@ async def test_rewards_count_from_the_start_of_the_owners_month(
     assert local.utcoffset() == timedelta(hours=8)
     total = home.state("sensor", world.owner_id, "rewards_total")
     assert total.attributes.get("last_reset") is None
+
+
+@pytest.mark.parametrize("told", [0, 20], ids=["nothing yet", "what the agent settled first"])
+async def test_a_new_month_begins_when_it_begins_and_not_with_the_next_full_read(
+    home: Home,
+    world: OwnerWorld,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    told: int,
+) -> None:
+    """Last month's money under the new month's reset would be counted twice."""
+    zone = dt_util.get_time_zone("Asia/Shanghai")
+    now = dt_util.now(zone)
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    next_first = (first + timedelta(days=32)).replace(day=1)
+    coordinator, owner_id = home.entry.runtime_data.coordinator, world.owner_id
+
+    def tell(start_at: datetime, minor: int) -> None:
+        sums = {"pending_minor": 0, "confirmed_minor": minor, "paid_minor": 0}
+        month = {"start_at": utc_text(start_at), **sums}
+        totals = {"currency": "CNY", **sums, "this_month": month}
+        coordinator.async_apply("rewards.updated", totals)
+
+    def shown() -> tuple[float, Any]:
+        state = home.state("sensor", owner_id, "rewards_confirmed")
+        return float(state.state), datetime.fromisoformat(state.attributes["last_reset"])
+
+    tell(first, 1_234)
+    await until(lambda: shown() == (12.34, first))
+    if told:
+        # Its clock is ahead of ours.
+        tell(next_first, 20)
+    # No read comes to help.
+    monkeypatch.setattr(coordinator, "_async_update_data", AsyncMock(return_value=coordinator.data))
+    freezer.move_to(next_first + timedelta(seconds=1))
+    async_fire_time_changed(home.hass)
+    await home.hass.async_block_till_done(wait_background_tasks=False)
+    assert shown() == (told / 100, next_first)
+    in_all = float(home.state("sensor", owner_id, "rewards_total").state)
+    assert in_all == (told / 100 or 12.34)
 
 
 async def test_diagnostics_hold_what_helps_and_nothing_that_identifies(

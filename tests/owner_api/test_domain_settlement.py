@@ -1,10 +1,12 @@
 """What was delivered is paid, once, to the minor unit; corrections reverse, and nothing is lost."""
 
 import csv
+from datetime import datetime
 import hashlib
 import io
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,6 +23,8 @@ from .domain_world import (
 )
 
 __all__ = ["running", "world"]
+
+OWNERS_ZONE = ZoneInfo("Asia/Shanghai")
 # More than --fast has time for.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -361,6 +365,8 @@ async def test_this_month_and_all_time_tell_the_same_of_a_corrected_payment(
         shown = await deal.owner.get("/v1/rewards")
         month = tuple(shown["this_month"][f"{n}_minor"] for n in ("pending", "confirmed", "paid"))
         assert month == wanted == tuple((await balances(deal)).values())
+        began = datetime.fromisoformat(shown["this_month"]["start_at"]).astimezone(OWNERS_ZONE)
+        assert (began.day, began.hour, began.minute) == (1, 0, 0)
         await final(deal, second)
 
 
