@@ -4,7 +4,11 @@ from typing import Any
 
 from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.exceptions import (
+    ConfigEntryAuthFailed,
+    ConfigEntryNotReady,
+    HomeAssistantError,
+)
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
@@ -13,6 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from .account_issues import AccountCheck
 from .actor import async_remember_starters
+from .alone import PLATFORMS_ALONE, async_wait_for_agent, can_be_alone, nothing_known
 from .api import OwnerApi
 from .calendar_marks import CalendarMarks
 from .card import async_serve_card
@@ -78,13 +83,24 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await (await async_get_integration(hass, DOMAIN)).async_get_platforms(PLATFORMS)
     marks = CalendarMarks(hass, entry.entry_id)
     await marks.async_load()
-    await coordinator.async_config_entry_first_refresh()
+    log = LogWatch(hass, entry, api)
+    try:
+        await coordinator.async_config_entry_first_refresh()
+    except (ConfigEntryAuthFailed, ConfigEntryNotReady) as error:
+        if not can_be_alone(hass, entry):
+            raise
+        entry.runtime_data = V2GRuntimeData(
+            coordinator=coordinator, log=log, loaded=loaded, platforms=PLATFORMS_ALONE
+        )
+        await _async_set_up_alone(hass, entry, error)
+        return True
     coordinator.async_start_stream_at_snapshot()
     # Read from disk beside the loop, before the first month is counted in it.
     await dt_util.async_get_time_zone(coordinator.data.owner.time_zone)
 
-    log = LogWatch(hass, entry, api)
-    entry.runtime_data = V2GRuntimeData(coordinator=coordinator, log=log, loaded=loaded)
+    entry.runtime_data = V2GRuntimeData(
+        coordinator=coordinator, log=log, loaded=loaded, platforms=PLATFORMS
+    )
     # Vehicles and chargers name this device as theirs to reach us through, so it comes first.
     dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id, **hub_device_info(coordinator)
@@ -133,10 +149,34 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     return True
 
 
+async def _async_set_up_alone(
+    hass: HomeAssistant, entry: V2GConfigEntry, error: HomeAssistantError
+) -> None:
+    """Set up what needs nobody but this home, and wait for the agent."""
+    runtime = entry.runtime_data
+    if isinstance(error, ConfigEntryAuthFailed):
+        entry.async_start_reauth(hass)
+    runtime.coordinator.alone = True
+    runtime.coordinator.data = nothing_known(hass, entry)
+    await hass.config_entries.async_forward_entry_setups(entry, runtime.platforms)
+    entry.async_create_background_task(
+        hass,
+        async_wait_for_agent(hass, runtime.coordinator),
+        name=f"{DOMAIN} waits for the agent of {entry.title}",
+    )
+    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
+    await _async_entry_updated(hass, entry)
+
+
 async def async_unload_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
-    """Unload the platforms and leave the chargers safe; all else was registered to end itself."""
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
+    """Unload the platforms and leave the chargers safe; all else was registered to end itself.
+
+    What this home did alone goes on: the account is loaded as a whole next. Where it is switched
+    off instead, the executors notice.
+    """
+    runtime = entry.runtime_data
+    unloaded = await hass.config_entries.async_unload_platforms(entry, runtime.platforms)
+    if unloaded and not runtime.coordinator.alone:
         await async_stop_executors(hass, entry)
     return unloaded
 

@@ -77,6 +77,14 @@ async def async_setup_entry(
 ) -> None:
     """Set up the facts of the account, its vehicles and its chargers."""
     coordinator = entry.runtime_data.coordinator
+    for subentry, executor in controlled(hass, entry):
+        await async_add_in_turns(
+            async_add_entities,
+            [UnplugBinarySensor(coordinator, UNPLUG_CHARGER, subentry, executor)],
+            subentry,
+        )
+    if coordinator.alone:
+        return
     await async_add_in_turns(
         async_add_entities,
         [
@@ -94,12 +102,6 @@ async def async_setup_entry(
         await async_add_in_turns(
             async_add_entities,
             [ChargerOnline(coordinator, ONLINE, subentry)],
-            subentry,
-        )
-    for subentry, executor in controlled(hass, entry):
-        await async_add_in_turns(
-            async_add_entities,
-            [UnplugBinarySensor(coordinator, UNPLUG_CHARGER, subentry, executor)],
             subentry,
         )
 

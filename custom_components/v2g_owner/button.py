@@ -76,22 +76,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of the account, its vehicles and the chargers this home controls."""
     coordinator = entry.runtime_data.coordinator
-    await async_add_in_turns(
-        async_add_entities,
-        [
-            *(AnswerButton(coordinator, description) for description in ANSWERS),
-            StopButton(coordinator, STOP),
-        ],
-    )
-    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        await async_add_in_turns(
-            async_add_entities,
-            [
-                VehicleStopButton(coordinator, STOP, subentry),
-                ForgetLeaveOnceButton(coordinator, FORGET_LEAVE_ONCE, subentry),
-            ],
-            subentry,
-        )
+    # What stops comes first, and whether or not the agent answers.
     for subentry, executor in controlled(hass, entry):
         await async_add_in_turns(
             async_add_entities,
@@ -99,6 +84,22 @@ async def async_setup_entry(
                 StopNowButton(coordinator, STOP_NOW, subentry, executor),
                 ResumeButton(coordinator, RESUME, subentry, executor),
             ],
+            subentry,
+        )
+    await async_add_in_turns(async_add_entities, [StopButton(coordinator, STOP)])
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        await async_add_in_turns(
+            async_add_entities, [VehicleStopButton(coordinator, STOP, subentry)], subentry
+        )
+    if coordinator.alone:
+        return
+    await async_add_in_turns(
+        async_add_entities, [AnswerButton(coordinator, description) for description in ANSWERS]
+    )
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        await async_add_in_turns(
+            async_add_entities,
+            [ForgetLeaveOnceButton(coordinator, FORGET_LEAVE_ONCE, subentry)],
             subentry,
         )
 

@@ -1,7 +1,7 @@
 """What owners see and press of a charger this home controls: who holds it, until when, and stop.
 
-These stay available with the API gone: stop and charge now need nobody but this home. Only where
-Home Assistant itself started with the API gone do they come with it; stop discharging works then.
+These are there with the API gone, from the first moment after a start (``alone``): stop and charge
+now need nobody but this home.
 """
 
 import asyncio

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, override
 
 from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import Platform
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.device_registry import DeviceEntry
@@ -75,6 +76,8 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self.stream_position = 0
         """The last event the stream gave us, or where it starts."""
         self.stream_connected = False
+        self.alone = False
+        """Whether the API has not answered since the start, so that only this home is set up."""
 
     @override
     @callback
@@ -219,6 +222,8 @@ class V2GRuntimeData:
     log: LogWatch
     loaded: Mapping[str, Any]
     """What the entry held when it was loaded: a change of it needs a reload."""
+    platforms: Sequence[Platform]
+    """What was set up, and is to be unloaded."""
 
 
 type V2GConfigEntry = ConfigEntry[V2GRuntimeData]

@@ -9,9 +9,9 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent
 import probatio
 
+from .loading import connected_accounts
 from .voice import (
     Speaker,
-    accounts,
     async_ask_back,
     async_confirm,
     async_offer_facts,
@@ -46,7 +46,7 @@ async def _earned(said: intent.Intent, _slots: dict[str, Any]) -> str:
     """Say what was earned this month."""
     told = [
         await speech(said.hass, said.language, "earned", earned_facts(each))
-        for each in accounts(said.hass)
+        for each in connected_accounts(said.hass)
     ]
     return " ".join(told) or await speech(said.hass, said.language, "no_account")
 

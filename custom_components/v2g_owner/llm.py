@@ -6,7 +6,6 @@ from typing import Any, Final, override
 
 from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.components.llm import LLMTools
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -23,9 +22,9 @@ import probatio
 
 from .actor import async_remember_model_turn
 from .const import DOMAIN
+from .loading import connected_accounts, is_connected
 from .voice import (
     Speaker,
-    accounts,
     async_ask_back,
     async_confirm,
     async_offer_facts,
@@ -47,7 +46,7 @@ async def _offers(hass: HomeAssistant, who: Speaker, _args: dict[str, Any]) -> A
 
 async def _earned(hass: HomeAssistant, _who: Speaker, _args: dict[str, Any]) -> Any:  # noqa: ANN401
     """Return what was earned this month."""
-    return {"this_month": [earned_facts(each) for each in accounts(hass)]}
+    return {"this_month": [earned_facts(each) for each in connected_accounts(hass)]}
 
 
 async def _leave(hass: HomeAssistant, _who: Speaker, args: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -172,7 +171,7 @@ def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -
         entity.translation_key
         for entry in hass.config_entries.async_entries(DOMAIN)
         for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-        if entry.state is ConfigEntryState.LOADED or entity.translation_key == "stop"
+        if is_connected(entry) or entity.translation_key == "stop"
         if async_should_expose(hass, llm_context.assistant, entity.entity_id)
     }
     if current_session.get() is None:

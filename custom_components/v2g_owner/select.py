@@ -29,16 +29,18 @@ async def async_setup_entry(
 ) -> None:
     """Set up the consent mode of each vehicle, and which car stands at each charger."""
     coordinator = entry.runtime_data.coordinator
-    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
-        await async_add_in_turns(
-            async_add_entities,
-            [ConsentMode(coordinator, CONSENT_MODE, subentry)],
-            subentry,
-        )
     for subentry, executor in controlled(hass, entry):
         await async_add_in_turns(
             async_add_entities,
             [CarHereSelect(coordinator, CAR_HERE, subentry, executor)],
+            subentry,
+        )
+    if coordinator.alone:
+        return
+    for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        await async_add_in_turns(
+            async_add_entities,
+            [ConsentMode(coordinator, CONSENT_MODE, subentry)],
             subentry,
         )
 

@@ -30,6 +30,14 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of the account, its vehicles and its chargers."""
     coordinator = entry.runtime_data.coordinator
+    for subentry, executor in controlled(hass, entry):
+        await async_add_in_turns(
+            async_add_entities,
+            (ControlSensor(coordinator, each, subentry, executor) for each in CONTROL_SENSORS),
+            subentry,
+        )
+    if coordinator.alone:
+        return
     await async_add_in_turns(
         async_add_entities, (HubFigure(coordinator, description) for description in HUB_SENSORS)
     )
@@ -53,11 +61,5 @@ async def async_setup_entry(
                 *(ChargerFigure(coordinator, each, subentry) for each in CHARGER_SENSORS),
                 ConnectedVehicleSensor(coordinator, CONNECTED_VEHICLE, subentry),
             ],
-            subentry,
-        )
-    for subentry, executor in controlled(hass, entry):
-        await async_add_in_turns(
-            async_add_entities,
-            (ControlSensor(coordinator, each, subentry, executor) for each in CONTROL_SENSORS),
             subentry,
         )

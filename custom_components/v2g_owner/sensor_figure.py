@@ -80,9 +80,10 @@ class FigureSensor[Subject](V2GEntity[Subject], SensorEntity):
         await super().async_added_to_hass()
         if self.entity_description.resets_monthly:
             # In whatever zone, a month begins at a quarter of an hour.
-            quarters = {"minute": [0, 15, 30, 45], "second": 0}
             self.async_on_remove(
-                async_track_utc_time_change(self.hass, self._async_look_at_month, **quarters)
+                async_track_utc_time_change(
+                    self.hass, self._async_look_at_month, minute=[0, 15, 30, 45], second=0
+                )
             )
 
     @callback

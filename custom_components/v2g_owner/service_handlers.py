@@ -129,7 +129,7 @@ async def stop_discharging(call: ServiceCall) -> Json:
 
 def _of_unloaded(error: ServiceValidationError) -> HomeAssistantError:
     """Return why a stop reached no account: where it is not connected, that home has stopped."""
-    unloaded = error.translation_key == "service_config_entry_not_loaded"
+    unloaded = error.translation_key in {"service_config_entry_not_loaded", "cannot_connect"}
     return stop_not_told() if unloaded else error
 
 

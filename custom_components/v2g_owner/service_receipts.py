@@ -3,21 +3,17 @@
 from typing import Final
 
 from homeassistant.core import ServiceCall
-from homeassistant.helpers import service
 
 from .api import Json
-from .const import CONF_RECEIPT_KEY, CONF_SERVER_ID, DOMAIN
-from .coordinator import V2GConfigEntry
-from .service_targets import ATTR_CONFIG_ENTRY
+from .const import CONF_RECEIPT_KEY, CONF_SERVER_ID
+from .service_targets import entry_of
 
 ATTR_NEWEST: Final = "newest"
 
 
 async def get_receipts(call: ServiceCall) -> Json:
     """Return the receipts kept here, oldest first, with all that is needed to check them."""
-    entry: V2GConfigEntry = service.async_get_config_entry(
-        call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY)
-    )
+    entry = entry_of(call)
     kept = entry.runtime_data.log.receipts.documents
     trusted = entry.runtime_data.log.trusted
     held = trusted.held if trusted else None

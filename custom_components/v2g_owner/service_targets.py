@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr, service
@@ -11,23 +10,30 @@ from homeassistant.helpers import device_registry as dr, service
 from .const import CONF_VEHICLE_ID, DOMAIN
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .instants import utc_text
+from .loading import connected_accounts, is_connected
 
 ATTR_CONFIG_ENTRY: Final = "config_entry"
 
 
 def account_of(call: ServiceCall) -> V2GCoordinator:
     """Return the account an action is for: the one named, else the only one."""
+    return entry_of(call).runtime_data.coordinator
+
+
+def entry_of(call: ServiceCall) -> V2GConfigEntry:
+    """Return the account's entry; raises where its agent has not answered since the start."""
     entry: V2GConfigEntry = service.async_get_config_entry(
         call.hass, DOMAIN, call.data.get(ATTR_CONFIG_ENTRY)
     )
-    return entry.runtime_data.coordinator
+    if not is_connected(entry):
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="cannot_connect")
+    return entry
 
 
 def vehicle_of(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
     """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
     ours = our_ids(hass, device_id)
-    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
-        coordinator: V2GCoordinator = entry.runtime_data.coordinator
+    for coordinator in connected_accounts(hass):
         for vehicle_id in ours & coordinator.data.vehicles.keys():
             return coordinator, vehicle_id
     raise ServiceValidationError(
@@ -50,7 +56,7 @@ def is_unloaded(hass: HomeAssistant, device_id: str) -> bool:
     return any(
         subentry.data.get(CONF_VEHICLE_ID) in ours
         for entry in hass.config_entries.async_entries(DOMAIN)
-        if entry.state is not ConfigEntryState.LOADED
+        if not is_connected(entry)
         for subentry in entry.subentries.values()
     )
 

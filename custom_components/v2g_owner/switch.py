@@ -48,6 +48,14 @@ async def async_setup_entry(
 ) -> None:
     """Set up the permissions of each vehicle, and charge now of each charger."""
     coordinator = entry.runtime_data.coordinator
+    for subentry, executor in controlled(hass, entry):
+        await async_add_in_turns(
+            async_add_entities,
+            [ChargeNowSwitch(coordinator, CHARGE_NOW, subentry, executor)],
+            subentry,
+        )
+    if coordinator.alone:
+        return
     for subentry in entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         await async_add_in_turns(
             async_add_entities,
@@ -55,12 +63,6 @@ async def async_setup_entry(
                 *(PreferenceSwitch(coordinator, description, subentry) for description in SWITCHES),
                 QuietHoursSwitch(coordinator, QUIET_SWITCH, subentry),
             ],
-            subentry,
-        )
-    for subentry, executor in controlled(hass, entry):
-        await async_add_in_turns(
-            async_add_entities,
-            [ChargeNowSwitch(coordinator, CHARGE_NOW, subentry, executor)],
             subentry,
         )
 

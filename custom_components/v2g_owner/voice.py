@@ -20,6 +20,7 @@ from .decisions import async_stop_everywhere, decide, find_offer, quoted
 from .decode import BadAnswerError, decode
 from .errors import translated_errors
 from .instants import utc_text
+from .loading import connected_accounts
 from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
@@ -78,17 +79,14 @@ class Asked:
 _ASKED: HassKey[dict[str, Asked]] = HassKey(f"{DOMAIN}_voice")
 
 
-def accounts(hass: HomeAssistant) -> list[V2GCoordinator]:
-    """Return the accounts that are connected."""
-    entries = hass.config_entries.async_loaded_entries(DOMAIN)
-    return [entry.runtime_data.coordinator for entry in entries]
-
-
 def open_offers(hass: HomeAssistant) -> list[tuple[V2GCoordinator, Offer]]:
     """Return the offers that wait for a person, the most urgent first."""
     # Nobody can decline aloud, and a yes to one that was countered is refused.
     found = [
-        (each, offer) for each in accounts(hass) for offer in each.data.open_offers if offer.waits
+        (each, offer)
+        for each in connected_accounts(hass)
+        for offer in each.data.open_offers
+        if offer.waits
     ]
     return sorted(found, key=lambda pair: pair[1].respond_by)
 
@@ -171,7 +169,7 @@ async def async_confirm(hass: HomeAssistant, speaker: Speaker, token: str | None
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="nothing_to_confirm"
         )
-    for coordinator in accounts(hass):
+    for coordinator in connected_accounts(hass):
         if coordinator.config_entry.entry_id == asked.entry_id:
             offer = find_offer(coordinator, asked.offer_id)
             told = await decide(
@@ -224,7 +222,7 @@ def _vehicle(hass: HomeAssistant, name: str | None) -> tuple[V2GCoordinator, Veh
     """Return the car meant: the named one, else the only one."""
     found = [
         (coordinator, vehicle)
-        for coordinator in accounts(hass)
+        for coordinator in connected_accounts(hass)
         for vehicle in coordinator.data.vehicles.values()
         if name is None or vehicle.display_name.casefold() == name.strip().casefold()
     ]

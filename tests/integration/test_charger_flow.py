@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.v2g_owner.control_model import Reason
 from custom_components.v2g_owner.executors import executors_of
+from custom_components.v2g_owner.loading import async_loaded
 from custom_components.v2g_owner.repairs import async_create_fix_flow
 
 from .charger_world import OWN_ACTIONS, Wallbox, subentry
@@ -144,6 +145,9 @@ async def garage(
     made = Garage(Home(hass, entry), box, charger_id)
     life = asyncio.create_task(made.physics())
     yield made
+    # A flow that ended has the account loaded anew.
+    await hass.async_block_till_done()
+    await async_loaded(entry)
     life.cancel()
 
 

@@ -183,10 +183,10 @@ async def test_an_api_restart_and_a_home_restart_in_the_middle_keep_every_promis
     assert await hass.config_entries.async_unload(entry.entry_id)
     await until(lambda: at_home.box.real_w >= 0)
     await at_home.world.stop_server()
-    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.runtime_data.coordinator.alone
     await until(lambda: at_home.executor.verdict.reason == "restarted")
     assert at_home.box.real_w >= 0
     await at_home.world.start_server()
-    await hass.config_entries.async_reload(entry.entry_id)
     await until(lambda: at_home.box.real_w < -6_000)
     assert at_home.executor.verdict.holder == "park"

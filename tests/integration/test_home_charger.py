@@ -24,7 +24,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 
-from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.const import CONF_DEVICE_ID, DOMAIN
 from custom_components.v2g_owner.diagnostics import (
     async_get_config_entry_diagnostics,
     async_get_device_diagnostics,
@@ -62,6 +62,12 @@ class Garage:
         while True:
             self.box.step()
             await asyncio.sleep(0.05)
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether only what this home does by itself is set up."""
+        loaded = self.entry.state is ConfigEntryState.LOADED
+        return loaded and self.entry.runtime_data.coordinator.alone
 
     async def load(self) -> None:
         """Set the account up."""
@@ -258,13 +264,106 @@ async def test_promise_4_after_a_restart_with_the_api_away_stop_reaches_this_hom
     await garage.name_the_car()
     await garage.world.stop_server()
     await garage.hass.config_entries.async_reload(garage.entry.entry_id)
-    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    assert garage.is_alone
     await garage.discharge_by_hand()
     with pytest.raises(HomeAssistantError) as told:
         await stop(garage)
     assert told.value.translation_key == "stop_not_told"
     assert garage.executor.verdict.holder == "stop"
     await until(lambda: garage.box.real_w == 0)
+    await garage.world.start_server()
+
+
+async def test_promise_4_stop_now_is_there_after_a_restart_before_the_agent_answers(
+    garage: Garage,
+) -> None:
+    """Promise 4: it needs nobody but this home; with the agent all else comes, without a gap."""
+    await garage.load()
+    await garage.name_the_car()
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    executor = garage.executor
+    await garage.discharge_by_hand()
+    assert garage.home.state("button", garage.charger_id, "stop_now").state != "unavailable"
+    await garage.set("button", "stop_now", "press")
+    await until(lambda: garage.box.real_w == 0)
+    await garage.shows("sensor", "controlled_by", "stop")
+    await garage.charge()
+    await garage.shows("sensor", "controlled_by", "charge_now")
+    assert garage.home.state("sensor", garage.charger_id, "power").state == "unavailable"
+    hub = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.world.owner_id), garage.entry.entry_id
+    )
+    assert isinstance(hub, dr.DeviceEntry)
+    known = (hub.model, hub.sw_version)
+    await garage.world.start_server()
+    await until(lambda: garage.entry.state is ConfigEntryState.LOADED and not garage.is_alone)
+    await until(lambda: garage.executor.deals == {})
+    assert garage.executor is executor, "it charges on without a gap"
+    assert garage.box.real_w > 6_000
+    await garage.home.reaches("sensor", garage.world.owner_id, "open_offers", "0")
+    hub = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.world.owner_id), garage.entry.entry_id
+    )
+    assert isinstance(hub, dr.DeviceEntry)
+    assert (hub.model, hub.sw_version) == known
+
+
+@pytest.mark.parametrize("whose", ["account", "car"])
+async def test_promise_4_stop_of_account_and_car_are_there_before_the_agent_answers(
+    garage: Garage, whose: str
+) -> None:
+    """Promise 4: this home's chargers stop, and the press says that no park was told."""
+    await garage.load()
+    await garage.name_the_car()
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    await garage.discharge_by_hand()
+    key = garage.world.owner_id if whose == "account" else garage.vehicle_id
+    with pytest.raises(HomeAssistantError) as told:
+        await garage.home.set("button", key, "stop", "press")
+    assert told.value.translation_key == "stop_not_told"
+    await until(lambda: garage.box.real_w == 0)
+    await garage.world.start_server()
+
+
+async def test_promise_4_stop_now_is_there_while_the_account_waits_to_be_paired_anew(
+    garage: Garage,
+) -> None:
+    """Promise 4: it may be days until somebody pairs; the owner is asked to all the same."""
+    await garage.load()
+    await garage.name_the_car()
+    device_id = garage.entry.data[CONF_DEVICE_ID]
+    await garage.world.phone.call("DELETE", f"/v1/devices/{device_id}")
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    await garage.discharge_by_hand()
+    await garage.set("button", "stop_now", "press")
+    await until(lambda: garage.box.real_w == 0)
+    (flow,) = garage.hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == "reauth"
+
+
+async def test_while_the_agent_has_not_answered_since_the_start_what_needs_it_says_so(
+    garage: Garage,
+) -> None:
+    """An account of which nothing is known has no offers to show and none to answer."""
+    await garage.load()
+    await garage.world.stop_server()
+    await garage.hass.config_entries.async_reload(garage.entry.entry_id)
+    assert garage.is_alone
+    with pytest.raises(HomeAssistantError) as stopped:
+        await garage.home.act("stop", {"config_entry": garage.entry.entry_id})
+    assert stopped.value.translation_key == "stop_not_told"
+    for action in ("list_offers", "get_receipts", "accept_offer"):
+        with pytest.raises(ServiceValidationError) as told:
+            await garage.home.act(action)
+        assert told.value.translation_key == "cannot_connect"
+    flow = await garage.hass.config_entries.subentries.async_init(
+        (garage.entry.entry_id, "charger"), context={"source": "user"}
+    )
+    assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
+    found = await async_get_config_entry_diagnostics(garage.hass, garage.entry)
+    assert found["connection"]["last_update_success"] is False
     await garage.world.start_server()
 
 
@@ -455,7 +554,7 @@ async def test_a_charger_mapped_anew_while_the_api_is_away_obeys_the_new_mapping
     await garage.load()
     await garage.world.stop_server()
     await garage.hass.config_entries.async_reload(garage.entry.entry_id)
-    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    assert garage.is_alone
     old = garage.executor
     old.async_charge_now()
     await until(lambda: garage.box.told["number"] == 30)
@@ -511,7 +610,7 @@ async def test_an_account_switched_off_while_the_api_is_away_drives_again_when_s
     await garage.load()
     await garage.world.stop_server()
     await hass.config_entries.async_reload(entry_id)
-    assert garage.entry.state is ConfigEntryState.SETUP_RETRY
+    assert garage.is_alone
     await hass.config_entries.async_set_disabled_by(entry_id, ConfigEntryDisabler.USER)
     await asyncio.sleep(2.5)
     await garage.world.start_server()

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
@@ -115,7 +115,7 @@ async def test_promise_4_a_charger_is_told_by_its_new_name_while_the_account_wai
     entry = home.entry
     await world.phone.call("DELETE", f"/v1/devices/{entry.data[CONF_DEVICE_ID]}")
     await hass.config_entries.async_reload(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert entry.runtime_data.coordinator.alone
     er.async_get(hass).async_update_entity("number.box_setpoint", new_entity_id="number.new_box")
     hass.states.async_remove("number.box_setpoint")
     hass.states.async_set("number.new_box", "0")
