@@ -11,8 +11,10 @@ from .const import DOMAIN
 
 _NOTIFICATION_TAP: Final = "mobile_app_notification_action"
 _STARTERS: Final = ("automation_triggered", "script_started")
-# Runs overlap by a few; an old one no longer acts.
-_MOST_REMEMBERED: Final = 256
+NOBODY_KNOWN: Final = "unknown"
+"""What stands for an automation where neither one nor a person is known."""
+# One that waits for hours acts long after it started.
+_MOST_REMEMBERED: Final = 2_048
 _STARTED_BY: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_started_by")
 _TAPS: HassKey[dict[str, Tap]] = HassKey(f"{DOMAIN}_notification_taps")
 _MODEL_TURNS: HassKey[dict[str, None]] = HassKey(f"{DOMAIN}_model_turns")
@@ -106,5 +108,5 @@ async def async_actor_of(
     tap = hass.data.get(_TAPS, {}).get(context.parent_id or "")
     if tap is not None and offer_id is not None and offer_id in tap.action:
         return Actor(method="tap", who={"user": tap.user})
-    starter = started_by.get(context.id, "unknown")
+    starter = started_by.get(context.id, NOBODY_KNOWN)
     return Actor(method="automation", who={"automation": starter[:200]})

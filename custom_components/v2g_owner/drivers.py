@@ -51,7 +51,7 @@ async def async_check_may_answer(
     Somebody whom Home Assistant does not know, such as a voice without a user, never counts, nor
     does a user that Home Assistant made for an add-on or the cloud: that is nobody.
     """
-    if await _async_counts(coordinator.hass, _wishes(coordinator, vehicle_id), user_id):
+    if await async_counts_for(coordinator, vehicle_id, user_id):
         return
     vehicle = coordinator.data.vehicles.get(vehicle_id or "")
     raise ServiceValidationError(
@@ -59,6 +59,13 @@ async def async_check_may_answer(
         translation_key="not_your_decision",
         translation_placeholders={"vehicle": vehicle.display_name if vehicle else ""},
     )
+
+
+async def async_counts_for(
+    coordinator: V2GCoordinator, vehicle_id: str | None, user_id: str
+) -> bool:
+    """Tell whether somebody's yes counts for a car."""
+    return await _async_counts(coordinator.hass, _wishes(coordinator, vehicle_id), user_id)
 
 
 async def async_asked_phones(coordinator: V2GCoordinator, vehicle_id: str | None) -> list[str]:
@@ -80,7 +87,7 @@ async def async_asked_phones(coordinator: V2GCoordinator, vehicle_id: str | None
 
 
 async def _async_counts(hass: HomeAssistant, wishes: Mapping[str, Any], user_id: str) -> bool:
-    """Tell whether somebody's yes counts for a car."""
+    """Tell whether somebody's yes counts, as the owner wishes."""
     user = await hass.auth.async_get_user(user_id)
     if user is None or not user.is_active or user.system_generated:
         return False

@@ -7,7 +7,7 @@ from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_URL
-from homeassistant.core import callback
+from homeassistant.core import Context, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
@@ -17,6 +17,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
 from .coordinator import Changes, V2GCoordinator
 from .errors import translated_errors
+from .loosening import async_check_change
 from .models import Charger, Departures, Preferences, Vehicle
 from .snapshot import Snapshot
 
@@ -198,6 +199,9 @@ class VehicleEntity(V2GEntity[Vehicle]):
 
     async def async_write_preferences(self, changes: Changes) -> None:
         """Change preferences at the API, or raise why not."""
+        if not callable(changes):
+            context = self._context or Context()
+            await async_check_change(self.coordinator, self.vehicle_id, changes, context)
         with translated_errors(self.coordinator, "preferences"):
             await self.coordinator.async_write("preferences", self.vehicle_id, changes)
 

@@ -25,6 +25,7 @@ from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
 from .instants import utc_text
+from .loosening import async_check_change
 from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
@@ -206,8 +207,8 @@ def _leave_changes(given: Mapping[str, Any]) -> Json:
 async def clear_limits(call: ServiceCall) -> Json:
     """Remove budgets of one vehicle, which a number entity cannot."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
+    changes = dict.fromkeys(call.data[ATTR_LIMITS])
+    await async_check_change(coordinator, vehicle_id, changes, call.context)
     with translated_errors(coordinator, "preferences"):
-        await coordinator.async_write(
-            "preferences", vehicle_id, dict.fromkeys(call.data[ATTR_LIMITS])
-        )
+        await coordinator.async_write("preferences", vehicle_id, changes)
     return {"preferences": readable(asdict(coordinator.data.preferences[vehicle_id]))}

@@ -10,6 +10,7 @@ from .agreeing import async_agree, covered, in_force
 from .api import Json
 from .const import DOMAIN
 from .errors import translated_errors
+from .loosening import async_check_may_allow
 from .service_targets import account_of, vehicle_of
 
 ATTR_PARK_ID: Final = "park_id"
@@ -46,6 +47,8 @@ async def join_park(call: ServiceCall) -> Json:
                 "account": coordinator.config_entry.title,
             },
         )
+    for _coordinator, vehicle_id in found:
+        await async_check_may_allow(coordinator, vehicle_id, call.context)
     park_id, version = call.data[ATTR_PARK_ID], call.data[ATTR_TERMS_VERSION]
     before = in_force(coordinator, park_id)
     vehicle_ids = [] if before is None else covered(coordinator, before)

@@ -16,6 +16,7 @@ import probatio
 
 from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
+from .loosening import BUDGETS
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
@@ -65,13 +66,6 @@ from .service_parks import (
 from .service_receipts import ATTR_NEWEST, get_receipts
 from .service_targets import ATTR_CONFIG_ENTRY
 from .trust_receipts import MOST_RECEIPTS
-
-LIMITS: Final = (
-    "max_discharge_wh_per_event",
-    "max_discharge_wh_per_day",
-    "max_discharge_wh_per_week",
-    "max_discharge_events_per_day",
-)
 
 type Fields = dict[Any, Any]
 type Handler = Callable[[ServiceCall], Coroutine[Any, Any, Json]]
@@ -198,7 +192,7 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         {
             **_DEVICE,
             probatio.Required(ATTR_LIMITS): probatio.All(
-                cv.ensure_list, probatio.Length(min=1), [probatio.In(LIMITS)]
+                cv.ensure_list, probatio.Length(min=1), [probatio.In(BUDGETS)]
             ),
         },
         SupportsResponse.OPTIONAL,

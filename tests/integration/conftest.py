@@ -9,7 +9,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.const import CONF_URL
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import Context, HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
@@ -102,12 +102,13 @@ class Home:
     async def set(
         self, platform: str, device_key: str, key: str, service: str, **data: Any
     ) -> None:
-        """Call a platform's own action on one of our entities."""
+        """Call a platform's own action on one of our entities, as a person does."""
         await self.hass.services.async_call(
             platform,
             service,
             {"entity_id": self.entity_id(platform, device_key, key), **data},
             blocking=True,
+            context=Context(user_id="somebody"),
         )
 
 

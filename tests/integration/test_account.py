@@ -61,6 +61,7 @@ async def test_a_park_is_joined_after_reading_its_terms_and_left_again(
             "park_id": park["park_id"],
             "terms_version": park["terms_version"],
         },
+        context=Context(user_id="somebody"),
     )
     assert len((await world.park.get("/v1/park/members"))["items"]) == 1
     await until(lambda: home.entry.runtime_data.coordinator.data.agreements)
@@ -101,7 +102,7 @@ async def test_a_code_of_two_parks_asks_for_the_park_and_binds_there(
     code = "GATE-0001"
     for park in (other, world.park):
         joined = {"device_id": [device.id], "park_id": park.party_id, "terms_version": 1}
-        await home.act("join_park", joined)
+        await home.act("join_park", joined, context=Context(user_id="somebody"))
         body = {"evse_id": "E01", "evse_code": code, "plugged_in_at": world.at(0)}
         await park.post("/v1/park/sessions", body)
     here = {"device_id": device.id, "evse_code": code}

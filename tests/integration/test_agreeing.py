@@ -95,12 +95,15 @@ async def test_a_second_car_joins_a_park_and_the_first_one_stays_with_its_deal(
     home, cars = Home(hass, entry), sorted([vehicle_id, other])
     devices = {each: device_of(home, each).id for each in cars}
     park = {"park_id": world.park.party_id}
-    await home.act("join_park", park | {"terms_version": 1, "device_id": [devices[vehicle_id]]})
+    person = {"context": Context(user_id="somebody")}
+    joined = park | {"terms_version": 1, "device_id": [devices[vehicle_id]]}
+    await home.act("join_park", joined, **person)
     (member,) = (await world.park.get("/v1/park/members"))["items"]
     await home.reaches("sensor", vehicle_id, "soc", "80.0")
     deal = await agreed_deal(home, world, await world.plug_in(member["member_ref"]))
     await changed_terms(home, world, LONGER)
-    made = await home.act("join_park", park | {"terms_version": 2, "device_id": [devices[other]]})
+    joined = park | {"terms_version": 2, "device_id": [devices[other]]}
+    made = await home.act("join_park", joined, **person)
     assert sorted(made["vehicle_ids"]) == cars
     assert await agreements(world) == [("replaced", 1, [vehicle_id]), ("active", 2, cars)]
     assert await state_of(world, deal) == "scheduled"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -284,7 +284,11 @@ async def test_a_limit_can_be_removed_by_an_action(
     """No limit is not the same as a high one."""
     await home.set("number", vehicle_id, "max_discharge_wh_per_day", "set_value", value=5)
     device = {"device_id": device_id_of(home, vehicle_id)}
-    answer = await home.act("clear_limits", {**device, "limits": ["max_discharge_wh_per_day"]})
+    answer = await home.act(
+        "clear_limits",
+        {**device, "limits": ["max_discharge_wh_per_day"]},
+        context=Context(user_id="somebody"),
+    )
     assert answer["preferences"]["max_discharge_wh_per_day"] is None
     told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
     assert told["max_discharge_wh_per_day"] is None

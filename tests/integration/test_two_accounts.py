@@ -219,5 +219,6 @@ async def test_a_park_is_joined_for_one_account_at_a_time_and_the_cars_of_others
     assert placeholders == {"vehicles": "Red car", "account": first.home.entry.title}
     for each in (first, second):
         assert (await each.world.park.get("/v1/park/members"))["items"] == []
-    await first.home.act("join_park", body | {"device_id": [first.device_id, first.device_id]})
+    twice = body | {"device_id": [first.device_id, first.device_id]}
+    await first.home.act("join_park", twice, context=Context(user_id="somebody"))
     assert len((await first.world.park.get("/v1/park/members"))["items"]) == 1

@@ -1,0 +1,206 @@
+"""Who may let more be sold: what loosens is half a yes, and a rule may say the rest."""
+
+from typing import Any
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from hypothesis import given, strategies as st
+import pytest
+from pytest_homeassistant_custom_component.common import MockUser
+
+from custom_components.v2g_owner.actor import async_remember_model_turn
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.loosening import BUDGETS, loosens
+from custom_components.v2g_owner.models import Preferences
+
+from .conftest import Home, until
+from .owner_world import OwnerWorld
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+# Platform, key, the action's data: what tightens, then what loosens.
+SETTINGS: tuple[tuple[str, str, tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]], ...] = (
+    ("switch", "discharge_allowed", ("turn_off", {}), ("turn_on", {})),
+    ("switch", "allow_automations", ("turn_off", {}), ("turn_on", {})),
+    (
+        "select",
+        "consent_mode",
+        ("select_option", {"option": "never"}),
+        ("select_option", {"option": "rules"}),
+    ),
+    *(
+        ("number", key, ("set_value", {"value": strict}), ("set_value", {"value": loose}))
+        for key, strict, loose in (
+            ("soc_floor_pct", 45, 25),
+            ("soc_min_departure_pct", 75, 30),
+            ("min_price_per_kwh", 2, 0.2),
+            ("max_discharge_wh_per_day", 3, 300),
+            ("max_discharge_events_per_day", 1, 50),
+        )
+    ),
+)
+
+
+def guest(hass: HomeAssistant) -> Context:
+    """Return what somebody without rights of an administrator does."""
+    user = MockUser(id="user_guest", name="guest").add_to_hass(hass)
+    user.mock_policy({"entities": True})
+    return Context(user_id=user.id)
+
+
+async def use(
+    home: Home, vehicle_id: str, which: tuple[str, str], act: tuple[str, Any], context: Context
+) -> None:
+    """Use one of the car's settings as somebody."""
+    (platform, key), (service, data) = which, act
+    entity_id = home.entity_id(platform, vehicle_id, key)
+    await home.hass.services.async_call(
+        platform, service, {"entity_id": entity_id, **data}, blocking=True, context=context
+    )
+
+
+def device_of(home: Home, vehicle_id: str) -> str:
+    """Return the car's device."""
+    device = dr.async_get(home.hass).async_get_device_by_identifier(
+        (DOMAIN, vehicle_id), home.entry.entry_id
+    )
+    assert isinstance(device, dr.DeviceEntry)
+    return device.id
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=[setting[1] for setting in SETTINGS])
+async def test_promise_1_a_guest_tightens_and_does_not_loosen(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    setting: tuple[str, str, tuple[str, Any], tuple[str, Any]],
+) -> None:
+    """Promise 1: nobody sells for the owner by switching what the owner switched off."""
+    platform, key, strict, loose = setting
+    path, by_guest = f"/v1/vehicles/{vehicle_id}/preferences", guest(home.hass)
+    await use(home, vehicle_id, (platform, key), strict, by_guest)
+    kept = (await world.phone.get(path))[key]
+    with pytest.raises(ServiceValidationError, match="people can let more of Blue car be sold"):
+        await use(home, vehicle_id, (platform, key), loose, by_guest)
+    assert (await world.phone.get(path))[key] == kept
+    await use(home, vehicle_id, (platform, key), loose, Context(user_id="anna"))
+    assert (await world.phone.get(path))[key] != kept
+
+
+async def test_promise_1_a_guest_removes_no_budget_and_joins_no_park(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 1: a limit that is gone lets more be sold, an agreement lets a park ask."""
+    by_guest, device = guest(home.hass), device_of(home, vehicle_id)
+    await home.set("number", vehicle_id, "max_discharge_wh_per_day", "set_value", value=5)
+    for action, data in (
+        ("clear_limits", {"device_id": device, "limits": ["max_discharge_wh_per_day"]}),
+        (
+            "join_park",
+            {"device_id": [device], "park_id": world.park.party_id, "terms_version": 1},
+        ),
+    ):
+        with pytest.raises(ServiceValidationError) as refused:
+            await home.act(action, data, context=by_guest)
+        assert refused.value.translation_key == "not_yours_to_allow"
+    assert (await world.park.get("/v1/park/members"))["items"] == []
+
+
+async def test_a_person_of_the_car_loosens_what_an_administrator_then_may_not(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """The same people as for a yes: those that the owner chose."""
+    hass = home.hass
+    driver = guest(hass)
+    hass.states.async_set("person.guest", "home", {"user_id": driver.user_id})
+    (subentry,) = home.entry.subentries.values()
+    chosen = {**subentry.data, "drivers": ["person.guest"], "admins_answer": False}
+    hass.config_entries.async_update_subentry(home.entry, subentry, data=chosen)
+    await hass.async_block_till_done()
+    await home.reaches("switch", vehicle_id, "allow_automations", "off")
+    which, act = ("switch", "allow_automations"), ("turn_on", {})
+    with pytest.raises(ServiceValidationError):
+        await use(home, vehicle_id, which, act, Context(user_id="anna"))
+    await use(home, vehicle_id, which, act, driver)
+    await home.reaches("switch", vehicle_id, "allow_automations", "on")
+
+
+async def test_promise_1_an_automation_sets_what_its_owner_wrote_but_gives_itself_no_leave(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 1: what *Automations may accept* keeps out cannot switch it on."""
+    hass = home.hass
+    await home.set("switch", vehicle_id, "discharge_allowed", "turn_off")
+    switches = [
+        home.entity_id("switch", vehicle_id, key)
+        for key in ("discharge_allowed", "allow_automations")
+    ]
+    config = {
+        "alias": "sell at work",
+        "triggers": [{"trigger": "event", "event_type": "at.work"}],
+        "actions": [
+            {"action": "switch.turn_on", "target": {"entity_id": each}} for each in switches
+        ],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": [config]})
+    hass.bus.async_fire("at.work")
+    await home.reaches("switch", vehicle_id, "discharge_allowed", "on")
+    await hass.async_block_till_done(wait_background_tasks=False)
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert told["allow_automations"] is False
+
+
+@pytest.mark.parametrize("who", ["a voice nobody knows", "a language model"])
+async def test_promise_1_neither_a_strange_voice_nor_a_model_loosens(
+    home: Home, world: OwnerWorld, vehicle_id: str, who: str
+) -> None:
+    """Promise 1: both may stop and tighten; a yes of nobody known is none."""
+    context = Context() if who == "a voice nobody knows" else Context(user_id="anna")
+    if who == "a language model":
+        async_remember_model_turn(home.hass, context)
+    which = ("switch", "discharge_allowed")
+    await use(home, vehicle_id, which, ("turn_off", {}), context)
+    await home.reaches("switch", vehicle_id, "discharge_allowed", "off")
+    with pytest.raises(ServiceValidationError) as refused:
+        await use(home, vehicle_id, which, ("turn_on", {}), context)
+    assert refused.value.translation_key in {"not_yours_to_allow", "model_allows_nothing"}
+    told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert told["discharge_allowed"] is False
+    await until(lambda: home.state("switch", vehicle_id, "discharge_allowed").state == "off")
+
+
+WISHES = st.builds(
+    Preferences,
+    vehicle_id=st.just("veh_1"),
+    revision=st.just(1),
+    soc_floor_pct=st.integers(0, 100),
+    soc_ceiling_pct=st.just(90),
+    soc_min_departure_pct=st.integers(0, 100),
+    min_price_per_kwh=st.none() | st.sampled_from(["0", "0.5", "1.2000"]),
+    consent_mode=st.sampled_from(["never", "ask", "rules"]),
+    discharge_allowed=st.booleans(),
+    allow_automations=st.booleans(),
+    **{key: st.none() | st.integers(0, 9) for key in BUDGETS},
+)
+KEYS = (
+    "soc_floor_pct",
+    "soc_min_departure_pct",
+    "min_price_per_kwh",
+    "consent_mode",
+    "discharge_allowed",
+    "allow_automations",
+    *BUDGETS,
+)
+
+
+@given(WISHES, WISHES, st.sampled_from(KEYS))
+def test_of_two_values_one_way_loosens_and_the_other_does_not(
+    one: Preferences, other: Preferences, key: str
+) -> None:
+    """A change that loosens cannot be had as one that tightens, nor the same value as either."""
+    there, back = ({key: getattr(each, key)} for each in (other, one))
+    same = getattr(one, key) == getattr(other, key)
+    assert loosens(one, there) + loosens(other, back) == (0 if same else 1)
