@@ -13,6 +13,7 @@ from homeassistant.config_entries import SubentryFlowResult
 import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
+from .loading import is_connected
 from .models import Preferences
 from .rule_forms import CONF_NAME, FIELDS, Form, RuleView, rule_body, rule_form, rule_values
 from .rule_list import Rules, RulesChangedError, find, saved
@@ -121,7 +122,8 @@ class RuleFormStep(LinkedDeviceFlow):
 
     def _later_with_rule(self, user_input: Form | None) -> SubentryFlowResult:
         """Say that nobody can be asked now; what was typed is not lost in a menu either."""
-        if user_input is None and self._form is not None and self._asked is not None:
+        away = user_input is None and not is_connected(self._get_entry())
+        if away and self._form is not None and self._asked is not None:
             return self._ask(self._asked, {"base": "cannot_connect"}, {})
         return self._later(user_input)
 

@@ -175,7 +175,9 @@ def _price(price: float | None) -> str | None:
 
 
 def _between(start: str | None, end: str | None) -> dict[str, str] | None:
-    """Return a span of the day; it begins or ends at midnight where one side is left out."""
-    if start is None and end is None:
-        return None
-    return {"start": (start or _MIDNIGHT)[:5], "end": (end or _MIDNIGHT)[:5]}
+    """Return a span of the day; it begins or ends at midnight where one side is left out.
+
+    One that ends where it begins is the whole day, and so no condition: what is shown says that.
+    """
+    begins, ends = ((each or _MIDNIGHT)[:5] for each in (start, end))
+    return None if begins == ends else {"start": begins, "end": ends}

@@ -76,7 +76,7 @@ class RuleWords:
             yield self.say("rule_parks", parks=self._joined(names))
         if days := rule.get("weekdays"):
             yield self.say("rule_weekdays", weekdays=self._days(days))
-        if between := rule.get("between"):
+        if (between := rule.get("between")) and between["start"] != between["end"]:
             yield self.say("rule_between", start=between["start"], end=between["end"])
 
     def _days(self, days: list[str]) -> str:

@@ -13,7 +13,7 @@ import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .coordinator import V2GConfigEntry, V2GCoordinator
-from .loading import async_loaded
+from .loading import async_loaded, is_connected
 from .subentry_schemas import (
     CONF_DISPLAY_NAME,
     CONF_LINK,
@@ -73,12 +73,22 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         return devices
 
     async def _async_loaded(self) -> bool:
-        """Tell whether the account can be asked, once a load that is under way has ended."""
-        return await async_loaded(self._get_entry())
+        """Tell whether the account can be asked, once a load that is under way has ended.
+
+        About a device that was deleted since the dialog was opened it cannot.
+        """
+        return await async_loaded(self._get_entry()) and not self._is_gone
+
+    @property
+    def _is_gone(self) -> bool:
+        """Tell whether the API no longer knows the device; only of a connected account."""
+        return self._device_id is not None and self._device_id not in self._known()
 
     def _later(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
         """Say that nobody can be asked now; a form that was sent stays open as it was filled in."""
         sent = self.cur_step
+        if is_connected(self._get_entry()) and self._is_gone:
+            return self.async_abort(reason="device_gone")
         if user_input is None or sent is None or sent["type"] is not FlowResultType.FORM:
             return self.async_abort(reason="not_loaded")
         schema = sent["data_schema"] or probatio.Schema({})

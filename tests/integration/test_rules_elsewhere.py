@@ -200,3 +200,43 @@ async def test_a_rule_that_was_typed_outlives_an_account_that_is_unloaded(
     await home.hass.config_entries.async_reload(home.entry.entry_id)
     await go(home, await send(home, away[2], **typed), "rule_save")
     assert await names(world, vehicle_id) == ["One", "Mine"]
+
+
+@pytest.mark.parametrize("step", ["menu", "form", "save"])
+async def test_a_car_that_is_deleted_while_its_rules_are_open_ends_the_dialog_in_words(
+    home: Home, world: OwnerWorld, vehicle_id: str, step: str
+) -> None:
+    """It ended in an unknown error, and what was typed looked as if it might be kept."""
+    flow = await open_rules(home)
+    if step != "menu":
+        flow = await go(home, flow, "rule_add")
+    if step == "save":
+        flow = await send(home, flow, name="Mine", **OFF)
+    path = f"/v1/vehicles/{vehicle_id}"
+    known = home.entry.runtime_data.coordinator
+    revision = (await world.phone.get(path))["revision"]
+    await world.phone.call("DELETE", path, etag=revision)
+    await known.async_refresh()
+    assert vehicle_id not in known.data.vehicles
+    if step == "form":
+        ended = await send(home, flow, name="Mine", **OFF)
+    else:
+        ended = await go(home, flow, "rule_add" if step == "menu" else "rule_save")
+    assert (ended["type"], ended["reason"]) == (FlowResultType.ABORT, "device_gone")
+
+
+@pytest.mark.parametrize("times", [("22:00:00", "22:00:00"), ("00:00:00", None)])
+async def test_times_that_are_no_condition_are_not_said_to_be_one(
+    home: Home, world: OwnerWorld, vehicle_id: str, times: tuple[str, str | None]
+) -> None:
+    """Promise 1: from 22:00 to 22:00 is a yes at any time, and is shown as that before."""
+    span = {key: at for key, at in zip(("from_time", "to_time"), times, strict=True) if at}
+    form = await go(home, await open_rules(home), "rule_add")
+    check = await send(home, form, name="Night", **span, **OFF)
+    assert read(check, "rule") == "Night: every offer within your limits"
+    await go(home, check, "rule_save")
+    assert (await wishes(world, vehicle_id))["rules"][0]["between"] is None
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    theirs = {"name": "Theirs", "between": {"start": "22:00", "end": "22:00"}}
+    await heard(home, await world.phone.patch(path, {"rules": [theirs]}))
+    assert read(await open_rules(home)) == "1. Theirs: every offer within your limits"
