@@ -286,6 +286,14 @@ class Stage:
         await self.seconds(4)
         assert self.executor.memory.parking.bound == self.vehicle_id
 
+    async def leave_in(self, *, hours: float) -> datetime:
+        """Say when the car leaves, and let the home hear of it; returns when that is."""
+        leaving = self.world.at(hours * 3_600)
+        departures = f"/v1/vehicles/{self.vehicle_id}/departures"
+        await self.world.phone.patch(departures, {"one_off": {"departure_at": leaving}})
+        await self.seconds(5)
+        return datetime.fromisoformat(leaving)
+
     async def sell(self, *, start_s: float = 10, hours: float = 1.0, **terms: Any) -> None:
         """Bring a deal to the park's first lease, with the owner's yes by phone."""
         if not self.member:

@@ -98,20 +98,28 @@ def offers_of(home: Home, world: OwnerWorld) -> str:
     return home.entity_id("event", world.owner_id, "offers")
 
 
+@pytest.fixture
+async def one(
+    home: Home, world: OwnerWorld, use: UseBlueprint, phones: dict[str, list[Any]]
+) -> list[Any]:
+    """Have each offer asked about on the phones; returns what one of them is sent."""
+    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
+    return next(iter(phones.values()))
+
+
 async def test_promise_1_a_tap_on_the_phone_is_the_owners_own_yes_to_that_offer_alone(
     hass: HomeAssistant,
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
     hass_admin_user: Any,
+    one: list[Any],
 ) -> None:
     """Promise 1: no automation needs to be allowed for a person to answer by notification."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    one, other = phones.values()
+    _, other = phones.values()
     message = one[0].data
     assert {**message, "data": ...} == {**other[0].data, "data": ...}
     assert message["title"] == "East Gate Park: 1.2000 CNY/kWh"
@@ -187,12 +195,9 @@ async def test_promise_1_the_phone_names_the_day_and_among_several_cars_the_car(
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """Promise 1: a yes to a time or a car that somebody guessed is no yes."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
-    one = next(iter(phones.values()))
     offer = await world.offer_in_days(vehicle_id, session_id, 5)
     await until(lambda: one)
     told = f" kWh, {told_days(offer['terms'])}. You keep "
@@ -212,12 +217,9 @@ async def test_promise_4_the_phone_says_before_the_yes_that_a_stop_may_take_long
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """Promise 4: a lease longer than two minutes is for backup, and is shown before consent."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
-    one = next(iter(phones.values()))
     await world.offer(session_id, purpose="backup", lease_s=120)
     await until(lambda: one)
     assert "stop may take" not in one[0].data["message"]
@@ -232,13 +234,10 @@ async def test_new_terms_are_asked_about_once(
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """That the old ones are gone is told as well, and asks nobody."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
-    one = next(iter(phones.values()))
     await until(lambda: one)
     body = {"revision": 2, "respond_by": world.at(500), "terms": world.terms()}
     await world.park.post(f"/v1/park/offers/{offer['offer_id']}/revisions", body)
@@ -254,20 +253,18 @@ async def test_promise_1_a_tap_that_nobody_made_accepts_nothing(
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
     caplog: pytest.LogCaptureFixture,
+    one: list[Any],
 ) -> None:
     """Promise 1: an automation that fires the event itself is still an automation."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    sent = next(iter(phones.values()))
-    action = sent[0].data["data"]["actions"][0]["action"]
+    action = one[0].data["data"]["actions"][0]["action"]
     hass.bus.async_fire("mobile_app_notification_action", {"action": action}, context=Context())
-    await until(lambda: len(sent) == 2)
-    assert sent[1].data["message"].startswith("Your answer did not count.")
-    assert sent[1].data["data"]["actions"] == sent[0].data["data"]["actions"], "asked again"
+    await until(lambda: len(one) == 2)
+    assert one[1].data["message"].startswith("Your answer did not count.")
+    assert one[1].data["data"]["actions"] == one[0].data["data"]["actions"], "asked again"
     assert "may not" in caplog.text
     caplog.clear()
     assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
@@ -278,16 +275,15 @@ async def test_an_answer_given_elsewhere_clears_every_phone_and_a_late_tap_is_to
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
     hass_admin_user: Any,
     caplog: pytest.LogCaptureFixture,
+    one: list[Any],
 ) -> None:
     """Nobody wonders later whether the tap on the forgotten tablet sold anything."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    one, other = phones.values()
+    _, other = phones.values()
     accept = other[0].data["data"]["actions"][0]["action"]
     await home.act("decline_offer", context=Context(user_id=hass_admin_user.id))
     await until(lambda: len(one) == len(other) == 2)
@@ -308,17 +304,15 @@ async def test_after_a_restart_an_open_offer_is_asked_again_and_an_ended_one_cle
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
     hass_admin_user: Any,
+    one: list[Any],
 ) -> None:
     """What came or ended while Home Assistant was away reaches the phones when it is back."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     assert await hass.config_entries.async_unload(home.entry.entry_id)
     missed = await world.offer(session_id)
     assert await hass.config_entries.async_setup(home.entry.entry_id)
     await until(lambda: all(phones.values()))
-    one = next(iter(phones.values()))
     accept = one[0].data["data"]["actions"][0]["action"]
     assert accept == f"v2g_owner|accept|{missed['offer_id']}|1|{next(iter(phones))}|6000"
 
@@ -353,15 +347,14 @@ async def test_promise_1_a_tap_that_may_not_count_is_told_on_its_phone_and_the_o
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """Promise 1: a child's tap on the tablet takes the question from nobody's phone."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
     await until(lambda: all(phones.values()))
     child = MockUser(name="child").add_to_hass(hass)
-    one, other = phones.values()
+    _, other = phones.values()
     tap(hass, one[0], child.id)
     await until(lambda: len(one) == 2)
     assert one[1].data["message"].startswith("Your answer did not count. Your yes may not count")
@@ -378,14 +371,13 @@ async def test_a_tap_on_old_terms_shows_the_new_ones(
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """And one while the agent is away is asked again, not taken for an end of the offer."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    one, other = phones.values()
+    _, other = phones.values()
     old = one[0].data["data"]["actions"][0]["action"].replace("|1|", "|0|")
     anna = Context(user_id="anna")
     hass.bus.async_fire("mobile_app_notification_action", {"action": old}, context=anna)
@@ -399,15 +391,14 @@ async def test_a_tap_on_old_terms_shows_the_new_ones(
     assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
 
 
+@pytest.mark.usefixtures("one")
 async def test_a_tap_on_another_accounts_offer_is_left_to_that_accounts_automation(
     hass: HomeAssistant,
     home: Home,
     world: OwnerWorld,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
 ) -> None:
     """Every automation hears every tap."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     action = f"v2g_owner|accept|ofr_of_somebody_else|1|{next(iter(phones))}|6000"
     anna = Context(user_id="anna")
     hass.bus.async_fire("mobile_app_notification_action", {"action": action}, context=anna)
@@ -449,16 +440,13 @@ async def test_every_offer_that_ended_while_home_assistant_was_away_is_cleared(
     home: Home,
     world: OwnerWorld,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """Two were asked, both are withdrawn meanwhile, and a third is open."""
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     made = []
     for hours in (1, 2, 3):
         times = {"start_at": world.at(hours * 3_600), "end_at": world.at(hours * 3_600 + 1_800)}
         made.append((await world.offer(session_id, **times))["offer_id"])
-    one = next(iter(phones.values()))
     await until(lambda: tags(one) == made)
     assert await hass.config_entries.async_unload(home.entry.entry_id)
     one.clear()
@@ -517,18 +505,17 @@ async def test_taps_on_other_notifications_and_offers_below_the_wish_stay_quiet(
     assert not any(phones.values())
 
 
+@pytest.mark.usefixtures("one")
 async def test_an_offer_in_points_that_nobody_priced_is_asked_about_in_money(
     home: Home,
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
 ) -> None:
     """Zero asks about every offer; only a person can weigh points that have no rate."""
     wanted = {"accepted_reward_kinds": ["cash", "points"]}
     await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", wanted)
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     offer = await world.offer(session_id, reward=POINTS)
     await home.reaches("binary_sensor", world.owner_id, "offer_open", "on")
     await until(lambda: all(phones.values()))
@@ -544,15 +531,13 @@ async def test_a_yes_without_a_leave_time_is_told_what_may_be_missing(
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     """Only a person can accept such an offer, after naming the time that the phone speaks of."""
     await world.phone.patch(f"/v1/vehicles/{vehicle_id}/departures", {"one_off": None})
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    one = next(iter(phones.values()))
     tap(hass, one[0], "anna")
     await until(lambda: len(one) == 2)
     assert "leave time" in one[1].data["message"]

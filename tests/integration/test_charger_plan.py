@@ -43,11 +43,7 @@ async def test_the_charging_to_come_is_shown_and_comes_true(
         state = controlled_by(stage)
         assert state.state_info is not None
         assert "plan" in state.state_info["unrecorded_attributes"]
-        leaving = EVENING + timedelta(hours=6)
-        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
-        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
-        await stage.world.phone.patch(departures, {"one_off": one_off})
-        await stage.seconds(5)
+        leaving = await stage.leave_in(hours=6)
         plan = controlled_by(stage).attributes["plan"]
         assert plan, "15 points are to be charged"
         first, last = plan[0], plan[-1]
@@ -72,11 +68,7 @@ async def test_a_car_that_falls_silent_is_charged_as_was_planned_and_no_further(
     freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
     async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
-        leaving = EVENING + timedelta(hours=10)
-        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
-        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
-        await stage.world.phone.patch(departures, {"one_off": one_off})
-        await stage.seconds(5)
+        leaving = await stage.leave_in(hours=10)
         stage.box.soc_silent = True
         await stage.hop(leaving - timedelta(minutes=1))
         assert 75 <= stage.box.soc_pct <= 80
@@ -92,11 +84,7 @@ async def test_a_silent_car_is_charged_no_further_after_home_assistant_was_start
     freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
     async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
-        leaving = EVENING + timedelta(hours=10)
-        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
-        one_off = {"departure_at": leaving.isoformat().replace("+00:00", "Z")}
-        await stage.world.phone.patch(departures, {"one_off": one_off})
-        await stage.seconds(5)
+        leaving = await stage.leave_in(hours=10)
         stage.box.soc_silent = True
         charged_at = EVENING + timedelta(hours=5)
         await stage.hop(charged_at)

@@ -63,10 +63,7 @@ async def test_promise_10_after_the_clock_was_set_back_the_charging_is_planned_o
     freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 50, "soc_target_departure_pct": 50}
     async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
-        departures = f"/v1/vehicles/{stage.vehicle_id}/departures"
-        one_off = {"departure_at": stage.world.at(10 * 3_600)}
-        await stage.world.phone.patch(departures, {"one_off": one_off})
-        await stage.seconds(5)
+        await stage.leave_in(hours=10)
         stage.executor.async_charge_now()
         await stage.seconds(30)
         assert stage.box.real_w > 1_000

@@ -14,9 +14,9 @@ from custom_components.v2g_owner.quiet_spans import quiet_until
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
-from .test_blueprints import UseBlueprint, offers_of, phones, tags, tap, use
+from .test_blueprints import one, phones, tags, tap, use
 
-__all__ = ["phones", "use"]
+__all__ = ["one", "phones", "use"]
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
@@ -53,13 +53,11 @@ async def test_no_phone_is_asked_in_quiet_hours_and_when_they_end_what_still_wai
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
+    one: list[Any],
 ) -> None:
     span, end = around_now(30)
     await be_quiet(home, world, vehicle_id, span)
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     gone = await world.offer(session_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     await home.act("decline_offer", {"offer_id": gone["offer_id"]}, context=Context(user_id="li"))
@@ -68,7 +66,6 @@ async def test_no_phone_is_asked_in_quiet_hours_and_when_they_end_what_still_wai
     coordinator = home.entry.runtime_data.coordinator
     await until(lambda: waits["offer_id"] in coordinator.data.offers)
     await hass.async_block_till_done()
-    one = next(iter(phones.values()))
     assert tags(one) == []
     (listed,) = (await home.act("list_offers"))["offers"]
     assert dt_util.parse_datetime(listed["quiet_until"]) == end
@@ -84,19 +81,16 @@ async def test_what_came_while_home_assistant_was_away_is_asked_about_when_quiet
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
+    one: list[Any],
 ) -> None:
     span, end = around_now(30)
     await be_quiet(home, world, vehicle_id, span)
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     await hass.config_entries.async_unload(home.entry.entry_id)
     waits = await world.offer(session_id)
     await hass.config_entries.async_setup(home.entry.entry_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     await hass.async_block_till_done()
-    one = next(iter(phones.values()))
     assert tags(one) == []
     go_to(hass, monkeypatch, end)
     await until(lambda: tags(one) == [waits["offer_id"]])
@@ -108,13 +102,11 @@ async def test_quiet_hours_that_are_moved_while_an_offer_waits_end_when_they_do(
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
     monkeypatch: pytest.MonkeyPatch,
+    one: list[Any],
 ) -> None:
     span, old_end = around_now(20)
     await be_quiet(home, world, vehicle_id, span)
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     waits = await world.offer(session_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     span, end = around_now(40)
@@ -127,7 +119,6 @@ async def test_quiet_hours_that_are_moved_while_an_offer_waits_end_when_they_do(
     )
     go_to(hass, monkeypatch, old_end)
     await hass.async_block_till_done()
-    one = next(iter(phones.values()))
     assert tags(one) == []
     go_to(hass, monkeypatch, end)
     await until(lambda: tags(one) == [waits["offer_id"]])
@@ -138,15 +129,12 @@ async def test_what_waits_is_asked_about_when_quiet_hours_are_switched_off(
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
-    phones: dict[str, list[Any]],
+    one: list[Any],
 ) -> None:
     await be_quiet(home, world, vehicle_id, around_now(30)[0])
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     waits = await world.offer(session_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     await home.hass.async_block_till_done()
-    one = next(iter(phones.values()))
     assert tags(one) == []
     await home.set("switch", vehicle_id, "quiet_hours", "turn_off")
     await until(lambda: tags(one) == [waits["offer_id"]])
@@ -158,14 +146,12 @@ async def test_who_answers_in_quiet_hours_is_told_when_the_answer_does_not_count
     world: OwnerWorld,
     vehicle_id: str,
     session_id: str,
-    use: UseBlueprint,
     phones: dict[str, list[Any]],
     caplog: pytest.LogCaptureFixture,
+    one: list[Any],
 ) -> None:
-    await use("phone_notification", offers=offers_of(home, world), phones=list(phones))
     await world.offer(session_id)
     await until(lambda: all(phones.values()))
-    one = next(iter(phones.values()))
     await be_quiet(home, world, vehicle_id, around_now(30)[0])
     tap(hass, one[0], "somebody whose yes does not count")
     await until(lambda: len(one) == 2)
