@@ -52,7 +52,11 @@ def nothing_known(hass: HomeAssistant, entry: V2GConfigEntry) -> Snapshot:
 async def async_wait_for_agent(hass: HomeAssistant, coordinator: V2GCoordinator) -> None:
     """Ask with growing patience until the agent answers, then load the account as a whole."""
     wait = STREAM_RETRY_MINIMUM
-    LOGGER.info("%s: the agent does not answer, this home goes on alone", coordinator.name)
+    LOGGER.warning(
+        "%s: the agent does not answer (%s), this home goes on alone",
+        coordinator.name,
+        coordinator.last_exception,
+    )
     while True:
         await asyncio.sleep(wait.total_seconds())
         wait = min(wait * 2, STREAM_RETRY_MAXIMUM)

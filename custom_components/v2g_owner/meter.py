@@ -15,8 +15,6 @@ from homeassistant.helpers.event import async_track_state_change_event
 from .const import CONF_EXPORT_ENTITY, CONF_IMPORT_ENTITY, CONF_POWER_ENTITY
 from .readings import Read, read_energy, read_power
 
-# Sensors of one poll speak within it; more apart they say nothing about one moment.
-_TOGETHER: Final = timedelta(seconds=5)
 # Of one poll's words the register's may be a moment before the power's.
 _SAME_MOMENT: Final = timedelta(seconds=1)
 # Below it no register counts: standby, and what a sensor trembles by.
@@ -83,17 +81,18 @@ class Meter:
                 self._still_since.pop(conf, None)
 
     def reading(self) -> MeterReading | None:
-        """Return what the meter said of one moment, None where its parts do not belong together."""
+        """Return what the meter said, with the time of its oldest part; None where one is missing.
+
+        A power that is newer than said is no harm while it flows: registers count, and the guard
+        reckons from the time said on with the most that may flow. That it rests is told apart.
+        """
         power = self._told(CONF_POWER_ENTITY, read_power)
         imported = self._register(CONF_IMPORT_ENTITY, power)
         exported = self._register(CONF_EXPORT_ENTITY, power)
         if power is None or imported is None or exported is None:
             return None
-        times = (power.at, imported.at, exported.at)
-        if max(times) - min(times) > _TOGETHER:
-            return None
         return MeterReading(
-            measured_at=min(times),
+            measured_at=min(power.at, imported.at, exported.at),
             power_w=power.value,
             import_wh=imported.value,
             export_wh=exported.value,
