@@ -68,7 +68,8 @@ class RulesStep(RuleFormStep):
         act = user_input[CONF_ACT]
         switches_on = act == "switch" and not rule.get("enabled", True)
         if act == "change" or switches_on:
-            self._rule, self._form = rule, rule_values(rule, self._currency)
+            self._rule, self._typed_in = rule, self._currency
+            self._form = rule_values(rule, self._typed_in)
             if not switches_on:
                 return await self.async_step_rule()
             # It may say yes from now on, so it is tried and shown like one that is new.

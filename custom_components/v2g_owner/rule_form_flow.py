@@ -40,6 +40,8 @@ class RuleFormStep(LinkedDeviceFlow):
         """The rule as it was typed."""
         self._asked: tuple[probatio.Schema, str] | None = None
         """What the form of a rule last asked, and the time zone that it named."""
+        self._typed_in = ""
+        """The currency in which the form of a rule asked for money."""
         self._tried: dict[str, Any] = {}
 
     @property
@@ -91,7 +93,9 @@ class RuleFormStep(LinkedDeviceFlow):
         if user_input is not None:
             self._form = user_input
             name = user_input[CONF_NAME].strip()
-            if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+            if self._typed_in != self._currency:
+                errors["base"] = "changed_meanwhile"
+            elif not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
                 errors[CONF_NAME] = "rule_name"
             elif await self._async_try(errors, placeholders):
                 return await self.async_step_rule_check()
@@ -101,8 +105,8 @@ class RuleFormStep(LinkedDeviceFlow):
         self, errors: dict[str, str], placeholders: dict[str, str]
     ) -> SubentryFlowResult:
         """Show the form of a rule as it was typed."""
-        zone = self._coordinator.data.owner.time_zone
-        self._asked = rule_form(self._currency, self._parks), zone
+        zone, self._typed_in = self._coordinator.data.owner.time_zone, self._currency
+        self._asked = rule_form(self._typed_in, self._parks), zone
         return self._ask(self._asked, errors, placeholders)
 
     def _ask(
@@ -182,6 +186,9 @@ class RuleFormStep(LinkedDeviceFlow):
             return self._later_with_rule(None)
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
+        if self._typed_in != self._currency:
+            # What was shown in one currency is no yes to the same figures in another.
+            return self._show_rule({"base": "changed_meanwhile"}, placeholders)
         change = partial(saved, self._rule, self._wanted, self._currency)
         await self._async_keep(change, errors, placeholders, answer=answer)
         if not errors:

@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
-from .conftest import Home
+from .conftest import Home, until
 from .owner_world import OwnerWorld
 from .test_rules_flow import (
     OFF,
@@ -240,3 +240,36 @@ async def test_times_that_are_no_condition_are_not_said_to_be_one(
     theirs = {"name": "Theirs", "between": {"start": "22:00", "end": "22:00"}}
     await heard(home, await world.phone.patch(path, {"rules": [theirs]}))
     assert read(await open_rules(home)) == "1. Theirs: every offer within your limits"
+
+
+async def test_promise_1_a_rule_is_not_kept_in_another_currency_than_it_was_shown_in(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 1: 2 CNY that a deal must leave became 2 JPY, a tenth of a yuan."""
+    form = await go(home, await open_rules(home), "rule_add")
+    check = await send(home, form, name="Mine", min_net=2, **OFF)
+    assert read(check, "rule") == "Mine: leaves at least 2.00 CNY"
+    await world.phone.patch("/v1/me", {"currency": "JPY"})
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.data.owner.currency == "JPY")
+    unseen = await go(home, check, "rule_save")
+    assert unseen["errors"] == {"base": "changed_meanwhile"}
+    assert await names(world, vehicle_id) == []
+    await world.phone.patch("/v1/me", {"currency": "CNY"})
+    await until(lambda: coordinator.data.owner.currency == "CNY")
+    unseen = await send(home, unseen, name="Mine", min_net=40, **OFF)
+    assert unseen["errors"] == {"base": "changed_meanwhile"}
+    check = await send(home, unseen, name="Mine", min_net=2, **OFF)
+    await go(home, check, "rule_save")
+    (rule,) = (await wishes(world, vehicle_id))["rules"]
+    assert rule["min_net_minor"] == 200
+
+    await heard(
+        home,
+        await world.phone.patch(
+            f"/v1/vehicles/{vehicle_id}/preferences", {"rules": [rule | {"enabled": False}]}
+        ),
+    )
+    check = await act(home, rule["rule_id"], "switch")
+    await go(home, check, "rule_save")
+    assert (await wishes(world, vehicle_id))["rules"] == [rule]
