@@ -35,6 +35,7 @@ _TO_COME: Mapping[str, Any] = dict.fromkeys(
         "last_reading_id",
         "stop",
         "settlement_id",
+        "owner_stopped_at",
     )
 )
 

@@ -305,6 +305,7 @@ class CommitmentRecord:
     last_reading_id: str | None
     stop: StopMarks | None
     settlement_id: str | None
+    owner_stopped_at: datetime | None
 
     @property
     def counts_at(self) -> datetime:
@@ -352,6 +353,17 @@ class CommitmentRecord:
         return [cls.from_row(row) for row in rows]
 
     @classmethod
+    def live_or_in_time(cls, tx: Tx, vehicle_id: str, now: datetime) -> list[Self]:
+        """Load the vehicle's commitments that live or whose window is not over, earliest first."""
+        rows = tx.all(
+            "SELECT * FROM commitment WHERE vehicle_id = ? AND (end_at > ?"
+            " OR state IN ('pending_award', 'scheduled', 'active')) ORDER BY start_at",
+            vehicle_id,
+            now,
+        )
+        return [cls.from_row(row) for row in rows]
+
+    @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open a commitment row."""
         soc = row["soc_at_start_pct"]
@@ -372,6 +384,7 @@ class CommitmentRecord:
             "started_at",
             "ended_at",
             "last_reading_at",
+            "owner_stopped_at",
         )
         opened |= {name: _at(row[name]) for name in instants}
         return cls(**{**row, **opened})

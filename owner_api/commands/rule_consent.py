@@ -44,7 +44,7 @@ def was_stopped(tx: Tx, vehicle: VehicleRecord, terms: Terms) -> bool:
     Promise 4: what a person has stopped only a person takes up again.
     """
     row = tx.one(
-        "SELECT 1 AS found FROM commitment WHERE vehicle_id = ? AND state_reason = 'owner'"
+        "SELECT 1 AS found FROM commitment WHERE vehicle_id = ? AND owner_stopped_at IS NOT NULL"
         " AND start_at < ? AND end_at > ? LIMIT 1",
         vehicle.vehicle_id,
         terms.end_at,

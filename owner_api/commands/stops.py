@@ -1,5 +1,7 @@
 """Promise 4: stop works, on any channel, at any time, without a reason."""
 
+from datetime import datetime
+
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.core.machine import CommitmentState
@@ -15,19 +17,25 @@ def stop(tx: Tx, call: Call) -> Reply:
     """Revoke the named deal, the vehicle's, or all of the owner's; repeating it is harmless."""
     owner_id, body = call.principal.party_id, call.body
     if "commitment_id" in body:
-        found = [CommitmentRecord.find(tx, body["commitment_id"], owner_id=owner_id)]
-    elif "vehicle_id" in body:
-        vehicle = VehicleRecord.find(tx, body["vehicle_id"], owner_id)
-        found = CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
+        meant = [CommitmentRecord.find(tx, body["commitment_id"], owner_id=owner_id)]
     else:
-        found = [
+        if "vehicle_id" in body:
+            cars = [VehicleRecord.find(tx, body["vehicle_id"], owner_id)]
+        else:
+            cars = VehicleRecord.of_owner(tx, owner_id)
+        # Who presses stop may not have seen yet that a deal has ended by itself.
+        meant = [
             deal
-            for vehicle in VehicleRecord.of_owner(tx, owner_id)
-            for deal in CommitmentRecord.live_of_vehicle(tx, vehicle.vehicle_id)
+            for car in cars
+            for deal in CommitmentRecord.live_or_in_time(tx, car.vehicle_id, call.now)
         ]
     stop_id = call.new_id("stp")
-    for deal in found:
-        deals.finish(tx, deal, CommitmentState.REVOKED, "owner", call.now)
+    for deal in meant:
+        _remember(tx, deal, call.now)
+    ended = [
+        deal for deal in meant if deals.finish(tx, deal, CommitmentState.REVOKED, "owner", call.now)
+    ]
+    found = meant if "commitment_id" in body else ended
     said = [deal.commitment_id for deal in found]
     position = journal.stop(tx, owner_id, stop_id, said, call.now)
     shown = [
@@ -41,3 +49,9 @@ def stop(tx: Tx, call: Call) -> Reply:
         "commitments": shown,
     }
     return Reply(body=body, status=201)
+
+
+def _remember(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
+    """Keep that a person has stopped this, apart from what the deal ended for."""
+    if deal.owner_stopped_at is None:
+        tx.update("commitment", {"commitment_id": deal.commitment_id}, owner_stopped_at=now)

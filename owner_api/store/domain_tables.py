@@ -177,7 +177,7 @@ commitment = Table(
     "commitment",
     metadata,
     Column("commitment_id", Text, primary_key=True),
-    Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False, index=True),
+    Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
     Column("vehicle_id", Text, nullable=False, index=True),
     Column("owner_id", Text, nullable=False, index=True),
@@ -212,6 +212,8 @@ commitment = Table(
     Column("last_reading_id", Text),
     Column("stop", Text),
     Column("settlement_id", Text),
+    # When its owner stopped it, whatever it had ended for by then; no park is told.
+    Column("owner_stopped_at", Text),
     # Of deals that have not ended; each condition finds it, written as one of these is.
     Index(
         "commitment_due",

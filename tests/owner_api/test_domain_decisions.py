@@ -433,6 +433,50 @@ async def test_promise_4_what_a_person_has_stopped_only_a_person_takes_up_again(
     assert (await world.decide(deal.owner, again)).status == 201
 
 
+@pytest.mark.parametrize("ended", ["by the park", "by itself"])
+@pytest.mark.parametrize("said", ["all", "vehicle_id", "commitment_id"])
+async def test_promise_4_a_stop_counts_though_the_deal_had_ended_a_second_before(
+    world: World, said: str, ended: str
+) -> None:
+    """The reason of the deal is the park's, or its own, then: what a person said is theirs."""
+    deal = await presented(world, preferences={"consent_mode": "rules", "rules": [ALWAYS]})
+    deal.commitment_id = deal.offer["commitment_id"]
+    if ended == "by the park":
+        await deal.park.post(f"/v1/park/commitments/{deal.commitment_id}/cancellation")
+    else:
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+        await world.move(1_860)
+    was = await commitment(deal)
+    assert was["state"] in {"cancelled", "lapsed"}
+    await world.move(1)
+    names = {"vehicle_id": deal.vehicle_id, "commitment_id": deal.commitment_id}
+    await deal.owner.post("/v1/stops", {said: names[said]} if said in names else {})
+    assert await commitment(deal) == was, "what became of the deal stays"
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    same_hour = {"start_at": was["start_at"], "end_at": was["end_at"], "min_energy_wh": 0}
+    again = await world.offer(deal.park, deal.session_id, **same_hour)
+    assert again["state"] == "presented"
+    await preferences(deal.owner, deal.vehicle_id, allow_automations=True)
+    refused = await world.decide(deal.owner, again, method="automation")
+    assert code(refused) == (403, "forbidden")
+    assert (await world.decide(deal.owner, again)).status == 201
+    assert "owner_stopped_at" not in (await park_commitment(deal)), "none of the park's business"
+
+
+async def test_a_stop_says_nothing_of_another_car_or_of_an_hour_that_is_over(world: World) -> None:
+    deal = await presented(world, preferences={"consent_mode": "rules", "rules": [ALWAYS]})
+    await deal.owner.post("/v1/stops", {"vehicle_id": await world.add_vehicle(deal.owner)})
+    await deal.park.post(f"/v1/park/commitments/{deal.offer['commitment_id']}/cancellation")
+    again = await world.offer(deal.park, deal.session_id)
+    assert again["state"] == "accepted"
+    await deal.park.post(f"/v1/park/commitments/{again['commitment_id']}/cancellation")
+    await world.move(5_400)
+    await stop_all(deal)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    over = {"start_at": world.at(-60), "end_at": world.at(3_000), "min_energy_wh": 0}
+    assert (await world.offer(deal.park, deal.session_id, **over))["state"] == "accepted"
+
+
 async def test_after_a_stop_rules_go_on_for_other_hours(world: World) -> None:
     deal = await presented(world, preferences={"consent_mode": "rules", "rules": [ALWAYS]})
     await stop_all(deal)

@@ -64,12 +64,11 @@ class Delivering(World):
         found = [deal]
         body = {"commitment_id": deal.commitment_id}
         if self.chance.random() < 0.3:
-            found, body = self.twin.live_of(deal.car), {"vehicle_id": deal.car.vehicle_id}
+            found = self.twin.in_time(deal.car, self.now)
+            body = {"vehicle_id": deal.car.vehicle_id}
         answer = await self.send(deal.car.owner, "POST", "/v1/stops", body)
         self.agree("stop", answer, (201, None))
-        for each in found:
-            if each.live:
-                self.twin.finish(each, "revoked", "owner", self.now)
+        self.twin.stop(found, self.now)
 
     async def _award(self, deal: Deal) -> None:
         c = self.chance

@@ -132,6 +132,8 @@ class Deal:
     instructed_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    # Its owner has pressed stop, whatever it had ended for by then.
+    stopped: bool = False
     begin_wh: int | None = None
     last_wh: int | None = None
     settlement: Settlement | None = None

@@ -1,5 +1,6 @@
 """The model of deals: awarded, instructed under a lease, and ended."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from .machines import MADE, OK, Expected
@@ -22,6 +23,21 @@ class Deals(Offers):
     def live_of(self, car: Car) -> list[Deal]:
         """Return the car's deals that have not ended."""
         return [deal for deal in self.deals.values() if deal.car is car and deal.live]
+
+    def in_time(self, car: Car, now: datetime) -> list[Deal]:
+        """Return the car's deals that have not ended, and those whose window is not over."""
+        return [
+            deal
+            for deal in self.deals.values()
+            if deal.car is car and (deal.live or now < deal.terms.end_at)
+        ]
+
+    def stop(self, deals: Iterable[Deal], now: datetime) -> None:
+        """Press stop: what lives ends, and nothing but a person takes it up again."""
+        for deal in deals:
+            deal.stopped = True
+            if deal.live:
+                self.finish(deal, "revoked", "owner", now)
 
     def award(self, deal: Deal, energy_wh: int, sha256: str, now: datetime) -> Expected:
         """Award a consent."""

@@ -28,7 +28,7 @@ class Offers(Machines):
         """Return whether the owner's rule takes these terms; not where the owner stopped a deal."""
         stopped = any(
             deal.car is car
-            and deal.reason == "owner"
+            and deal.stopped
             and deal.terms.start_at < terms.end_at
             and terms.start_at < deal.terms.end_at
             for deal in self.deals.values()
