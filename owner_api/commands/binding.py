@@ -180,12 +180,7 @@ def _carry(tx: Tx, session: SessionRecord, now: datetime) -> None:
     vehicle = VehicleRecord.kept(tx, session.vehicle_id) if session.vehicle_id else None
     if session.state != "bound" or vehicle is None or vehicle.live.anchor_export_wh is None:
         return
-    rows = tx.all(
-        "SELECT * FROM commitment WHERE session_id = ? AND started_at IS NOT NULL"
-        " AND settlement_id IS NULL",
-        session.session_id,
-    )
-    running = [CommitmentRecord.from_row(row) for row in rows]
+    running = CommitmentRecord.metered(tx, session.session_id)
     # A charger that has not heard of the end goes on until its lease is over, unseen.
     leases = [(deal, deal.lease_until) for deal in running if deal.lease_until is not None]
     seen = session.live.export_register_wh or 0
@@ -211,16 +206,8 @@ def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
     )
     for row in rows:
         _carry(tx, SessionRecord.from_row(row), now)
-        tx.update(
-            "session",
-            {"session_id": row["session_id"]},
-            state="claimed",
-            bound_by=None,
-            recharge_due_at=None,
-            # Agreeing anew gives another chance, also where the plug stays in.
-            recharge_broken=0,
-        )
-        announce.session(tx, row["session_id"], now)
+        # Agreeing anew gives another chance, also where the plug stays in.
+        _let_go(tx, row["session_id"], now, recharge_broken=0)
 
 
 def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
@@ -230,16 +217,19 @@ def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
     )
     for row in rows:
         deals.close_offers(tx, row["session_id"], now, "vehicle_deleted")
-        tx.update(
-            "session",
-            {"session_id": row["session_id"]},
-            state="claimed",
-            bound_by=None,
-            owner_id=None,
-            vehicle_id=None,
-            # Promised to this car: the next one's owner is promised nothing.
-            recharge=None,
-            recharge_from_wh=None,
-            recharge_due_at=None,
-        )
-        announce.session(tx, row["session_id"], now)
+        # Promised to this car: the next one's owner is promised nothing.
+        nothing = {"recharge": None, "recharge_from_wh": None}
+        _let_go(tx, row["session_id"], now, owner_id=None, vehicle_id=None, **nothing)
+
+
+def _let_go(tx: Tx, session_id: str, now: datetime, **more: object) -> None:
+    """Bind a session to none; until it is bound again nobody asks for what was promised in it."""
+    tx.update(
+        "session",
+        {"session_id": session_id},
+        state="claimed",
+        bound_by=None,
+        recharge_due_at=None,
+        **more,
+    )
+    announce.session(tx, session_id, now)

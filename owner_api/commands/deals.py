@@ -171,20 +171,18 @@ def meter_free_at(tx: Tx, deal: CommitmentRecord) -> datetime | None:
 
     Promise 9: each Wh belongs to one deal, so the next one waits until the last is settled.
     """
+    counted = CommitmentRecord.metered(tx, deal.session_id)
+    if any(other.commitment_id != deal.commitment_id for other in counted):
+        return None
     row = tx.one(
-        "SELECT count(*) - count(settlement.settlement_id) AS busy,"
-        " max(settlement.created_at) AS settled_at FROM commitment"
-        " LEFT JOIN settlement"
-        " ON settlement.commitment_id = commitment.commitment_id AND settlement.version = 1"
-        " WHERE commitment.session_id = ? AND commitment.commitment_id != ?"
-        " AND commitment.started_at IS NOT NULL",
+        "SELECT max(settlement.created_at) AS settled_at FROM commitment"
+        " JOIN settlement USING (commitment_id)"
+        " WHERE session_id = ? AND commitment_id != ? AND version = 1",
         deal.session_id,
         deal.commitment_id,
     )
-    assert row is not None
-    if row["busy"]:
-        return None
-    return deal.decided_at if row["settled_at"] is None else decode(row["settled_at"])
+    settled_at = None if row is None else row["settled_at"]
+    return deal.decided_at if settled_at is None else decode(settled_at)
 
 
 def get_for_park(tx: Tx, call: Call) -> Reply:

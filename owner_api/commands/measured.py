@@ -61,6 +61,22 @@ def imported_after(tx: Tx, session_id: str, at: datetime) -> int | None:
     return None if row is None else int(row["import_register_wh"])
 
 
+def imported_since(tx: Tx, park_id: str, evse_id: str, at: datetime) -> int | None:
+    """Return the import register (Wh) as last read at a charger, in whichever session since ``at``.
+
+    None where none was.
+    """
+    row = tx.one(
+        "SELECT max(import_register_wh) AS wh FROM reading JOIN session USING (session_id)"
+        " WHERE session.park_id = ? AND session.evse_id = ? AND reading.measured_at >= ?"
+        " AND reading.quality NOT IN ('missing', 'bad')",
+        park_id,
+        evse_id,
+        at,
+    )
+    return None if row is None or row["wh"] is None else int(row["wh"])
+
+
 def source_of(reading: Json, meter: str) -> str:
     """Return where a reading comes from; the park's are a meter's, Home Assistant's a sensor's."""
     return str(reading.get("source", _USUAL[meter]))

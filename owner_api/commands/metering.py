@@ -186,12 +186,7 @@ def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:
 
 def _metered_deal(tx: Tx, session: SessionRecord) -> CommitmentRecord | None:
     """Return the session's deal whose energy the meter still counts."""
-    row = tx.one(
-        "SELECT * FROM commitment WHERE session_id = ? AND started_at IS NOT NULL"
-        " AND settlement_id IS NULL ORDER BY started_at DESC LIMIT 1",
-        session.session_id,
-    )
-    return CommitmentRecord.from_row(row) if row else None
+    return next(iter(CommitmentRecord.metered(tx, session.session_id)), None)
 
 
 def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:

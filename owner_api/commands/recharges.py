@@ -136,15 +136,7 @@ def _is_broken(
     if not is_still_in(tx, session, now, config):
         return False
     begin = session.recharge_begin_wh
-    newest = tx.one(
-        "SELECT max(import_register_wh) AS wh FROM reading JOIN session USING (session_id)"
-        " WHERE session.park_id = ? AND session.evse_id = ? AND reading.measured_at >= ?"
-        " AND reading.quality NOT IN ('missing', 'bad')",
-        session.park_id,
-        session.evse_id,
-        session.plugged_in_at,
-    )
-    register = None if newest is None else newest["wh"]
+    register = measured.imported_since(tx, session.park_id, session.evse_id, session.plugged_in_at)
     return begin is None or register is None or register - begin < promise.energy_wh
 
 

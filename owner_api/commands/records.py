@@ -364,6 +364,16 @@ class CommitmentRecord:
         return [cls.from_row(row) for row in rows]
 
     @classmethod
+    def metered(cls, tx: Tx, session_id: str) -> list[Self]:
+        """Load the session's commitments whose energy the meter still counts, newest first."""
+        rows = tx.all(
+            "SELECT * FROM commitment WHERE session_id = ? AND started_at IS NOT NULL"
+            " AND settlement_id IS NULL ORDER BY started_at DESC",
+            session_id,
+        )
+        return [cls.from_row(row) for row in rows]
+
+    @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Open a commitment row."""
         soc = row["soc_at_start_pct"]

@@ -42,10 +42,11 @@ def settle_if_read(
     new_id: NewId,
 ) -> bool:
     """Settle an ended deal once the meter has spoken after its end; return whether it has."""
-    if not _waits(deal) or deal.ended_at is None:
+    ended_at = _waits_since(deal)
+    if ended_at is None:
         return False
     seen = session.live.seen_at
-    read = seen is not None and seen >= deal.ended_at and measured.at_rest(session.live, config)
+    read = seen is not None and seen >= ended_at and measured.at_rest(session.live, config)
     if read:
         settle(tx, deal, now, new_id, read_after_end=True)
     return read
@@ -60,15 +61,17 @@ def settle_if_silent(
     heard_since: datetime | None,
 ) -> None:
     """Settle an ended deal by its last reading once the grace for another one has passed."""
-    if not _waits(deal) or deal.ended_at is None:
+    ended_at = _waits_since(deal)
+    if ended_at is None:
         return
-    since = max(deal.ended_at, heard_since or deal.ended_at)
+    since = max(ended_at, heard_since or ended_at)
     if now - since >= timedelta(seconds=config.reading_grace_s):
         settle(tx, deal, now, new_id, read_after_end=False)
 
 
-def _waits(deal: CommitmentRecord) -> bool:
-    return deal.settlement_id is None and deals.has_delivered(deal)
+def _waits_since(deal: CommitmentRecord) -> datetime | None:
+    """Return when a deal ended that is still to be settled, None for any other."""
+    return deal.ended_at if deal.settlement_id is None and deals.has_delivered(deal) else None
 
 
 def settle(
