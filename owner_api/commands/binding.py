@@ -206,8 +206,7 @@ def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
     )
     for row in rows:
         _carry(tx, SessionRecord.from_row(row), now)
-        # Agreeing anew gives another chance, also where the plug stays in.
-        _let_go(tx, row["session_id"], now, recharge_broken=0)
+        _let_go(tx, row["session_id"], now)
 
 
 def release(tx: Tx, vehicle_id: str, now: datetime) -> None:

@@ -40,7 +40,7 @@ def session_view(tx: Tx, session: SessionRecord) -> Json:
         if session.unplugged_at is None
         else instant_text(session.unplugged_at),
         "recharge": None if session.recharge is None else view(session.recharge),
-        "recharge_broken": session.recharge_broken,
+        "recharge_broken": session.recharge_broken_at is not None,
     }
 
 
@@ -49,10 +49,9 @@ def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
     row = tx.one(
         "SELECT 1 AS found FROM session JOIN agreement a"
         " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
-        " WHERE session.owner_id = ? AND session.park_id = ? AND recharge_broken = 1"
-        " AND a.state = 'active'"
-        # Before 0015 nobody noted when it was found.
-        " AND coalesce(recharge_broken_at, session.created_at) >= a.created_at LIMIT 1",
+        " WHERE session.owner_id = ? AND session.park_id = ? AND a.state = 'active'"
+        # Agreeing anew gives another chance, also where the plug stays in.
+        " AND recharge_broken_at >= a.created_at LIMIT 1",
         owner_id,
         park_id,
     )

@@ -102,7 +102,7 @@ def check(tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime
         if register is None and now - since < grace:
             return
         broken = _is_broken(tx, session, promise, register, now, config)
-    found = {"recharge_broken": 1, "recharge_broken_at": now} if broken else {}
+    found = {"recharge_broken_at": now} if broken else {}
     tx.update("session", {"session_id": session.session_id}, recharge_due_at=None, **found)
     if not broken:
         return

@@ -134,7 +134,7 @@ class SessionRecord:
     plugged_in_at: datetime
     unplugged_at: datetime | None
     recharge: Recharge | None
-    recharge_broken: bool
+    recharge_broken_at: datetime | None
     recharge_from_wh: int | None
     live: SessionLive
 
@@ -179,7 +179,7 @@ class SessionRecord:
             plugged_in_at=decode(row["plugged_in_at"]),
             unplugged_at=_at(row["unplugged_at"]),
             recharge=load(Recharge, row["recharge"]) if row["recharge"] else None,
-            recharge_broken=bool(row["recharge_broken"]),
+            recharge_broken_at=_at(row["recharge_broken_at"]),
             recharge_from_wh=row["recharge_from_wh"],
             live=load(SessionLive, row["live"]),
         )

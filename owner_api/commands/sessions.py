@@ -51,7 +51,6 @@ def open_session(tx: Tx, call: Call) -> Reply:
         meter=body.get("meter", "park"),
         plugged_in_at=body["plugged_in_at"],
         recharge=dump(recharge) if recharge else None,
-        recharge_broken=0,
         recharge_due_at=recharge.by if recharge and recharge.guaranteed else None,
         live=dump(SessionLive()),
         created_at=call.now,

@@ -116,11 +116,11 @@ session = Table(
     Column("plugged_in_at", Text, nullable=False),
     Column("unplugged_at", Text),
     Column("recharge", Text),
-    Column("recharge_broken", Integer, nullable=False),
     Column("recharge_due_at", Text),
     Column("recharge_from_wh", Integer),
     Column("live", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    # When one was last found not to be there.
     Column("recharge_broken_at", Text),
     Index("session_open_evse", "park_id", "evse_id", "state"),
     Index("session_recharge_due", "recharge_due_at"),

@@ -99,8 +99,8 @@ async def test_promise_2_the_recharge_of_an_earlier_deal_counts_from_where_it_be
     given = await _could_sell(deal, soc_pct=58)
     assert given <= battery_only_wh(58) < promised
     await world.move(9_000)
-    sql = "SELECT recharge_broken FROM session WHERE session_id = ?"
-    assert (await rows(world, sql, deal.session_id))[0]["recharge_broken"] == 0
+    (shown,) = (await deal.owner.get("/v1/sessions"))["items"]
+    assert shown["recharge_broken"] is False
 
 
 @pytest.mark.parametrize(

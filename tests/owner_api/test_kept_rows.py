@@ -73,7 +73,6 @@ def fill(tx: Tx) -> None:
         evse_id="E1",
         state="bound",
         plugged_in_at="x",
-        recharge_broken=0,
         live="{}",
         created_at="x",
     )
