@@ -217,7 +217,7 @@ def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
     for row in rows:
         deals.close_offers(tx, row["session_id"], now, "vehicle_deleted")
         # Promised to this car: the next one's owner is promised nothing.
-        nothing = {"recharge": None, "recharge_from_wh": None}
+        nothing = dict.fromkeys(("recharge", "recharge_owed", "recharge_from_wh"))
         _let_go(tx, row["session_id"], now, owner_id=None, vehicle_id=None, **nothing)
 
 

@@ -27,7 +27,8 @@ def park_name(tx: Tx, park_id: str) -> Json:
 
 
 def session_view(tx: Tx, session: SessionRecord) -> Json:
-    """Return one plug-in session of the owner's vehicle."""
+    """Return one plug-in session of the owner's vehicle; of several recharges the next one due."""
+    recharge = session.owed.next or session.recharge
     return {
         "session_id": session.session_id,
         "park": park_name(tx, session.park_id),
@@ -39,7 +40,7 @@ def session_view(tx: Tx, session: SessionRecord) -> Json:
         "unplugged_at": None
         if session.unplugged_at is None
         else instant_text(session.unplugged_at),
-        "recharge": None if session.recharge is None else view(session.recharge),
+        "recharge": None if recharge is None else view(recharge),
         "recharge_broken": session.recharge_broken_at is not None,
     }
 

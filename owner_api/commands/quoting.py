@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from owner_api.core.model import NextDeparture, Recharge, Terms
+from owner_api.core.owed import OwedRecharges
 from owner_api.core.soc import carry
 from owner_api.planning.request import (
     ChargingPromise,
@@ -91,7 +92,7 @@ def quote_request(
     body, preferences = vehicle.body, vehicle.preferences
     others = [deal for deal in deals if leave_out is None or deal.turn < leave_out.turn]
     charger = bounds(tx, vehicle, session)
-    given_wh = 0 if recharge else _given_wh(tx, session, vehicle.live.soc_measured_at)
+    given_wh = _given_wh(tx, session, vehicle.live.soc_measured_at)
     max_discharge_w = charger.max_discharge_w
     if offer.max_discharge_w > max_discharge_w:
         max_discharge_w = charger.discharge_w(offer.max_discharge_w)
@@ -132,10 +133,12 @@ def quote_request(
         currency=planned_currency(vehicle),
         offer=offer,
     )
-    promised = recharge or (session.recharge if session else None)
     # At a charger of the owner's that is known here this agent promises the charging.
-    if promised is not None:
-        request = replace(request, charging=_promised(promised, given_wh, request))
+    if recharge is not None or (session is not None and session.recharge is not None):
+        owed = OwedRecharges() if session is None else session.owed.given(given_wh)
+        if recharge is not None and recharge.guaranteed:
+            owed = owed.besides(recharge, for_deal=True)
+        request = replace(request, charging=_promised(owed, request))
     if not others:
         return request
     kept = before_leaving(others, Span.of(request).horizon)
@@ -154,41 +157,37 @@ def planned_currency(vehicle: VehicleRecord) -> str:
 
 
 def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -> int:
-    """Return what of the session's promise was in the battery when its charge was read (Wh).
+    """Return what of all that is owed was in the battery when its charge was read (Wh).
 
     What came in since is in no reading yet, and still counts as promised. In a session that goes on
     with an earlier one's promise, all that came in until its own first reading was in the battery.
     """
     begin = None if session is None else session.recharge_begin_wh
-    if session is None or session.recharge is None or begin is None or read_at is None:
+    if session is None or session.owed.due_at is None or begin is None or read_at is None:
         return 0
     register = measured.imported_by(tx, session.session_id, read_at)
     if register is None:
         register = session.live.first_import_register_wh
-    return session.recharge.energy_wh if register is None else max(0, register - begin)
+    return session.owed.left_wh if register is None else max(0, register - begin)
 
 
-def _promised(
-    promise: Recharge, given_wh: int, request: QuoteRequest
-) -> tuple[ChargingPromise, ...]:
-    """Return what a recharge promises at any time: its latest possible stretch.
+def _promised(owed: OwedRecharges, request: QuoteRequest) -> tuple[ChargingPromise, ...]:
+    """Return when what is owed is charged at the latest.
 
-    All of it by ``by`` at no more than ``max_w`` only binds the park to charge in the last
-    ``left / max_w`` before ``by``; earlier charging is a gift, not a promise. Promise 2: a battery
-    that takes less as it fills needs an earlier begin for the same.
+    Promise 2: a battery that takes less as it fills needs an earlier end for the same.
     """
-    if not promise.guaranteed:
-        return ()
-    stretch = timedelta(seconds=max(0, promise.energy_wh - given_wh) * 3600 // promise.max_w)
-    most_w = min(promise.max_w, request.vehicle.max_charge_w)
-    slowest = replace(request, charging=None, vehicle=replace(request.vehicle, max_charge_w=most_w))
-    by = promise.by - timedelta(seconds=taper_delay_s(slowest))
-    start = max(promise.start_at, by - stretch)
-    if start >= by:
-        # Less than a second's worth of charging promises nothing.
-        return ()
-    return (
+
+    def slower_by(max_w: int) -> timedelta:
+        most_w = min(max_w, request.vehicle.max_charge_w)
+        at_most = replace(request.vehicle, max_charge_w=most_w)
+        return timedelta(seconds=taper_delay_s(replace(request, charging=None, vehicle=at_most)))
+
+    return tuple(
         ChargingPromise(
-            start_at=start, end_at=by, max_w=promise.max_w, price_per_kwh=promise.price_per_kwh
-        ),
+            start_at=latest.start_at,
+            end_at=latest.by,
+            max_w=latest.max_w,
+            price_per_kwh=latest.price_per_kwh,
+        )
+        for latest in owed.at_the_latest(request.vehicle.max_charge_w, slower_by)
     )

@@ -19,6 +19,7 @@ from owner_api.core.model import (
     Vehicle,
     VehicleLive,
 )
+from owner_api.core.owed import OwedRecharges
 from owner_api.problems import not_found
 from owner_api.store.documents import from_json, load
 from owner_api.store.times import decode
@@ -27,6 +28,7 @@ from owner_api.store.tx import Tx
 type Row = dict[str, Any]
 type _Given = Mapping[str, Any]
 
+_NOTHING: Final = OwedRecharges()
 # Vehicles and offers that the writer may meet again before their rows change.
 _MOST: Final = 8_192
 
@@ -134,18 +136,20 @@ class SessionRecord:
     plugged_in_at: datetime
     unplugged_at: datetime | None
     recharge: Recharge | None
+    owed: OwedRecharges
+    recharge_due_at: datetime | None
     recharge_broken_at: datetime | None
     recharge_from_wh: int | None
     live: SessionLive
 
     @property
     def recharge_begin_wh(self) -> int | None:
-        """The import register (Wh) from which its recharge is counted, None before any reading."""
+        """The import register (Wh) from which what is owed is counted, None before any reading."""
         begin = self.recharge_from_wh
         return self.live.first_import_register_wh if begin is None else begin
 
     def recharged_wh(self, register_wh: int | None) -> int:
-        """Energy (Wh) that entered the car since its recharge was promised, by an import register.
+        """Energy (Wh) that entered the car for what is owed, by an import register.
 
         Without one by the newest.
         """
@@ -179,6 +183,8 @@ class SessionRecord:
             plugged_in_at=decode(row["plugged_in_at"]),
             unplugged_at=_at(row["unplugged_at"]),
             recharge=load(Recharge, row["recharge"]) if row["recharge"] else None,
+            owed=load(OwedRecharges, row["recharge_owed"]) if row["recharge_owed"] else _NOTHING,
+            recharge_due_at=_at(row["recharge_due_at"]),
             recharge_broken_at=_at(row["recharge_broken_at"]),
             recharge_from_wh=row["recharge_from_wh"],
             live=load(SessionLive, row["live"]),

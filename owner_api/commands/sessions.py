@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from owner_api.calls import Call, Reply
 from owner_api.core.model import Recharge, SessionLive
+from owner_api.core.owed import OwedRecharges
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, binding
+from . import announce, binding, recharges
 from .edge import build
 from .owner_views import session_view
 from .paging import read_page
@@ -51,7 +52,9 @@ def open_session(tx: Tx, call: Call) -> Reply:
         meter=body.get("meter", "park"),
         plugged_in_at=body["plugged_in_at"],
         recharge=dump(recharge) if recharge else None,
-        recharge_due_at=recharge.by if recharge and recharge.guaranteed else None,
+        **recharges.columns(OwedRecharges().besides(recharge, for_deal=False))
+        if recharge and recharge.guaranteed
+        else {},
         live=dump(SessionLive()),
         created_at=call.now,
     )

@@ -115,7 +115,9 @@ session = Table(
     Column("bound_by", Text),
     Column("plugged_in_at", Text, nullable=False),
     Column("unplugged_at", Text),
+    # The recharge that was promised last, and all that are owed, counted from one register on.
     Column("recharge", Text),
+    Column("recharge_owed", Text),
     Column("recharge_due_at", Text),
     Column("recharge_from_wh", Integer),
     Column("live", Text, nullable=False),

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from owner_api.commands import binding
+from owner_api.core.owed import OwedRecharges
 from owner_api.server.answers import Rendered
 from owner_api.server.idempotency import Ticket
 from owner_api.store import (
@@ -30,6 +31,7 @@ from owner_api.store import (
     outbox,
     upgrading,
 )
+from owner_api.store.documents import load
 from owner_api.store.metadata import metadata
 
 
@@ -259,6 +261,52 @@ async def test_a_repeat_from_before_answers_had_numbers_is_answered_and_again_af
     back.close()
     assert before < after
     assert len(after) == len(before) + 1
+
+
+def test_what_was_stopped_and_what_is_owed_is_known_after_an_upgrade(tmp_path: Path) -> None:
+    path, at = tmp_path / "owner.db", "2026-12-01T00:00:00.000000Z"
+    promise = {"guaranteed": True, "energy_wh": 5_000, "start_at": "2026-12-01T01:00:00+00:00"}
+    promise |= {"by": "2026-12-01T02:00:00+00:00", "max_w": 7_000, "price_per_kwh": "0.3"}
+    upgrade_to(path, "0015")
+    old = sqlite3.connect(path)
+    broken_and_found = {"ses_1": (1, None), "ses_2": (1, at), "ses_3": (0, at), "ses_4": (0, None)}
+    for name, (broken, found_at) in broken_and_found.items():
+        old.execute(
+            "INSERT INTO session (session_id, park_id, evse_id, state, plugged_in_at, recharge,"
+            " recharge_broken, recharge_broken_at, recharge_due_at, live, created_at) VALUES"
+            " (?, 'prk_1', 'E1', 'bound', ?, ?, ?, ?, ?, '{}', '2026-11-30')",
+            (name, at, json.dumps(promise), broken, found_at, None if found_at or broken else at),
+        )
+    columns = {row[1]: "x" for row in old.execute("PRAGMA table_info(commitment)") if row[3]}
+    columns |= {
+        row[1]: 1 for row in old.execute("PRAGMA table_info(commitment)") if row[2] == "INTEGER"
+    }
+    for name, reason in {"com_1": "owner", "com_2": "lease"}.items():
+        row = columns | {"commitment_id": name, "state_reason": reason, "ended_at": at}
+        marks = ", ".join("?" * len(row))
+        old.execute(
+            f"INSERT INTO commitment ({', '.join(row)}) VALUES ({marks})",  # noqa: S608 - our names
+            tuple(row.values()),
+        )
+    old.commit()
+    old.close()
+    migrating.migrate(path)
+    new = sqlite3.connect(path)
+    found = new.execute("SELECT session_id, recharge_broken_at FROM session ORDER BY session_id")
+    assert [*found] == [("ses_1", "2026-11-30"), ("ses_2", at), ("ses_3", None), ("ses_4", None)]
+    kept = new.execute("SELECT session_id, recharge_owed FROM session WHERE recharge_owed NOTNULL")
+    ((session_id, text),) = kept.fetchall()
+    owed = load(OwedRecharges, text)
+    assert (session_id, owed.due_at) == ("ses_4", datetime(2026, 12, 1, 2, tzinfo=UTC))
+    assert owed.left_wh == 5_000
+    stopped = new.execute("SELECT commitment_id, owner_stopped_at FROM commitment")
+    assert dict(stopped) == {"com_1": at, "com_2": None}
+    new.close()
+    downgrade_to(path, "0015")
+    again = sqlite3.connect(path)
+    again_broken = again.execute("SELECT recharge_broken FROM session ORDER BY session_id")
+    assert [row[0] for row in again_broken] == [1, 1, 0, 0]
+    again.close()
 
 
 async def test_a_database_in_use_is_not_upgraded(store: Store) -> None:

@@ -23,10 +23,18 @@ def upgrade() -> None:
         " coalesce(recharge_broken_at, created_at), NULL)"
     )
     op.drop_column("session", "recharge_broken")
+    op.add_column("session", sa.Column("recharge_owed", sa.Text(), nullable=True))
+    # Where its owner had left the park nobody asked for it: it is owed again to who comes back.
+    op.execute(
+        "UPDATE session SET recharge_owed = json_object('recharges', json_array(json_object("
+        "'promise', json(recharge), 'left_wh', recharge ->> 'energy_wh')))"
+        " WHERE recharge ->> 'guaranteed' AND (recharge_due_at IS NOT NULL OR state = 'claimed')"
+    )
 
 
 def downgrade() -> None:
-    """Go one step back."""
+    """Go one step back: of several that are owed only the one that was promised last is kept."""
+    op.drop_column("session", "recharge_owed")
     op.add_column(
         "session", sa.Column("recharge_broken", sa.Integer(), nullable=False, server_default="0")
     )
