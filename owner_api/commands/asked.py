@@ -60,8 +60,7 @@ def answered(tx: Tx, offer: OfferRecord) -> None:
     known.get(offer.session_id, set()).discard(offer.offer_id)
 
 
-def of_others(tx: Tx, offer: OfferRecord) -> bool:
-    """Return whether others of an offer's session may be open; some may have ended meanwhile."""
+def may_be(tx: Tx, session_id: str) -> bool:
+    """Return whether any offer of a session may wait for its owner; some may have ended by now."""
     known: dict[str, set[str]] = tx.lasting.get(_ASKED, {})
-    asked = known.get(offer.session_id)
-    return asked is None or not asked <= {offer.offer_id}
+    return bool(known.get(session_id, True))

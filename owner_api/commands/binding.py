@@ -167,7 +167,7 @@ def end(
         running = deal.state is CommitmentState.ACTIVE
         scheduled = deal.state is CommitmentState.SCHEDULED
         to = CommitmentState.MISSED if scheduled else CommitmentState.REVOKED
-        deals.finish(tx, deal, CommitmentState.FAILED if running else to, "unplugged", now)
+        deals.end(tx, deal, CommitmentState.FAILED if running else to, "unplugged", now)
     deals.close_offers(tx, session_id, now)
     announce.session(tx, session_id, now)
     session = SessionRecord.find(tx, session_id)

@@ -80,7 +80,7 @@ def agree(
     deals = keep_deals(tx, vehicle.vehicle_id, [*others, new_deal(deal)])
     stands = Standing(session, judged.departure, deals)
     announce.vehicle_as(tx, vehicle, stands, call.now)
-    if asked.of_others(tx, offer):
+    if asked.may_be(tx, offer.session_id):
         evaluations.refresh(tx, vehicle.vehicle_id, call.now)
     return told
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from owner_api.calls import Call, Reply
 from owner_api.core.machine import (
@@ -22,7 +23,8 @@ from owner_api.store.documents import dump
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce
+from . import announce, asked, evaluations
+from .alone import alone
 from .owner_views import commitment_view
 from .paging import read_page
 from .park_views import commitment_view as park_commitment_view
@@ -79,6 +81,8 @@ def award(tx: Tx, call: Call) -> Reply:
     )
     changed = announce.commitment(tx, deal.commitment_id, call.now)
     announce.vehicle(tx, deal.vehicle_id, call.now)
+    if changed.energy_limit_wh < deal.energy_limit_wh:
+        leave_to_others(tx, deal, call.now)
     return Reply(body=park_commitment_view(changed))
 
 
@@ -100,6 +104,33 @@ def finish(
     now: datetime,
 ) -> bool:
     """End a deal if it still lives; return whether this call was the one that ended it.
+
+    The car's other open offers are judged again: what it had still to give is free for them.
+    """
+    ended = end(tx, deal, to, reason, now)
+    if ended:
+        leave_to_others(tx, deal, now)
+    return ended
+
+
+def leave_to_others(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
+    """Judge the open offers of a car again one of whose deals has ended, or will give less.
+
+    Promise 4: no stop fails because somebody's offer cannot be judged.
+    """
+    if asked.may_be(tx, deal.session_id):
+        judge = partial(evaluations.refresh, tx, deal.vehicle_id, now)
+        alone(tx, f"the offers to {deal.vehicle_id}", judge)
+
+
+def end(
+    tx: Tx,
+    deal: CommitmentRecord,
+    to: CommitmentState,
+    reason: str,
+    now: datetime,
+) -> bool:
+    """End a deal as ``finish`` does, for who has several to end and then sees to the offers.
 
     From here on no lease is granted: a running discharge is asked to stop at once, and what the
     charger may still do ends with the lease it holds.

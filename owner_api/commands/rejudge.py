@@ -32,13 +32,13 @@ def vehicle(tx: Tx, vehicle_id: str, now: datetime, reason: str) -> None:
         left = energy_left(tx, deal, now, waits=deal.state is not CommitmentState.ACTIVE)
         wanted = deal.energy_limit_wh - deal.delivered_wh
         if left is None:
-            deals.finish(tx, deal, CommitmentState.REVOKED, reason, now)
+            deals.end(tx, deal, CommitmentState.REVOKED, reason, now)
             continue
         record = VehicleRecord.find(tx, vehicle_id)
         noise = int(_NOISE_PCT * record.body.usable_capacity_wh / 100)
         if left <= 0 < wanted or left < wanted - noise:
             # A small deal of which nothing holds is no smaller deal: it is over.
-            deals.finish(tx, deal, CommitmentState.REVOKED, reason, now)
+            deals.end(tx, deal, CommitmentState.REVOKED, reason, now)
         elif left < wanted:
             limit(tx, deal, left)
     evaluations.refresh(tx, vehicle_id, now)
@@ -82,7 +82,7 @@ def park_left(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
     """Revoke a vehicle's live deals with a park whose agreement is withdrawn, and its offers."""
     for deal in CommitmentRecord.live_of_vehicle(tx, vehicle_id):
         if deal.park_id == park_id:
-            deals.finish(tx, deal, CommitmentState.REVOKED, "agreement", now)
+            deals.end(tx, deal, CommitmentState.REVOKED, "agreement", now)
     rows = tx.all(
         "SELECT DISTINCT session_id FROM offer WHERE vehicle_id = ? AND park_id = ?"
         " AND state IN ('presented', 'countered')",

@@ -33,8 +33,10 @@ def stop(tx: Tx, call: Call) -> Reply:
     for deal in meant:
         _remember(tx, deal, call.now)
     ended = [
-        deal for deal in meant if deals.finish(tx, deal, CommitmentState.REVOKED, "owner", call.now)
+        deal for deal in meant if deals.end(tx, deal, CommitmentState.REVOKED, "owner", call.now)
     ]
+    for deal in {each.vehicle_id: each for each in ended}.values():
+        deals.leave_to_others(tx, deal, call.now)
     found = meant if "commitment_id" in body else ended
     said = [deal.commitment_id for deal in found]
     position = journal.stop(tx, owner_id, stop_id, said, call.now)

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-import logging
-import sqlite3
-from typing import Final
 
 from owner_api.config import Config
 from owner_api.core.machine import (
@@ -18,9 +15,8 @@ from owner_api.core.machine import (
 from owner_api.store.tx import Tx
 
 from . import announce, deals, evaluations, guard, recharges, settling
+from .alone import alone
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
-
-_LOGGER: Final = logging.getLogger(__name__)
 
 type NewId = Callable[[str], str]
 
@@ -39,31 +35,17 @@ def tick(
     What a park or a meter was to tell is waited for from ``heard_since`` on: before, none listened.
     """
     for row in _due_offers(tx, now):
-        _alone(tx, row["offer_id"], partial(_expire, tx, row, now))
+        alone(tx, row["offer_id"], partial(_expire, tx, row, now))
     for row in deals_due(tx, now, config):
         watched = partial(_watch_deal, tx, row, now, config, heard_since)
-        _alone(tx, row["commitment_id"], watched)
+        alone(tx, row["commitment_id"], watched)
     for row in _unsettled(tx):
-        _alone(
-            tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since)
-        )
+        alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since))
     for settlement_id in _undisputed(tx, now):
         work = partial(settling.finalize, tx, settlement_id, now, new_id)
-        _alone(tx, settlement_id, work)
+        alone(tx, settlement_id, work)
     for row in recharges.due(tx, now):
-        _alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
-
-
-def _alone(tx: Tx, what: str, work: Callable[[], object]) -> None:
-    """Run one piece of work so that only it is undone when it fails."""
-    try:
-        with tx.nested():
-            work()
-    except sqlite3.Error:
-        # The store itself is in trouble: the whole tick is undone and tried again.
-        raise
-    except Exception:
-        _LOGGER.exception("what was due for %s failed and was undone", what)
+        alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
 
 
 def _due_offers(tx: Tx, now: datetime) -> list[Row]:

@@ -1,11 +1,13 @@
 """Several deals of one car: each leaves to the others what it may still give."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 import json
 from typing import Any
 
 import pytest
 
+from owner_api.commands import evaluations
 from owner_api.store.tx import Tx
 
 from .deal_world import Deal, World, presented
@@ -242,3 +244,80 @@ async def test_an_offer_that_was_declined_is_no_reason_to_judge_anything_again(
     monkeypatch.setattr(Tx, "all", noted)
     await accept(first)
     assert not [sql for sql in looked if "FROM offer" in sql]
+
+
+async def by_its_owner(deal: Deal) -> None:
+    """Press stop."""
+    await deal.owner.post("/v1/stops", {})
+
+
+async def by_an_award_of_less(deal: Deal) -> None:
+    """Order the least that the terms allow: the rest of the consent is free."""
+    assert (await award(deal, committed_energy_wh=1)).status == 200
+
+
+async def by_its_park(deal: Deal) -> None:
+    """Cancel, or cut short."""
+    await deal.park.post(f"/v1/park/commitments/{deal.commitment_id}/cancellation")
+
+
+async def by_its_lease(deal: Deal) -> None:
+    """Let the park fall silent."""
+    await deal.world.move(61)
+
+
+@pytest.mark.parametrize(
+    ("runs", "how"),
+    [
+        (False, by_its_owner),
+        (False, by_its_park),
+        (False, by_an_award_of_less),
+        (True, by_its_owner),
+        (True, by_its_park),
+        (True, by_its_lease),
+    ],
+    ids=lambda value: getattr(value, "__name__", {True: "runs", False: "waits"}.get(value)),
+)
+async def test_promise_9_another_open_offer_is_judged_again_when_a_deal_leaves_it_more(
+    world: World, how: Callable[[Deal], Awaitable[None]], *, runs: bool
+) -> None:
+    """It went on showing what had been left beside the deal, and a person said no for that."""
+    first = await offered(await presented(world, soc_pct=70), 0.5, 1.5, 6_000)
+    await accept(first)
+    if runs:
+        assert (await award(first)).status == 200
+        await world.move(1_800)
+        await world.telemetry(first.owner, first.vehicle_id, soc_pct=70)
+        await world.meter(first.park, first.session_id, context="begin")
+        assert (await world.instruct(first.park, first.commitment_id)).status == 201
+    second = await offered(first, 1.75, 3.0, 8_000)
+    room = int((70 - 2.5 - 50) / 100 * 60_000 * 0.933)
+    left = await quoted_wh(second)
+    assert 0 < left <= room - 6_000
+    before = len(await first.owner.events())
+    await how(first)
+    assert await quoted_wh(second) == 8_000
+    about = second.offer["offer_id"]
+    told = [json.loads(row["data"]) for row in (await first.owner.events())[before:]]
+    again = [
+        each["evaluation"] for each in told if each.get("evaluation") and each["offer_id"] == about
+    ]
+    assert [each["quoted_energy_wh"] for each in again] == [8_000]
+    heard = [json.loads(row["data"]) for row in await first.park.events()]
+    assert len([each for each in heard if each.get("offer_id") == about]) == 1
+
+
+async def test_promise_4_a_stop_stands_where_an_open_offer_cannot_be_judged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await offered(await presented(world), 0.5, 1.5, 6_000)
+    await accept(first)
+
+    def fails(*_args: object) -> None:
+        raise ArithmeticError("nobody has thought of this")
+
+    monkeypatch.setattr(evaluations, "judge", fails)
+    await by_its_owner(first)
+    assert (await commitment(first))["state"] == "revoked"
+    (usual,) = (await first.owner.get("/v1/offers"))["items"]
+    assert usual["state"] == "presented"
