@@ -112,6 +112,7 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
             live=_LIVE_DOCUMENT,
             preferences=dump(Preferences()),
             departures=dump(Departures()),
+            owner_stopped_at=None,
             deleted_at=now,
         )
         for table in ("soc_sample", "vehicle_price"):
@@ -128,6 +129,7 @@ def _forget_deals(tx: Tx, owner_id: str) -> None:
         quote_request="{}",
         soc_floor_pct="0",
         soc_at_start_pct=None,
+        owner_stopped_at=None,
     )
     tx.update("settlement", {"owner_id": owner_id}, dispute=None)
     tx.update("session", {"owner_id": owner_id}, identifier_digest=None)

@@ -71,6 +71,7 @@ class VehicleRecord:
     departures_revision: int
     zone: ZoneInfo
     currency: str
+    owner_stopped_at: datetime | None
 
     @classmethod
     def find(cls, tx: Tx, vehicle_id: str, owner_id: str | None = None) -> Self:
@@ -117,6 +118,7 @@ class VehicleRecord:
             departures_revision=row["departures_revision"],
             zone=ZoneInfo(row["time_zone"]),
             currency=row["currency"],
+            owner_stopped_at=_at(row["owner_stopped_at"]),
         )
 
 

@@ -16,6 +16,7 @@ from owner_api.core.machine import (
 from owner_api.core.model import ConsentMode, CounterTerms, Rule, Terms
 from owner_api.core.money import minor_digits
 from owner_api.core.rules import Case, first_match
+from owner_api.core.soc import set_back
 from owner_api.store.tx import Tx
 
 from . import announce, dealing, decisions, evaluations
@@ -32,7 +33,7 @@ def matching_rule(
     """Return the owner's first rule that says yes, if rules may speak for this park at all."""
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
         return None
-    if was_stopped(tx, vehicle, offer.terms):
+    if was_stopped(tx, vehicle, offer.terms) or _stopped_since(vehicle, now):
         return None
     rules = vehicle.preferences.rules
     return first_of(rules, tx, vehicle, offer, judged.energy_wh, judged.answer, now)
@@ -51,6 +52,15 @@ def was_stopped(tx: Tx, vehicle: VehicleRecord, terms: Terms) -> bool:
         terms.start_at,
     )
     return row is not None
+
+
+def _stopped_since(vehicle: VehicleRecord, came_at: datetime) -> bool:
+    """Return whether the owner has pressed stop since an offer came: the stop may have passed it.
+
+    Promise 4: what a rule agreed to before, the stop would have ended.
+    """
+    stopped_at = vehicle.owner_stopped_at
+    return stopped_at is not None and came_at < stopped_at and not set_back(stopped_at, came_at)
 
 
 def first_of(

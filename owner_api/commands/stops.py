@@ -23,6 +23,8 @@ def stop(tx: Tx, call: Call) -> Reply:
             cars = [VehicleRecord.find(tx, body["vehicle_id"], owner_id)]
         else:
             cars = VehicleRecord.of_owner(tx, owner_id)
+        for car in cars:
+            tx.update("vehicle", {"vehicle_id": car.vehicle_id}, owner_stopped_at=call.now)
         # Who presses stop may not have seen yet that a deal has ended by itself.
         meant = [
             deal

@@ -72,6 +72,11 @@ class Operate:
     arguments: dict[str, Any]
     now: datetime
 
+    @property
+    def whose(self) -> str:
+        """Whose commands it takes turns with: others' come between."""
+        return "operator"
+
     def __call__(self, tx: Tx) -> dict[str, Any]:
         """Run it; raises Problem."""
         context = operator.Operator(

@@ -1,5 +1,6 @@
 """From an operation to an aiohttp handler: checks, one transaction, the answer after commit."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 import re
@@ -27,6 +28,8 @@ from .turns import Turns
 
 type AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# What takes longer to read than most requests take in all.
+_BULKY_BYTES: Final = 2_048
 _STOPPED: Final = "You pressed stop meanwhile, so nothing was agreed. Answer again if you want to."
 _ETAG: Final = re.compile(r'"([\x21\x23-\x7e]{1,64})"|(\*)')
 
@@ -43,6 +46,7 @@ class Endpoints:
     deadline: Deadline
     answers: Answers = field(default_factory=Answers)
     turns: Turns = field(default_factory=Turns)
+    bulky: asyncio.Lock = field(default_factory=asyncio.Lock)
     gate: Callable[[Operation], None] = lambda _operation: None
 
     def handler(self, operation: Operation) -> AiohttpHandler:
@@ -81,7 +85,12 @@ class Endpoints:
             if route.timeless:
                 return await self._timeless(request, route, principal)
             raw = await read_body(request, self.config)
-            call = self._call(request, route, principal, raw)
+            if len(raw) > _BULKY_BYTES:
+                # One in a turn of the loop, which sees in between who else has come.
+                async with self.bulky:
+                    call = self._call(request, route, principal, raw)
+            else:
+                call = self._call(request, route, principal, raw)
             if name is None:
                 rendered = await self._run(route, call, None)
             else:

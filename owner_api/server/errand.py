@@ -50,6 +50,11 @@ class Errand(Worded):
             note_seen(tx, self.call)
         return once(tx, self.route, self.call, self.ticket)
 
+    @property
+    def whose(self) -> str:
+        """Whose commands it takes turns with: others' come between."""
+        return self.call.principal.party_id or self.call.principal.kind
+
     def words(self) -> Words:
         """Say how the errand is made again at the desk of another process."""
         call, ticket, who = self.call, self.ticket, self.call.principal
@@ -73,6 +78,11 @@ class _Afar:
     """An errand in the process that writes: what it answers must be able to leave that."""
 
     errand: Errand
+
+    @property
+    def whose(self) -> str:
+        """Whose the errand is."""
+        return self.errand.whose
 
     def __call__(self, tx: Tx) -> Rendered | Problem:
         try:

@@ -13,7 +13,8 @@ from typing import Final
 
 from owner_api.calls import Principal
 
-# One is worked on while the next arrives. Parks bring the readings of thousands of cars.
+# One is worked on while the next arrives. Parks bring the readings of thousands of cars: theirs all
+# go to the writer, which takes one of each party in turn.
 AT_ONCE: Final = 2
 
 

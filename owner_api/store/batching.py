@@ -7,7 +7,7 @@ from itertools import islice
 import logging
 import sqlite3
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from .errors import StoreUnavailableError, as_refusal
 from .kept import Kept
@@ -36,11 +36,17 @@ NOTHING: Final = Commit((), doors=False)
 
 
 class Job(NamedTuple):
-    """A command, to whom its outcome goes, and whether what it writes is kept."""
+    """A command, to whom its outcome goes, whether what it writes is kept, and who asked for it."""
 
     command: Callable[[Tx], Any]
     to: Any
     keep: bool
+    whose: str = ""
+
+    @classmethod
+    def of(cls, command: Callable[[Tx], Any], to: Any, *, keep: bool) -> Self:  # noqa: ANN401 - any outcome's
+        """Return the job of a command that may say whose it is."""
+        return cls(command, to, keep, getattr(command, "whose", ""))
 
 
 class Outcome(NamedTuple):

@@ -4,7 +4,6 @@ It is started by ``Apart``, gets commands over a pair of sockets, and ends with 
 of the pair without a word is the server's death, and what was not begun by then is dropped.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +15,14 @@ import signal
 import socket
 import sqlite3
 import sys
+from time import monotonic
 from typing import Any, Final
 
 from . import wire
 from .batching import Batches, Commit, Job, Outcome
 from .checkpointing import Checkpointer, LongLog
 from .errors import StoreError
+from .lines import Lines
 from .locking import FileLock
 from .opening import prepare
 from .tx import Tx
@@ -30,6 +31,8 @@ _READ: Final = 1 << 18
 # A batch's answers leave in one piece; the writer must not wait until the server has read them.
 BUFFER: Final = 1 << 22
 _MS: Final = 1e3
+# Slow commands in a row keep nobody from being seen for longer.
+_LOOK_S: Final = 0.002
 # Held back while the clerk starts, and of no meaning to it from then on.
 SIGNALS: Final = frozenset((signal.SIGINT, signal.SIGTERM))
 _LOG: Final = logging.getLogger("owner_api.store")
@@ -71,7 +74,9 @@ class Clerk:
         self._arrival = select.poll()
         self._arrival.register(pair, select.POLLIN)
         self._frames = wire.Frames()
-        self._waiting: deque[Job] = deque()
+        self._waiting = Lines()
+        # When to look again whether somebody has come while others are worked on.
+        self._look_at = 0.0
         self._ended = False
         self._noted: Callable[[], None] = lambda: None
 
@@ -80,7 +85,7 @@ class Clerk:
         self._noted = noted
         while not self._ended:
             if (first := self._next()) is not None:
-                self._read(wait=False)
+                self._look()
                 self.batches.run(first, self._more(), 1 + len(self._waiting))
             self.long_log.shorten(quiet=first is None)
 
@@ -108,13 +113,24 @@ class Clerk:
                 return None
             if not self._read(wait=True):
                 return None
-        return self._waiting.popleft()
+        return self._waiting.take()
 
     def _more(self) -> Iterator[Job]:
         """Return commands that have arrived meanwhile."""
-        while self._waiting or self._read(wait=False):
-            if self._waiting:
-                yield self._waiting.popleft()
+        while True:
+            if not self._waiting or monotonic() >= self._look_at:
+                self._look()
+            if not self._waiting:
+                return
+            yield self._waiting.take()
+
+    def _look(self) -> None:
+        """Take all that has arrived: what came last may be somebody else's, whose turn it is."""
+        # No more than the pair holds, or a server that goes on sending would never be served.
+        for _ in range(BUFFER // _READ):
+            if not self._read(wait=False):
+                break
+        self._look_at = monotonic() + _LOOK_S
 
     def _read(self, *, wait: bool) -> bool:
         """Take what has arrived; False when there is nothing now, or nothing any more."""
@@ -130,7 +146,8 @@ class Clerk:
             self._waiting.clear()
             return False
         # All at once: what is done for many in a row is done in half the time.
-        self._waiting.extend(map(_job, self._frames.take(data)))
+        for frame in self._frames.take(data):
+            self._waiting.add(_job(frame))
         return True
 
 
@@ -140,7 +157,7 @@ def _job(frame: bytes) -> Job:
         command = wire.command(in_words=in_words, said=said)
     except Exception as error:  # noqa: BLE001 - whatever opening raises is its caller's to hear
         command = partial(_refuse, str(error))
-    return Job(command, number, keep)
+    return Job.of(command, number, keep=keep)
 
 
 def _refuse(why: str, _tx: Tx) -> None:

@@ -29,6 +29,8 @@ vehicle = Table(
     Column("deleted_at", Text),
     # As its document has it; sessions name cars by it.
     Column("identifier_digest", Text),
+    # When its owner last pressed stop for the car, or for all.
+    Column("owner_stopped_at", Text),
     Index(
         "vehicle_identifier",
         "identifier_digest",

@@ -13,6 +13,7 @@ from .batching import Batches, Commit, Job, Outcome
 from .checkpointing import LongLog
 from .copying import copy_own
 from .errors import StoreClosedError
+from .lines import Lines
 from .tx import Tx
 
 _LOG: Final = logging.getLogger("owner_api.store")
@@ -41,6 +42,7 @@ class Writer:
         self.long_log = LongLog(connection)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = False
+        self._waiting = Lines()
         self._last_taken = False
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
@@ -54,7 +56,7 @@ class Writer:
         if self._closing:
             raise StoreClosedError("the store is closing; nothing was written")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(Job(command, future, keep))
+        self._jobs.put(Job.of(command, future, keep=keep))
         return future
 
     def copy(self, target: Path) -> None:
@@ -76,27 +78,41 @@ class Writer:
         self._connection.close()
 
     def _serve(self) -> None:
-        while not self._last_taken:
+        while self._waiting or not self._last_taken:
             if (first := self._next()) is not None:
-                self._batches.run(first, self._more(), 1 + self._jobs.qsize())
+                self._batches.run(first, self._more(), 1 + len(self._waiting))
             self.long_log.shorten(quiet=first is None)
 
     def _next(self) -> Job | None:
         """Wait for a command; None when there is none for a while, or none any more."""
-        try:
-            job = self._jobs.get(timeout=self.long_log.patience_s)
-        except Empty:
-            return None
-        self._last_taken = job is None
-        return job
+        self._look()
+        if not self._waiting:
+            if self._last_taken:
+                return None
+            try:
+                self._line_up(self._jobs.get(timeout=self.long_log.patience_s))
+            except Empty:
+                return None
+            self._look()
+        return self._waiting.take() if self._waiting else None
 
     def _more(self) -> Iterator[Job]:
-        while not self._jobs.empty():
-            job = self._jobs.get()
-            if job is None:
-                self._last_taken = True
+        while True:
+            self._look()
+            if not self._waiting:
                 return
-            yield job
+            yield self._waiting.take()
+
+    def _look(self) -> None:
+        """Take all that has come: the last may be somebody else's, whose turn it is."""
+        while not self._jobs.empty():
+            self._line_up(self._jobs.get())
+
+    def _line_up(self, job: Job | None) -> None:
+        if job is None:
+            self._last_taken = True
+        else:
+            self._waiting.add(job)
 
     def tell(self, outcomes: list[Outcome], commit: Commit, took_s: float | None) -> None:
         """Let the event loop tell who waits."""

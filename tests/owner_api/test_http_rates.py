@@ -1,7 +1,12 @@
 """What the rate limiter lets through in any span, how much it remembers, and whose turn it is."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+import os
 from pathlib import Path
+import signal
 import threading
 
 from hypothesis import given, strategies as st
@@ -13,7 +18,7 @@ from owner_api.server.limits import RateLimiter
 from owner_api.server.turns import AT_ONCE
 from owner_api.store import Store, Tx
 from tests.owner_api.conftest import StillClock
-from tests.owner_api.deal_world import open_world
+from tests.owner_api.deal_world import active, open_world
 from tests.owner_api.http_bench import bench
 
 
@@ -97,6 +102,24 @@ async def test_promise_4_many_commands_of_one_owner_let_anothers_by(
     assert mine == sorted(mine)
 
 
+@asynccontextmanager
+async def writer_held(store: Store) -> AsyncIterator[None]:
+    """Keep whatever writes, a thread or a process, from taking anything while the block runs."""
+    if store.apart is not None:
+        os.kill(store.apart.process_id, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(store.apart.process_id, signal.SIGCONT)
+        return
+    opened, held = await hold_the_writer(store)
+    try:
+        yield
+    finally:
+        opened.set()
+        await held
+
+
 async def hold_the_writer(store: Store) -> tuple[threading.Event, asyncio.Future[None]]:
     """Keep the writer busy until the event is set; the future is done when it goes on."""
     entered, opened = threading.Event(), threading.Event()
@@ -167,3 +190,93 @@ async def test_promise_4_a_yes_that_waits_for_its_turn_does_not_take_effect_afte
         shown = await owner.get(f"/v1/offers/{offer['offer_id']}")
         assert (shown["state"], shown["commitment_id"]) == ("presented", None)
         assert (await world.decide(owner, offer)).status == 201
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["thread", "process"])
+async def test_promise_4_a_stop_waits_for_one_command_of_a_park_and_not_for_its_burst(
+    tmp_path: Path, *, apart: bool
+) -> None:
+    """Ten thousand readings at once held every owner's stop for half a second."""
+    async with open_world(tmp_path, apart=apart) as world:
+        owner, park = await world.add_owner(), await world.add_park()
+        vehicle = await world.add_vehicle(owner)
+        session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
+        store = world.agent.store
+        before = await answered(store)
+        async with writer_held(store):
+            burst = []
+            for number in range(40):
+                at = world.at(number - 3_600)
+                reading = world.meter(park, session, measured_at=at)
+                burst.append(asyncio.create_task(reading))
+            await asyncio.sleep(0.3)
+            stop = asyncio.create_task(owner.call("POST", "/v1/stops", {}))
+            minted = asyncio.create_task(world.operate("pair", owner_id=owner.party_id))
+            await asyncio.sleep(0.3)
+        assert (await stop).status == 201
+        await minted
+        told = await asyncio.gather(*burst)
+        assert [each["accepted"] for each in told] == [1] * 40
+        order = (await answered(store))[len(before) :]
+        # Each party's own keep their order.
+        rows = await store.read(lambda tx: tx.all("SELECT measured_at FROM reading ORDER BY rowid"))
+    assert [row["measured_at"] for row in rows] == sorted(row["measured_at"] for row in rows)
+    assert len(order) == 41
+    assert order.index("post_v1_stops") <= 2
+
+
+async def test_promise_4_no_rule_says_yes_after_a_stop_to_what_a_park_had_offered_before(
+    tmp_path: Path,
+) -> None:
+    """The stop passes a park's burst, and would have ended what was agreed in that before."""
+    async with open_world(tmp_path) as world:
+        owner, park = await world.add_owner(), await world.add_park()
+        vehicle = await world.add_vehicle(owner, consent_mode="rules", rules=[{"name": "always"}])
+        session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
+        async with writer_held(world.agent.store):
+            asked = [world.meter(park, session, measured_at=world.at(at)) for at in (-90, -60, -30)]
+            asked.append(world.offer(park, session))
+            tasks = []
+            for each in asked:
+                tasks.append(asyncio.ensure_future(each))
+                await asyncio.sleep(0.1)
+            world.clock.at += timedelta(seconds=1)
+            stop = asyncio.ensure_future(owner.call("POST", "/v1/stops", {}))
+            await asyncio.sleep(0.2)
+        assert (await stop).body["commitments"] == []
+        *_, offer = await asyncio.gather(*tasks)
+        assert offer["state"] == "presented"
+        assert (await world.offer(park, session))["state"] == "accepted", "rules go on"
+
+
+async def test_a_deadline_waits_for_what_had_come_before_it(tmp_path: Path) -> None:
+    """A lease that its park has renewed in time is not over because many others sent something."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world, min_energy_wh=0)
+        assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+        await world.move(50)
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79)
+        async with writer_held(world.agent.store):
+            asked = [
+                world.meter(deal.park, deal.session_id, -7_000, measured_at=world.at(at))
+                for at in (-40, -30, -20, -10, 0)
+            ]
+            asked.append(world.instruct(deal.park, deal.commitment_id))
+            tasks = []
+            for each in asked:
+                tasks.append(asyncio.ensure_future(each))
+                await asyncio.sleep(0.1)
+            world.clock.at += timedelta(seconds=11)
+            tick = asyncio.ensure_future(world.agent.tick())
+            await asyncio.sleep(0.2)
+        *_, renewed = await asyncio.gather(*tasks)
+        await tick
+        assert renewed.status == 201, renewed.body
+        shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
+        assert shown["state"] == "active"
+
+
+async def answered(store: Store) -> list[str]:
+    """Return the operations whose answers were kept, in the order in which they were made."""
+    rows = await store.read(lambda tx: tx.all("SELECT route FROM idempotency ORDER BY number"))
+    return [row["route"] for row in rows]

@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Go one step forward."""
     op.add_column("commitment", sa.Column("owner_stopped_at", sa.Text(), nullable=True))
+    op.add_column("vehicle", sa.Column("owner_stopped_at", sa.Text(), nullable=True))
     op.execute("UPDATE commitment SET owner_stopped_at = ended_at WHERE state_reason = 'owner'")
     op.drop_index("ix_commitment_offer_id", table_name="commitment")
     # Before 0015 nobody noted when it was found; agreeing anew took it back and left the time.
@@ -40,4 +41,5 @@ def downgrade() -> None:
     )
     op.execute("UPDATE session SET recharge_broken = recharge_broken_at IS NOT NULL")
     op.create_index("ix_commitment_offer_id", "commitment", ["offer_id"])
+    op.drop_column("vehicle", "owner_stopped_at")
     op.drop_column("commitment", "owner_stopped_at")
