@@ -162,12 +162,12 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
                 self._async_show(apply(self.data, event))
         except BadAnswerError as error:
             LOGGER.debug("Event %s (%s) cannot be read: %s", event.seq, event.type, error)
-            self._async_repair()
+            self.async_repair()
             return
         for listener in tuple(self._event_listeners):
             listener(event)
         if gap:
-            self._async_repair()
+            self.async_repair()
 
     @callback
     def async_apply(self, event_type: str, view: Mapping[str, Any]) -> None:
@@ -177,7 +177,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
             self._async_show(apply(self.data, event))
         except BadAnswerError as error:
             LOGGER.debug("An answer (%s) cannot be read: %s", event_type, error)
-            self._async_repair()
+            self.async_repair()
 
     async def async_write(
         self,
@@ -207,7 +207,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
             self._async_tell(devices)
 
     @callback
-    def _async_repair(self) -> None:
+    def async_repair(self) -> None:
         """Read everything again soon."""
         self.config_entry.async_create_background_task(
             self.hass, self.async_request_refresh(), name=f"{self.name} repair"

@@ -70,9 +70,10 @@ class ExecutorFeed:
 
     @callback
     def _async_news(self) -> None:
-        """Take what the API says about cars, charger and deals."""
-        if not self._coordinator.last_update_success:
-            return
+        """Take what the API says about cars, charger and deals.
+
+        Also where the last full read has failed: the stream may go on, and with it a stop.
+        """
         snapshot, executor = self._coordinator.data, self._executor
         charger = snapshot.chargers.get(executor.charger_id)
         if charger is None:

@@ -94,7 +94,11 @@ class EventStream:
                 # What the server sends by itself proves a working stream; that it took the
                 # request does not, and keeps backing off.
                 self._retry, spoke = STREAM_RETRY_MINIMUM, True
-                if event is not None:
+                if event is None:
+                    if not self._coordinator.last_update_success:
+                        # It has failed while the stream went on; the next one is minutes away.
+                        self._coordinator.async_repair()
+                else:
                     self._coordinator.async_handle_event(event)
                     # Many may have come at once; between two of them others get their turn.
                     await asyncio.sleep(0)

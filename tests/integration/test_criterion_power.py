@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
+
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
 from .frozen import stopped_clock
 from .power_promises import Second
@@ -185,6 +188,22 @@ async def test_promise_4_stop_on_the_phone_is_zero_in_five_seconds_over_a_live_n
     stopped = await selling.seconds(40)
     assert flows(stopped[5:]) == []
     selling.hold()
+
+
+async def test_promise_4_stop_on_the_phone_is_heard_though_the_last_full_read_has_failed(
+    selling: Stage,
+) -> None:
+    """Promise 4: the stream goes on; the next full read is ten minutes away."""
+    assert selling.entry is not None
+    coordinator = selling.entry.runtime_data.coordinator
+    with patch.object(coordinator.api, "get", side_effect=OwnerApiConnectionError("too slow")):
+        await coordinator.async_refresh()
+    assert not coordinator.last_update_success
+    assert flows(await selling.seconds(40)), "the lease is renewed all the same"
+    await selling.world.phone.post("/v1/stops", {"commitment_id": selling.commitment_id})
+    selling.event = "stop"
+    stopped = await selling.seconds(20)
+    assert flows(stopped[5:]) == []
 
 
 @pytest.mark.parametrize("away_s", [4, 30], ids=["plugged in again at once", "after a while"])

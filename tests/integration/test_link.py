@@ -5,6 +5,7 @@ from datetime import timedelta
 import logging
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
@@ -489,3 +490,17 @@ async def test_a_new_vehicle_gets_its_entities_without_a_restart(
     await hass.async_block_till_done()
     assert not [each for each in hass.states.async_entity_ids() if "blue_car" in each]
     assert (await world.phone.get(f"/v1/vehicles/{vehicle_id}"))["display_name"] == "Blue car"
+
+
+async def test_after_a_full_read_that_failed_the_stream_soon_has_it_read_again(
+    home: Home, vehicle_id: str
+) -> None:
+    """One slow answer showed everything as unavailable for ten minutes."""
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.stream_connected)
+    with patch.object(coordinator.api, "get", side_effect=OwnerApiConnectionError("too slow")):
+        await coordinator.async_refresh()
+    assert not coordinator.last_update_success
+    await until(lambda: coordinator.last_update_success)
+    await home.reaches("sensor", vehicle_id, "soc", "80.0")
+    assert coordinator.stream_connected
