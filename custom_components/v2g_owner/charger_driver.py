@@ -9,9 +9,7 @@ from typing import Final
 from homeassistant.components.number.const import DATA_COMPONENT
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Context, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
-import probatio
 
 from .charger_actions import async_run_actions
 from .charger_control import Call, ChargerControl, Shape
@@ -23,6 +21,9 @@ from .control_watch import STOPPED_BELOW_W, Watch
 _CALL_TIMEOUT_S: Final = 4.0
 _REPEAT_ZERO: Final = timedelta(seconds=5)
 _REPEAT: Final = timedelta(seconds=60)
+# Nobody looks after the last zero. Home Assistant gives its shutdown jobs 20 s in all.
+_LAST_TRIES: Final = 3
+_LAST_PAUSE_S: Final = 1.0
 
 
 @callback
@@ -97,7 +98,14 @@ class ChargerDriver:
     def async_drive(
         self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None
     ) -> None:
-        """Set a power unless it is set already and nothing contradicts that."""
+        """Set a power unless it is set already and nothing contradicts that.
+
+        From a discharge to charging the way is through zero, until the meter shows that it is one:
+        a command to charge that failed would leave the car discharging, with nobody told.
+        """
+        self.watch = self.watch.seen(now, power_w, power_at)
+        if setpoint_w > 0 and self.watch.out_w < 0:
+            setpoint_w = 0
         if self._due(setpoint_w, now, power_w, power_at):
             self.async_set(setpoint_w, now)
 
@@ -114,6 +122,15 @@ class ChargerDriver:
             self._async_make(setpoint_w, calls), f"{DOMAIN} drive {self._name}"
         )
         return self._task
+
+    async def async_leave(self) -> None:
+        """Set zero for the last time: what fails is tried again until it is taken."""
+        for tried in range(_LAST_TRIES):
+            if tried:
+                await asyncio.sleep(_LAST_PAUSE_S)
+            await asyncio.wait([self.async_set(0, dt_util.utcnow())])
+            if self.watch.taken:
+                return
 
     async def async_wait(self) -> None:
         """Wait until the newest command is through, however it ends."""
@@ -139,7 +156,9 @@ class ChargerDriver:
         if self._forced or setpoint_w != self.watch.setpoint_w:
             return True
         last = self.watch.written[-1]
-        pause = _REPEAT_ZERO if setpoint_w == 0 else _REPEAT
+        # More may flow out than is asked for until that is taken.
+        less_out = setpoint_w > self.watch.out_w and not self.watch.taken
+        pause = _REPEAT_ZERO if setpoint_w == 0 or less_out else _REPEAT
         if now - last.at < pause:
             return False
         if not self.watch.taken:
@@ -167,20 +186,8 @@ class ChargerDriver:
         self._contexts.append(context.id)
         try:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
-                for call in calls:
-                    if self.control.shape is Shape.ACTIONS:
-                        await async_run_actions(
-                            self._hass, self.control, setpoint_w, self._name, context
-                        )
-                    else:
-                        await self._hass.services.async_call(
-                            call.domain,
-                            call.service,
-                            dict(call.data),
-                            blocking=True,
-                            context=context,
-                        )
-        except (HomeAssistantError, probatio.Invalid, TimeoutError, ValueError) as error:
+                await self._async_call(setpoint_w, calls, context)
+        except Exception as error:  # noqa: BLE001 - whatever a charger's integration raises
             # Tried again every few seconds; said once until it works again.
             level = logging.DEBUG if self._failing else logging.WARNING
             LOGGER.log(level, "%s did not take %s W: %r", self._name, setpoint_w, error)
@@ -190,3 +197,16 @@ class ChargerDriver:
                 LOGGER.info("%s takes commands again", self._name)
             self._failing = False
             self.watch = self.watch.accepted(setpoint_w, dt_util.utcnow())
+
+    async def _async_call(self, setpoint_w: int, calls: tuple[Call, ...], context: Context) -> None:
+        """Run the owner's actions, or call the control entities' own; raises what they raise."""
+        if self.control.shape is Shape.ACTIONS:
+            await async_run_actions(self._hass, self.control, setpoint_w, self._name, context)
+            return
+        if not self.reachable:
+            # Home Assistant passes over an entity that is not there, and calls it done.
+            raise ConnectionError("it cannot be reached")
+        for call in calls:
+            await self._hass.services.async_call(
+                call.domain, call.service, dict(call.data), blocking=True, context=context
+            )

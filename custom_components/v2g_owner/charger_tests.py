@@ -5,8 +5,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
@@ -41,10 +40,9 @@ def async_start_test(
     running = hass.data.setdefault(_TESTS, [])
     running.append(made)
 
-    async def stopping(_event: Event) -> None:
-        await _async_end([made])
-
-    unsubscribe = hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stopping)
+    # Not at the event that follows: by it a charger's own integration leaves the charger.
+    job = HassJob(_async_end, f"{DOMAIN} end a test", cancel_on_shutdown=False)
+    unsubscribe = hass.async_add_shutdown_job(job, [made])
 
     @callback
     def ended(_task: asyncio.Task[None]) -> None:

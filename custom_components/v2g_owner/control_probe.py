@@ -72,7 +72,7 @@ async def async_probe(driver: ChargerDriver, eyes: Eyes, power_w: int) -> Probe:
             finding=classify(power_w, before, after), asked_w=power_w, measured_w=after - before
         )
     finally:
-        await asyncio.wait([driver.async_set(0, dt_util.utcnow())])
+        await driver.async_leave()
 
 
 async def _async_measure(

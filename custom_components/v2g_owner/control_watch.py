@@ -13,6 +13,8 @@ ECHO: Final = timedelta(seconds=120)
 # Promise 4: without a confirmation in this time the owner is told to unplug.
 CONFIRM_WITHIN: Final = timedelta(seconds=5)
 STOPPED_BELOW_W: Final = 50
+# A meter that says nothing for so long after a zero was taken will not say that it is done.
+_REST_UNSEEN: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Watch:
     accepted_zero_at: datetime | None = None
     taken: bool = True
     """Whether the charger has taken the newest command without an error."""
+    out_w: int = 0
+    """The strongest discharge (W, never above 0) that a command of ours may have left running."""
     ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @property
@@ -59,18 +63,33 @@ class Watch:
             asked_zero_at=asked,
             accepted_zero_at=accepted,
             taken=False,
+            out_w=min(self.out_w, setpoint_w),
             ranges={**self.ranges, **limits},
         )
 
     def accepted(self, setpoint_w: int, now: datetime) -> Watch:
         """Return the same once the charger's controller has taken the newest command."""
-        if setpoint_w == 0 and self.asked_zero_at and self.accepted_zero_at is None:
+        if setpoint_w != 0:
+            return replace(self, taken=True, out_w=min(0, setpoint_w))
+        if self.asked_zero_at and self.accepted_zero_at is None:
             return replace(self, taken=True, accepted_zero_at=now)
         return replace(self, taken=True)
 
+    def seen(self, now: datetime, power_w: int | None, power_at: datetime | None) -> Watch:
+        """Return the same after a look at the meter: it alone tells that a discharge is over.
+
+        Where it has been silent since zero was taken, that has to do after a minute.
+        """
+        zero_at = self.accepted_zero_at
+        if self.out_w == 0 or self.setpoint_w != 0 or zero_at is None:
+            return self
+        if power_w is not None and power_at is not None and power_at > zero_at:
+            return replace(self, out_w=0) if power_w >= -STOPPED_BELOW_W else self
+        return replace(self, out_w=0) if now - zero_at >= _REST_UNSEEN else self
+
     def lost(self, now: datetime) -> Watch:
         """Return the same for a charger that is out of reach: what discharged may still do so."""
-        if self.asked_zero_at is None and (self.setpoint_w or 0) < 0:
+        if self.asked_zero_at is None and self.out_w < 0:
             return replace(self, asked_zero_at=now, accepted_zero_at=None)
         return self
 

@@ -79,8 +79,8 @@ class ChargerExecutor(ExecutorState):
             unsubscribe()
         self._unsubscribes = []
         self._lease_ends.async_set(None)
-        if may_discharge(self.memory.orders, self.driver.watch, now := dt_util.utcnow()):
-            await asyncio.wait([self.driver.async_set(0, now)])
+        if may_discharge(self.memory.orders, self.driver.watch, dt_util.utcnow()):
+            await self.driver.async_leave()
         else:
             self.driver.async_cancel()
         if self._tested[0]:

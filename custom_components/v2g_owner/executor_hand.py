@@ -108,13 +108,13 @@ def _direction(control: ChargerControl, mode: str | None) -> int | None:
 def may_discharge(orders: Orders, watch: Watch, now: datetime) -> bool:
     """Tell whether energy may leave the car by the owner's hand or by a command of ours.
 
-    A zero that was not taken yet is none; what the owner set by hand stands above our last command.
+    A zero that was not taken yet, or not seen yet, is none; what the owner set by hand stands above
+    our last command.
     """
     word = orders.override
     if word is not None and word.kind == OverrideKind.BY_HAND and now < word.until:
         return (word.power_w or 0) < 0
-    setpoint_w = watch.setpoint_w
-    return setpoint_w is not None and (setpoint_w < 0 or (setpoint_w == 0 and not watch.taken))
+    return watch.out_w < 0 or (watch.setpoint_w == 0 and not watch.taken)
 
 
 def asked_w(orders: Orders, watch: Watch, now: datetime, *, most_w: int, meter: bool) -> int | None:
@@ -122,7 +122,8 @@ def asked_w(orders: Orders, watch: Watch, now: datetime, *, most_w: int, meter: 
 
     A mode tells only that it discharges: without a ``meter`` that is at most ``most_w``.
     """
-    word, ours = orders.override, watch.setpoint_w
+    word, setpoint_w = orders.override, watch.setpoint_w
+    ours = None if setpoint_w is None else min(setpoint_w, watch.out_w or setpoint_w)
     if word is None or word.kind != OverrideKind.BY_HAND or now >= word.until:
         return ours
     if word.power_w is None or (watch.written and watch.written[-1].at > word.since):

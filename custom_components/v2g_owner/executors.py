@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant
 from homeassistant.util.hass_dict import HassKey
 
 from .charger_control import CONF_CONTROL
@@ -60,13 +59,10 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
     for executor in made.executors.values():
         executor.others = [each for each in made.executors.values() if each is not executor]
 
-    async def stopping(_event: Event) -> None:
-        made.unsubscribe = None
-        for executor in made.executors.values():
-            await executor.async_shut_down()
-
     running[entry.entry_id] = made
-    made.unsubscribe = hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stopping)
+    # Not at the event that follows: by it a charger's own integration leaves the charger.
+    job = HassJob(_async_end, f"{DOMAIN} leave the chargers safe", cancel_on_shutdown=False)
+    made.unsubscribe = hass.async_add_shutdown_job(job, made)
     for executor in made.executors.values():
         await executor.async_start(lambda: entry.state is not ConfigEntryState.NOT_LOADED)
         await asyncio.sleep(0)
@@ -79,8 +75,12 @@ async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> 
         return
     if made.unsubscribe is not None:
         made.unsubscribe()
-    for executor in made.executors.values():
-        await executor.async_shut_down()
+    await _async_end(made)
+
+
+async def _async_end(made: Running) -> None:
+    """Leave every charger safe; one that does not answer keeps no other waiting."""
+    await asyncio.gather(*(executor.async_shut_down() for executor in made.executors.values()))
 
 
 async def async_forget_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:

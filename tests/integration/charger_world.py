@@ -17,7 +17,8 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import number, select, switch
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, ServiceCall, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -84,6 +85,11 @@ class Setting(number.NumberEntity):
     def show(self, value: float) -> None:
         """Show a value in Home Assistant."""
         self._attr_native_value = self.show_as(value)
+        self.async_write_ha_state()
+
+    def show_available(self, *, yes: bool) -> None:
+        """Lose the charger, or find it again."""
+        self._attr_available = yes
         self.async_write_ha_state()
 
 
@@ -162,6 +168,8 @@ class Wallbox:
     soc_silent: bool = False
     meter_silent: bool = False
     registers_silent: bool = False
+    plugs_silent: bool = False
+    self_consumes_w: float = 0.0
     broken: bool = False
     answers_after_s: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)
@@ -178,6 +186,9 @@ class Wallbox:
         await async_setup_component(self.hass, number.DOMAIN, {})
         await async_setup_component(self.hass, select.DOMAIN, {})
         await async_setup_component(self.hass, switch.DOMAIN, {})
+        # As many an integration does, it leaves its charger when Home Assistant says that it stops.
+        self.left = False
+        self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._leave)
         self.number: Setting | None = None
         self.mode: Mode | Enable | None = None
         self.told = {"number": 0.0, "mode": {"sigenergy": "Stop", "ocpp": "off"}.get(self.shape)}
@@ -222,9 +233,16 @@ class Wallbox:
 
     def command(self, what: str, value: Any) -> None:
         """Take a command; its echo reaches Home Assistant when a charger of this kind tells."""
+        if self.left:
+            raise HomeAssistantError("not connected")
         self.commands.append((dt_util.utcnow(), what, value))
         self.told[what] = value
         self._later(what, value)
+
+    @callback
+    def _leave(self, _event: Event) -> None:
+        """Take no more commands."""
+        self.left = True
 
     def by_hand(self, what: str, value: Any) -> None:
         """Change the charger in its own app."""
@@ -240,6 +258,8 @@ class Wallbox:
         power = float(self.told["number"]) * factor
         if self.shape == "sigenergy":
             power *= {"Charge": 1, "Discharge": -1}.get(self.told["mode"], 0)
+            if self.told["mode"] == "Self consumption":
+                power = self.self_consumes_w
         if self.shape == "ocpp":
             power *= self.told["mode"] == "on"
         return -power if self.inverted else power
@@ -271,8 +291,9 @@ class Wallbox:
     def report(self) -> None:
         """Tell Home Assistant what the sensors measure."""
         states = self.hass.states
-        states.async_set(CONNECTED, "on" if self.connected else "off")
-        states.async_set(PLUG, "on" if self.connected else "off", {"device_class": "plug"})
+        plug = "unavailable" if self.plugs_silent else "on" if self.connected else "off"
+        states.async_set(CONNECTED, plug)
+        states.async_set(PLUG, plug, {"device_class": "plug"})
         if not self.meter_silent:
             kilowatts = {"unit_of_measurement": "kW", "device_class": "power"}
             states.async_set(POWER, f"{self.real_w / 1000:.3f}", kilowatts)
@@ -438,6 +459,15 @@ class Night:
         await self.hass.async_block_till_done()
         self.executor = made
         return made
+
+    async def end(self) -> list[Second]:
+        """Shut the executor down, as Home Assistant does when it ends, in as long as that takes."""
+        assert self.executor is not None
+        ending = asyncio.create_task(self.executor.async_shut_down())
+        self.executor, first = None, len(self.record)
+        while not ending.done():
+            await self.seconds(1)
+        return self.record[first:]
 
     async def plug_in(self) -> None:
         """Plug the car in where both can see it: it is certain which car this is."""

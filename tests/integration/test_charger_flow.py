@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
@@ -382,8 +381,8 @@ async def close(garage: Garage) -> None:
 
 
 async def shut_down(garage: Garage) -> None:
-    """Stop Home Assistant, as far as everybody who listens knows."""
-    garage.home.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    """Stop Home Assistant."""
+    await garage.home.hass.async_stop(force=True)
 
 
 @pytest.mark.parametrize("garage", [{"obeys": False}], indirect=True)

@@ -44,7 +44,7 @@ async def night(
     made = Night(hass=hass, freezer=freezer, box=box)
     yield made
     if made.executor is not None:
-        await made.executor.async_shut_down()
+        await made.end()
 
 
 @pytest.fixture(params=["wallbox", "sigenergy"])
@@ -61,7 +61,7 @@ async def any_night(
     made = Night(hass=hass, freezer=freezer, box=box)
     yield made
     if made.executor is not None:
-        await made.executor.async_shut_down()
+        await made.end()
 
 
 async def test_the_plan_is_followed_by_its_hours_and_its_thresholds(any_night: Night) -> None:

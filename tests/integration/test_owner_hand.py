@@ -37,7 +37,7 @@ async def night(
     made = Night(hass=hass, freezer=freezer, box=box)
     yield made
     assert made.executor is not None
-    await made.executor.async_shut_down()
+    await made.end()
 
 
 def charge() -> Any:

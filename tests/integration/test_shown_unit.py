@@ -36,7 +36,7 @@ async def night(
     made = Night(hass=hass, freezer=freezer, box=box)
     yield made
     if made.executor is not None:
-        await made.executor.async_shut_down()
+        await made.end()
 
 
 def show_in(hass: HomeAssistant, unit: str) -> None:

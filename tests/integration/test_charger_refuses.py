@@ -1,0 +1,196 @@
+"""What an executor makes of a charger that refuses a command, is not there, or goes its own way."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+import logging
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+import pytest
+
+from custom_components.v2g_owner.executor import ChargerExecutor
+
+from .charger_world import (
+    Night,
+    Second,
+    Wallbox,
+    discharging,
+    lease,
+    orders,
+    plan,
+)
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+MORNING = EVENING + timedelta(hours=12)
+type Refuses = Callable[[str, Any], bool]
+
+
+@pytest.fixture
+async def night(
+    request: pytest.FixtureRequest,
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Night]:
+    """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
+    freezer.move_to(EVENING)
+    box = Wallbox(hass=hass, **getattr(request, "param", {}))
+    await box.build()
+    made = Night(hass=hass, freezer=freezer, box=box)
+    yield made
+    if made.executor is not None:
+        await made.end()
+
+
+async def selling(night: Night, **changes: Any) -> ChargerExecutor:
+    """Let a park draw from the car for twenty seconds; its lease has ten more."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(30), **changes))
+    assert discharging(await night.seconds(20))
+    return executor
+
+
+def charge() -> Any:
+    """Return a plan to charge all night."""
+    return plan(MORNING, (EVENING, 6_900, 90))
+
+
+def refuse(night: Night, which: Refuses, error: type[Exception] = HomeAssistantError) -> None:
+    """Let the charger refuse some commands from now on."""
+    takes = night.box.command
+
+    def command(what: str, value: Any) -> None:
+        if which(what, value):
+            raise error("busy")
+        takes(what, value)
+
+    night.box.command = command  # type: ignore[method-assign]
+
+
+def first(count: int) -> Refuses:
+    """Return a refusal of the first commands, whatever they are."""
+    left = [True] * count
+    return lambda *_: bool(left and left.pop())
+
+
+def seconds_out(rows: list[Second]) -> int:
+    """Return after how many seconds nothing left the car any more."""
+    return max((number + 1 for number, row in enumerate(rows) if row.power_w < -50), default=0)
+
+
+@pytest.mark.parametrize("night", [{}, {"shape": "sigenergy"}], indirect=True)
+async def test_promise_3_a_lease_that_ends_into_charging_ends_though_a_command_is_refused(
+    night: Night,
+) -> None:
+    """Promise 3: the car discharged on for a minute where the charger was busy for a second."""
+    await selling(night, plan=charge())
+    refuse(night, first(1))
+    rows = await night.seconds(60)
+    assert seconds_out(rows) <= 17, "ten of the lease, five until it is tried again, two of ramp"
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
+@pytest.mark.parametrize("night", [{"shape": "sigenergy"}], indirect=True)
+async def test_promise_3_a_mode_that_cannot_be_set_does_not_leave_the_car_discharging(
+    night: Night,
+) -> None:
+    """Promise 3: nor at the power it was to be charged with, which was set before the mode."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(lease=lease(30, power_w=-2_000), plan=charge()))
+    assert discharging(await night.seconds(20))
+    refuse(night, lambda what, value: (what, value) == ("mode", "Charge"))
+    rows = await night.seconds(120)
+    assert min(row.power_w for row in rows) >= -2_000
+    assert seconds_out(rows) <= 12
+
+
+async def test_promise_4_a_charger_that_discharges_on_instead_of_charging_makes_us_say_unplug(
+    night: Night,
+) -> None:
+    """Promise 4: it is not told to charge before the meter shows that it has stopped."""
+    executor = await selling(night, plan=charge())
+    night.box.obeys = False
+    rows = await night.seconds(60)
+    assert executor.unplug_hint
+    assert night.box.told["number"] == 0
+    assert rows[-1].power_w < -6_000
+    night.box.obeys = True
+    rows = await night.seconds(20)
+    assert not executor.unplug_hint
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
+async def test_after_a_deal_a_car_is_charged_though_the_meter_has_fallen_silent(
+    night: Night,
+) -> None:
+    """It need not wait for a meter for ever."""
+    await selling(night, plan=charge())
+    night.box.meter_silent = True
+    rows = await night.seconds(90)
+    assert seconds_out(rows) <= 12
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
+async def test_promise_3_less_power_that_is_refused_is_asked_for_again_at_once(
+    night: Night,
+) -> None:
+    """Promise 3: more than was agreed flowed for a minute."""
+    executor = await selling(night)
+    given = replace(lease(100), power_w=-2_300)
+    refuse(night, first(1))
+    executor.async_take(replace(executor.memory.orders, lease=given))
+    rows = await night.seconds(60)
+    assert [row for row in rows[7:] if row.power_w < -2_400] == []
+    assert rows[-1].power_w == pytest.approx(-2_300, abs=100)
+
+
+async def test_promise_4_a_stop_that_a_missing_charger_cannot_hear_is_not_confirmed(
+    night: Night,
+) -> None:
+    """Promise 4: Home Assistant passes over an entity that is not there and calls it done."""
+    executor = await selling(night)
+    assert night.box.number is not None
+    night.box.number.show_available(yes=False)
+    night.box.meter_silent = True
+    await night.seconds(10)
+    await executor.async_stop_now()
+    rows = await night.seconds(20)
+    assert rows[-1].power_w < -6_000
+    assert executor.unplug_hint
+    night.box.number.show_available(yes=True)
+    rows = await night.seconds(10)
+    assert rows[-1].power_w == 0
+    assert not executor.unplug_hint
+
+
+async def test_promise_3_the_last_zero_is_tried_again_where_it_is_refused(night: Night) -> None:
+    """Promise 3: nobody would look any more, and the car discharged until it was empty."""
+    await selling(night)
+    refuse(night, first(2))
+    await night.end()
+    rows = await night.seconds(10)
+    assert discharging(rows[2:]) == []
+
+
+async def test_whatever_a_charger_raises_is_one_line_in_the_log_and_tried_again(
+    night: Night, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An integration of somebody else's raises what it likes; it was a trace every five seconds."""
+    executor = await selling(night)
+    refuse(night, first(4), ConnectionResetError)
+    caplog.set_level(logging.INFO)
+    await executor.async_stop_now()
+    rows = await night.seconds(30)
+    assert rows[-1].power_w == 0
+    said = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in said if record.name != "asyncio"] == [
+        "Garage did not take 0 W: ConnectionResetError('busy')"
+    ]
