@@ -22,7 +22,6 @@ from .control_decision import decide
 from .control_model import LOOK_EVERY, Orders, OverrideKind, Plan, Reason
 from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
-from .executor_clock import memory_dated_back
 from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_state import ExecutorState
@@ -52,13 +51,7 @@ class ChargerExecutor(ExecutorState):
     async def async_start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Load what is on disk and begin to look, for as long as ``wanted`` says yes."""
         self._wanted = wanted
-        loaded = await self._store.async_load()
-        self.started_at = now = dt_util.utcnow()
-        if (seen_at := loaded.parking.seen_at) is not None and seen_at > now:
-            # It was kept before now, whatever the clock says since.
-            loaded = memory_dated_back(loaded, seen_at - now + LOOK_EVERY)
-        carries = {key: replace(carry, restored=True) for key, carry in loaded.carries.items()}
-        self.memory = replace(loaded, parking=loaded.parking.after_restart(now), carries=carries)
+        await self.async_load()
         if not self._tested[0]:
             return
         watched = [*self.eyes.entities, *self.driver.control.entities]
@@ -81,8 +74,10 @@ class ChargerExecutor(ExecutorState):
         self._lease_ends.async_set(None)
         if may_discharge(self.memory.orders, self.driver.watch, dt_util.utcnow()):
             await self.driver.async_leave()
+            self.memory = replace(self.memory, left_safe=self.driver.watch.taken)
         else:
             self.driver.async_cancel()
+            self.memory = replace(self.memory, left_safe=True)
         if self._tested[0]:
             await self._async_save()
 

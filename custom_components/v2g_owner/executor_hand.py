@@ -18,6 +18,7 @@ from .charger_driver import ChargerDriver
 from .charger_range import Range
 from .control_model import Orders, OverrideKind
 from .control_watch import Watch
+from .executor_store import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,21 @@ def may_discharge(orders: Orders, watch: Watch, now: datetime) -> bool:
     if word is not None and word.kind == OverrideKind.BY_HAND and now < word.until:
         return (word.power_w or 0) < 0
     return watch.out_w < 0 or (watch.setpoint_w == 0 and not watch.taken)
+
+
+def left_running_w(memory: Memory) -> int:
+    """Return the discharge (W, never above 0) that may have run when a memory was kept last.
+
+    Where Home Assistant did not end in order nobody has set zero since.
+    """
+    if memory.left_safe:
+        return 0
+    orders, seen_at = memory.orders, memory.parking.seen_at
+    word, lease = orders.override, orders.lease
+    if word is not None and word.kind == OverrideKind.BY_HAND:
+        return min(0, word.power_w or 0)
+    ran = lease is not None and (seen_at is None or seen_at <= lease.until)
+    return min(0, lease.power_w) if lease is not None and ran else 0
 
 
 def asked_w(orders: Orders, watch: Watch, now: datetime, *, most_w: int, meter: bool) -> int | None:

@@ -20,9 +20,9 @@ from .charger_driver import ChargerDriver
 from .charger_tests import is_tested_now
 from .const import CONF_CHARGER_ID
 from .control_decision import BLIND_AFTER
-from .control_model import ChargerLimits, Reason, Verdict
+from .control_model import LOOK_EVERY, ChargerLimits, Reason, Verdict
 from .executor_clock import memory_dated_back, watch_dated_back
-from .executor_hand import asked_w
+from .executor_hand import asked_w, left_running_w
 from .executor_sight import Eyes
 from .executor_store import ExecutorStore, Memory
 
@@ -49,6 +49,7 @@ class ExecutorState:
             mapping.get(CONF_DISCHARGE_TESTED) is not None and self.driver.control.can_discharge,
         )
         self._store = ExecutorStore(hass, self.charger_id)
+        self._loading, self._loaded = asyncio.Lock(), False
         self._saving = asyncio.Lock()
         self.memory = Memory()
         self.started_at = dt_util.utcnow()
@@ -86,6 +87,22 @@ class ExecutorState:
             most_w=orders.max_discharge_w,
             meter=meter is not None and now - meter.at < BLIND_AFTER,
         )
+
+    async def async_load(self) -> None:
+        """Take up what is on disk, once: a stop may come before the start has read it."""
+        async with self._loading:
+            if self._loaded:
+                return
+            loaded = await self._store.async_load()
+            self.started_at = now = dt_util.utcnow()
+            if (seen_at := loaded.parking.seen_at) is not None and seen_at > now:
+                # It was kept before now, whatever the clock says since.
+                loaded = memory_dated_back(loaded, seen_at - now + LOOK_EVERY)
+            carries = {key: replace(carry, restored=True) for key, carry in loaded.carries.items()}
+            parking = loaded.parking.after_restart(now)
+            self.memory = replace(loaded, parking=parking, carries=carries, left_safe=False)
+            self.driver.watch = replace(self.driver.watch, out_w=left_running_w(loaded))
+            self._loaded = True
 
     @callback
     def async_listen(self, listener: Callable[[], None]) -> CALLBACK_TYPE:

@@ -16,6 +16,7 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
 
     A charger from which nothing flows, and has no leave to, goes on charging.
     """
+    await executor.async_load()
     now = dt_util.utcnow()
     orders = executor.memory.orders
     lease = _open_lease(executor, now)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import UnsupportedStorageVersionError
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 
 from .charger_car import Parking
@@ -29,6 +29,9 @@ class Memory:
     plan_from: str = ""
     """What the plan was made from: while that is the same, it need not be made anew at once."""
 
+    left_safe: bool = False
+    """Whether it was kept last as Home Assistant ended in order, with nothing discharging."""
+
     @property
     def to_keep(self) -> tuple[Any, ...]:
         """What is worth writing to disk, and telling, the moment it changes."""
@@ -47,7 +50,7 @@ class ExecutorStore:
         try:
             found = await self._store.async_load()
             return Memory() if found is None else decode(Memory, found)
-        except (BadAnswerError, UnsupportedStorageVersionError) as error:
+        except (BadAnswerError, HomeAssistantError) as error:
             LOGGER.warning("The memory of a charger cannot be read and is begun anew: %s", error)
             return Memory()
 

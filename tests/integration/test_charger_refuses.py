@@ -1,19 +1,26 @@
 """What an executor makes of a charger that refuses a command, is not there, or goes its own way."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.storage import Store
 import pytest
 
 from custom_components.v2g_owner.executor import ChargerExecutor
+from custom_components.v2g_owner.executor_stop import async_stop_discharging
 
 from .charger_world import (
+    CAR,
+    CAR_MAPPING,
     Night,
     Second,
     Wallbox,
@@ -21,6 +28,7 @@ from .charger_world import (
     lease,
     orders,
     plan,
+    subentry,
 )
 
 # More than --fast has time for.
@@ -194,3 +202,61 @@ async def test_whatever_a_charger_raises_is_one_line_in_the_log_and_tried_again(
     assert [record.getMessage() for record in said if record.name != "asyncio"] == [
         "Garage did not take 0 W: ConnectionResetError('busy')"
     ]
+
+
+async def test_promise_4_a_stop_that_comes_before_the_memory_is_read_ends_the_deal_in_it(
+    night: Night,
+) -> None:
+    """Promise 4: and it wipes nothing else from the disk."""
+    await selling(night, plan=charge())
+    await night.end()
+    made = ChargerExecutor(night.hass, subentry(), {CAR: CAR_MAPPING})
+    read, reading = asyncio.Event(), Store.async_load
+
+    async def slowly(store: Store[Any]) -> Any:
+        await read.wait()
+        return await reading(store)
+
+    with patch.object(Store, "async_load", slowly):
+        starting = asyncio.create_task(made.async_start())
+        stopping = asyncio.create_task(async_stop_discharging(made, {}))
+        await asyncio.sleep(0)
+        read.set()
+        await asyncio.gather(starting, stopping)
+    night.executor = made
+    assert made.memory.orders.stopped == ("com_1",)
+    assert made.memory.orders.plan is not None
+    await night.seconds(130)
+    made.async_take(replace(made.memory.orders, lease=lease(60)))
+    assert discharging(await night.seconds(20)) == []
+
+
+@pytest.mark.parametrize("crash", [True, False], ids=["a crash", "a restart"])
+async def test_promise_4_after_a_crash_in_a_deal_a_charger_that_is_away_makes_us_say_unplug(
+    night: Night, hass_storage: dict[str, Any], *, crash: bool
+) -> None:
+    """Promise 4: nobody has set zero since, and it may discharge on where it cannot be told."""
+    await selling(night)
+    on_disk, told = deepcopy(hass_storage), dict(night.box.told)
+    await night.end()
+    if crash:
+        hass_storage.update(on_disk)
+        night.box.told |= told
+    assert night.box.number is not None
+    night.box.number.show_available(yes=False)
+    executor = await night.start()
+    assert bool(discharging((await night.seconds(10))[3:])) is crash
+    assert executor.unplug_hint is crash
+    night.box.number.show_available(yes=True)
+    rows = await night.seconds(10)
+    assert discharging(rows[4:]) == []
+    assert not executor.unplug_hint
+
+
+async def test_a_disk_that_cannot_be_read_keeps_no_charger_from_being_driven(night: Night) -> None:
+    with patch.object(Store, "async_load", side_effect=HomeAssistantError("input/output error")):
+        executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(plan=charge()))
+    rows = await night.seconds(10)
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
