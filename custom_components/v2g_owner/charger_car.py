@@ -4,6 +4,7 @@ A car is certain when it and the charger were plugged in within two minutes of e
 the owner says so. A plugged-in car alone may as well stand at work while a guest charges here.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,10 +16,11 @@ UNSEEN_AT_MOST: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plug:
-    """Something with a plug: what it last said, and when we saw it being plugged in."""
+    """Something with a plug: what it last said and when, and when we saw it being plugged in."""
 
     plugged: bool | None = None
     since: datetime | None = None
+    told_at: datetime | None = None
 
     def says(self, *, plugged: bool | None, now: datetime) -> Plug:
         """Return the same after a report; only a change from unplugged to plugged has a time."""
@@ -26,7 +28,7 @@ class Plug:
             return self
         edge = plugged and self.plugged is False
         since = now if edge else (self.since if plugged else None)
-        return Plug(plugged=plugged, since=since)
+        return Plug(plugged=plugged, since=since, told_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,9 @@ class Parking:
         changed = replace(self, charger=self.charger.says(plugged=plugged, now=now), seen_at=now)
         if changed.charger.plugged is False:
             return replace(changed, bound=None, guest=False)
+        if _unwatched(changed, now):
+            # Nor does it say anything any more that both were plugged in together then.
+            return replace(changed, bound=None, charger=replace(changed.charger, since=None))
         return _bound_together(changed)
 
     def car_says(self, vehicle_id: str, *, plugged: bool | None, now: datetime) -> Parking:
@@ -59,14 +64,16 @@ class Parking:
         """Return the same after the owner named the car; None is a guest's."""
         return replace(self, bound=vehicle_id, guest=vehicle_id is None)
 
-    def after_restart(self, now: datetime) -> Parking:
-        """Return what is still true after a time in which nothing was seen.
+    def after_restart(self, now: datetime, linked: Container[str]) -> Parking:
+        """Return what is still true, of the ``linked`` cars, after a time in which none was seen.
 
         After a long one not even when the plugs went in: it could be another car's by now. Only a
         guest stays one: doubt gives a stranger nothing, and the owner can name the car.
         """
-        unseen = self.seen_at is None or now - self.seen_at > UNSEEN_AT_MOST
-        return Parking(guest=self.guest) if unseen else self
+        if self.seen_at is None or now - self.seen_at > UNSEEN_AT_MOST:
+            return Parking(guest=self.guest)
+        cars = {vehicle_id: plug for vehicle_id, plug in self.cars.items() if vehicle_id in linked}
+        return replace(self, cars=cars, bound=self.bound if self.bound in cars else None)
 
     def presumed(self) -> str | None:
         """Return the car that most likely stands here: the bound one, else the only one plugged."""
@@ -76,6 +83,15 @@ class Parking:
             return None
         plugged = [vehicle_id for vehicle_id, plug in self.cars.items() if plug.plugged]
         return plugged[0] if len(plugged) == 1 else None
+
+
+def _unwatched(parking: Parking, now: datetime) -> bool:
+    """Tell whether the bound car may have been exchanged: both plugs were silent for too long."""
+    if parking.bound is None:
+        return False
+    plugs = (parking.charger, parking.cars.get(parking.bound, Plug()))
+    told = [plug.told_at for plug in plugs if plug.told_at is not None]
+    return bool(told) and now - max(told) > UNSEEN_AT_MOST
 
 
 def _bound_together(parking: Parking) -> Parking:

@@ -99,7 +99,7 @@ class ExecutorState:
                 # It was kept before now, whatever the clock says since.
                 loaded = memory_dated_back(loaded, seen_at - now + LOOK_EVERY)
             carries = {key: replace(carry, restored=True) for key, carry in loaded.carries.items()}
-            parking = loaded.parking.after_restart(now)
+            parking = loaded.parking.after_restart(now, self.cars)
             self.memory = replace(loaded, parking=parking, carries=carries, left_safe=False)
             self.driver.watch = replace(self.driver.watch, out_w=left_running_w(loaded))
             self._loaded = True

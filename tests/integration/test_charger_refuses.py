@@ -204,6 +204,41 @@ async def test_whatever_a_charger_raises_is_one_line_in_the_log_and_tried_again(
     ]
 
 
+async def test_promise_1_a_car_that_may_have_been_exchanged_unseen_is_not_discharged(
+    night: Night,
+) -> None:
+    """Promise 1: while neither plug could be read for an hour a guest may have taken the place."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders())
+    night.box.plugs_silent = True
+    await night.seconds(3_600, stride=10)
+    night.box.plugs_silent = False
+    await night.seconds(5)
+    executor.async_take(replace(executor.memory.orders, lease=lease(60)))
+    rows = await night.seconds(20)
+    assert discharging(rows) == []
+    assert rows[-1].reason == "unknown_car"
+    executor.async_name_car(CAR)
+    assert discharging(await night.seconds(10))
+
+
+async def test_a_car_that_was_unlinked_hides_no_other_from_the_plan(night: Night) -> None:
+    """It was still thought to be plugged in, so that nobody could say which one stood there."""
+    old = ChargerExecutor(
+        night.hass, subentry(), {CAR: CAR_MAPPING, "veh_red": CAR_MAPPING | {"soc_entity": ""}}
+    )
+    await old.async_start()
+    night.executor = old
+    await night.plug_in()
+    old.async_name_car("veh_red")
+    await night.end()
+    executor = await night.start()
+    executor.async_take(orders(plan=charge()))
+    rows = await night.seconds(20)
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
 async def test_promise_4_a_stop_that_comes_before_the_memory_is_read_ends_the_deal_in_it(
     night: Night,
 ) -> None:
