@@ -20,6 +20,7 @@ from .control_model import (
     Sight,
     Verdict,
 )
+from .control_watch import STOPPED_BELOW_W
 
 # A meter may carry the state of charge this far from its last reading (promise 3).
 CARRY_MAX_PCT: Final = 10.0
@@ -93,12 +94,23 @@ def _owners_word(
             holder=Holder.CHARGE_NOW,
             until=word.until,
         )
-    if word.power_w is not None and word.power_w < 0:
+    out_w = min(word.power_w or 0, _measured_out_w(sight, word.since))
+    if out_w < 0:
         # The owner's own discharge needs no lease, but floor and freshness hold for it too.
-        refused = refusal(orders, sight, charger, now, power_w=word.power_w)
+        refused = refusal(orders, sight, charger, now, power_w=out_w)
         if refused is not None:
             return Verdict(setpoint_w=0, reason=refused, holder=Holder.OWNER, until=word.until)
     return Verdict(setpoint_w=None, reason=Reason.BY_HAND, holder=Holder.OWNER, until=word.until)
+
+
+def _measured_out_w(sight: Sight, since: datetime) -> int:
+    """Return what leaves the car by the meter (W, never above 0) since the owner's hand was seen.
+
+    A mode of which nobody told us the direction may discharge.
+    """
+    told = sight.power_at is not None and sight.power_at > since
+    power_w = sight.power_w if told and sight.power_w is not None else 0
+    return power_w if power_w < -STOPPED_BELOW_W else 0
 
 
 def _leased(

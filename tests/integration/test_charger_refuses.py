@@ -204,6 +204,26 @@ async def test_whatever_a_charger_raises_is_one_line_in_the_log_and_tried_again(
     ]
 
 
+@pytest.mark.parametrize("night", [{"shape": "sigenergy"}], indirect=True)
+async def test_promise_2_a_mode_of_the_makers_that_discharges_is_ended_at_the_floor(
+    night: Night,
+) -> None:
+    """Promise 2: of such a mode nobody told us where it goes; the meter does."""
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0), least=0)))
+    await night.seconds(300, stride=2)
+    night.box.soc_pct = 24.0
+    night.box.self_consumes_w = -3_000.0
+    night.box.by_hand("mode", "Self consumption")
+    rows = await night.seconds(60)
+    assert rows[-1].holder == "owner"
+    assert discharging(rows[-1:]), "the owner's own choice is left as it is"
+    rows = await night.seconds(4_000, stride=2)
+    assert night.box.soc_pct >= 20
+    assert discharging(rows[-10:]) == []
+
+
 async def test_promise_1_a_car_that_may_have_been_exchanged_unseen_is_not_discharged(
     night: Night,
 ) -> None:
