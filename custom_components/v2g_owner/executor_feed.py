@@ -17,6 +17,7 @@ from .decode import BadAnswerError
 from .executor import ChargerExecutor
 from .executor_orders import (
     car_limits,
+    charger_limits,
     lease_here,
     orders_depend_on,
     plan_depends_on,
@@ -89,12 +90,14 @@ class ExecutorFeed:
             for deal in snapshot.live_commitments
             if charger.evse_id is not None and deal.evse_id == charger.evse_id
         }
+        cars = car_limits(snapshot, executor.cars.keys())
+        most_in, most_out = charger_limits(charger, cars)
         executor.async_take(
             replace(
                 orders,
-                cars=car_limits(snapshot, executor.cars.keys()),
-                max_charge_w=charger.max_charge_w or 0,
-                max_discharge_w=charger.max_discharge_w or 0,
+                cars=cars,
+                max_charge_w=most_in,
+                max_discharge_w=most_out,
                 lease=lease_here(snapshot, charger.evse_id, orders.lease, dt_util.utcnow()),
             )
         )

@@ -47,6 +47,19 @@ def _limits(vehicle: Vehicle, wishes: Preferences) -> CarLimits:
     )
 
 
+def charger_limits(charger: Charger, cars: Collection[CarLimits]) -> tuple[int, int]:
+    """Return the most that may flow into and out of a car here (W).
+
+    Of a charger of which nobody told that, as to the API, it is what the cars here can do.
+    """
+    most_in, most_out = charger.max_charge_w, charger.max_discharge_w
+    if most_in is None:
+        most_in = max((car.max_charge_w for car in cars), default=0)
+    if most_out is None:
+        most_out = max((car.max_discharge_w for car in cars), default=0)
+    return most_in, most_out
+
+
 def lease_here(
     snapshot: Snapshot, evse_id: str | None, known: Lease | None, now: datetime
 ) -> Lease | None:

@@ -111,10 +111,15 @@ class Garage:
 
 @pytest.fixture
 async def garage(
-    hass: HomeAssistant, world: OwnerWorld, vehicle_id: str, hass_storage: dict[str, Any]
+    request: pytest.FixtureRequest,
+    hass: HomeAssistant,
+    world: OwnerWorld,
+    vehicle_id: str,
+    hass_storage: dict[str, Any],
 ) -> AsyncIterator[Garage]:
     """Stand the car at the charger; the account is paired and not set up yet."""
-    body = {"display_name": "Garage", "max_charge_w": 7_360, "max_discharge_w": 7_360}
+    limits = getattr(request, "param", {"max_charge_w": 7_360, "max_discharge_w": 7_360})
+    body = {"display_name": "Garage", **limits}
     charger_id = str((await world.phone.post("/v1/chargers", body))["charger_id"])
     box = Wallbox(hass=hass)
     await box.build()
@@ -189,6 +194,17 @@ async def test_charge_now_charges_until_it_is_turned_off(garage: Garage) -> None
     await garage.set("switch", "charge_now", "turn_off")
     await garage.shows("switch", "charge_now", "off")
     await garage.shows("sensor", "controlled_by", "plan")
+
+
+@pytest.mark.parametrize("garage", [{}], indirect=True)
+async def test_a_charger_of_which_nobody_told_the_most_does_what_the_car_can(
+    garage: Garage,
+) -> None:
+    """Whoever adds a charger to the agent may leave that out; it was taken for nothing at all."""
+    await garage.load()
+    await garage.charge()
+    await garage.set("switch", "charge_now", "turn_off")
+    await garage.deliver()
 
 
 async def test_turning_charge_now_off_does_not_lift_a_stop(garage: Garage) -> None:
