@@ -21,6 +21,8 @@ from .control_watch import STOPPED_BELOW_W, Watch
 _CALL_TIMEOUT_S: Final = 4.0
 _REPEAT_ZERO: Final = timedelta(seconds=5)
 _REPEAT: Final = timedelta(seconds=60)
+# A park may change its mind fifty times a second; a charger's contactor and its cloud may not.
+_PAUSE: Final = timedelta(seconds=5)
 # Nobody looks after the last zero. Home Assistant gives its shutdown jobs 20 s in all.
 _LAST_TRIES: Final = 3
 _LAST_PAUSE_S: Final = 1.0
@@ -153,18 +155,19 @@ class ChargerDriver:
         self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None
     ) -> bool:
         """Tell whether to write: something new, or something that was not obeyed."""
-        if self._forced or setpoint_w != self.watch.setpoint_w:
+        if self._forced or not self.watch.written:
             return True
         last = self.watch.written[-1]
+        if setpoint_w != last.setpoint_w:
+            return setpoint_w == 0 or now - last.at >= _PAUSE
         # More may flow out than is asked for until that is taken.
         less_out = setpoint_w > self.watch.out_w and not self.watch.taken
         pause = _REPEAT_ZERO if setpoint_w == 0 or less_out else _REPEAT
         if now - last.at < pause:
             return False
-        if not self.watch.taken:
+        unheard = self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None
+        if unheard or not self.watch.taken:
             # Not every charger shows what it was told: the call's own failure counts as well.
-            return True
-        if self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None:
             return True
         flows_out = power_w is not None and power_w < min(0, setpoint_w) - STOPPED_BELOW_W
         if setpoint_w >= 0 and flows_out and power_at is not None and power_at > last.at:

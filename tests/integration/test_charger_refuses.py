@@ -160,6 +160,26 @@ async def test_promise_3_less_power_that_is_refused_is_asked_for_again_at_once(
     assert rows[-1].power_w == pytest.approx(-2_300, abs=100)
 
 
+async def test_a_park_that_changes_its_mind_many_times_a_second_wears_no_charger(
+    night: Night,
+) -> None:
+    """Zero holds at once, and more power again only after a pause."""
+    executor = await selling(night)
+    asked = len(night.box.commands)
+    for number in range(400):
+        night.freezer.tick(0.05)
+        power_w = -6_900 if number % 2 else -2_300 * (number % 3)
+        executor.async_take(replace(executor.memory.orders, lease=lease(60, power_w=power_w)))
+        await night.hass.async_block_till_done()
+    assert len(night.box.commands) - asked <= 10
+    executor.async_take(replace(executor.memory.orders, lease=lease(60, power_w=0)))
+    await night.hass.async_block_till_done()
+    assert night.box.told["number"] == 0
+    executor.async_take(replace(executor.memory.orders, lease=lease(60)))
+    rows = await night.seconds(15)
+    assert rows[-1].power_w == pytest.approx(-6_900, abs=100)
+
+
 async def test_promise_4_a_stop_that_a_missing_charger_cannot_hear_is_not_confirmed(
     night: Night,
 ) -> None:
