@@ -1,4 +1,4 @@
-"""Writes setpoints to a charger's control entities: the newest wins, a hung call delays none."""
+"""Writes setpoints to a charger's control entities: the newest wins, a slow call delays none."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,9 @@ from .const import DOMAIN, LOGGER
 from .control_watch import STOPPED_BELOW_W, Watch
 
 # A controller that does not answer in this time is asked again, and the owner told to unplug.
-_CALL_TIMEOUT_S: Final = 4.0
+_ANSWER_S: Final = 4.0
+# A slow cloud may still take what it was asked then: only another power ends that call sooner.
+_CALL_TIMEOUT_S: Final = 30.0
 _REPEAT_ZERO: Final = timedelta(seconds=5)
 _REPEAT: Final = timedelta(seconds=60)
 # A park may change its mind fifty times a second; a charger's contactor and its cloud may not.
@@ -56,7 +58,7 @@ class ChargerDriver:
         self.control = control
         self._name = name
         self.watch = Watch()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[asyncio.Task[None], None] = {}
         # A state change that carries one of these is our own doing.
         self._contexts: deque[str] = deque(maxlen=50)
         self._forced = False
@@ -113,31 +115,38 @@ class ChargerDriver:
 
     @callback
     def async_set(self, setpoint_w: int, now: datetime) -> asyncio.Task[None]:
-        """Set a power now; an older command still on its way is given up."""
-        if self._task is not None:
-            self._task.cancel()
+        """Set a power now; an older command to set another that is on its way is given up."""
+        if setpoint_w != self.watch.setpoint_w:
+            self.async_cancel()
         limits = {entity_id: self._range(entity_id) for entity_id in self.control.entities}
         calls = self.control.calls(setpoint_w, self._range(self.control.setpoint_entity))
         self.watch = self.watch.wrote(setpoint_w, calls, limits, now)
         self._forced = False
-        self._task = self._hass.async_create_task(
+        task = self._hass.async_create_task(
             self._async_make(setpoint_w, calls), f"{DOMAIN} drive {self._name}"
         )
-        return self._task
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
+        return task
 
     async def async_leave(self) -> None:
         """Set zero for the last time: what fails is tried again until it is taken."""
         for tried in range(_LAST_TRIES):
             if tried:
                 await asyncio.sleep(_LAST_PAUSE_S)
-            await asyncio.wait([self.async_set(0, dt_util.utcnow())])
+            await self.async_put(0)
             if self.watch.taken:
                 return
 
+    async def async_put(self, setpoint_w: int) -> None:
+        """Set a power and wait for the charger's answer, not for long."""
+        self.async_set(setpoint_w, dt_util.utcnow())
+        await self.async_wait()
+
     async def async_wait(self) -> None:
-        """Wait until the newest command is through, however it ends."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        """Wait for the answer to the newest command, not for long."""
+        if self._tasks:
+            await asyncio.wait([next(reversed(self._tasks))], timeout=_ANSWER_S)
 
     @callback
     def async_lose(self, now: datetime) -> None:
@@ -148,8 +157,8 @@ class ChargerDriver:
     @callback
     def async_cancel(self) -> None:
         """Give up what is on its way."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def _due(
         self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None

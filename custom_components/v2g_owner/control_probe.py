@@ -60,11 +60,11 @@ async def async_probe(driver: ChargerDriver, eyes: Eyes, power_w: int) -> Probe:
     The charger is left at zero whatever happens.
     """
     try:
-        await asyncio.wait([driver.async_set(0, dt_util.utcnow())])
+        await driver.async_put(0)
         before = await _async_measure(eyes, dt_util.utcnow(), 0)
         if before is None:
             return Probe(finding=Finding.NO_METER, asked_w=power_w)
-        await asyncio.wait([driver.async_set(power_w, dt_util.utcnow())])
+        await driver.async_put(power_w)
         after = await _async_measure(eyes, dt_util.utcnow(), power_w, before)
         if after is None:
             return Probe(finding=Finding.NO_METER, asked_w=power_w)

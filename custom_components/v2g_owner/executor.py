@@ -4,7 +4,6 @@ A thin shell around ``control_decision.decide``: what it obeys is on disk and ho
 gone; stopping asks nobody.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -153,7 +152,7 @@ class ChargerExecutor(ExecutorState):
         """Come to zero at once, asking nobody, and stay there until shown otherwise."""
         self._async_override(OverrideKind.STOP)
         # Asked again even when zero was asked before: the owner sees a reason to stop.
-        await asyncio.wait([self.driver.async_set(0, dt_util.utcnow())])
+        await self.driver.async_put(0)
         self.async_tick()
 
     @callback

@@ -145,6 +145,26 @@ async def test_an_action_that_takes_too_long_is_given_up_and_a_newer_one_wins(
     assert [value for _, _, value in box.commands] == [0]
 
 
+async def test_promise_4_a_charger_slower_than_we_wait_takes_a_zero_that_is_asked_for_again(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 4: the call on its way was given up each time, so that none arrived."""
+    box = Wallbox(hass=hass)
+    await box.build()
+    driver = ChargerDriver(hass, ChargerControl.read(mapping("wallbox")), "Garage")
+    await driver.async_put(-6_900)
+    box.answers_after_s = 0.6
+    monkeypatch.setattr("custom_components.v2g_owner.charger_driver._ANSWER_S", 0.1)
+    await driver.async_put(0)
+    assert driver.watch.accepted_zero_at is None
+    for _ in range(4):
+        await asyncio.sleep(0.2)
+        driver.async_set(0, dt_util.utcnow())
+    assert box.told["number"] == 0
+    assert driver.watch.accepted_zero_at is not None
+    driver.async_cancel()
+
+
 async def test_promise_4_a_real_deal_by_actions_is_kept_and_stopped(
     request: pytest.FixtureRequest,
     socket_enabled: None,
