@@ -94,7 +94,7 @@ def _owners_word(
             holder=Holder.CHARGE_NOW,
             until=word.until,
         )
-    out_w = min(word.power_w or 0, _measured_out_w(sight, word.since))
+    out_w = _measured_out_w(sight, word.since) if word.power_w is None else word.power_w
     if out_w < 0:
         # The owner's own discharge needs no lease, but floor and freshness hold for it too.
         refused = refusal(orders, sight, charger, now, power_w=out_w)

@@ -15,6 +15,9 @@ CONFIRM_WITHIN: Final = timedelta(seconds=5)
 STOPPED_BELOW_W: Final = 50
 # A meter that says nothing for so long after a zero was taken will not say that it is done.
 _REST_UNSEEN: Final = timedelta(seconds=60)
+# One that shows something leave for so long may show another's, such as a roof's: the car must be
+# ready as well.
+_REST_DOUBTED: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +81,16 @@ class Watch:
     def seen(self, now: datetime, power_w: int | None, power_at: datetime | None) -> Watch:
         """Return the same after a look at the meter: it alone tells that a discharge is over.
 
-        Where it has been silent since zero was taken, that has to do after a minute.
+        Where it has been silent since zero was taken, or never shows it, that has to do in the end.
         """
         zero_at = self.accepted_zero_at
         if self.out_w == 0 or self.setpoint_w != 0 or zero_at is None:
             return self
-        if power_w is not None and power_at is not None and power_at > zero_at:
-            return replace(self, out_w=0) if power_w >= -STOPPED_BELOW_W else self
-        return replace(self, out_w=0) if now - zero_at >= _REST_UNSEEN else self
+        told = power_w is not None and power_at is not None and power_at > zero_at
+        if told and (power_w or 0) >= -STOPPED_BELOW_W:
+            return replace(self, out_w=0)
+        patience = _REST_DOUBTED if told else _REST_UNSEEN
+        return replace(self, out_w=0) if now - zero_at >= patience else self
 
     def lost(self, now: datetime) -> Watch:
         """Return the same for a charger that is out of reach: what discharged may still do so."""

@@ -169,6 +169,7 @@ class Wallbox:
     meter_silent: bool = False
     registers_silent: bool = False
     plugs_silent: bool = False
+    beside_w: float = 0.0
     self_consumes_w: float = 0.0
     broken: bool = False
     answers_after_s: float = 0.0
@@ -296,7 +297,7 @@ class Wallbox:
         states.async_set(PLUG, plug, {"device_class": "plug"})
         if not self.meter_silent:
             kilowatts = {"unit_of_measurement": "kW", "device_class": "power"}
-            states.async_set(POWER, f"{self.real_w / 1000:.3f}", kilowatts)
+            states.async_set(POWER, f"{(self.real_w + self.beside_w) / 1000:.3f}", kilowatts)
         if not self.meter_silent and not self.registers_silent:
             energy = {"unit_of_measurement": "kWh", "device_class": "energy"}
             states.async_set(IMPORT, f"{self.imported_wh / 1000:.3f}", energy)

@@ -147,6 +147,17 @@ async def test_after_a_deal_a_car_is_charged_though_the_meter_has_fallen_silent(
     assert rows[-1].power_w == pytest.approx(6_900, abs=100)
 
 
+async def test_promise_2_after_a_deal_a_car_is_charged_though_a_roof_feeds_into_its_meter(
+    night: Night,
+) -> None:
+    """Promise 2: what such a meter shows leave is not the car's, and the car must be ready."""
+    night.box.beside_w = -3_000.0
+    await selling(night, plan=charge())
+    rows = await night.seconds(700)
+    assert seconds_out(rows) <= 12
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
 async def test_promise_3_less_power_that_is_refused_is_asked_for_again_at_once(
     night: Night,
 ) -> None:

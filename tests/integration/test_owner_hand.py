@@ -292,3 +292,18 @@ async def test_charging_that_the_owner_set_during_a_deal_goes_on_through_a_resta
     rows = await night.seconds(10)
     assert rows[-1].holder == "owner"
     assert rows[-1].power_w == pytest.approx(2_300, abs=10)
+
+
+async def test_charging_set_by_hand_is_left_alone_though_a_roof_feeds_into_the_meter(
+    night: Night,
+) -> None:
+    """What such a meter shows leave is not the car's, which is below its floor and may charge."""
+    night.box.beside_w, night.box.soc_pct = -3_000.0, 10.0
+    executor = await night.start()
+    await night.plug_in()
+    executor.async_take(wait())
+    await night.seconds(10)
+    await set_number(night, 10.0, BY_A_PERSON)
+    rows = await night.seconds(60)
+    assert (rows[-1].holder, rows[-1].reason) == ("owner", "by_hand")
+    assert rows[-1].power_w == pytest.approx(2_300, abs=10)
