@@ -24,7 +24,9 @@ from .const import (
     CONF_CHARGER_ID,
     CONF_POWER_ENTITY,
     CONF_POWER_SIGN,
+    DOMAIN,
     POWER_SIGN_CHARGING_POSITIVE,
+    SUBENTRY_CHARGER,
 )
 from .control_forms import (
     ACTIONS_FORM,
@@ -107,7 +109,10 @@ class ChargerSubentryFlow(ChargerTestFlow):
         if user_input is None:
             return await self._async_shape(shape, schema, None)
         limits = async_range(self.hass, user_input[CONF_SETPOINT_ENTITY])
-        if errors := _faults(shape, user_input, limits):
+        errors = _faults(shape, user_input, limits)
+        if self._is_driven_elsewhere(user_input[CONF_SETPOINT_ENTITY]):
+            errors = {CONF_SETPOINT_ENTITY: "driven_elsewhere"}
+        if errors:
             return self.async_show_form(
                 step_id=shape.value,
                 data_schema=self.add_suggested_values_to_schema(schema, user_input),
@@ -117,6 +122,19 @@ class ChargerSubentryFlow(ChargerTestFlow):
         shown = unit_shown(limits.unit)
         own = {} if shown is None else {CONF_UNIT: shown.value}
         return await self._async_shape(shape, schema, own | user_input)
+
+    def _is_driven_elsewhere(self, entity_id: str) -> bool:
+        """Tell whether another charger, of any account, is set by a number: two hands would fight.
+
+        Each would take the other's commands for somebody's from nowhere, and undo them.
+        """
+        own = self._get_reconfigure_subentry().subentry_id
+        return any(
+            each.data.get(CONF_CONTROL, {}).get(CONF_SETPOINT_ENTITY) == entity_id
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            for each in entry.get_subentries_of_type(SUBENTRY_CHARGER)
+            if each.subentry_id != own
+        )
 
     async def _async_shape(
         self,

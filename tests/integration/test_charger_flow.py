@@ -11,6 +11,7 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
 from custom_components.v2g_owner.executors import executors_of
 from custom_components.v2g_owner.loading import async_loaded
@@ -305,6 +306,30 @@ async def test_a_number_that_cannot_be_zero_is_refused_where_it_alone_would_have
     assert flow["errors"] == {"setpoint_entity": "never_zero"}
     switched = {**AMOUNT, "mode_entity": "switch.wallbox_charge_control"}
     flow = await garage.send(await garage.control("number_and_mode"), **switched)
+    assert flow["step_id"] == "test"
+
+
+async def test_a_number_that_drives_another_charger_is_refused_also_in_another_account(
+    hass: HomeAssistant, garage: Garage
+) -> None:
+    """Two hands undid each other's commands: the car was hardly charged, and the relay clicked."""
+    await garage.pass_the_test()
+    other = MockConfigEntry(
+        domain=DOMAIN,
+        subentries_data=[
+            {
+                "data": dict(garage.data),
+                "subentry_type": "charger",
+                "title": "Garage of old",
+                "unique_id": "chg_old",
+            }
+        ],
+    )
+    other.add_to_hass(hass)
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    assert flow["errors"] == {"setpoint_entity": "driven_elsewhere"}
+    await hass.config_entries.async_remove(other.entry_id)
+    flow = await garage.send(flow, **AMOUNT)
     assert flow["step_id"] == "test"
 
 
