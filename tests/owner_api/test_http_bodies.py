@@ -1,6 +1,7 @@
 """Bad input: each a 4xx problem that names the field and the limit, and nothing is stored."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given, strategies as st
@@ -8,7 +9,7 @@ from probatio import Optional
 import pytest
 
 from owner_api.config import Config
-from owner_api.schemas.fields import ListOf, integer
+from owner_api.schemas.fields import ListOf, integer, timestamp
 from owner_api.server.limits import _deeper_than
 from owner_api.server.problems import pointer
 from owner_api.store import Store
@@ -54,6 +55,25 @@ async def test_a_body_that_breaks_the_schema_names_field_and_limit(
         assert (error["pointer"], error["code"]) == (at, code)
         assert limit is None or error["limit"] == limit
         assert await api.things() == 0
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-12-01T05:30:00.123456Z",
+        "2026-12-01T05:30:00.1234567Z",
+        "2026-12-01T05:30:00.123456789Z",
+        "2026-12-01T13:30:00.123456789+08:00",
+        "2026-12-01t05:30:00.123456z",
+    ],
+)
+async def test_a_time_may_be_as_fine_as_any_clock_writes_it(
+    store: Store, clock: StillClock, at: str
+) -> None:
+    """Those of .NET have seven digits, of Go and Java nine: RFC 3339 allows any number."""
+    async with bench(store, clock) as api:
+        assert (await api.post("/v1/things", {"name": "x", "at": at})).status == 201
+    assert timestamp()(at) == datetime(2026, 12, 1, 5, 30, 0, 123456, UTC)
 
 
 @pytest.mark.parametrize(
