@@ -116,7 +116,7 @@ def restore(
     keys = key_directory(database)
     text = f"{size} bytes in {database}"
     if not keys.is_dir():
-        text += f"; put its keys back as {keys}, or new ones are made at the next start"
+        text += f"; put its keys back as {keys} before anything else"
     if reaches_to is not None:
         text += (
             f"\nIt reaches to {reaches_to}. Erase and revoke again what was erased and revoked"

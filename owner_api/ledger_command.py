@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from owner_api.access.keys import KeyFileError, receipt_keys
+from owner_api.access.keys import KeyFileError, make_receipt_key, receipt_keys
 from owner_api.audit.check import (
     WITHOUT_CHECKPOINT,
     WITHOUT_KEY,
@@ -113,6 +113,29 @@ def new_epoch(*, reason: str, checkpoint: Path | None, database: Path, as_json: 
         cannot_run(f"{database}: {error}", as_json=as_json)
     text = f"{database}: the next start opens a new epoch of the log"
     say({"database": str(database), "reason": reason}, as_json=as_json, text=text)
+
+
+@ledger.command("new-key")
+@database_option
+@json_option
+def new_key(*, database: Path, as_json: bool) -> None:
+    """Make a new key for a log whose own is lost; without one no server starts.
+
+    First look for a copy of the key directory: nobody vouches for a new key, so that every Home
+    Assistant warns its owner and has to be paired again, and every park needs the new one.
+    """
+    lock = FileLock(database)
+    try:
+        with closing(open_read_only(database)):
+            lock.acquire()
+        try:
+            path = make_receipt_key(database)
+        finally:
+            lock.release()
+    except (NoLogError, StoreError, KeyFileError, OSError, sqlite3.Error) as error:
+        cannot_run(f"{database}: {error}", as_json=as_json)
+    text = f"{path}: the next start signs with it; keep a copy elsewhere"
+    say({"database": str(database), "key": str(path)}, as_json=as_json, text=text)
 
 
 def new_epoch_request(

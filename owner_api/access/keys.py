@@ -72,10 +72,20 @@ def key_directory(database: Path) -> Path:
     return database.with_name(database.name + ".keys")
 
 
-def load_keys(database: Path) -> Keys:
-    """Read the keys of ``database``, making those that are missing; raises KeyFileError."""
+def load_keys(database: Path, *, signed: bool = False) -> Keys:
+    """Read the keys of ``database``, making those that are missing; raises KeyFileError.
+
+    ``signed``: its log bears signatures. A key that nobody vouches for then looks to every owner
+    and park like a stranger's, so that none is made by the way where the directory was forgotten.
+    """
     folder = key_directory(database)
     try:
+        if signed and not _has_receipt_key(folder):
+            raise KeyFileError(
+                f"{folder / RECEIPT_FILE}.pem: missing, and the log of {database} is signed with"
+                " it; put the copy of the key directory back, or, if it is lost, see"
+                " `owner-api ledger new-key`"
+            )
         folder.mkdir(mode=0o700, exist_ok=True)
         token = load_p256(folder / f"{TOKEN_FILE}.pem")
         former = [
@@ -92,6 +102,27 @@ def load_keys(database: Path) -> Keys:
         receipt=signing_key(receipt),
         pairing=pairing,
     )
+
+
+def _has_receipt_key(folder: Path) -> bool:
+    """Tell whether the key in force or a former one is there; raises OSError for a closed door."""
+    try:
+        return any(path.name.startswith(RECEIPT_FILE) for path in folder.iterdir())
+    except FileNotFoundError:
+        return False
+
+
+def make_receipt_key(database: Path) -> Path:
+    """Make the key of a log whose own is lost; raises KeyFileError where one is there, OSError."""
+    path = key_directory(database) / f"{RECEIPT_FILE}.pem"
+    if path.exists():
+        raise KeyFileError(
+            f"{path}: exists; to change it, move it to {RECEIPT_FILE}-<date>.pem and start the"
+            " server"
+        )
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    load_ed25519(path)
+    return path
 
 
 def receipt_keys(database: Path) -> dict[str, ed25519.Ed25519PublicKey]:
@@ -196,6 +227,13 @@ def write_private(path: Path, content: bytes) -> bool:
         return False
     finally:
         draft.unlink()
+    # Found again after a power cut, like the log that is signed with it.
+    for folder in (path.parent, path.parent.parent):
+        entries = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(entries)
+        finally:
+            os.close(entries)
     return True
 
 

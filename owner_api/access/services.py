@@ -41,9 +41,10 @@ async def open_access(store: Store, database: Path, serves_at: datetime | None =
     """Read the identity of ``database`` and its keys, which are made at the first start.
 
     A server says since when it serves: the longest life of a token after its first start with a
-    token key, former ones count no more. Raises KeyFileError when a key file cannot be used.
+    token key, former ones count no more. Raises KeyFileError when a key file cannot be used, or
+    the one that the log is signed with is not there.
     """
-    keys = load_keys(database)
+    keys = load_keys(database, signed=await store.read(_is_signed))
     server_id = await store.read(read_server_id)
     until = -inf
     if serves_at is not None:
@@ -51,6 +52,11 @@ async def open_access(store: Store, database: Path, serves_at: datetime | None =
         until = since.timestamp() + MAX_LIFE_S
     tokens = Tokens(keys, server_id, former_until=until)
     return Access(server_id=server_id, keys=keys, tokens=tokens)
+
+
+def _is_signed(tx: Tx) -> bool:
+    """Tell whether a key of this log was ever in force."""
+    return tx.one("SELECT 1 FROM ledger_key LIMIT 1") is not None
 
 
 def _in_force_since(kid: str, now: datetime, tx: Tx) -> datetime:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import shutil
 import signal
 import socket
 import sqlite3
@@ -520,10 +521,39 @@ def test_a_backup_of_a_running_server_is_restored_and_served(
     assert newest[0] in told
     assert "Erase and revoke again" in told
 
+    keys = f"{restored}.keys"
+    for command in (("owner", "list"), ("serve", "--listen", "127.0.0.1:0")):
+        refused = run(*command, "--database", restored)
+        assert refused.exit_code == 3
+        assert f"{keys}/receipt-ed25519.pem: missing" in refused.stderr
+        assert "put the copy of the key directory back" in refused.stderr
+    assert not Path(keys).exists()
+    shutil.copytree(f"{database}.keys", keys)
+
     listed = ask("owner", "list", "--database", restored)
     assert [each["owner_id"] for each in listed["items"]] == [owner_id]
     with served(restored) as server:
         assert request(f"{server['url']}/readyz")[0] == 200
+
+
+def test_a_log_whose_key_is_lost_is_served_with_a_new_one_only_when_somebody_says_so(
+    database: Path,
+) -> None:
+    """Nobody vouches for it: each owner would be warned of a stranger and have to pair again."""
+    add_owner(database)
+    key = Path(f"{database}.keys") / "receipt-ed25519.pem"
+    before = key.read_bytes()
+    assert "exists" in run("ledger", "new-key", "--database", database).stderr
+    assert key.read_bytes() == before
+    shutil.rmtree(key.parent)
+    assert run("serve", "--listen", "127.0.0.1:0", "--database", database).exit_code == 3
+    assert ask("ledger", "new-key", "--database", database)["key"] == str(key)
+    with served(database) as server:
+        assert request(f"{server['url']}/readyz")[0] == 200
+    assert key.read_bytes() != before
+    missing = database.with_name("missing.db")
+    assert run("ledger", "new-key", "--database", missing).exit_code == 3
+    assert not list(database.parent.glob("missing*"))
 
 
 def test_neither_backup_nor_restore_overwrites_anything(database: Path, tmp_path: Path) -> None:

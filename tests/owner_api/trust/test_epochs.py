@@ -299,6 +299,7 @@ async def test_an_old_receipt_verifies_by_the_present_key_when_the_former_one_is
     async with open_world(tmp_path) as world:
         deal = await presented(world)
     (key_directory(tmp_path / "owner.db") / "receipt-ed25519.pem").unlink()
+    assert cli("ledger", "new-key", "--database", tmp_path / "owner.db") == 0
     async with open_world(tmp_path) as world:
         world.clock.at = deal.world.clock.at
         deal.owner.world = world
