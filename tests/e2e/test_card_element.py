@@ -207,6 +207,16 @@ async def test_a_price_stands_there_with_all_its_digits(page: Page) -> None:
     assert "0.123456 USD/kWh" in shown
 
 
+async def test_a_line_that_says_nothing_takes_no_room(page: Page) -> None:
+    """Between costs and battery was a gap twice as wide, where a long lease would be told of."""
+    await show(page, an_offer())
+    shown = await page.evaluate(
+        """() => [...document.querySelector("v2g-owner-card").shadowRoot.querySelectorAll(
+          "section p:empty:not([role])")].map(line => getComputedStyle(line).display)"""
+    )
+    assert set(shown) == {"none"}
+
+
 async def test_a_card_of_a_car_that_is_gone_does_not_deny_the_account(page: Page) -> None:
     """Nobody pairs anew because a car was unlinked."""
     await show(page)

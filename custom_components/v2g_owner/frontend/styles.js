@@ -2,7 +2,7 @@
 
 export const STYLES = `
 :host { display: block; }
-[hidden] { display: none !important; }
+[hidden], p:empty:not([role]) { display: none !important; }
 ha-card { color: var(--primary-text-color); padding: 16px; overflow: hidden; }
 .parts { display: flex; flex-direction: column; gap: 20px; }
 section { display: flex; flex-direction: column; gap: 12px; min-width: 0; }
