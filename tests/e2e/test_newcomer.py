@@ -74,6 +74,8 @@ async def add_by_discovery(new: NewHome, page: Page) -> None:
     await found.get_by_role("button", name="Add", exact=True).click()
     code = flow_dialog(page).get_by_role("textbox", name="Pairing code")
     await code.fill(await new.pairing_code())
+    # What it says below the field comes a moment later than the field.
+    await expect(flow_dialog(page).get_by_text("v2gowner:pair#")).to_be_visible()
     await picture(page, "2-pair")
     await submit(page)
     await fill_facts(page, CAR)
