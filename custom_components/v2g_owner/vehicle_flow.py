@@ -8,7 +8,7 @@ from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.util import dt as dt_util
 import probatio
 
-from .const import CONF_PRICE_ENTITY, CONF_VEHICLE_ID
+from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
 from .models import Tariff
 from .price_reporter import prices_path
@@ -43,6 +43,30 @@ class VehicleSubentryFlow(RulesStep, DriversStep):
     kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
     wrong = staticmethod(vehicle_wrong)
+
+    async def async_step_entities(self, user_input: Form | None = None) -> SubentryFlowResult:
+        """Ask which entities speak for the vehicle, then make or link it."""
+        return self._other_car(user_input) or await super().async_step_entities(user_input)
+
+    async def async_step_remap(self, user_input: Form | None = None) -> SubentryFlowResult:
+        """Change which entities speak for the vehicle; its history stays."""
+        return self._other_car(user_input) or await super().async_step_remap(user_input)
+
+    def _other_car(self, user_input: Form | None) -> SubentryFlowResult | None:
+        """Refuse another car's battery: floor and guarantee would be kept of the wrong one."""
+        if user_input is None or (sent := self.cur_step) is None:
+            return None
+        for other in self._get_entry().get_subentries_of_type(self.subject):
+            same = other.data[CONF_SOC_ENTITY] == user_input[CONF_SOC_ENTITY]
+            if same and other.data[self.id_key] != self._device_id:
+                schema = sent["data_schema"] or probatio.Schema({})
+                return self.async_show_form(
+                    step_id=sent["step_id"],
+                    data_schema=self.add_suggested_values_to_schema(schema, user_input),
+                    errors={CONF_SOC_ENTITY: "other_car"},
+                    description_placeholders={"other": other.title},
+                )
+        return None
 
     @property
     def _tariff(self) -> Tariff:

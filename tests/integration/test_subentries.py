@@ -125,6 +125,28 @@ async def test_a_vehicle_the_api_cannot_take_is_refused_with_the_reason_and_can_
     await world.start_server()
 
 
+async def test_promise_2_a_battery_does_not_speak_for_two_cars(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """With the first car's sensor the second was sold by a charge that it did not have."""
+    flow = await send(home, await begin(home), **FACTS)
+    refused = await send(home, flow, **ENTITIES)
+    assert refused["errors"] == {"soc_entity": "other_car"}
+    assert refused["description_placeholders"] == {"other": "Blue car"}
+    made = (await world.phone.get("/v1/vehicles"))["items"]
+    assert [vehicle["vehicle_id"] for vehicle in made] == [vehicle_id]
+    own = ENTITIES | {"soc_entity": "sensor.red_car_battery"}
+    assert (await send(home, flow, **own))["type"] is FlowResultType.CREATE_ENTRY
+    await home.hass.async_block_till_done()
+    # Nor can it be chosen later; to leave it with its own car is no change.
+    flow = await send(home, await change(home), next_step_id="remap")
+    refused = await send(home, flow, **own)
+    assert refused["errors"] == {"soc_entity": "other_car"}
+    assert refused["description_placeholders"] == {"other": "Red car"}
+    assert (await send(home, flow, **ENTITIES))["reason"] == "reconfigure_successful"
+    await home.hass.async_block_till_done()
+
+
 async def test_a_charger_is_added_and_changed(empty_home: Home, world: OwnerWorld) -> None:
     """All of a charger's entities are optional: a park's meter may be all there is."""
     flow = await begin(empty_home, "charger")
