@@ -11,6 +11,7 @@ import yaml
 
 from owner_api.config import Config
 from owner_api.problems import ProblemCode
+from owner_api.server.park import ROUTES
 
 from .owner_api.deal_world import open_world, scheduled
 
@@ -123,6 +124,15 @@ def test_every_alert_has_a_page_that_says_what_it_means_and_what_to_do(
     assert rule["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
     assert rule["annotations"]["summary"].endswith(".")
     assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+def test_the_page_names_the_reasons_for_which_a_setpoint_is_refused_and_no_other() -> None:
+    """It sent its reader after two that no setpoint is ever refused for."""
+    (route,) = (each for each in ROUTES if each.path.endswith("/instructions"))
+    # Those of every route say nothing of a setpoint; two have alerts or causes of their own.
+    own = {code.value for code in route.problems} - {"stop_in_force", "stale_sequence"}
+    section = PAGE.split("## OwnerApiDischargesRefused\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", section)) - {"reason"} == own - {"not_found"}
 
 
 def test_no_page_is_left_without_its_alert() -> None:
