@@ -143,7 +143,10 @@ class Config:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key: give both or neither")
         if self.public_url is not None and not _is_web_address(self.public_url):
-            raise ConfigError("public_url: http:// or https:// and a host")
+            raise ConfigError(
+                "public_url: https:// and a host; http:// is for this machine only, as"
+                " http://127.0.0.1:8477"
+            )
         if self.lease_s > self.lease_max_s:
             raise ConfigError("lease_s: at most lease_max_s")
         if self.dispute_window_s < self.dispute_window_min_s:
@@ -185,14 +188,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_web_address(text: str) -> bool:
-    """Tell whether clients can be sent there."""
+    """Tell whether clients can be sent there without showing every token to the network."""
     try:
         url = urlsplit(text)
         # Asked for only to have it checked.
         _ = url.port
     except ValueError:
         return False
-    return url.scheme in ("http", "https") and bool(url.hostname) and text.isprintable()
+    if not url.hostname or not text.isprintable():
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401 - any TOML value may arrive
