@@ -129,8 +129,9 @@ def owner_erase(owner_id: str, *, yes: bool, database: Path, as_json: bool) -> N
     Exit code 1 while a deal is not settled for good: repeat the command once it is. Copies that an
     upgrade left beside the database are named: whoever is erased is still in them, and in backups.
     """
-    if not yes:
-        click.confirm(f"Forget {owner_id} for good?", abort=True)
+    if not yes and not _agreed(f"Forget {owner_id} for good?"):
+        # Not 1: that is a deal which is not settled, for which the command is repeated.
+        cannot_run(f"{owner_id}: not erased; nobody said yes", as_json=as_json)
     done = operate(database, "owner erase", {"owner_id": owner_id}, as_json=as_json)
     waits = ", ".join(done["waits_for"])
     text = f"{owner_id} erased" if done["erased"] else f"withdrawn; still to be settled: {waits}"
@@ -140,6 +141,15 @@ def owner_erase(owner_id: str, *, yes: bool, database: Path, as_json: bool) -> N
     say(done | {"still_in": copies}, as_json=as_json, text=text)
     if not done["erased"]:
         raise click.exceptions.Exit(EXIT_CHECK_FAILED)
+
+
+def _agreed(question: str) -> bool:
+    """Ask, on standard error; nobody there to answer is a no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def _check(arguments: dict[str, Any], *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from owner_api.config import Config, ConfigError
 from owner_api.problems import Problem, ProblemCode
 from owner_api.server import logs
 from owner_api.server.process import settle_process
-from owner_api.server.running import running_server
+from owner_api.server.running import Running, running_server
 from owner_api.server.tls import ListenRefusedError
 from owner_api.store import Store, StoreError
 
@@ -54,7 +54,7 @@ def serve(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - settings by their own names; Config checks each
 ) -> None:
-    """Serve one database until SIGTERM or SIGINT; prints the bound address as one line.
+    """Serve one database until SIGTERM or SIGINT; prints its address as one line.
 
     Options win over the configuration file. Exit code 0 after an orderly stop, 2 when the options
     do not fit together, 3 when the address, the database or a key file cannot be used.
@@ -94,9 +94,17 @@ async def _serve(config: Config, *, self_signed: bool, as_json: bool) -> None:
         say(
             {"event": "listening", "url": server.url, "port": server.port, "pin": server.pin},
             as_json=as_json,
-            text=f"listening on {server.url}" + (f" pin {server.pin}" if server.pin else ""),
+            text=_listening(server, config),
         )
         await _until(stop, server.agent.store)
+
+
+def _listening(server: Running, config: Config) -> str:
+    """Say where clients reach it and, where that is another's port, its own."""
+    said = f"listening on {server.url}"
+    if config.public_url:
+        said += f", here on port {server.port}"
+    return said + (f" pin {server.pin}" if server.pin else "")
 
 
 async def _until(stop: asyncio.Event, store: Store) -> None:

@@ -239,7 +239,8 @@ async def test_another_name_for_the_same_hours_is_no_repair(home: Home, world: O
 
 
 @pytest.mark.parametrize(
-    ("language", "said"), [("en", "A value is not allowed: time_zone"), ("zh-Hant", "有的值不符合要求")]
+    ("language", "said"),
+    [("en", "A value is not allowed: time_zone"), ("zh-Hant", "有的值不符合要求")],
 )
 async def test_a_zone_that_the_agent_refuses_is_said_with_its_reason(
     language: str, said: str, home: Home, hass_client: Any

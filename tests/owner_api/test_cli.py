@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 import signal
 import socket
@@ -322,18 +323,47 @@ def test_a_taken_address_is_reported_and_leaves_the_database_free(database: Path
     assert add_owner(database)
 
 
-def test_a_first_start_makes_the_database_and_sigint_stops_it_well(missing: Path) -> None:
+@contextmanager
+def started(database: Path, *options: str) -> Iterator[str]:
+    """Serve a database as a person does; the process must end well on SIGINT."""
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--database", str(missing), "--listen", "127.0.0.1:0"],
+        [*COMMAND, "serve", "--database", str(database), "--listen", "127.0.0.1:0", *options],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
     )
     assert process.stdout is not None
     with process.stdout:
-        assert process.stdout.readline().startswith("listening on http://127.0.0.1:")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        try:
+            yield process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
+
+
+def test_a_first_start_makes_the_database_and_sigint_stops_it_well(missing: Path) -> None:
+    with started(missing) as said:
+        assert said.startswith("listening on http://127.0.0.1:")
+
+
+def test_behind_a_public_name_the_port_is_said_too(missing: Path) -> None:
+    """A proxy has to be told of it, and the name says nothing of it."""
+    with started(missing, "--public-url", "https://owners.example") as said:
+        found = re.fullmatch(r"listening on https://owners.example, here on port (\d+)\n", said)
+        assert found
+        assert request(f"http://127.0.0.1:{found[1]}/readyz")[0] == 200
+
+
+def test_who_is_not_sure_erases_nobody(database: Path) -> None:
+    """Exit code 1 says that a deal is not settled, and a script would ask for ever."""
+    owner_id = add_owner(database)
+    for answer in ("", "n\n"):
+        arguments = ["owner", "erase", owner_id, "--database", str(database)]
+        refused = CliRunner().invoke(main, arguments, input=answer)
+        assert refused.exit_code == 3
+        assert "not erased" in refused.stderr
+    listed = ask("owner", "list", "--database", database)
+    assert [each["owner_id"] for each in listed["items"]] == [owner_id]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "owner.example", "[::]"])  # noqa: S104
