@@ -4,11 +4,26 @@ from collections.abc import Callable
 from typing import Any
 
 from owner_api.calls import Call, Reply
+from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
 type Row = dict[str, Any]
 
 _DEFAULT_LIMIT = 50
+_ID_BEGINS = {
+    "agreement_id": "agr_",
+    "charger_id": "chg_",
+    "commitment_id": "com_",
+    "device_id": "dev_",
+    "member_ref": "mbr_",
+    "offer_id": "off_",
+    "park_id": "prk_",
+    "receipt_id": "rcp_",
+    "reward_id": "rwd_",
+    "session_id": "ses_",
+    "settlement_id": "stl_",
+    "vehicle_id": "veh_",
+}
 
 
 def read_page(
@@ -18,7 +33,7 @@ def read_page(
 
     ``selected`` is a constant SELECT up to its last condition, ``key`` the id its rows go by.
     """
-    limit, cursor = _wanted(call)
+    limit, cursor = _wanted(call, key)
     rows = tx.all(f"{selected} AND {key} > ? ORDER BY {key} LIMIT ?", *params, cursor, limit + 1)
     shown = [view(row) for row in rows[:limit]]
     more = rows[limit - 1][key] if len(rows) > limit else None
@@ -30,12 +45,18 @@ def page(call: Call, items: list[dict[str, Any]], key: str) -> Reply:
 
     For what one person has a handful of; a list that grows with time takes ``read_page``.
     """
-    limit, cursor = _wanted(call)
+    limit, cursor = _wanted(call, key)
     rest = [item for item in items if item[key] > cursor]
     shown = rest[:limit]
     more = shown[-1][key] if len(rest) > limit else None
     return Reply(body={"items": shown, "next_cursor": more})
 
 
-def _wanted(call: Call) -> tuple[int, str]:
-    return int(call.query.get("limit", _DEFAULT_LIMIT)), str(call.query.get("cursor", ""))
+def _wanted(call: Call, key: str) -> tuple[int, str]:
+    """Return limit and cursor; another list's would pass over all there is, and say nothing."""
+    cursor = str(call.query.get("cursor", ""))
+    if cursor and not cursor.startswith(_ID_BEGINS[key]):
+        wanted = "the next_cursor of a page of this list"
+        error = FieldError(pointer="?cursor", code="format", limit=wanted)
+        raise Problem(ProblemCode.INVALID_PARAMETER, f"cursor: {wanted}", errors=(error,))
+    return int(call.query.get("limit", _DEFAULT_LIMIT)), cursor
