@@ -65,15 +65,19 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
         """Ask for the address and a pairing code."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            found = self._read(user_input[CONF_URL], user_input[CONF_PAIRING_CODE], errors)
+            url = user_input.get(CONF_URL, "")
+            found = self._read(url, user_input[CONF_PAIRING_CODE], errors)
             if found and (data := await self._async_pair(found, errors)):
                 return await self._async_finish(data)
+            if not url and errors.get(CONF_URL) == "invalid_url":
+                errors[CONF_URL] = "url_missing"
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(
                     {
-                        probatio.Required(CONF_URL): _URL,
+                        # The text of a QR code names it; who has that types none.
+                        probatio.Optional(CONF_URL): _URL,
                         probatio.Required(CONF_PAIRING_CODE): _CODE,
                     }
                 ),

@@ -134,6 +134,21 @@ async def test_the_text_of_a_qr_code_may_stand_in_for_address_and_code(
     assert done["data"][CONF_URL] == world.url
 
 
+async def test_who_pastes_the_text_of_a_qr_code_types_no_address(
+    hass: HomeAssistant, world: OwnerWorld
+) -> None:
+    """The form could not be sent without one, which was then not looked at."""
+    flow = await begin(hass)
+    # The letters alone do not say where: the form asks.
+    told = {CONF_PAIRING_CODE: await world.pairing_code()}
+    asked = await hass.config_entries.flow.async_configure(flow["flow_id"], told)
+    assert asked["errors"] == {CONF_URL: "url_missing"}
+    told = {CONF_PAIRING_CODE: await world.pairing_code(uri=True)}
+    done = await hass.config_entries.flow.async_configure(flow["flow_id"], told)
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert done["data"][CONF_URL] == world.url
+
+
 @pytest.mark.parametrize(
     ("url", "error"),
     [
