@@ -168,12 +168,13 @@ def get_for_park(tx: Tx, call: Call) -> Reply:
 
 
 def list_for_park(tx: Tx, call: Call) -> Reply:
-    """List the park's offers."""
+    """List the park's offers: the open ones, or all with ``?state=all``."""
     return read_page(
         tx,
         call,
-        "SELECT * FROM offer WHERE park_id = ?",
+        "SELECT * FROM offer WHERE park_id = ? AND (? OR state IN ('presented', 'countered'))",
         call.principal.party_id,
+        int(call.query.get("state", "open") == "all"),
         key="offer_id",
         view=lambda row: park_offer_view(OfferRecord.from_row(row)),
     )

@@ -152,6 +152,24 @@ async def test_a_withdrawn_offer_cannot_be_accepted(world: World) -> None:
     assert code(await world.decide(deal.owner, deal.offer)) == (409, "offer_closed")
 
 
+async def test_a_park_finds_the_offers_that_wait_without_reading_all_it_ever_made(
+    world: World,
+) -> None:
+    """After a crash; the oldest came first, whatever had become of them."""
+    deal = await presented(world)
+    await deal.park.post(f"/v1/park/offers/{deal.offer['offer_id']}/withdrawal")
+    waits = await world.offer(deal.park, deal.session_id)
+    for query, found in (
+        ("", [waits["offer_id"]]),
+        ("?state=open", [waits["offer_id"]]),
+        ("?state=all", [deal.offer["offer_id"], waits["offer_id"]]),
+    ):
+        page = await deal.park.get(f"/v1/park/offers{query}")
+        assert [offer["offer_id"] for offer in page["items"]] == found
+    await world.decide(deal.owner, waits)
+    assert (await deal.park.get("/v1/park/offers"))["items"] == []
+
+
 async def test_an_accepted_offer_cannot_be_withdrawn_or_revised(world: World) -> None:
     deal = await presented(world)
     await accept(deal)

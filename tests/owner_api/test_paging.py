@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 COPIES = 10_000
 LISTS = {
     "/v1/offers?state=all": ("offer", "offer_id", "off"),
-    "/v1/park/offers": ("offer", "offer_id", "off"),
+    "/v1/park/offers?state=all": ("offer", "offer_id", "off"),
     "/v1/commitments": ("commitment", "commitment_id", "com"),
     "/v1/park/commitments?state=all": ("commitment", "commitment_id", "com"),
     "/v1/sessions": ("session", "session_id", "ses"),
