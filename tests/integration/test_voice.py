@@ -280,6 +280,45 @@ async def test_the_sentences_of_each_language_reach_each_intent(
     assert "08:" in await room.say(leave, language)
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "clock"),
+    [
+        ("en", "I leave at 7:30", "07:30"),
+        ("en", "I leave at half past seven", "07:30"),
+        ("en", "I leave at 5 pm", "17:00"),
+        ("en", "I leave at 5:15pm", "17:15"),
+        ("zh-CN", "我七点半出发", "07:30"),
+        ("zh-CN", "我下午两点出发", "14:00"),
+        ("zh-CN", "我晚上8点20出发", "20:20"),
+        ("zh-TW", "我早上七點半出發", "07:30"),
+        ("zh-TW", "我下午兩點半出發", "14:30"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+async def test_a_clock_time_is_understood_as_people_say_it(
+    language: str, said: str, clock: str, room: Room
+) -> None:
+    """What a microphone writes down as 7:30, and what is said in the afternoon."""
+    assert clock in await room.say(said, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh-CN", "请停止放电"),
+        ("zh-CN", "别放电了"),
+        ("zh-TW", "馬上停止放電"),
+        ("zh-TW", "不要再放電了"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+async def test_promise_4_a_stop_is_understood_as_people_say_it(
+    language: str, said: str, room: Room
+) -> None:
+    """A polite one was not, nor one in a hurry."""
+    assert "停止放" in await room.say(said, language)
+
+
 # --- language models
 
 
