@@ -48,6 +48,7 @@ CONF_EVSE_ID: Final = "evse_id"
 CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
 WARRANTY_CAPPED: Final = "capped"
 WARRANTY_POLICIES: Final = ("unknown", "allowed", WARRANTY_CAPPED, "prohibited")
+_LEAST_CAPACITY_KWH: Final = 1
 POWER_SIGNS: Final = (POWER_SIGN_CHARGING_POSITIVE, POWER_SIGN_DISCHARGING_POSITIVE)
 
 
@@ -102,7 +103,8 @@ def link_schema(unlinked: dict[str, str]) -> probatio.Schema:
 VEHICLE_FACTS: Final = probatio.Schema(
     {
         probatio.Required(CONF_DISPLAY_NAME): TextSelector(),
-        probatio.Required(CONF_CAPACITY_KWH): number_field(1, 2000, 0.1, "kWh"),
+        # Home Assistant fills in the least: one that cannot be must not pass for a small battery.
+        probatio.Required(CONF_CAPACITY_KWH): number_field(0, 2000, 0.1, "kWh"),
         probatio.Required(CONF_MAX_CHARGE_KW, default=11): number_field(0, 1000, 0.1, "kW"),
         probatio.Required(CONF_MAX_DISCHARGE_KW, default=10): number_field(0, 1000, 0.1, "kW"),
         probatio.Required(CONF_CHEMISTRY, default="unknown"): choice_field(
@@ -170,9 +172,13 @@ def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def vehicle_wrong(form: dict[str, Any]) -> dict[str, str]:
-    """Return what of the form cannot be: a total that the warranty sets and nobody has said."""
-    untold = form[CONF_WARRANTY] == WARRANTY_CAPPED and CONF_WARRANTY_TOTAL_KWH not in form
-    return {CONF_WARRANTY_TOTAL_KWH: "total_needed"} if untold else {}
+    """Return what of the form cannot be: what a battery holds, or a warranty's total, is untold."""
+    wrong = {}
+    if form[CONF_CAPACITY_KWH] < _LEAST_CAPACITY_KWH:
+        wrong[CONF_CAPACITY_KWH] = "capacity_needed"
+    if form[CONF_WARRANTY] == WARRANTY_CAPPED and CONF_WARRANTY_TOTAL_KWH not in form:
+        wrong[CONF_WARRANTY_TOTAL_KWH] = "total_needed"
+    return wrong
 
 
 def charger_body(form: dict[str, Any]) -> dict[str, Any]:

@@ -72,9 +72,12 @@ def table_form(currency: str) -> probatio.Schema:
 
 
 def fixed_values(tariff: Tariff) -> dict[str, Any]:
-    """Return the form's value when one price always holds now."""
-    bands = tariff.bands
-    return {CONF_PRICE: float(bands[0].price_per_kwh)} if len(bands) == 1 else {}
+    """Return the form's value: the price that always holds now, or the dearest of a day.
+
+    Left empty, Home Assistant would fill in the lowest that can be typed.
+    """
+    prices = [float(band.price_per_kwh) for band in tariff.bands]
+    return {CONF_PRICE: max(prices)} if prices else {}
 
 
 def table_values(tariff: Tariff) -> dict[str, Any]:

@@ -125,6 +125,19 @@ async def test_a_vehicle_the_api_cannot_take_is_refused_with_the_reason_and_can_
     await world.start_server()
 
 
+async def test_a_battery_of_which_nobody_has_said_what_it_holds_is_asked_for(
+    empty_home: Home,
+) -> None:
+    """The page fills in the least that can be typed; as 1 kWh it was planned with."""
+    flow = await begin(empty_home)
+    field = next(key for key in flow["data_schema"].schema if key == "capacity_kwh")
+    least = flow["data_schema"].schema[field].config["min"]
+    asked = await send(empty_home, flow, **FACTS | {"capacity_kwh": least})
+    assert asked["step_id"] == "facts"
+    assert asked["errors"] == {"capacity_kwh": "capacity_needed"}
+    assert (await send(empty_home, asked, **FACTS))["step_id"] == "entities"
+
+
 async def test_promise_2_a_battery_does_not_speak_for_two_cars(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:

@@ -76,7 +76,8 @@ async def test_a_table_of_prices_is_kept_by_the_clock_and_shown_again(
     ]
     again = await change_tariff(home, "price_table")
     assert suggested(again) == {"bands": [day, night]}
-    assert suggested(await change_tariff(home, "price_fixed")) == {"price": None}
+    # Where nothing is suggested, the page fills in the lowest that can be typed: -10000.
+    assert suggested(await change_tariff(home, "price_fixed")) == {"price": 0.9}
 
 
 async def test_a_tariff_changed_elsewhere_meanwhile_is_shown_before_it_is_overwritten(
