@@ -57,7 +57,8 @@ def table_form(currency: str) -> probatio.Schema:
     """Ask for prices by the time of day."""
     fields = {
         CONF_START: ObjectSelectorField(required=True, selector=TimeSelector()),
-        CONF_PRICE: ObjectSelectorField(required=True, selector=_price(currency)),
+        # Into one that is required Home Assistant fills the lowest that can be typed.
+        CONF_PRICE: ObjectSelectorField(required=False, selector=_price(currency)),
     }
     table = ObjectSelector(
         ObjectSelectorConfig(
@@ -96,10 +97,16 @@ def fixed_bands(form: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def table_bands(form: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the rows as the API's bands, by the clock; of two for one time both are kept."""
+    """Return the rows as the API's bands, by the clock; of two for one time both are kept.
+
+    A row that names no price has an empty one.
+    """
     rows = form[CONF_BANDS]
     bands = [
-        {"start": str(row[CONF_START])[:5], "price_per_kwh": price_text(row[CONF_PRICE])}
+        {
+            "start": str(row[CONF_START])[:5],
+            "price_per_kwh": price_text(row[CONF_PRICE]) if CONF_PRICE in row else "",
+        }
         for row in (rows if isinstance(rows, list) else [rows])
     ]
     return sorted(bands, key=lambda band: band["start"])

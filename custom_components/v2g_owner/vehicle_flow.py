@@ -119,6 +119,8 @@ class VehicleSubentryFlow(RulesStep, DriversStep):
                 errors["base"] = "no_bands"
             elif len(set(starts)) < len(starts):
                 errors["base"] = "same_start"
+            elif not all(band["price_per_kwh"] for band in bands):
+                errors["base"] = "price_missing"
             else:
                 write = partial(self._async_write_bands, bands)
                 if await self._async_write(write, errors, placeholders, subject="preferences"):

@@ -67,7 +67,10 @@ async def test_a_table_of_prices_is_kept_by_the_clock_and_shown_again(
     assert len(suggested(twice)["bands"]) == 3
     empty = await answer(home, twice, bands=[])
     assert empty["errors"] == {"base": "no_bands"}
-    done = await answer(home, empty, bands=[night, day])
+    # A price is not required of a row: there, too, the page would fill in the lowest.
+    untold = await answer(home, empty, bands=[night, {"start": "08:00:00"}])
+    assert untold["errors"] == {"base": "price_missing"}
+    done = await answer(home, untold, bands=[night, day])
     assert done["reason"] == "reconfigure_successful"
     wishes = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
     assert wishes["tariff"]["bands"] == [
