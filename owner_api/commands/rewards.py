@@ -156,7 +156,8 @@ def balances(
 ) -> dict[tuple[str, str], dict[str, int]]:
     """Return the owner's balances per currency and book, by account, summed from the postings.
 
-    With ``earned`` only of what was settled in that span.
+    With ``earned`` only of what was settled in that span, or taken back in it by a correction:
+    an earlier month has counted what is taken back, and a month's statement says the same.
     """
     names = {ledger.owner_account(owner_id, name): name for name in STATUSES}
     names[ledger.owner_credit(owner_id)] = "credit"
@@ -174,7 +175,8 @@ def balances(
             " LEFT JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
             " LEFT JOIN (SELECT reward_id, settled_at FROM claim) USING (reward_id)"
         )
-        span = " AND coalesce(created_at, settled_at) >= ? AND coalesce(created_at, settled_at) < ?"
+        counts = "iif(kind = 'reversed', at, coalesce(created_at, settled_at))"
+        span = f" AND {counts} >= ? AND {counts} < ?"
         rows = tx.all(sql.format(settled, span), *accounts, *earned)
     found: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:

@@ -539,6 +539,25 @@ async def test_promise_6_a_past_statement_does_not_change_when_a_later_month_cor
     assert later["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": -60}]
 
 
+@pytest.mark.parametrize("becomes", ["provisional", "final"])
+async def test_promise_6_a_correction_counts_in_its_own_month_by_what_it_changes(
+    world: World, becomes: str
+) -> None:
+    """An earlier month has counted the 120 of 1000 Wh: this one counts 60 less, not 60 more."""
+    deal, found = await delivered(world, 1000)
+    await world.move(40 * 86_400)
+    assert (await deal.owner.get("/v1/rewards"))["confirmed_minor"] == 120
+    body = {"delivered_wh": 500, "reason": "read again"}
+    second = await deal.park.post(park_path(found, "correction"), body)
+    if becomes == "final":
+        await final(deal, second)
+    shown = await deal.owner.get("/v1/rewards")
+    assert shown["pending_minor"] + shown["confirmed_minor"] == 60
+    (total,) = (await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}"))["totals"]
+    month = {name: of for name, of in shown["this_month"].items() if name.endswith("_minor")}
+    assert sum(month.values()) == total["amount_minor"] == -60
+
+
 async def test_a_name_that_a_spreadsheet_would_run_is_quoted_in_the_csv(world: World) -> None:
     park = await world.add_park("=cmd()")
     owner = await world.add_owner()
