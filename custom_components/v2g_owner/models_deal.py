@@ -240,4 +240,10 @@ class Rewards:
     pending_minor: int = 0
     confirmed_minor: int = 0
     paid_minor: int = 0
+    overpaid_minor: int = 0
     this_month: RewardSums = RewardSums()
+
+    @property
+    def earned_minor(self) -> int:
+        """What was earned for good; what was paid too much is the owner's money, and not earned."""
+        return self.confirmed_minor + self.paid_minor - self.overpaid_minor

@@ -29,9 +29,5 @@ REWARD_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
     _reward("rewards_pending", lambda s: reward_month(s)[1].pending_minor, monthly=True),
     _reward("rewards_confirmed", lambda s: reward_month(s)[1].confirmed_minor, monthly=True),
     _reward("rewards_paid", lambda s: reward_month(s)[1].paid_minor, monthly=True),
-    _reward(
-        "rewards_total",
-        lambda s: s.rewards.confirmed_minor + s.rewards.paid_minor,
-        monthly=False,
-    ),
+    _reward("rewards_total", lambda s: s.rewards.earned_minor, monthly=False),
 )

@@ -130,6 +130,24 @@ async def test_a_settlement_is_written_at_the_hour_of_delivery_and_a_correction_
     assert listed[reward_id]["statistics_unit_of_measurement"] == "CNY"
 
 
+async def test_the_total_is_that_of_the_statistic_also_where_too_much_was_paid(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """0.60 paid and corrected to 0.48: both say what was earned, not what was transferred."""
+    deal = await deliver(home, world, session_id)
+    first = deal["settlement"]["settlement_id"]
+    await both_confirm(world, first)
+    path = f"/v1/park/settlements/{first}"
+    await world.park.post(f"{path}/payment", {"reference": "BANK-1"})
+    await home.reaches("sensor", world.owner_id, "rewards_total", "0.6")
+    body = {"delivered_wh": 400, "reason": "meter"}
+    second = await world.park.post(f"{path}/correction", body)
+    await both_confirm(world, second["settlement_id"])
+    hour = datetime.fromisoformat(deal["start_at"]).replace(minute=0, second=0, microsecond=0)
+    await written(home.hass, f"v2g_owner:reward_{world.owner_id}_cny", [(hour, 0.48, 0.48)])
+    await home.reaches("sensor", world.owner_id, "rewards_total", "0.48")
+
+
 async def test_each_unit_that_a_deal_of_several_payers_is_paid_in_has_its_statistic(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
 ) -> None:
