@@ -107,13 +107,13 @@ class ReceiptBook:
         """Mark receipts of entries that a restore lost; return how many.
 
         Their places in the log are taken again by other entries, so reading begins there anew.
+        What an earlier restore lost is marked again wherever it stood: the record of its being
+        shown may be what is lost now, and shown twice it is recorded once.
         """
-        lost = [
-            receipt
-            for receipt in self._kept.values()
-            if receipt["epoch"] < opened.epoch and receipt["position"] >= opened.kept_size
-        ]
-        for receipt in lost:
+        before = [receipt for receipt in self._kept.values() if receipt["epoch"] < opened.epoch]
+        lost = [receipt for receipt in before if receipt["position"] >= opened.kept_size]
+        missing = [receipt for receipt in before if "missing_since_epoch" in receipt]
+        for receipt in (*lost, *missing):
             receipt["missing_since_epoch"] = opened.epoch
         self._cursor = min(self._cursor, receipt_name(max(opened.kept_size - 1, 0)))
         self._store.async_save_receipts_soon(self.content)

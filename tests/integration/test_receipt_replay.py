@@ -135,6 +135,20 @@ async def test_what_a_second_restore_loses_again_is_shown_again(home: Watched) -
     assert len(home.log.shown) == 2
 
 
+async def test_a_second_restore_to_after_the_first_loses_that_the_receipts_were_shown(
+    home: Watched,
+) -> None:
+    """Their old places are kept by then, with other entries: it is their record that is gone."""
+    for number in range(3):
+        home.log.say(body={"since": number})
+    await home.watch.async_check()
+    assert len(home.log.shown) == 2
+    home.log.open_epoch(keep=5)
+    home.log.shown = []
+    await home.watch.async_check()
+    assert [body["jws"] for body in home.log.shown] == [each["jws"] for each in lost(home)]
+
+
 async def test_the_record_of_a_replay_is_not_replayed(hass: HomeAssistant) -> None:
     """It would only be wrapped once more at each restore."""
     async with watched(hass, Log()) as home:
