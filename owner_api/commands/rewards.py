@@ -81,8 +81,12 @@ def earn(
 def confirm(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
     """Book a final settlement: pending becomes confirmed."""
     for reward in rewards_of(tx, settlement_id):
-        _post(tx, reward, "confirmed", claim(reward).confirmed(), now, new_id)
-        _move(tx, reward, now, status="confirmed", confirmed_at=now)
+        _confirm(tx, reward, now, new_id)
+
+
+def _confirm(tx: Tx, reward: Row, now: datetime, new_id: NewId) -> Row:
+    _post(tx, reward, "confirmed", claim(reward).confirmed(), now, new_id)
+    return _move(tx, reward, now, status="confirmed", confirmed_at=now)
 
 
 def pay(
@@ -93,15 +97,24 @@ def pay(
     One that a restore lost is booked again under the reference that its receipt proves.
     """
     reward = _part(rewards_of(tx, settlement["settlement_id"]), part)
-    lost = tx.one("SELECT reference FROM earlier_payment WHERE reward_id = ?", reward["reward_id"])
-    known = reward["reference"] or (lost and lost["reference"])
+    known = reward["reference"] or _lost_reference(tx, reward)
     if known not in (None, reference):
         raise Problem(ProblemCode.CONFLICT, f"Already paid as {known}.")
-    if reward["status"] == "paid":
-        return
+    if reward["status"] != "paid":
+        _book_payment(tx, reward, reference, now, new_id)
+
+
+def _book_payment(tx: Tx, reward: Row, reference: str, now: datetime, new_id: NewId) -> Row:
+    """Book what a final reward still has to be paid; return it as it is then."""
     paid = reward | {"reference": reference}
     _post(tx, paid, "paid", claim(reward).paid(), now, new_id)
-    _move(tx, reward, now, status="paid", reference=reference, paid_at=now)
+    return _move(tx, reward, now, status="paid", reference=reference, paid_at=now)
+
+
+def _lost_reference(tx: Tx, reward: Row) -> str | None:
+    """Return under what a reward was paid before a restore, as far as a receipt proves it."""
+    lost = tx.one("SELECT reference FROM earlier_payment WHERE reward_id = ?", reward["reward_id"])
+    return None if lost is None else str(lost["reference"])
 
 
 def pay_claim(tx: Tx, of: Row, reference: str, now: datetime, new_id: NewId) -> None:
@@ -131,16 +144,26 @@ def _part(found: list[Row], part: int | None) -> Row:
 
 
 def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
-    """Take back the claims of a corrected settlement; what was paid for it stays paid."""
-    for reward in rewards_of(tx, settlement_id):
+    """Take back the claims of a corrected settlement; what was paid for it stays paid.
+
+    Also what was paid before a restore that lost it: nobody could book it any more after this.
+    """
+    for each in rewards_of(tx, settlement_id):
+        reward = each
+        lost = _lost_reference(tx, reward)
+        if lost is not None and reward["status"] != "paid":
+            if reward["status"] == "pending":
+                reward = _confirm(tx, reward, now, new_id)
+            reward = _book_payment(tx, reward, lost, now, new_id)
         _post(tx, reward, "reversed", claim(reward).reversed(reward["status"]), now, new_id)
         _move(tx, reward, now, status="reversed")
 
 
-def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> None:  # noqa: ANN401 - columns
-    """Change a reward and tell both sides."""
+def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> Row:  # noqa: ANN401 - columns
+    """Change a reward and tell both sides; return it as it is then."""
     tx.update("reward", {"reward_id": reward["reward_id"]}, **changes)
     _tell(tx, reward | changes, now)
+    return reward | changes
 
 
 def _tell(tx: Tx, changed: Row, now: datetime) -> None:

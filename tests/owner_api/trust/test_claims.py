@@ -1,5 +1,6 @@
 """A claim after a restore: the park books that it paid, once, and both sides' figures say so."""
 
+from datetime import timedelta
 import json
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,50 @@ async def test_a_settlement_that_is_still_there_is_paid_under_the_reference_of_b
         for _ in range(2):
             await deal.park.post(path, {"reference": "BANK-1"})
         assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == bill["net_minor"] > 0
+
+
+@pytest.mark.parametrize("backed_up_as", ["confirmed", "pending"])
+async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_proves(
+    tmp_path: Path, backed_up_as: str
+) -> None:
+    """The backup has the bill without its payment; corrected, only the rest is to be paid."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        if backed_up_as == "pending":
+            access = await backed_up(deal, tmp_path)
+        await world.move(3_601)
+        if backed_up_as == "confirmed":
+            access = await backed_up(deal, tmp_path)
+        (bill,) = (await deal.park.get("/v1/park/settlements?reward=confirmed"))["items"]
+        path = f"/v1/park/settlements/{bill['settlement_id']}"
+        await deal.park.post(f"{path}/payment", {"reference": "BANK-1"})
+        documents = await receipts_of(deal.owner)
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        if backed_up_as == "pending":
+            world.clock.at -= timedelta(seconds=1_800)
+        await deal.park.renew()
+        await replay(deal.owner, of_kind(documents, "reward.paid"))
+        more = {"delivered_wh": bill["delivered_wh"] + 100, "reason": "read again"}
+        second = await deal.park.post(f"{path}/correction", more)
+        owed, paid = second["net_minor"], bill["net_minor"]
+        reward = second["reward"]
+        assert (reward["already_paid_minor"], reward["payment_minor"]) == (paid, owed - paid)
+        totals = await deal.owner.get("/v1/rewards")
+        assert (totals["paid_minor"], totals["pending_minor"]) == (paid, owed - paid)
+        (balance,) = (await deal.park.get("/v1/park/balances"))["items"]
+        assert (balance["paid_minor"], balance["pending_minor"]) == (paid, owed - paid)
+        told = [json.loads(e["data"]) for e in await deal.owner.events() if "reward.p" in e["type"]]
+        assert told[-1]["reference"] == "BANK-1"
+    assert cli("ledger", "verify", "--database", tmp_path / "owner.db") == 0
 
 
 @pytest.mark.parametrize("witness", ["owner", "park"])
