@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from owner_api.config import Config
@@ -15,7 +16,8 @@ from owner_api.core.machine import (
     decide_settlement,
 )
 from owner_api.core.model import VehicleLive
-from owner_api.core.settlement import Delivery, measure, priced, total
+from owner_api.core.money import minor_digits
+from owner_api.core.settlement import Delivery, measure, price, priced, total
 from owner_api.problems import Problem, ProblemCode, not_found
 from owner_api.store.documents import dump, from_json, load, to_json
 from owner_api.store.times import decode
@@ -119,7 +121,7 @@ def write(
     amounts = total([found for part, found in worth if part in reward.head])
     cash_minor = sum(found.net_minor for part, found in worth if part.kind == "cash")
     settlement_id = new_id("stl")
-    lines = breakdown(deal, delivery.delivered_wh, cash_minor)
+    lines = breakdown(deal, delivery, cash_minor)
     tx.insert(
         "settlement",
         settlement_id=settlement_id,
@@ -167,22 +169,42 @@ def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
     tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
 
 
-def breakdown(deal: CommitmentRecord, delivered_wh: int, cash_minor: int) -> Json:
+def breakdown(deal: CommitmentRecord, delivery: Delivery, cash_minor: int) -> Json:
     """Return the owner's economics of what was delivered, from the inputs kept at consent."""
     lines: dict[str, Any] = {"refill_minor": 0, "losses_minor": 0, "wear_minor": 0}
-    request = from_json(deal.quote_request)
+    request, delivered_wh = from_json(deal.quote_request), delivery.delivered_wh
+    gross_minor = cash_minor
     # Empty once the owner is erased: a park may still correct, and nobody reads the owner's costs.
     if delivered_wh and request:
+        gross_minor = _counted_minor(request["offer"], delivery)
         request["offer"] |= {"requested_energy_wh": delivered_wh, "min_energy_wh": 0}
         request.pop("budget_left_wh", None)
         request["vehicle"].pop("warranty_discharge_policy", None)
         found = ask(request)["breakdown"]
         lines = {key: (found or {}).get(key, 0) for key in lines}
     costs = sum(lines.values())
-    # A reward in kind stands beside the money, in a unit of its own.
-    lines["gross_minor"] = cash_minor
-    lines["net_minor"] = cash_minor - costs
+    lines["gross_minor"] = gross_minor
+    lines["net_minor"] = gross_minor - costs
     return lines
+
+
+def _counted_minor(offer: Json, delivery: Delivery) -> int:
+    """Return what of a delivery's pay is money to the owner, as it was when it was quoted.
+
+    A reward in kind stands beside it, in a unit of its own, unless the owner has set a rate.
+    """
+    shares = offer.get("parts") or [offer]
+    return sum(
+        price(
+            delivery,
+            price_per_kwh=Decimal(share["price_per_kwh"]),
+            requested_wh=offer["requested_energy_wh"],
+            fixed_minor=share.get("fixed_minor", 0),
+            cap_minor=share.get("cap_minor"),
+            minor_digits=minor_digits(offer["currency"]),
+        ).net_minor
+        for share in shares
+    )
 
 
 def find(

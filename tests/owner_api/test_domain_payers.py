@@ -131,6 +131,33 @@ async def test_promise_9_the_quote_says_what_will_be_paid_to_the_minor_unit(
     assert (quoted, paid) == (owed_minor, owed_minor)
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["beside cash", "points alone"])
+async def test_promise_9_what_was_left_counts_points_at_the_rate_at_which_it_was_quoted(
+    world: World, *, alone: bool
+) -> None:
+    """10 points a kWh and a third of 9, at most 15, at 0.25 each: 3.75 for 2 kWh of 6."""
+    rate = {"currency": "XPOINT", "price_per_unit": "0.25"}
+    points = MALL | {"fixed_minor": 9, "cap_minor": 15}
+    reward = {key: points[key] for key in points if key != "payer"} if alone else None
+    deal = await active(
+        world,
+        min_energy_wh=0,
+        preferences=TAKES | {"in_kind_rates": [rate], "max_discharge_wh_per_event": 2_000},
+        reward=reward or together(PARK, points, price="0.9"),
+    )
+    judged = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    quoted = judged["breakdown"] | {"net_minor": judged["net_minor"]}
+    assert quoted["gross_minor"] == (375 if alone else 375 + 180)
+    # Another rate later is for later deals.
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}/preferences", {"in_kind_rates": []})
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(20)
+    world.exported_wh += 2_000
+    await world.meter(deal.park, deal.session_id, -7000)
+    await stop(deal)
+    assert (await settled(deal))["breakdown"] == quoted
+
+
 async def test_more_than_was_ordered_is_paid_by_no_payer(world: World) -> None:
     _, found = await delivered(world, 6500, together(PARK, GRID, MALL))
     assert [part[2] for part in owed(found)] == [540, 180, 60]
