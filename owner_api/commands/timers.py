@@ -32,7 +32,8 @@ def tick(
     """Do everything that is due at ``now``; nothing here depends on how often it is called.
 
     Each thing stands alone: one that fails is logged and undone, and keeps no other from its time.
-    What a park or a meter was to tell is waited for from ``heard_since`` on: before, none listened.
+    What an owner, a park or a meter was to tell is waited for from ``heard_since`` on: before, none
+    listened.
     """
     for row in _due_offers(tx, now):
         alone(tx, row["offer_id"], partial(_expire, tx, row, now))
@@ -41,9 +42,9 @@ def tick(
         alone(tx, row["commitment_id"], watched)
     for row in _unsettled(tx):
         alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since))
-    for settlement_id in _undisputed(tx, now):
-        work = partial(settling.finalize, tx, settlement_id, now, new_id)
-        alone(tx, settlement_id, work)
+    for row in _undisputed(tx, now):
+        work = partial(_finalize, tx, row, now, config, new_id, heard_since)
+        alone(tx, row["settlement_id"], work)
     for row in recharges.due(tx, now):
         alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
 
@@ -141,11 +142,29 @@ def _settle(
         settling.settle_if_silent(tx, deal, now, config, new_id, heard_since)
 
 
-def _undisputed(tx: Tx, now: datetime) -> list[str]:
+def _undisputed(tx: Tx, now: datetime) -> list[Row]:
     """Return the settling that nobody disputed in time, or whose dispute was taken back."""
-    rows = tx.all(
-        "SELECT settlement_id FROM settlement WHERE state IN ('provisional', 'disputed')"
+    return tx.all(
+        "SELECT * FROM settlement WHERE state IN ('provisional', 'disputed')"
         " AND dispute_until <= ? AND (state = 'provisional' OR owner_confirmed_at IS NOT NULL)",
         now,
     )
-    return [row["settlement_id"] for row in rows]
+
+
+def _finalize(
+    tx: Tx,
+    row: Row,
+    now: datetime,
+    config: Config,
+    new_id: NewId,
+    heard_since: datetime | None,
+) -> None:
+    """Take silence for a yes, but not that of an owner whom an outage kept from speaking."""
+    least = timedelta(seconds=config.dispute_window_min_s)
+    until = None if heard_since is None else heard_since + least
+    if until is None or now >= until or row["owner_confirmed_at"] is not None:
+        settling.finalize(tx, row["settlement_id"], now, new_id)
+        return
+    name = {"settlement_id": row["settlement_id"]}
+    tx.update("settlement", name, dispute_until=until, updated_at=now)
+    announce.settlement(tx, settling.find(tx, row["settlement_id"]), now)

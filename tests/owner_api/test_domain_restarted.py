@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .deal_world import Deal, active, open_world, scheduled
-from .domain_world import commitment, stop
+from .domain_world import commitment, settled, stop
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -127,3 +128,46 @@ async def test_a_deal_that_no_park_begins_after_an_outage_is_missed(tmp_path: Pa
         await again.world.agent.tick()
         await again.world.move(301)
         assert (await commitment(again))["state"] == "missed"
+
+
+async def settled_before(folder: Path) -> tuple[Deal, Any]:
+    """Settle a deal, and bring its hour for a dispute to ten minutes before its end."""
+    async with open_world(folder) as world:
+        deal = await active(world, min_energy_wh=0)
+        await deal.deliver(300)
+        await stop(deal)
+        found = await settled(deal)
+        await world.move(3_000)
+    return deal, found
+
+
+async def test_an_owner_whose_time_to_dispute_ended_in_an_outage_has_an_hour_from_then(
+    tmp_path: Path,
+) -> None:
+    """Nobody heard a word of theirs; both sides are told until when there is time now."""
+    deal, found = await settled_before(tmp_path)
+    async with after_an_outage(tmp_path, deal) as again:
+        until = again.world.at(3_600)
+        for _ in range(2):
+            await again.world.agent.tick()
+        for caller in (again.owner, again.park):
+            told = [e for e in await caller.events() if e["type"] == "settlement.provisional"]
+            assert [json.loads(e["data"])["dispute_until"] for e in told][1:] == [until]
+        path = f"/v1/settlements/{found['settlement_id']}/dispute"
+        said = await again.owner.post(path, {"reason": "my meter says more"}, status=201)
+        assert said["state"] == "disputed"
+
+
+@pytest.mark.parametrize("owner_agreed", [False, True])
+async def test_an_owner_who_stays_silent_after_an_outage_or_had_agreed_has_agreed(
+    tmp_path: Path, *, owner_agreed: bool
+) -> None:
+    deal, found = await settled_before(tmp_path)
+    async with after_an_outage(tmp_path, deal) as again:
+        if owner_agreed:
+            await again.owner.post(f"/v1/settlements/{found['settlement_id']}/confirmation")
+        await again.world.agent.tick()
+        state = (await commitment(again))["settlement"]["state"]
+        assert state == ("final" if owner_agreed else "provisional")
+        await again.world.move(3_600)
+        assert (await commitment(again))["settlement"]["state"] == "final"
