@@ -31,7 +31,10 @@ EXPORTED: Final[dict[str, str]] = {
     "settlement": "owner_id = :owner",
     "reward": "owner_id = :owner",
     "claim": "owner_id = :owner",
-    "earlier_payment": "reward_id IN (SELECT reward_id FROM claim WHERE owner_id = :owner)",
+    "earlier_payment": (
+        "reward_id IN (SELECT reward_id FROM claim WHERE owner_id = :owner"
+        " UNION SELECT reward_id FROM reward WHERE owner_id = :owner)"
+    ),
     "question": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",
     "reading": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",
     "offer_revision": "offer_id IN (SELECT offer_id FROM offer WHERE owner_id = :owner)",

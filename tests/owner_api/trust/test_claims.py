@@ -150,6 +150,8 @@ async def test_a_settlement_that_is_still_there_is_paid_under_the_reference_of_b
         again = await deal.park.call("POST", path, {"reference": "BANK-2"})
         assert (again.status, again.body["code"]) == (409, "conflict")
         assert "BANK-1" in again.body["detail"]
+        exported = (await deal.owner.get("/v1/export"))["tables"]["earlier_payment"]
+        assert [each["reference"] for each in exported] == ["BANK-1"]
         assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == 0
         for _ in range(2):
             await deal.park.post(path, {"reference": "BANK-1"})
