@@ -9,6 +9,7 @@ from typing import Any
 
 from .const import LIVE_COMMITMENT_STATES, OPEN_OFFER_STATES
 from .models import Park
+from .money import own_unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +165,10 @@ class Settlement:
 
     @property
     def paid_in(self) -> dict[str, int]:
-        """What all payers owe, in minor units by currency or unit; a charging credit is no cash."""
+        """What all payers owe, in minor units by currency or unit; credit in money is no cash."""
         sums = {self.currency: 0}
         for reward in self.rewards:
-            if reward.kind != "charging_credit":
+            if reward.kind != "charging_credit" or own_unit(reward.currency):
                 sums[reward.currency] = sums.get(reward.currency, 0) + reward.amount_minor
         return sums
 

@@ -17,11 +17,14 @@ _DIGITS: Final = {
 _ISO_LETTERS: Final = 3
 
 
+def own_unit(currency: str) -> bool:
+    """Return whether this is one of the API's own units (points, hours): longer than money's."""
+    return len(currency) > _ISO_LETTERS and currency.startswith("X")
+
+
 def minor_digits(currency: str) -> int:
-    """Return how many digits stand behind the decimal point of a currency."""
-    # The API's own units (points, hours) are longer than a currency's code and counted whole.
-    own_unit = len(currency) > _ISO_LETTERS and currency.startswith("X")
-    return 0 if own_unit else _DIGITS.get(currency, 2)
+    """Return how many digits stand behind the decimal point of a currency; own units have none."""
+    return 0 if own_unit(currency) else _DIGITS.get(currency, 2)
 
 
 def major(minor: int, currency: str) -> float:

@@ -172,6 +172,21 @@ async def test_each_unit_that_a_deal_of_several_payers_is_paid_in_has_its_statis
     await written(home.hass, f"v2g_owner:reward_{world.owner_id}_cny", [(hour, 0.6, 0.6)])
 
 
+async def test_charging_credit_in_a_unit_of_its_own_has_its_statistic(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Only credit in money is kept out of the statistic of cash; a unit is counted as points."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"accepted_reward_kinds": ["charging_credit"]})
+    credit = {"kind": "charging_credit", "currency": "XKWH", "price_per_kwh": "4"}
+    deal = await deliver(home, world, session_id, reward=credit)
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    (shown,) = (await world.phone.get("/v1/rewards"))["others"]
+    assert (shown["currency"], shown["confirmed_minor"]) == ("XKWH", 2)
+    hour = datetime.fromisoformat(deal["start_at"]).replace(minute=0, second=0, microsecond=0)
+    await written(home.hass, f"v2g_owner:reward_{world.owner_id}_xkwh", [(hour, 2.0, 2.0)])
+
+
 async def test_a_restart_writes_nothing_twice_and_catches_up_with_what_it_missed(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
 ) -> None:
