@@ -11,8 +11,10 @@ from homeassistant.components.recorder.statistics import (
     statistics_during_period,
 )
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.util import dt as dt_util
 from hypothesis import given, strategies as st
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiError
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
@@ -206,7 +208,30 @@ async def test_a_restart_writes_nothing_twice_and_catches_up_with_what_it_missed
     assert [(value, total) for _, value, total in shown] == [(0.5, 0.5)]
 
 
-async def test_what_could_not_be_read_is_read_at_the_next_start_page_by_page_the_final_alone(
+async def test_what_could_not_be_read_is_read_ten_minutes_later(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+) -> None:
+    """Nobody starts Home Assistant for a year, and a deal was missing in it for as long."""
+    hass, api = home.hass, home.entry.runtime_data.coordinator.api
+    deal = await deliver(home, world, session_id)
+    refused: list[str] = []
+
+    async def away(path: str) -> Any:
+        refused.append(path)
+        raise OwnerApiConnectionError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "get", away)
+        await both_confirm(world, deal["settlement"]["settlement_id"])
+        await until(lambda: f"/v1/commitments/{deal['commitment_id']}" in refused)
+    start = datetime.fromisoformat(deal["start_at"])
+    hour = start.replace(minute=0, second=0, microsecond=0)
+    assert await kept(hass, f"v2g_owner:energy_{vehicle_id}") == []
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=10, seconds=1))
+    await written(hass, f"v2g_owner:energy_{vehicle_id}", [(hour, 0.5, 0.5)])
+
+
+async def test_at_a_start_deals_are_read_page_by_page_and_the_final_alone_are_written(
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Years of deals are more than one answer, and the newest of them are still provisional."""
