@@ -48,6 +48,32 @@ def rewards_of(tx: Tx, settlement_id: str) -> list[Row]:
     return tx.all("SELECT * FROM reward WHERE settlement_id = ? ORDER BY part", settlement_id)
 
 
+def lost_reference(tx: Tx, reward: Row) -> str | None:
+    """Return under what a reward was paid before a restore, as far as a receipt proves it."""
+    lost = tx.one("SELECT reference FROM earlier_payment WHERE reward_id = ?", reward["reward_id"])
+    return None if lost is None else str(lost["reference"])
+
+
+def references_before(tx: Tx, settlement: Row, reward: Row) -> list[str]:
+    """Return under what the payer has paid for the deal before a restore that lost it.
+
+    The books may settle the deal again, as another reward. Once something has been paid for it
+    there, the payments of before are booked.
+    """
+    if (own := lost_reference(tx, reward)) is not None:
+        return [own]
+    rows = tx.all(
+        "SELECT earlier_payment.reference FROM claim JOIN earlier_payment USING (reward_id)"
+        " WHERE commitment_id = ?1 AND part = ?2 AND NOT EXISTS ("
+        " SELECT 1 FROM settlement JOIN reward USING (settlement_id)"
+        " WHERE settlement.commitment_id = ?1 AND reward.part = ?2 AND reward.paid_at IS NOT NULL)"
+        " ORDER BY claim.version",
+        settlement["commitment_id"],
+        reward["part"],
+    )
+    return [row["reference"] for row in rows]
+
+
 def reward_views(tx: Tx, settlement: Row) -> Json:
     """Return how each payer's reward stands, as both sides may see it.
 

@@ -17,7 +17,14 @@ from . import journal
 from .edge import Json
 from .owner_views import settlement_view
 from .records import Row
-from .reward_views import claim, credit_minor, named, rewards_of
+from .reward_views import (
+    claim,
+    credit_minor,
+    lost_reference,
+    named,
+    references_before,
+    rewards_of,
+)
 
 type NewId = Callable[[str], str]
 
@@ -94,12 +101,13 @@ def pay(
 ) -> None:
     """Book one payer's payment of what is still open; the same reference again changes nothing.
 
-    One that a restore lost is booked again under the reference that its receipt proves.
+    One that a restore lost is booked again, under the reference that its receipt proves alone.
     """
     reward = _part(rewards_of(tx, settlement["settlement_id"]), part)
-    known = reward["reference"] or _lost_reference(tx, reward)
-    if known not in (None, reference):
-        raise Problem(ProblemCode.CONFLICT, f"Already paid as {known}.")
+    told = reward["reference"]
+    known = references_before(tx, settlement, reward) if told is None else [told]
+    if known and reference not in known:
+        raise Problem(ProblemCode.CONFLICT, f"Already paid as {' and '.join(known)}.")
     if reward["status"] != "paid":
         _book_payment(tx, reward, reference, now, new_id)
 
@@ -109,12 +117,6 @@ def _book_payment(tx: Tx, reward: Row, reference: str, now: datetime, new_id: Ne
     paid = reward | {"reference": reference}
     _post(tx, paid, "paid", claim(reward).paid(), now, new_id)
     return _move(tx, reward, now, status="paid", reference=reference, paid_at=now)
-
-
-def _lost_reference(tx: Tx, reward: Row) -> str | None:
-    """Return under what a reward was paid before a restore, as far as a receipt proves it."""
-    lost = tx.one("SELECT reference FROM earlier_payment WHERE reward_id = ?", reward["reward_id"])
-    return None if lost is None else str(lost["reference"])
 
 
 def pay_claim(tx: Tx, of: Row, reference: str, now: datetime, new_id: NewId) -> None:
@@ -150,7 +152,7 @@ def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
     """
     for each in rewards_of(tx, settlement_id):
         reward = each
-        lost = _lost_reference(tx, reward)
+        lost = lost_reference(tx, reward)
         if lost is not None and reward["status"] != "paid":
             if reward["status"] == "pending":
                 reward = _confirm(tx, reward, now, new_id)

@@ -158,6 +158,59 @@ async def test_a_settlement_that_is_still_there_is_paid_under_the_reference_of_b
         assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == bill["net_minor"] > 0
 
 
+async def test_a_deal_that_the_books_settle_again_is_paid_under_the_reference_of_before_the_loss(
+    tmp_path: Path,
+) -> None:
+    """Backed up while it ran; whoever pays what waits to be paid would pay it twice."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await deal.deliver(60)
+        access = await backed_up(deal, tmp_path)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await world.move(3_601)
+        (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        path = f"/v1/park/settlements/{bill['settlement_id']}/payment"
+        await deal.park.post(path, {"reference": "BANK-1"})
+        documents = await receipts_of(deal.owner)
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        park = deal.park
+        for kind in ("reward.paid", "settlement.provisional"):
+            await replay(deal.owner, of_kind(documents, kind))
+        for _ in range(3):
+            await later(kept, world)
+        (again,) = (await park.get("/v1/park/settlements?reward=confirmed"))["items"]
+        assert again["settlement_id"] != bill["settlement_id"]
+        path = f"/v1/park/settlements/{again['settlement_id']}"
+        for step in ("settled", "corrected"):
+            if step == "corrected":
+                wanted = {"delivered_wh": bill["delivered_wh"], "reason": "as it was"}
+                again = await park.post(f"{path}/correction", wanted)
+                path = f"/v1/park/settlements/{again['settlement_id']}"
+                await later(kept, world)
+            twice = await park.call("POST", f"{path}/payment", {"reference": "BANK-2"})
+            assert (twice.status, twice.body["code"]) == (409, "conflict")
+            assert "BANK-1" in twice.body["detail"]
+        await park.post(f"{path}/payment", {"reference": "BANK-1"})
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == bill["net_minor"]
+        # What is corrected after that is another payment.
+        less = {"delivered_wh": bill["delivered_wh"] - 200, "reason": "read again"}
+        more = {"delivered_wh": bill["delivered_wh"] + 100, "reason": "read again"}
+        for body in (less, more):
+            again = await park.post(f"{path}/correction", body)
+            path = f"/v1/park/settlements/{again['settlement_id']}"
+        await later(kept, world)
+        paid = await park.post(f"{path}/payment", {"reference": "BANK-3"})
+        assert paid["reward"]["payment_minor"] == again["net_minor"] - bill["net_minor"] > 0
+
+
 @pytest.mark.parametrize("backed_up_as", ["confirmed", "pending"])
 async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_proves(
     tmp_path: Path, backed_up_as: str
