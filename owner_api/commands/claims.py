@@ -23,14 +23,15 @@ from .records import Row
 _CLAIMS: Final = (
     "SELECT claim.*, earlier_payment.reference AS earlier, CASE"
     " WHEN claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL THEN 'paid'"
-    " WHEN claim.corrected OR EXISTS (SELECT 1 FROM claim AS other"
+    " WHEN earlier_correction.settlement_id IS NOT NULL OR EXISTS (SELECT 1 FROM claim AS other"
     " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
     " AND other.reward_id <> claim.reward_id"
     " AND (other.version > claim.version OR other.paid_at IS NOT NULL)) THEN 'superseded'"
     " WHEN EXISTS (SELECT 1 FROM commitment WHERE commitment.commitment_id = claim.commitment_id"
     " AND (started_at IS NOT NULL OR state IN ('pending_award', 'scheduled', 'active')))"
     " THEN 'in_books' ELSE 'open' END AS status"
-    " FROM claim LEFT JOIN earlier_payment USING (reward_id) WHERE park_id = ?"
+    " FROM claim LEFT JOIN earlier_payment USING (reward_id)"
+    " LEFT JOIN earlier_correction USING (settlement_id) WHERE park_id = ?"
 )
 _SHOWN: Final = (
     "reward_id",
@@ -61,14 +62,11 @@ def record(tx: Tx, entry: Entry, receipt_id: str, now: datetime) -> None:
     said, terms = entry.body, entry.body["reward_terms"]
     shares = terms["parts"] or [terms]
     settled_at = datetime.fromisoformat(entry.at)
-    corrected = int(said["state"] == "corrected")
     for each in said["rewards"]:
         known = tx.one("SELECT * FROM claim WHERE reward_id = ?", each["reward_id"])
         if known is not None:
             tx.run(
-                "UPDATE claim SET corrected = max(corrected, ?), settled_at = min(settled_at, ?)"
-                " WHERE reward_id = ?",
-                corrected,
+                "UPDATE claim SET settled_at = min(settled_at, ?) WHERE reward_id = ?",
                 settled_at,
                 each["reward_id"],
             )
@@ -83,7 +81,6 @@ def record(tx: Tx, entry: Entry, receipt_id: str, now: datetime) -> None:
             park_id=said["park_id"],
             price_per_kwh=shares[each["part"]]["price_per_kwh"],
             delivered_wh=said["delivered_wh"],
-            corrected=corrected,
             settled_at=settled_at,
             claimed_at=now,
         )
@@ -95,6 +92,17 @@ def record_payment(tx: Tx, said: Mapping[str, Any]) -> None:
         "INSERT INTO earlier_payment (reward_id, reference) VALUES (?, ?) ON CONFLICT DO NOTHING",
         said["reward_id"],
         said["reference"],
+    )
+
+
+def record_correction(tx: Tx, said: Mapping[str, Any]) -> None:
+    """Keep that a lost settlement was corrected, as either side's receipt proves.
+
+    The park's own says so too: an owner may show the version alone that is worth more.
+    """
+    tx.run(
+        "INSERT INTO earlier_correction (settlement_id) VALUES (?) ON CONFLICT DO NOTHING",
+        said["settlement_id"],
     )
 
 

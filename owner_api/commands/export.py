@@ -31,6 +31,10 @@ EXPORTED: Final[dict[str, str]] = {
     "settlement": "owner_id = :owner",
     "reward": "owner_id = :owner",
     "claim": "owner_id = :owner",
+    "earlier_correction": (
+        "settlement_id IN (SELECT settlement_id FROM claim WHERE owner_id = :owner"
+        " UNION SELECT settlement_id FROM settlement WHERE owner_id = :owner)"
+    ),
     "earlier_payment": (
         "reward_id IN (SELECT reward_id FROM claim WHERE owner_id = :owner"
         " UNION SELECT reward_id FROM reward WHERE owner_id = :owner)"

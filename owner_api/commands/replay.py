@@ -20,6 +20,7 @@ from .notary import Notary
 
 KIND: Final = "receipt.replayed"
 CLAIM: Final = "settlement.claimed"
+_CORRECTED: Final = "settlement.corrected"
 _PAID: Final = "reward.paid"
 # What the park was told when it was settled, and no more.
 _CLAIMED: Final = (
@@ -96,6 +97,8 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
     }
     body = original | {"body": entry.body}
     position = leaves.append(tx, KIND, call.now, body, party_id=party_id, subject_id=digest)
+    if entry.kind == _CORRECTED:
+        claims.record_correction(tx, entry.body)
     if entry.kind.startswith("settlement."):
         _claim(tx, call, original, found)
     elif entry.kind == _PAID:

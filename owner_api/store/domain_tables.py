@@ -367,12 +367,17 @@ claim = Table(
     Column("delivered_wh", Integer, nullable=False),
     Column("amount_minor", Integer, nullable=False),
     Column("already_paid_minor", Integer, nullable=False),
-    # A receipt says that a later version was made.
-    Column("corrected", Integer, nullable=False),
     Column("settled_at", Text, nullable=False),
     Column("claimed_at", Text, nullable=False),
     Column("reference", Text),
     Column("paid_at", Text),
+    **STRICT,
+)
+# Of lost settlements, which of them a receipt says were corrected before the loss.
+earlier_correction = Table(
+    "earlier_correction",
+    metadata,
+    Column("settlement_id", Text, primary_key=True),
     **STRICT,
 )
 # Of lost rewards, what a receipt proves was paid before the loss.

@@ -77,7 +77,6 @@ async def test_what_a_restore_lost_and_the_park_has_paid_counts_in_the_rewards(
         "delivered_wh": 500,
         "amount_minor": 60,
         "already_paid_minor": 0,
-        "corrected": 0,
         "settled_at": now,
         "claimed_at": now,
     }

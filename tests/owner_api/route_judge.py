@@ -118,7 +118,6 @@ async def _claimed(world: World, side: Side) -> str:
         "delivered_wh": 500,
         "amount_minor": 60,
         "already_paid_minor": 0,
-        "corrected": 0,
         "settled_at": world.clock.now(),
         "claimed_at": world.clock.now(),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 import json
 from pathlib import Path
@@ -155,6 +156,31 @@ def test_a_car_from_before_its_identifier_had_a_column_is_found_by_it_without_re
     ((*_, plan),) = new.execute(f"EXPLAIN QUERY PLAN {said[0]}").fetchall()
     new.close()
     assert plan == "SEARCH vehicle USING INDEX vehicle_identifier (identifier_digest=?)"
+
+
+def test_a_claim_that_was_corrected_stays_so_in_both_directions(tmp_path: Path) -> None:
+    path = tmp_path / "owner.db"
+    upgrade_to(path, "0016")
+    old = sqlite3.connect(path)
+    names = ("receipt_id", "settlement_id", "commitment_id", "owner_id", "park_id", "kind")
+    for number, corrected in ((1, 0), (2, 1)):
+        old.execute(
+            f"INSERT INTO claim ({', '.join(names)}, reward_id, version, part, currency,"  # noqa: S608 - named above
+            " price_per_kwh, delivered_wh, amount_minor, already_paid_minor, corrected,"
+            " settled_at, claimed_at) VALUES (?1, ?1, ?1, ?1, ?1, ?1, ?1, 1, 0, 'CNY', '1', 1, 1,"
+            " 0, ?2, ?3, ?3)",
+            (f"a_{number}", corrected, "2026-12-01T00:00:00Z"),
+        )
+    old.commit()
+    old.close()
+    migrating.migrate(path)
+    with closing(sqlite3.connect(path)) as new:
+        found = new.execute("SELECT settlement_id FROM earlier_correction").fetchall()
+    assert found == [("a_2",)]
+    downgrade_to(path, "0016")
+    with closing(sqlite3.connect(path)) as old:
+        found = old.execute("SELECT reward_id, corrected FROM claim ORDER BY 1").fetchall()
+    assert found == [("a_1", 0), ("a_2", 1)]
 
 
 def test_a_stream_from_before_it_had_a_number_is_kept_and_goes_on(tmp_path: Path) -> None:

@@ -332,6 +332,45 @@ async def test_of_several_versions_only_the_newest_that_was_shown_is_paid_and_ea
         assert {each["status"] for each in await claims(park)} == {"superseded", "paid"}
 
 
+@pytest.mark.parametrize("first", ["owner", "park"])
+async def test_a_version_that_the_parks_own_receipts_say_was_corrected_is_not_paid(
+    tmp_path: Path, first: str
+) -> None:
+    """The owner shows the bill alone, and not that it was corrected to less."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        access = await backed_up(deal, tmp_path)
+        await deal.deliver(300)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        less = {"delivered_wh": bill["delivered_wh"] - 200, "reason": "read again"}
+        path = f"/v1/park/settlements/{bill['settlement_id']}/correction"
+        second = await deal.park.post(path, less)
+        documents = {"owner": await receipts_of(deal.owner), "park": await receipts_of(deal.park)}
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        park = deal.park
+        kinds = {"owner": "settlement.provisional", "park": "settlement.corrected"}
+        for side in sorted(kinds, key=lambda side: side != first):
+            await replay(getattr(deal, side), of_kind(documents[side], kinds[side]))
+        await later(kept, world)
+        (old,) = await claims(park)
+        assert (old["version"], old["status"]) == (1, "superseded")
+        await pay(park, old, "BANK-1", status=409)
+        # What the park owes it is told by the owner.
+        for document in documents["owner"]:
+            if document["kind"].startswith("settlement."):
+                await replay(deal.owner, document)
+        (new,) = await claims(park, "?status=open")
+        assert (new["version"], new["payment_minor"]) == (2, second["net_minor"])
+
+
 async def test_a_version_that_turns_up_after_another_of_its_deal_was_paid_is_not_paid_too(
     tmp_path: Path,
 ) -> None:
@@ -352,7 +391,7 @@ async def test_a_version_that_turns_up_after_another_of_its_deal_was_paid_is_not
             lambda tx: tx.run(
                 "INSERT INTO claim SELECT ?, receipt_id, settlement_id, version + 1, commitment_id,"
                 " owner_id, park_id, part, payer, kind, currency, price_per_kwh, delivered_wh,"
-                " amount_minor + 5, 0, 0, settled_at, claimed_at, NULL, NULL FROM claim",
+                " amount_minor + 5, 0, settled_at, claimed_at, NULL, NULL FROM claim",
                 newer,
             )
         )
