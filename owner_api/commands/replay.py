@@ -14,7 +14,7 @@ from owner_api.core.receipt import Verified
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import claims, epochs, leaves
+from . import claims, epochs, leaves, settlements
 from .edge import Json
 from .notary import Notary
 
@@ -100,6 +100,7 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
     if entry.kind == _CORRECTED:
         claims.record_correction(tx, entry.body)
     if entry.kind.startswith("settlement."):
+        settlements.say_again(tx, entry.party_id, entry.kind, entry.body, call)
         _claim(tx, call, original, found)
     elif entry.kind == _PAID:
         claims.record_payment(tx, entry.body)

@@ -1,5 +1,9 @@
 """What both sides may do with a settlement: agree, dispute, correct by reversal, pay."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from owner_api.calls import Call, Reply
 from owner_api.core.machine import (
     Correct,
@@ -12,6 +16,7 @@ from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
 
 from . import announce, rewards, settling
+from .edge import Json
 from .owner_views import settlement_view
 from .park_views import settlement_view as park_settlement_view
 from .records import CommitmentRecord, Row
@@ -48,17 +53,39 @@ def dispute(tx: Tx, call: Call) -> Reply:
     """Record that the owner does not agree, with the evidence the owner has."""
     row = settling.find(tx, call.params["settlement_id"], owner_id=call.principal.party_id)
     to = settling.decide(row, Dispute(), call.now)
-    tx.update(
-        "settlement",
-        {"settlement_id": row["settlement_id"]},
-        state=to,
-        dispute=to_json(call.body).decode(),
-        owner_confirmed_at=None,
-        updated_at=call.now,
-    )
-    changed = settling.find(tx, row["settlement_id"])
-    announce.settlement(tx, changed, call.now)
+    changed = _disputed(tx, row, to, call.body, call.now)
     return Reply(body=settlement_view(tx, changed), status=201)
+
+
+def _disputed(tx: Tx, row: Row, to: str, words: Json, now: datetime) -> Row:
+    name = {"settlement_id": row["settlement_id"]}
+    said = to_json(words).decode()
+    tx.update("settlement", name, state=to, dispute=said, owner_confirmed_at=None, updated_at=now)
+    changed = settling.find(tx, row["settlement_id"])
+    announce.settlement(tx, changed, now)
+    return changed
+
+
+def say_again(tx: Tx, owner_id: str | None, kind: str, said: Mapping[str, Any], call: Call) -> None:
+    """Let an owner's lost word on a version that the books still have stand again.
+
+    A dispute does, or silence would be taken for a yes; and so does that it was settled later on.
+    """
+    row = tx.one(
+        "SELECT * FROM settlement WHERE settlement_id = ? AND owner_id = ?",
+        said["settlement_id"],
+        owner_id,
+    )
+    if row is None:
+        return
+    silent = row["state"] == SettlementState.PROVISIONAL and row["owner_confirmed_at"] is None
+    # Only the dispute that was settled then is taken back: what is disputed since is another.
+    same = row["state"] == SettlementState.DISPUTED and from_json(row["dispute"]) == said["dispute"]
+    if kind == "settlement.disputed" and silent:
+        _disputed(tx, row, SettlementState.DISPUTED.value, said["dispute"], call.now)
+    elif kind == "settlement.final" and same:
+        name = {"settlement_id": row["settlement_id"]}
+        tx.update("settlement", name, owner_confirmed_at=call.now)
 
 
 def correct(tx: Tx, call: Call) -> Reply:

@@ -197,3 +197,40 @@ async def test_promise_6_a_receipt_of_a_loss_that_nobody_owned_up_to_ends_all_se
         answer = await replay(kept.deal.owner, kept.owner[-1])
         assert answer == {"held": False, "serving": False, "receipt_id": None}
         assert (await kept.deal.owner.call("GET", "/v1/me")).status == 503
+
+
+@pytest.mark.parametrize("resolved", [False, True], ids=["open", "taken back"])
+async def test_promise_5_a_dispute_that_a_restore_lost_stands_again_by_its_receipt(
+    tmp_path: Path, *, resolved: bool
+) -> None:
+    """Else the silence that follows would be taken for a yes to what was disputed."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await deal.deliver(60)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.owner.renew()
+        access = dict(deal.owner.grant)
+        assert cli("backup", tmp_path / "copy.db", "--database", tmp_path / "owner.db") == 0
+        (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        path = f"/v1/settlements/{bill['settlement_id']}"
+        await deal.owner.post(f"{path}/dispute", {"reason": "my meter says more"})
+        if resolved:
+            await deal.owner.post(f"{path}/confirmation")
+            await world.move(3_601)
+        documents = await receipts_of(deal.owner)
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        await world.agent.tick()
+        for document in documents:
+            if document["kind"].startswith("settlement."):
+                await replay(deal.owner, document)
+        await world.move(2 * 3_601)
+        await deal.park.renew()
+        (shown,) = (await deal.park.get("/v1/park/settlements"))["items"]
+        assert shown["state"] == ("final" if resolved else "disputed")
