@@ -1,7 +1,22 @@
-"""Where the tree's kept nodes are read."""
+"""Where the tree's kept nodes are written and read."""
 
-from owner_api.core.merkle import Lookup
+from collections.abc import Iterable
+from typing import Final
+
+from owner_api.core.merkle import Lookup, Node
+from owner_api.store.pending import Maker, Rows, Statement
 from owner_api.store.tx import Tx
+
+_NODE: Final[Statement] = ("ledger_node", Node._fields)
+
+
+def _rows(grown: list[list[Node]]) -> Iterable[tuple[Statement, Rows]]:
+    """Return the rows of nodes; a leaf has one of its own."""
+    yield _NODE, [node for made in grown for node in made if node.level]
+
+
+# Given the nodes that were made.
+NODES: Final = Maker(("ledger_node",), _rows)
 
 
 def node_lookup(tx: Tx) -> Lookup:

@@ -20,9 +20,10 @@ from owner_api.core.checkpoint import Checkpoint, origin
 from owner_api.core.merkle import EMPTY_ROOT, Frontier, frontier_at
 from owner_api.core.receipt import issuer
 from owner_api.store import Store, Tx
+from owner_api.store.documents import embed, to_json
 
 from . import epochs, leaves
-from .nodes import node_lookup
+from .nodes import NODES, node_lookup
 from .records import Row
 
 BENT: Final = (
@@ -113,11 +114,8 @@ class Notary:
         if [leaf.position for leaf in fresh] != list(range(size, size + len(fresh))):
             self.refusing = BENT
             return
-        frontier = self._frontier
-        for leaf in fresh:
-            frontier, made = frontier.append(leaf.hash)
-            for node in made[1:]:
-                tx.later("ledger_node", level=node.level, number=node.number, hash=node.hash)
+        frontier, made = self._frontier.append(*(leaf.hash for leaf in fresh))
+        tx.later_made(NODES, made)
         epoch = head["epoch"] if head else epochs.FIRST
         if any(leaf.kind == epochs.KIND for leaf in fresh):
             epoch = epochs.newest(tx)
@@ -163,9 +161,9 @@ class Notary:
                 shown = {"receipt_id": leaf.receipt_id, "kind": leaf.kind}
                 shown["subject_id"] = leaf.subject_id
                 told.setdefault(leaf.party_id, []).append(shown)
-        at = datetime.fromisoformat(fresh[-1].at)
+        at, told_note = datetime.fromisoformat(fresh[-1].at), embed(to_json(note))
         for party_id, receipts in told.items():
-            tx.emit(party_id, "checkpoint.new", at, {"checkpoint": note, "receipts": receipts})
+            tx.emit(party_id, "checkpoint.new", at, {"checkpoint": told_note, "receipts": receipts})
 
 
 def open_notary(database: Path, server_id: str, private: Ed25519PrivateKey) -> Notary:

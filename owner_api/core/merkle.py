@@ -35,14 +35,17 @@ class Frontier:
     size: int = 0
     peaks: tuple[bytes, ...] = ()
 
-    def append(self, leaf: bytes) -> tuple[Frontier, tuple[Node, ...]]:
-        """Return the frontier with one more leaf hash, and the nodes completed by it."""
-        peaks, current, number = list(self.peaks), leaf, self.size
-        made = [Node(0, number, leaf)]
-        while number & 1:
-            current, number = node_hash(peaks.pop(), current), number >> 1
-            made.append(Node(made[-1].level + 1, number, current))
-        return Frontier(self.size + 1, (*peaks, current)), tuple(made)
+    def append(self, *leaves: bytes) -> tuple[Frontier, list[Node]]:
+        """Return the frontier with more leaf hashes, and the nodes completed by them."""
+        peaks, made = list(self.peaks), []
+        for position, leaf in enumerate(leaves, self.size):
+            level, number, current = 0, position, leaf
+            made.append(Node(level, number, current))
+            while number & 1:
+                level, number, current = level + 1, number >> 1, node_hash(peaks.pop(), current)
+                made.append(Node(level, number, current))
+            peaks.append(current)
+        return Frontier(self.size + len(leaves), tuple(peaks)), made
 
     def root(self) -> bytes:
         """Return the tree's root hash."""
