@@ -32,20 +32,25 @@ def session(tx: Tx, session_id: str, now: datetime) -> None:
         tx.emit(record.owner_id, f"session.{record.state}", now, shown)
 
 
-def offer(tx: Tx, record: OfferRecord, now: datetime) -> tuple[Json, Json | None]:
-    """Tell both sides how an offer stands; returns what the park and the owner were told."""
+def offer(tx: Tx, record: OfferRecord, now: datetime) -> tuple[Json, str | None]:
+    """Tell both sides how an offer stands.
+
+    Returns what the park was told, and as JSON what the owner was.
+    """
     for_park = park_views.offer_view(record)
     tx.emit(record.park_id, f"offer.{record.state}", now, for_park)
     return for_park, offer_to_owner(tx, record, now)
 
 
-def offer_to_owner(tx: Tx, record: OfferRecord, now: datetime) -> Json | None:
-    """Tell only the owner how an offer stands: when it looks different, no park must notice."""
+def offer_to_owner(tx: Tx, record: OfferRecord, now: datetime) -> str | None:
+    """Tell only the owner how an offer stands: when it looks different, no park must notice.
+
+    Returns what the owner was told as JSON.
+    """
     if record.owner_id is None:
         return None
     shown = owner_views.offer_view(tx, record)
-    tx.emit(record.owner_id, f"offer.{record.state}", now, shown)
-    return shown
+    return tx.emit(record.owner_id, f"offer.{record.state}", now, shown)
 
 
 def commitment(

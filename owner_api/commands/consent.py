@@ -13,6 +13,7 @@ from owner_api.core.machine import (
 from owner_api.core.model import CounterTerms, Decision
 from owner_api.core.rules import LONGEST_USUAL_LEASE_S
 from owner_api.problems import FieldError, Problem, ProblemCode
+from owner_api.store.documents import to_json, with_member
 from owner_api.store.tx import Tx
 
 from . import announce, dealing, decisions, evaluations, rule_consent, vehicles
@@ -43,7 +44,7 @@ def decide(tx: Tx, call: Call) -> Reply:
     body = call.body
     offer = OfferRecord.find(tx, body["offer_id"], owner_id=call.principal.party_id)
     if offer.decision and _says_again(tx, offer, offer.decision, body):
-        return Reply(body=_with_receipt(tx, offer_view(tx, offer)), status=201)
+        return _answered(tx, offer, to_json(offer_view(tx, offer)).decode())
     to = {
         "accept": OfferState.ACCEPTED,
         "decline": OfferState.DECLINED,
@@ -58,14 +59,14 @@ def decide(tx: Tx, call: Call) -> Reply:
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
         _check_person(tx, body["method"], offer, vehicle)
-        accepted = _accept(tx, call, offer, vehicle)
-        return Reply(body=_with_receipt(tx, accepted), status=201)
+        told = _accept(tx, call, offer, vehicle)
+        return _answered(tx, OfferRecord.find(tx, offer.offer_id), told)
     if to is OfferState.COUNTERED:
         changed = _counter(tx, call, offer, vehicle)
     else:
         changed = decisions.record(tx, call, offer, vehicle, "decline", method=body["method"])
-    _, shown = announce.offer(tx, changed, call.now)
-    return Reply(body=_with_receipt(tx, shown), status=201)
+    _, told = announce.offer(tx, changed, call.now)
+    return _answered(tx, changed, told)
 
 
 def _says_again(tx: Tx, offer: OfferRecord, made: Decision, body: Json) -> bool:
@@ -96,10 +97,12 @@ def _is_covered(sold_wh: int | None, body: Json) -> bool:
     return bool(body.get("energy_wh", sold_wh) == sold_wh) and sold_wh <= shown_wh
 
 
-def _with_receipt(tx: Tx, shown: Json | None) -> Json:
-    """Return the owner's view of an answered offer with the name of the answer's receipt."""
-    assert shown is not None
-    return shown | {"receipt_id": decisions.receipt_of(tx, shown["decision"]["decision_id"])}
+def _answered(tx: Tx, offer: OfferRecord, told: str | None) -> Reply:
+    """Return what the owner was told of an answered offer with the name of the answer's receipt."""
+    assert offer.decision is not None
+    assert told is not None
+    receipt_id = decisions.receipt_of(tx, offer.decision.decision_id)
+    return Reply(body=with_member(told, "receipt_id", receipt_id).encode(), status=201)
 
 
 def _check_method(method: str, vehicle: VehicleRecord) -> None:
@@ -134,8 +137,11 @@ def _check_person(tx: Tx, method: str, offer: OfferRecord, vehicle: VehicleRecor
     )
 
 
-def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> Json | None:
-    """Judge once more with what is known now, then make the deal; return what the owner is told."""
+def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> str | None:
+    """Judge once more with what is known now, then make the deal.
+
+    Returns what the owner is told as JSON.
+    """
     body = call.body
     session = SessionRecord.find(tx, offer.session_id)
     named = body.get("departure_at")

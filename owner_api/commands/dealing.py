@@ -52,11 +52,11 @@ def agree(
     energy_wh: int,
     method: str,
     rule: Rule | None = None,
-) -> tuple[Json, Json | None]:
+) -> tuple[Json, str | None]:
     """Record the yes and its deal, whose energy is reserved from this moment, and tell both sides.
 
-    ``shown`` is what the owner sees of the judgement from now on. Returns what the park and the
-    owner were told of the offer.
+    ``shown`` is what the owner sees of the judgement from now on. Returns what the park was
+    told of the offer, and as JSON what the owner was.
     """
     commitment_id = call.new_id("com")
     kept = evaluations.columns(shown, vehicle)

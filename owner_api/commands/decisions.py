@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from owner_api.calls import Call
+from owner_api.core.canonical import plain_document
 from owner_api.core.machine import OfferState
 from owner_api.core.model import CounterTerms, Decision, Rule
 from owner_api.core.receipt import receipt_id
-from owner_api.store.documents import dump_known
+from owner_api.store.documents import remember, to_json
 from owner_api.store.tx import Tx
 
 from . import asked, journal
@@ -53,6 +54,8 @@ def record(
         actor={} if rule else dict(call.body.get("actor", {})),
         reason=None if rule else call.body.get("reason"),
     )
+    said = to_json(plain_document(made)).decode()
+    remember(said, made)
     # The answer names the receipt, and asking the table for it would end the batch's waiting.
     seen = evaluation or offer.evaluation_json
     tx.known[made.decision_id] = journal.decision(tx, made, offer, vehicle, seen)
@@ -61,7 +64,7 @@ def record(
         tx,
         state=states[kind].value,
         state_reason="rule" if rule else None,
-        decision=dump_known(made),
+        decision=said,
         updated_at=call.now,
         **(more or {}),
     )

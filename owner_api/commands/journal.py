@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from owner_api.core.canonical import canonical_document, encoded, plain_fields
+from owner_api.core.canonical import canonical_document, encoded, plain_document
 from owner_api.core.ledger import Posting
 from owner_api.core.model import Decision
 from owner_api.core.same import OfTheSame
@@ -64,7 +64,7 @@ def decision(
     The park's entry follows with the deal, if there is one; a no is no business of the park's log.
     """
     body = {
-        **plain_fields(made),
+        **plain_document(made),
         "park_id": offer.park_id,
         "vehicle_id": vehicle.vehicle_id,
         "session_id": offer.session_id,
@@ -74,7 +74,7 @@ def decision(
         "judged": _UNJUDGED if evaluation is None else judged(evaluation),
         "how_to_withdraw": HOW_TO_STOP,
     }
-    return leaves.append(
+    return leaves.append_exact(
         tx,
         "decision",
         made.decided_at,

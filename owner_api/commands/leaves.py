@@ -13,7 +13,6 @@ from owner_api.core import receipt as receipts
 from owner_api.core.canonical import decimal_text, instant_text, plain
 from owner_api.core.drawn import random_bytes
 from owner_api.core.merkle import leaf_hash
-from owner_api.core.receipt import Entry
 from owner_api.store.documents import Fragment
 from owner_api.store.pending import Maker, Rows, Statement
 from owner_api.store.tx import Tx
@@ -78,8 +77,22 @@ def append(
     subject_id: str | None = None,
 ) -> int:
     """Write one entry, its leaf and, for a party, the right to a receipt; return its position."""
-    at, told = instant_text(now), exact(dict(body))
-    leaf = Leaf(_next_position(tx), kind, at, party_id, subject_id, told)
+    told = exact(dict(body))
+    return append_exact(tx, kind, now, told, party_id=party_id, subject_id=subject_id)
+
+
+def append_exact(
+    tx: Tx,
+    kind: str,
+    now: datetime,
+    body: Json,
+    *,
+    party_id: str | None,
+    subject_id: str | None,
+) -> int:
+    """Do the same with a body that holds canonical types only, and that nobody changes."""
+    at = instant_text(now)
+    leaf = Leaf(_next_position(tx), kind, at, party_id, subject_id, body)
     tx.later_made(_ROWS, leaf)
     tx.known.setdefault(_FRESH, []).append(leaf)
     return leaf.position
@@ -98,10 +111,8 @@ def _rows(leaves: list[Leaf]) -> Iterable[tuple[Statement, Rows]]:
             leaf.party_id,
             leaf.subject_id,
         )
-        entry = Entry(
-            kind=kind, at=leaf.at, party_id=party_id, subject_id=subject_id, body=leaf.body
-        )
-        content, salt = entry.content, random_bytes(receipts.SALT_BYTES)
+        content = receipts.entry_content(leaf.body, party_id, subject_id)
+        salt = random_bytes(receipts.SALT_BYTES)
         digest = receipts.content_digest(salt, content)
         leaf.hash = leaf_hash(receipts.leaf_bytes(kind, leaf.at, digest))
         hashed.append((position, kind, leaf.at, digest, leaf.hash))

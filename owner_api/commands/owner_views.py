@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from owner_api.core.canonical import instant_text
+from owner_api.core.canonical import instant_text, plain_document
 from owner_api.core.machine import CommitmentState
 from owner_api.core.settlement import measure, priced, total
 from owner_api.store.documents import embed, from_json
@@ -17,6 +17,8 @@ from .reward_views import reward_views
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
 
 
+# What an answer says of its offer, which stands beside it.
+_OF_THE_OFFER: Final = frozenset(("offer_id", "terms_sha256"))
 _STOP_HINT: Final = timedelta(seconds=5)
 
 
@@ -107,10 +109,8 @@ def decision_view(offer: OfferRecord) -> Json | None:
     """Return the owner's answer to an offer, None while there is none."""
     if offer.decision is None:
         return None
-    shown = view(offer.decision)
-    for hidden in ("offer_id", "terms_sha256"):
-        shown.pop(hidden)
-    return shown
+    said = plain_document(offer.decision)
+    return {name: value for name, value in said.items() if name not in _OF_THE_OFFER}
 
 
 def commitment_view(tx: Tx, deal: CommitmentRecord, now: datetime) -> Json:

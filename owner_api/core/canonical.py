@@ -63,6 +63,12 @@ def plain_fields(document: Any) -> dict[str, Plain]:  # noqa: ANN401 - any datac
     return fields
 
 
+@OfTheSame
+def plain_document(document: object) -> dict[str, Plain]:
+    """Return the fields of a frozen dataclass that is told several times; nobody changes them."""
+    return plain_fields(document)
+
+
 def field_names(document: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass instance
     """Return the names of a dataclass's fields, in order."""
     kind = type(document)

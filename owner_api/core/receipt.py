@@ -45,9 +45,7 @@ class Entry:
     @property
     def content(self) -> bytes:
         """The canonical bytes that are kept apart from the tree."""
-        return encoded(
-            {"body": self.body, "party_id": self.party_id, "subject_id": self.subject_id}
-        )
+        return entry_content(self.body, self.party_id, self.subject_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +77,11 @@ def position_of(name: str) -> int | None:
     except ValueError:
         return None
     return position if 0 <= position < _POSITIONS and receipt_id(position) == name else None
+
+
+def entry_content(body: Mapping[str, Any], party_id: str | None, subject_id: str | None) -> bytes:
+    """Return an entry's canonical bytes; ``body`` holds canonical JSON types only."""
+    return encoded({"body": body, "party_id": party_id, "subject_id": subject_id})
 
 
 def content_digest(salt: bytes, content: bytes) -> bytes:

@@ -9,7 +9,17 @@ from orjson import Fragment
 
 from . import times
 
-__all__ = ["Fragment", "dump", "dump_known", "embed", "from_json", "load", "to_json"]
+__all__ = [
+    "Fragment",
+    "dump",
+    "dump_known",
+    "embed",
+    "from_json",
+    "load",
+    "remember",
+    "to_json",
+    "with_member",
+]
 
 
 def _default(value: Any) -> Any:  # noqa: ANN401 - orjson hands over whatever it does not know
@@ -45,6 +55,11 @@ def dump(document: object) -> str:
     return encoder.encode(document).decode()
 
 
+def with_member(text: str, name: str, value: str) -> str:
+    """Return the JSON text of an object that is not empty with one more member, a text."""
+    return f"{text[:-1]},{to_json({name: value})[1:].decode()}"
+
+
 def embed(text: str | bytes) -> Fragment:
     """Return what stands for JSON text inside a larger value; ``to_json`` writes it as it is."""
     return Fragment(text)
@@ -62,7 +77,7 @@ def load[T](cls: type[T], text: str | bytes) -> T:
     if (decoder := _DECODERS.get(cls)) is None:
         decoder = _DECODERS[cls] = ORJSONDecoder(cls)
     document = decoder.decode(text)
-    _remember(text, document)
+    remember(text, document)
     return cast("T", document)
 
 
@@ -72,11 +87,12 @@ def dump_known(document: object) -> str:
     Only for a document whose values are of the types that ``load`` would make.
     """
     text = dump(document)
-    _remember(text, document)
+    remember(text, document)
     return text
 
 
-def _remember(text: str | bytes, document: object) -> None:
+def remember(text: str | bytes, document: object) -> None:
+    """Let ``load`` give this very object for a text that says what ``dump`` would."""
     # Several threads do this: whoever finds too many begins anew, which none of them can miss.
     if len(_OPENED) >= _MOST_OPENED:
         _OPENED.clear()

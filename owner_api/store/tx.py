@@ -231,12 +231,16 @@ class Tx:
             raise
         self._connection.execute("RELEASE nested")
 
-    def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> None:  # noqa: A002 - the contract's word
-        """Append an event to a party's stream, under the next number without a gap."""
+    def emit(self, party_id: str, type: str, at: datetime, data: Mapping[str, Any]) -> str:  # noqa: A002 - the contract's word
+        """Append an event to a party's stream, under the next number without a gap.
+
+        Returns its data as JSON.
+        """
         shown = documents.to_json(data).decode()
         self._left.append(self._batch.emit(Event(party_id, 0, type, times.encode(at), shown)))
         if self._alone:
             self._settle()
+        return shown
 
     def done(self) -> None:
         """Leave what still waits to the batch: the command was kept."""
