@@ -17,7 +17,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from .const import CONF_CHARGER_ID, CONF_VEHICLE_ID, DOMAIN
 from .coordinator import Changes, V2GCoordinator
 from .errors import translated_errors
-from .loosening import async_check_change
+from .loosening import async_as_allowed
 from .models import Charger, Departures, Preferences, Vehicle
 from .snapshot import Snapshot
 
@@ -201,7 +201,7 @@ class VehicleEntity(V2GEntity[Vehicle]):
         """Change preferences at the API, or raise why not."""
         if not callable(changes):
             context = self._context or Context()
-            await async_check_change(self.coordinator, self.vehicle_id, changes, context)
+            changes = await async_as_allowed(self.coordinator, self.vehicle_id, changes, context)
         with translated_errors(self.coordinator, "preferences"):
             await self.coordinator.async_write("preferences", self.vehicle_id, changes)
 

@@ -4,7 +4,7 @@ What is tightened anybody may tighten, at once. What is loosened is half a yes: 
 automation may do the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from homeassistant.core import Context, HomeAssistant
@@ -59,38 +59,56 @@ def _budget(value: float | None) -> float:
     return _NO_LIMIT if value is None else value
 
 
-async def async_check_change(
+async def async_as_allowed(
     coordinator: V2GCoordinator, vehicle_id: str, changes: Mapping[str, Any], context: Context
-) -> None:
-    """Raise a translated error where a change loosens what somebody has no say in."""
-    if loosens(coordinator.data.preferences[vehicle_id], changes):
-        lets_automations = bool(changes.get("allow_automations"))
-        await async_check_may_allow(coordinator, vehicle_id, context, person_alone=lets_automations)
+) -> Callable[[], Mapping[str, Any]]:
+    """Return changes to be written, which fail where they loosen what somebody has no say in.
+
+    Judged at their turn: a change that waits for another one is held against what that has left.
+    """
+    lets_automations = bool(changes.get("allow_automations"))
+    refused = await _async_refusal(coordinator, vehicle_id, context, person_alone=lets_automations)
+
+    def at_their_turn() -> Mapping[str, Any]:
+        if refused is not None and loosens(coordinator.data.preferences[vehicle_id], changes):
+            raise refused
+        return changes
+
+    return at_their_turn
 
 
 async def async_check_may_allow(
-    coordinator: V2GCoordinator, vehicle_id: str, context: Context, *, person_alone: bool = False
+    coordinator: V2GCoordinator, vehicle_id: str, context: Context
 ) -> None:
-    """Raise a translated error unless whoever acts may let more of a car be sold.
-
-    An automation is the owner's own writing and may, except where a person alone may: it does not
-    give itself leave to answer. What comes without a person and from no automation, as a voice that
-    nobody knows, may not.
-    """
-    reason = await _async_refusal(coordinator, vehicle_id, context, person_alone=person_alone)
-    if reason is not None:
-        vehicle = coordinator.data.vehicles.get(vehicle_id)
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key=reason,
-            translation_placeholders={"vehicle": vehicle.display_name if vehicle else ""},
-        )
+    """Raise a translated error unless whoever acts may let more of a car be sold."""
+    if (refused := await _async_refusal(coordinator, vehicle_id, context)) is not None:
+        raise refused
 
 
 async def _async_refusal(
+    coordinator: V2GCoordinator, vehicle_id: str, context: Context, *, person_alone: bool = False
+) -> ServiceValidationError | None:
+    """Return a translated error where somebody may not let more be sold, None where they may."""
+    reason = await _async_reason(coordinator, vehicle_id, context, person_alone=person_alone)
+    if reason is None:
+        return None
+    vehicle = coordinator.data.vehicles.get(vehicle_id)
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=reason,
+        translation_placeholders={"vehicle": vehicle.display_name if vehicle else ""},
+    )
+
+
+async def _async_reason(
     coordinator: V2GCoordinator, vehicle_id: str, context: Context, *, person_alone: bool
 ) -> str | None:
-    """Return why somebody may not, None where they may."""
+    """Return why somebody may not, None where they may.
+
+    An automation is the owner's own writing and may, except where a person alone may: it does not
+    give itself leave to answer. What comes without a person and from no automation may not: a voice
+    that nobody knows, or an add-on and the cloud, which have users that Home Assistant made.
+    """
     hass: HomeAssistant = coordinator.hass
     actor = await async_actor_of(hass, context)
     if not actor.asked_back:
@@ -100,5 +118,6 @@ async def _async_refusal(
         return None if counts else "not_yours_to_allow"
     if person_alone:
         return "only_a_person_allows"
-    nobody = actor.who["automation"] == NOBODY_KNOWN and context.parent_id is None
-    return "not_yours_to_allow" if nobody else None
+    made_user = context.user_id is not None
+    unknown = made_user or actor.who["automation"] == NOBODY_KNOWN
+    return "not_yours_to_allow" if unknown and context.parent_id is None else None

@@ -25,7 +25,7 @@ from .drivers import async_asked_phones
 from .errors import translated_errors
 from .executors import async_stop_at_home
 from .instants import utc_text
-from .loosening import async_check_change
+from .loosening import async_as_allowed, async_check_may_allow
 from .models import Vehicle
 from .models_deal import Offer
 from .moments import async_moments
@@ -176,6 +176,10 @@ async def set_leave_times(call: ServiceCall) -> Json:
     """Set or clear leave times of one vehicle."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     changes = _leave_changes(call.data)
+    usual = coordinator.data.preferences[vehicle_id].soc_min_departure_pct
+    if call.data.get(ATTR_SOC_MIN, usual) < usual:
+        # Whoever drives says when; that less will do is for those who say yes.
+        await async_check_may_allow(coordinator, vehicle_id, call.context)
     with translated_errors(coordinator, "departures"):
         await coordinator.async_write("departures", vehicle_id, changes)
     return {"departures": readable(asdict(coordinator.data.departures[vehicle_id]))}
@@ -207,8 +211,8 @@ def _leave_changes(given: Mapping[str, Any]) -> Json:
 async def clear_limits(call: ServiceCall) -> Json:
     """Remove budgets of one vehicle, which a number entity cannot."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
-    changes = dict.fromkeys(call.data[ATTR_LIMITS])
-    await async_check_change(coordinator, vehicle_id, changes, call.context)
+    removed = dict.fromkeys(call.data[ATTR_LIMITS])
+    changes = await async_as_allowed(coordinator, vehicle_id, removed, call.context)
     with translated_errors(coordinator, "preferences"):
         await coordinator.async_write("preferences", vehicle_id, changes)
     return {"preferences": readable(asdict(coordinator.data.preferences[vehicle_id]))}

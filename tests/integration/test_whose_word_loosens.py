@@ -1,11 +1,14 @@
 """Who may let more be sold: what loosens is half a yes, and a rule may say the rest."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from hypothesis import given, strategies as st
 import pytest
 from pytest_homeassistant_custom_component.common import MockUser
@@ -109,6 +112,45 @@ async def test_promise_1_a_guest_removes_no_budget_and_joins_no_park(
     assert (await world.park.get("/v1/park/members"))["items"] == []
 
 
+async def test_promise_2_a_guest_asks_for_no_less_when_leaving_than_the_owner_does(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 2: when the car leaves, whoever drives may say; not that less will do."""
+    path, by_guest = f"/v1/vehicles/{vehicle_id}/departures", guest(home.hass)
+    await home.set("number", vehicle_id, "soc_min_departure_pct", "set_value", value=60)
+    leave = {
+        "device_id": device_of(home, vehicle_id),
+        "departure_at": dt_util.utcnow() + timedelta(hours=3),
+    }
+    less = {**leave, "soc_min_departure_pct": 20}
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("set_leave_times", less, context=by_guest)
+    assert refused.value.translation_key == "not_yours_to_allow"
+    assert (await world.phone.get(path))["next"]["soc_min_departure_pct"] == 60
+    for more in (leave, {**leave, "soc_min_departure_pct": 90}):
+        await home.act("set_leave_times", more, context=by_guest)
+    assert (await world.phone.get(path))["one_off"]["soc_min_departure_pct"] == 90
+    await home.act("set_leave_times", less, context=Context(user_id="anna"))
+    assert (await world.phone.get(path))["one_off"]["soc_min_departure_pct"] == 20
+
+
+async def test_promise_1_a_guest_does_not_undo_what_is_tightened_at_the_same_moment(
+    home: Home, world: OwnerWorld, vehicle_id: str
+) -> None:
+    """Promise 1: what waits for another change is held against what that has left."""
+    which = ("number", "soc_floor_pct")
+    await home.set("number", vehicle_id, "soc_floor_pct", "set_value", value=30)
+    told = await asyncio.gather(
+        use(home, vehicle_id, which, ("set_value", {"value": 50}), Context(user_id="anna")),
+        use(home, vehicle_id, which, ("set_value", {"value": 35}), guest(home.hass)),
+        return_exceptions=True,
+    )
+    assert told[0] is None
+    assert isinstance(told[1], ServiceValidationError)
+    kept = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+    assert kept["soc_floor_pct"] == 50
+
+
 async def test_a_person_of_the_car_loosens_what_an_administrator_then_may_not(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
@@ -153,14 +195,19 @@ async def test_promise_1_an_automation_sets_what_its_owner_wrote_but_gives_itsel
     assert told["allow_automations"] is False
 
 
-@pytest.mark.parametrize("who", ["a voice nobody knows", "a language model"])
+@pytest.mark.parametrize("who", ["a voice nobody knows", "the cloud's voice", "a language model"])
 async def test_promise_1_neither_a_strange_voice_nor_a_model_loosens(
     home: Home, world: OwnerWorld, vehicle_id: str, who: str
 ) -> None:
-    """Promise 1: both may stop and tighten; a yes of nobody known is none."""
+    """Promise 1: all may stop and tighten; a yes of nobody known is none."""
     context = Context() if who == "a voice nobody knows" else Context(user_id="anna")
     if who == "a language model":
         async_remember_model_turn(home.hass, context)
+    if who == "the cloud's voice":
+        made = await home.hass.auth.async_create_system_user(
+            "Home Assistant Cloud", group_ids=["system-admin"]
+        )
+        context = Context(user_id=made.id)
     which = ("switch", "discharge_allowed")
     await use(home, vehicle_id, which, ("turn_off", {}), context)
     await home.reaches("switch", vehicle_id, "discharge_allowed", "off")
