@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_EXPORT_ENTITY, CONF_IMPORT_ENTITY, CONF_POWER_ENTITY
 from .readings import Read, read_energy, read_power
@@ -19,8 +20,9 @@ from .readings import Read, read_energy, read_power
 _SAME_MOMENT: Final = timedelta(seconds=1)
 # Below it no register counts: standby, and what a sensor trembles by.
 _STILL_W: Final = 50
-# Many a register speaks only when it changes. One that was polled would have spoken by then.
-_STILL_LONG: Final = timedelta(minutes=15)
+# Many a register speaks only when it changes. One that was polled would have spoken by then, and
+# the API settles a deal without a last word after a quarter of an hour.
+_SILENT_LONG: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ class Meter:
         if since > power.at:
             # The clock was set back.
             self._still_since[conf] = since = power.at
-        if told.at < since - _SAME_MOMENT and power.at - since < _STILL_LONG:
+        silent_for = dt_util.utcnow() - told.at
+        if told.at < since - _SAME_MOMENT and silent_for < _SILENT_LONG:
             return None
         return _Told(value=told.value, at=max(told.at, power.at))
 

@@ -93,16 +93,38 @@ async def test_a_register_that_speaks_only_when_it_changes_stands_for_what_canno
     assert sensors.read == (0, 3_000, 100_002, 5_060)
 
 
-async def test_a_register_silent_for_a_quarter_of_an_hour_of_rest_has_nothing_to_say(
-    sensors: Sensors,
-) -> None:
+async def test_a_register_silent_for_ten_minutes_has_nothing_to_say(sensors: Sensors) -> None:
     """One that speaks only when it changes may have spoken last a moment before the rest."""
     await sensors.after(10, power_w=-7_000, export_wh=5_001)
     await sensors.after(3, power_w=0)
-    await sensors.after(890, power_w=0)
+    await sensors.after(590, power_w=0)
     assert sensors.read is None
     await sensors.after(11, power_w=0)
     assert sensors.read == (0, 0, 100_000, 5_001)
+
+
+async def test_promise_9_a_meter_of_which_each_part_speaks_only_when_it_changes_has_a_last_word(
+    sensors: Sensors,
+) -> None:
+    """Before the API settles without one: its power is told once, when it falls."""
+    await sensors.after(10, power_w=-7_000, export_wh=5_001)
+    await sensors.after(3, power_w=0)
+    await sensors.after(590)
+    assert sensors.read is None
+    await sensors.after(11)
+    assert sensors.read == (601, 0, 100_000, 5_001)
+
+
+async def test_a_register_that_is_silent_for_hours_is_good_at_once_when_the_account_is_loaded_anew(
+    sensors: Sensors,
+) -> None:
+    """A deal that begins a minute later needs a reading; nothing tells since when it rests."""
+    await sensors.after(7_200, power_w=4)
+    sensors.stop()
+    await sensors.after(5, power_w=6)
+    sensors.meter = Meter(sensors.hass, subentry().data)
+    sensors.stop = sensors.meter.async_start()
+    assert sensors.read == (0, 6, 100_000, 5_000)
 
 
 async def test_a_meter_with_a_part_missing_says_nothing(sensors: Sensors) -> None:
