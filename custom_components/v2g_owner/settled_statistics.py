@@ -6,6 +6,7 @@ flowed, and a correction re-states an hour long past: external statistics can be
 
 import asyncio
 from datetime import UTC, datetime
+import time
 from typing import Any, Final
 
 from homeassistant.components.recorder.models import (
@@ -22,7 +23,7 @@ from homeassistant.util import slugify
 from homeassistant.util.unit_conversion import EnergyConverter
 
 from .api_errors import OwnerApiError
-from .const import CONF_OWNER_ID, DOMAIN, LOGGER
+from .const import CONF_OWNER_ID, DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .coordinator import V2GCoordinator
 from .decode import BadAnswerError, decode
 from .models_deal import Commitment
@@ -47,7 +48,10 @@ class SettledStatistics:
         self._ledger: SettledLedger | None = None
         self._working = asyncio.Lock()
         self._connected = False
-        self._behind = False
+        self._position = coordinator.stream_position
+        self._behind = True
+        """Whether a deal may be missing: until all have been read, and where one could not be."""
+        self._again_at = 0.0
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -69,18 +73,26 @@ class SettledStatistics:
 
     @callback
     def _catch_up(self) -> None:
-        """Look at every deal again once the stream is back, or what failed may be read."""
+        """Read what could not be read once the stream is back, or after a while."""
         connected = self._coordinator.stream_connected
-        self._behind = self._behind or (self._connected and not connected)
+        back = connected and not self._connected
         self._connected = connected
-        if connected and self._behind:
-            self._behind = False
+        if not connected or not self._behind or self._working.locked():
+            return
+        if back or time.monotonic() >= self._again_at:
             self._soon(None)
 
     @callback
     def _event(self, event: StreamEvent) -> None:
-        """Look at a deal whose settlement became final."""
-        if event.type == f"settlement.{_FINAL}":
+        """Look at a deal whose settlement became final, and at all where the stream left some out.
+
+        A stream that broke goes on where it was, as a rule: not every link that is lost for a
+        moment costs the reading of all that was ever sold.
+        """
+        gap = event.seq != self._position + 1
+        self._position = event.seq
+        self._behind = self._behind or gap
+        if gap or event.type == f"settlement.{_FINAL}":
             self._soon(str(event.data.get("commitment_id")))
 
     @callback
@@ -91,15 +103,16 @@ class SettledStatistics:
         )
 
     async def _async_follow(self, commitment_id: str | None) -> None:
-        """Take one deal, or all of them; what fails is made good when there is news again."""
+        """Take one deal, or all of them; what fails is made good later."""
         try:
             await self.async_take(commitment_id)
         except (OwnerApiError, BadAnswerError) as error:
             LOGGER.debug("Settlements could not be read: %s", error)
             self._behind = True
+            self._again_at = time.monotonic() + SNAPSHOT_INTERVAL.total_seconds()
 
     async def async_take(self, commitment_id: str | None = None) -> None:
-        """Read one deal, by default every deal, and write what has changed.
+        """Read one deal, every deal by default or where one is missing; write what has changed.
 
         Raises OwnerApiError or BadAnswerError when it cannot be read.
         """
@@ -107,7 +120,11 @@ class SettledStatistics:
             if self._ledger is None:
                 self._ledger = read_ledger(await self._store.async_load())
             changed: dict[Series, str] = {}
-            for deal in await self._async_deals(commitment_id):
+            # Sums that lack what came before would be wrong until it is there.
+            every = self._behind or commitment_id is None
+            found = await self._async_deals(None if every else commitment_id)
+            self._behind = self._behind and not every
+            for deal in found:
                 if (settled := _settled(deal)) is None:
                     continue
                 for series, hour in self._ledger.take(deal.commitment_id, settled).items():

@@ -286,6 +286,40 @@ async def test_a_settlement_that_could_not_be_read_is_read_when_the_agent_is_bac
     await written(hass, energy_id, [(hour, 0.5, 0.5)])
 
 
+async def test_promise_10_neither_a_lost_link_nor_news_of_a_car_reads_all_that_was_ever_sold(
+    home: Home, world: OwnerWorld, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that comes back would be asked for years of deals by all its homes at once."""
+    coordinator = home.entry.runtime_data.coordinator
+    await until(lambda: coordinator.stream_connected)
+    await home.hass.async_block_till_done()
+    asked: list[str] = []
+    get = coordinator.api.get
+
+    async def counted(path: str) -> Any:
+        asked.append(path)
+        if path.startswith("/v1/commitments"):
+            raise OwnerApiConnectionError("away")
+        return await get(path)
+
+    monkeypatch.setattr(coordinator.api, "get", counted)
+    await world.stop_server()
+    await until(lambda: not coordinator.stream_connected)
+    await world.start_server()
+    await until(lambda: coordinator.stream_connected)
+    await home.hass.async_block_till_done(wait_background_tasks=False)
+    assert [path for path in asked if "commitments" in path] == []
+    deal = await deliver(home, world, session_id)
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    await until(lambda: [path for path in asked if "commitments" in path])
+    for _ in range(3):
+        coordinator.async_update_listeners()
+        await asyncio.sleep(0.1)
+    assert [path for path in asked if "commitments" in path] == [
+        f"/v1/commitments/{deal['commitment_id']}"
+    ]
+
+
 DEALS = st.builds(
     SettledDeal,
     hour=st.sampled_from([f"2026-12-01T{hour:02}:00:00+00:00" for hour in range(6)]),
