@@ -32,7 +32,8 @@ _MOST_EVENTS: Final = 200
 _LONGEST_SUMMARY: Final = 200
 _FULL_PCT: Final = 100
 # Not the end of a longer number: of "87.5 %" that would be five.
-_NEED: Final = re.compile(r"(?<!\d)(?<!\d[.,])(\d{1,3}(?:[.,]\d+)?)\s*[%\uff05]")
+_NEED: Final = re.compile(r"(?<!\d)(?<!\d[.,\uff0e])(\d{1,3}(?:[.,\uff0e]\d+)?)\s*[%\uff05]")
+_POINT: Final = str.maketrans(",\uff0e", "..")
 
 
 def read_events(events: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ def read_events(events: list[dict[str, Any]], now: datetime) -> list[dict[str, A
 
 def _need_pct(title: str) -> int | None:
     """Return the first percentage of a battery that a title names, rounded up; None without one."""
-    told = (ceil(float(found[1].replace(",", "."))) for found in _NEED.finditer(title))
+    told = (ceil(float(found[1].translate(_POINT))) for found in _NEED.finditer(title))
     return next((pct for pct in told if pct <= _FULL_PCT), None)
 
 

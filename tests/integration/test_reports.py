@@ -358,7 +358,13 @@ def test_a_number_that_is_no_percentage_of_a_battery_is_not_taken_for_one() -> N
 
 @pytest.mark.parametrize(
     ("title", "need"),
-    [("Airport 87.5 %", 88), ("Zug 72,25%", 73), ("Trip 100.0 %", 100), ("Work,80%", 80)],
+    [
+        ("Airport 87.5 %", 88),
+        ("Zug 72,25%", 73),
+        ("Trip 100.0 %", 100),
+        ("Work,80%", 80),
+        ("\uff18\uff17\uff0e\uff15\uff05", 88),
+    ],
 )
 def test_promise_2_a_need_with_a_decimal_is_not_taken_for_its_last_digit(
     title: str, need: int
