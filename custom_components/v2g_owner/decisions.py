@@ -11,7 +11,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .actor import Actor
 from .api import Json
-from .api_errors import OwnerApiConnectionError
+from .api_errors import OwnerApiAuthError, OwnerApiConnectionError
 from .const import DOMAIN
 from .coordinator import V2GConfigEntry, V2GCoordinator
 from .drivers import async_check_may_answer
@@ -167,7 +167,8 @@ async def _async_tell_stop(coordinator: V2GCoordinator, actor: Actor, what: dict
     with translated_errors(coordinator):
         try:
             return await coordinator.api.post("/v1/stops", {**what, "actor": actor.who})
-        except OwnerApiConnectionError as error:
+        except (OwnerApiConnectionError, OwnerApiAuthError) as error:
+            # To pair anew is asked elsewhere; whoever stops has to know what may still run.
             raise stop_not_told() from error
 
 

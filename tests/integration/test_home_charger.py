@@ -357,6 +357,12 @@ async def test_promise_4_stop_now_is_there_while_the_account_waits_to_be_paired_
     await until(lambda: garage.box.real_w == 0)
     (flow,) = garage.hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == "reauth"
+    for stop in (by_action, by_action_for_the_car, aloud):
+        await garage.discharge_by_hand()
+        with pytest.raises(HomeAssistantError) as told:
+            await stop(garage)
+        assert told.value.translation_key == "stop_not_told"
+        await until(lambda: garage.box.real_w == 0)
 
 
 async def test_while_the_agent_has_not_answered_since_the_start_what_needs_it_says_so(
