@@ -35,7 +35,6 @@ from .quiet_spans import quiet_until
 from .service_targets import (
     ATTR_CONFIG_ENTRY,
     account_of,
-    is_unloaded,
     our_ids,
     readable,
     vehicle_of,
@@ -119,7 +118,7 @@ async def stop_discharging(call: ServiceCall) -> Json:
         try:
             coordinator, vehicle_id = vehicle_of(hass, device_id)
         except ServiceValidationError as error:
-            failed = stop_not_told() if is_unloaded(hass, device_id) else error
+            failed = _of_unloaded(error)
         else:
             stops.append((coordinator, {"vehicle_id": vehicle_id}))
     told = await async_tell_stops(await async_actor_of(hass, call.context), stops)

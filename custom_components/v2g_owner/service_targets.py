@@ -31,11 +31,16 @@ def entry_of(call: ServiceCall) -> V2GConfigEntry:
 
 
 def vehicle_of(hass: HomeAssistant, device_id: str) -> tuple[V2GCoordinator, str]:
-    """Return the account and the vehicle behind a device; raises when it is no vehicle of ours."""
+    """Return the account and the vehicle behind a device.
+
+    Raises where it is no vehicle of ours, or is one of an account that is not connected.
+    """
     ours = our_ids(hass, device_id)
     for coordinator in connected_accounts(hass):
         for vehicle_id in ours & coordinator.data.vehicles.keys():
             return coordinator, vehicle_id
+    if _is_unconnected(hass, ours):
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="cannot_connect")
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key="not_a_vehicle",
@@ -50,9 +55,8 @@ def our_ids(hass: HomeAssistant, device_id: str) -> set[str]:
     return {identifier for domain, identifier in known if domain == DOMAIN}
 
 
-def is_unloaded(hass: HomeAssistant, device_id: str) -> bool:
-    """Tell whether a device is a vehicle of an account that is not connected now."""
-    ours = our_ids(hass, device_id)
+def _is_unconnected(hass: HomeAssistant, ours: set[str]) -> bool:
+    """Tell whether one of our ids is a vehicle of an account that is not connected now."""
     return any(
         subentry.data.get(CONF_VEHICLE_ID) in ours
         for entry in hass.config_entries.async_entries(DOMAIN)

@@ -380,6 +380,13 @@ async def test_while_the_agent_has_not_answered_since_the_start_what_needs_it_sa
         with pytest.raises(ServiceValidationError) as told:
             await garage.home.act(action)
         assert told.value.translation_key == "cannot_connect"
+    device = dr.async_get(garage.hass).async_get_device_by_identifier(
+        (DOMAIN, garage.vehicle_id), garage.entry.entry_id
+    )
+    assert device is not None
+    with pytest.raises(ServiceValidationError) as unset:
+        await garage.home.act("set_leave_times", {"device_id": device.id, "mon": "07:30"})
+    assert unset.value.translation_key == "cannot_connect", "it is a vehicle all the same"
     flow = await garage.hass.config_entries.subentries.async_init(
         (garage.entry.entry_id, "charger"), context={"source": "user"}
     )
