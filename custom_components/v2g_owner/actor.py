@@ -1,6 +1,7 @@
 """Who is behind an action: a person's tap or an automation the owner wrote."""
 
 import asyncio
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ _NOTIFICATION_TAP: Final = "mobile_app_notification_action"
 _STARTERS: Final = ("automation_triggered", "script_started")
 NOBODY_KNOWN: Final = "unknown"
 """What stands for an automation where neither one nor a person is known."""
-# One that waits for hours acts long after it started.
-_MOST_REMEMBERED: Final = 2_048
+_MOST_REMEMBERED: Final = 256
+# By starter: one that waits for hours acts long after it started, whatever else starts meanwhile.
+_MOST_RUNS: Final = 32
 _STARTED_BY: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_started_by")
 _TAPS: HassKey[dict[str, Tap]] = HassKey(f"{DOMAIN}_notification_taps")
 _MODEL_TURNS: HassKey[dict[str, None]] = HassKey(f"{DOMAIN}_model_turns")
@@ -45,12 +47,17 @@ def async_remember_starters(hass: HomeAssistant) -> None:
     A context itself does not tell: it remembers its first event only if somebody listened to it.
     """
     started_by: dict[str, str] = hass.data.setdefault(_STARTED_BY, {})
+    runs: defaultdict[str, deque[str]] = defaultdict(deque)
     taps: dict[str, Tap] = hass.data.setdefault(_TAPS, {})
 
     @callback
     def remember_starter(event: Event[Any]) -> None:
-        started_by.setdefault(event.context.id, str(event.data.get("entity_id", "unknown")))
-        _forget_oldest(started_by)
+        starter = str(event.data.get("entity_id", NOBODY_KNOWN))
+        if started_by.setdefault(event.context.id, starter) != starter:
+            return
+        runs[starter].append(event.context.id)
+        if len(runs[starter]) > _MOST_RUNS:
+            started_by.pop(runs[starter].popleft(), None)
 
     @callback
     def remember_tap(event: Event[Any]) -> None:

@@ -195,6 +195,33 @@ async def test_promise_1_an_automation_sets_what_its_owner_wrote_but_gives_itsel
     assert told["allow_automations"] is False
 
 
+async def test_an_automation_that_waits_is_known_however_often_others_start_meanwhile(
+    home: Home, vehicle_id: str
+) -> None:
+    """One that waits for the car to be at work acts hours later, in a home where much happens."""
+    hass = home.hass
+    await home.set("switch", vehicle_id, "discharge_allowed", "turn_off")
+    switch = home.entity_id("switch", vehicle_id, "discharge_allowed")
+    config = {
+        "alias": "sell later",
+        "max_exceeded": "silent",
+        # Nothing that came before tells that it was an automation.
+        "triggers": [{"trigger": "time_pattern", "seconds": "/1"}],
+        "actions": [
+            {"wait_for_trigger": [{"trigger": "event", "event_type": "at.work"}]},
+            {"action": "switch.turn_on", "target": {"entity_id": switch}},
+        ],
+    }
+    assert await async_setup_component(hass, "automation", {"automation": [config]})
+    await until(lambda: hass.states.async_all("automation")[0].attributes["current"] == 1)
+    for _ in range(3_000):
+        hass.bus.async_fire("automation_triggered", {"entity_id": "automation.lights"})
+    hass.bus.async_fire("at.work")
+    await home.reaches("switch", vehicle_id, "discharge_allowed", "on")
+    data = {"entity_id": "automation.sell_later"}
+    await hass.services.async_call("automation", "turn_off", data, blocking=True)
+
+
 @pytest.mark.parametrize("who", ["a voice nobody knows", "the cloud's voice", "a language model"])
 async def test_promise_1_neither_a_strange_voice_nor_a_model_loosens(
     home: Home, world: OwnerWorld, vehicle_id: str, who: str
