@@ -391,6 +391,47 @@ async def test_a_tap_on_old_terms_shows_the_new_ones(
     assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
 
 
+async def test_promise_1_a_tap_on_a_notification_of_an_older_blueprint_is_asked_again(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    phones: dict[str, list[Any]],
+    one: list[Any],
+) -> None:
+    """Promise 1: it does not tell which energy it showed; nor may it be lost without a word."""
+    offer = await world.offer(session_id)
+    await until(lambda: all(phones.values()))
+    old = one[0].data["data"]["actions"][0]["action"].rpartition("|")[0]
+    anna = Context(user_id="anna")
+    hass.bus.async_fire("mobile_app_notification_action", {"action": old}, context=anna)
+    await until(lambda: len(one) == 2)
+    assert (await world.phone.get(f"/v1/offers/{offer['offer_id']}"))["state"] == "presented"
+    tap(hass, one[1], "anna")
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+
+
+async def test_a_tap_while_the_account_is_alone_is_answered_when_the_agent_is_back(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    charger_home: None,
+    phones: dict[str, list[Any]],
+    one: list[Any],
+) -> None:
+    """Home Assistant and the agent may start on one machine, and the agent a moment later."""
+    await world.offer(session_id)
+    await until(lambda: all(phones.values()))
+    await world.stop_server()
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert home.entry.runtime_data.coordinator.alone
+    tap(hass, one[0], "anna")
+    await asyncio.sleep(0.5)
+    await world.start_server()
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+
+
 @pytest.mark.usefixtures("one")
 async def test_a_tap_on_another_accounts_offer_is_left_to_that_accounts_automation(
     hass: HomeAssistant,
