@@ -71,7 +71,7 @@ async def test_the_actions_and_the_event_of_an_offer_in_points_tell_its_net_in_m
 async def test_a_deal_in_points_keeps_its_net_in_money(
     home: Home, world: OwnerWorld, session_id: str, told: dict[str, Any]
 ) -> None:
-    """What it was paid in points is one thing, what recharging it costs another."""
+    """What it was paid is told in points; what it leaves, as when it was offered, in money."""
     answer = await home.act("accept_offer", context=Context(user_id="anna"))
     commitment_id = answer["answer"]["commitment_id"]
     await world.award(commitment_id)
@@ -91,4 +91,7 @@ async def test_a_deal_in_points_keeps_its_net_in_money(
     await until(lambda: "net_minor" in home.state("event", world.owner_id, "rewards").attributes)
     rewards = home.state("event", world.owner_id, "rewards").attributes
     assert (rewards["amount_minor"], rewards["currency"]) == (6, "XPOINT")
-    assert (rewards["net_minor"] < 0, rewards["net_currency"]) == (True, "CNY")
+    # Six points count as 0.60, and half a kWh costs half of what a kWh was said to.
+    leaves = 60 - 50 * float(told["evaluation"]["break_even_price_per_kwh"])
+    assert abs(rewards["net_minor"] - leaves) <= 1
+    assert rewards["net_currency"] == "CNY"

@@ -14,7 +14,7 @@ import pytest
 
 from custom_components.v2g_owner.const import CONF_RECEIPT_KEY, DOMAIN
 from custom_components.v2g_owner.trust_watch import LogWatch
-from owner_api.access.keys import key_directory
+from owner_api.access.keys import key_directory, make_receipt_key
 from owner_api.commands import epochs
 from owner_api.core import receipt
 from owner_api.core.keyring import keyring, read_jwk
@@ -326,12 +326,13 @@ async def test_an_epoch_whose_reason_was_changed_after_it_was_signed_is_a_contra
 
 
 def move_key(world: OwnerWorld, *, keep_former: bool) -> None:
-    """Have the server make a new key at its next start."""
+    """Have the server sign with a new key from its next start on."""
     path = key_directory(world.database) / "receipt-ed25519.pem"
     if keep_former:
         path.rename(path.with_name("receipt-ed25519-2026.pem"))
     else:
         path.unlink()
+        make_receipt_key(world.database)
 
 
 async def test_a_new_key_that_the_pinned_one_vouches_for_in_the_log_is_followed(
