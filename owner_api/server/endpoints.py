@@ -86,9 +86,10 @@ class Endpoints:
                 return await self._timeless(request, route, principal)
             raw = await read_body(request, self.config)
             if len(raw) > _BULKY_BYTES:
-                # One in a turn of the loop, which sees in between who else has come.
                 async with self.bulky:
                     call = self._call(request, route, principal, raw)
+                    # One in a turn of the loop, which sees before the next who else has come.
+                    await asyncio.sleep(0)
             else:
                 call = self._call(request, route, principal, raw)
             if name is None:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from contextlib import ExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+import json
 import os
 from pathlib import Path
 import signal
+import socket
 import threading
+from typing import Any
 
 from hypothesis import given, strategies as st
 import pytest
@@ -18,7 +21,7 @@ from owner_api.server.limits import RateLimiter
 from owner_api.server.turns import AT_ONCE
 from owner_api.store import Store, Tx
 from tests.owner_api.conftest import StillClock
-from tests.owner_api.deal_world import active, open_world
+from tests.owner_api.deal_world import Caller, MovableClock, active, open_world
 from tests.owner_api.http_bench import bench
 
 
@@ -225,6 +228,43 @@ async def test_promise_4_a_stop_waits_for_one_command_of_a_park_and_not_for_its_
     assert order.index("post_v1_stops") <= 2
 
 
+async def test_promise_4_a_stop_waits_for_one_long_body_and_not_for_all_that_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A park's forty batches of readings that were there at once were all read before it."""
+    async with open_world(tmp_path) as world:
+        owner, park = await world.add_owner(), await world.add_park()
+        vehicle = await world.add_vehicle(owner)
+        session = await world.plug_in(owner, park, vehicle, await world.join(owner, park, vehicle))
+        readings = [
+            {
+                "measured_at": world.at(number - 60),
+                "import_register_wh": 100_000,
+                "export_register_wh": 5_000,
+                "power_w": 0,
+            }
+            for number in range(50)
+        ]
+        before = await answered(world.agent.store)
+
+        def next_moment(clock: MovableClock) -> datetime:
+            clock.at += timedelta(microseconds=1)
+            return clock.at
+
+        monkeypatch.setattr(MovableClock, "now", next_moment)
+        with ExitStack() as opened:
+            # Nothing is awaited here, so the server meets all of them together.
+            path, body = f"/v1/park/sessions/{session}/readings", {"readings": readings}
+            sent = [send_raw(opened, park, path, body, number) for number in range(40)]
+            sent.append(send_raw(opened, owner, "/v1/stops", {}, 40))
+            for connection in sent:
+                told = await asyncio.to_thread(connection.recv, 4_096)
+                assert told.startswith(b"HTTP/1.1 201"), told
+        order = (await answered(world.agent.store, by="created_at"))[len(before) :]
+    assert len(order) == 41
+    assert order.index("post_v1_stops") <= 3
+
+
 async def test_promise_4_no_rule_says_yes_after_a_stop_to_what_a_park_had_offered_before(
     tmp_path: Path,
 ) -> None:
@@ -269,14 +309,34 @@ async def test_a_deadline_waits_for_what_had_come_before_it(tmp_path: Path) -> N
             world.clock.at += timedelta(seconds=11)
             tick = asyncio.ensure_future(world.agent.tick())
             await asyncio.sleep(0.2)
+            # Who comes after the clock's word takes turns, and must not let it pass the park's.
+            after = [
+                asyncio.ensure_future(world.operate("pair", owner_id=deal.owner.party_id))
+                for _ in range(12)
+            ]
+            await asyncio.sleep(0.2)
         *_, renewed = await asyncio.gather(*tasks)
-        await tick
+        await asyncio.gather(tick, *after)
         assert renewed.status == 201, renewed.body
         shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
         assert shown["state"] == "active"
 
 
-async def answered(store: Store) -> list[str]:
+async def answered(store: Store, by: str = "number") -> list[str]:
     """Return the operations whose answers were kept, in the order in which they were made."""
-    rows = await store.read(lambda tx: tx.all("SELECT route FROM idempotency ORDER BY number"))
+    rows = await store.read(lambda tx: tx.all(f"SELECT route FROM idempotency ORDER BY {by}"))  # noqa: S608 - a column of the caller
     return [row["route"] for row in rows]
+
+
+def send_raw(opened: ExitStack, caller: Caller, path: str, body: Any, number: int) -> socket.socket:
+    """Send a request on a connection of its own and wait for nothing."""
+    text = json.dumps(body)
+    host, port = caller.world.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    opened.enter_context(connection)
+    connection.sendall(
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {caller.token}\r\n"
+        f"Idempotency-Key: the-key-of-number-{number}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
+    )
+    return connection
