@@ -12,7 +12,7 @@ from .pieces import Pieces, cut
 from .request import QuoteRequest
 from .scale import PRICE_UNIT, Scale, decimals
 from .supply import Supply, window_supply
-from .taper import fullest_at_window
+from .taper import fullest_at_window, least_after_window
 
 type Fits = Literal["all", "part", "none"]
 type Block = Literal["temperature", "warranty", "currency"]
@@ -187,8 +187,9 @@ def _most_stored(request: QuoteRequest, pieces: Pieces, ahead: Ahead, supply: Su
     go = ahead.costs[last]
     if not request.taper or go is None:
         return supply.most
-    fullest = fullest_at_window(request, pieces)
-    return min(supply.most, fullest - go.left - sum(pieces.drain[first:last]))
+    needed = max(go.left, least_after_window(request, pieces))
+    stored = fullest_at_window(request, pieces) - needed - sum(pieces.drain[first:last])
+    return min(supply.most, stored)
 
 
 def warranty_left_wh(request: QuoteRequest) -> int | None:

@@ -3,7 +3,7 @@
 from .evaluation import allowance_wh, block_of
 from .pieces import Pieces, cut
 from .request import QuoteRequest
-from .taper import fullest_at_window
+from .taper import fullest_at_window, least_after_window
 
 
 def most_energy_wh(request: QuoteRequest) -> int:
@@ -21,6 +21,7 @@ def most_energy_wh(request: QuoteRequest) -> int:
         return 0
     if request.taper:
         fullest = min(fullest, fullest_at_window(request, pieces))
+        needed = max(needed, least_after_window(request, pieces))
     stored = fullest - needed - sum(pieces.drain[first:last])
     most = max(0, min(sum(pieces.sellable[first:last]), stored))
     return min(most // pieces.scale.per_sold_wh, allowance_wh(request))

@@ -160,6 +160,31 @@ def test_what_is_charged_before_an_offer_comes_as_fast_as_the_filling_battery_ta
     assert early["max_energy_wh"] == int((stored - 500 * 0.933 + more) * 0.933)
 
 
+def test_promise_2_a_filling_battery_is_not_charged_in_a_later_deals_window() -> None:
+    """What charging takes longer was planned for the last hour, which another deal has."""
+    request = {
+        "preferences__soc_min_departure_pct": 60,
+        "offer__requested_energy_wh": 10_000,
+        "taper": [{"from_soc_pct": 50, "max_charge_w": 3_000}],
+        "commitments": [
+            {
+                "start_at": "2026-12-01T08:30:00Z",
+                "end_at": "2026-12-01T09:40:00Z",
+                "energy_wh": 1_000,
+                "max_discharge_w": 7_000,
+            }
+        ],
+    }
+    # Backwards from 60 %: 20 minutes at 3 kW, the other deal, and half an hour at 3 kW.
+    needed = 36_000 - 1_000 * 0.933 + 1_000 / 0.933 - 1_500 * 0.933
+    stored = 36_000 + 1_500 * 0.933
+    assert example(**request)["max_energy_wh"] == int((stored - needed) * 0.933)
+    # Where no plan holds, not even the owner's own, there is nothing to sell.
+    full = request | {"preferences__soc_ceiling_pct": 60, "vehicle__soc_pct": 60}
+    late = example(**full, departure_at="2026-12-01T09:41:00Z")
+    assert (late["max_energy_wh"], late["verdict"]) == (0, "decline")
+
+
 def test_a_window_that_opens_before_the_floor_is_reached_has_no_solution() -> None:
     """Promise 2: below the floor, recovery goes first; a later window may be sold in."""
     below = {"vehicle__soc_pct": 10, "preferences__soc_min_departure_pct": 20}
@@ -419,6 +444,8 @@ def test_what_could_be_sold_is_the_same_when_it_is_asked_without_a_price() -> No
         taper = (TaperStep(from_soc_pct=Decimal(10 + seed % 90), max_charge_w=1_500),)
         tapered = replace(request, taper=taper)
         assert most_energy_wh(tapered) == quote(tapered).max_energy_wh, seed
+        driven = replace(tapered, charging=None)
+        assert most_energy_wh(driven) == quote(driven).max_energy_wh, seed
 
 
 def test_a_request_that_is_written_reads_back_as_the_same_one() -> None:
