@@ -12,6 +12,7 @@ from owner_api.core.machine import (
     OfferState,
     decide_offer,
 )
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from . import announce, deals, evaluations, guard, recharges, settling
@@ -161,10 +162,25 @@ def _finalize(
 ) -> None:
     """Take silence for a yes, but not that of an owner whom an outage kept from speaking."""
     least = timedelta(seconds=config.dispute_window_min_s)
-    until = None if heard_since is None else heard_since + least
-    if until is None or now >= until or row["owner_confirmed_at"] is not None:
+    if (
+        heard_since is None
+        or now >= heard_since + least
+        or row["owner_confirmed_at"] is not None
+        or (decode(row["dispute_until"]) >= heard_since and _is_longer(tx, row))
+    ):
         settling.finalize(tx, row["settlement_id"], now, new_id)
         return
     name = {"settlement_id": row["settlement_id"]}
-    tx.update("settlement", name, dispute_until=until, updated_at=now)
+    tx.update("settlement", name, dispute_until=heard_since + least, updated_at=now)
     announce.settlement(tx, settling.find(tx, row["settlement_id"]), now)
+
+
+def _is_longer(tx: Tx, row: Row) -> bool:
+    """Tell whether an outage has made the time to dispute longer already.
+
+    Then only another that takes its end does so again: a server that is started anew each night
+    would leave nothing final.
+    """
+    terms = CommitmentRecord.find(tx, row["commitment_id"]).terms
+    agreed = decode(row["created_at"]) + timedelta(seconds=terms.dispute_window_s)
+    return decode(row["dispute_until"]) > agreed

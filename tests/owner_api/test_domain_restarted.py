@@ -20,10 +20,10 @@ DOWN_S = 1_200
 
 
 @asynccontextmanager
-async def after_an_outage(folder: Path, deal: Deal) -> AsyncIterator[Deal]:
+async def after_an_outage(folder: Path, deal: Deal, *, down_s: int = DOWN_S) -> AsyncIterator[Deal]:
     """Start the server again on the same database, 20 minutes after the deal's last minute."""
     before = deal.world
-    back_at = before.clock.at + timedelta(seconds=DOWN_S)
+    back_at = before.clock.at + timedelta(seconds=down_s)
     async with open_world(folder, at=back_at) as world:
         world.imported_wh, world.exported_wh = before.imported_wh, before.exported_wh
         world.sequence = before.sequence
@@ -171,3 +171,17 @@ async def test_an_owner_who_stays_silent_after_an_outage_or_had_agreed_has_agree
         assert state == ("final" if owner_agreed else "provisional")
         await again.world.move(3_600)
         assert (await commitment(again))["settlement"]["state"] == "final"
+
+
+async def test_a_server_that_is_started_again_and_again_makes_a_settlement_final_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """As one that renews its certificate each night, where owners have a day at least."""
+    deal, _ = await settled_before(tmp_path)
+    for number in range(3):
+        async with after_an_outage(tmp_path, deal, down_s=5) as deal:
+            await deal.world.agent.tick()
+            for _ in range(5):
+                await deal.world.move(600)
+            state = (await commitment(deal))["settlement"]["state"]
+            assert state == ("provisional" if number == 0 else "final")
