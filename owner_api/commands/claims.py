@@ -19,19 +19,29 @@ from .edge import Json, instant
 from .paging import read_page
 from .records import Row
 
-# What the books do by themselves comes before what a receipt says.
+# What the books do by themselves comes before what a receipt says. Payments of before the loss
+# count for the deal, each once: a reward of another lost history may have been paid, of which the
+# ``already_paid_minor`` of this one knows nothing.
 _CLAIMS: Final = (
-    "SELECT claim.*, earlier_payment.reference AS earlier, CASE"
-    " WHEN claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL THEN 'paid'"
-    " WHEN earlier_correction.settlement_id IS NOT NULL OR EXISTS (SELECT 1 FROM claim AS other"
-    " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
-    " AND other.reward_id <> claim.reward_id"
-    " AND (other.version > claim.version OR other.paid_at IS NOT NULL)) THEN 'superseded'"
-    " WHEN EXISTS (SELECT 1 FROM commitment WHERE commitment.commitment_id = claim.commitment_id"
+    "SELECT *, CASE WHEN paid_at IS NOT NULL OR earlier IS NOT NULL THEN 'paid'"
+    " WHEN corrected IS NOT NULL OR covered_minor > max(already_paid_minor, amount_minor - 1)"
+    " OR EXISTS (SELECT 1 FROM claim AS other"
+    " WHERE other.commitment_id = found.commitment_id AND other.part = found.part"
+    " AND other.reward_id <> found.reward_id"
+    " AND (other.version > found.version OR other.paid_at IS NOT NULL)) THEN 'superseded'"
+    " WHEN EXISTS (SELECT 1 FROM commitment WHERE commitment.commitment_id = found.commitment_id"
     " AND (started_at IS NOT NULL OR state IN ('pending_award', 'scheduled', 'active')))"
     " THEN 'in_books' ELSE 'open' END AS status"
+    " FROM (SELECT claim.*, earlier_payment.reference AS earlier,"
+    " earlier_correction.settlement_id AS corrected,"
+    " iif(claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL, already_paid_minor,"
+    " max(already_paid_minor, min(amount_minor, (SELECT coalesce(sum(paid_minor), 0) FROM (SELECT"
+    " max(other.amount_minor - other.already_paid_minor) AS paid_minor"
+    " FROM claim AS other JOIN earlier_payment USING (reward_id)"
+    " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
+    " GROUP BY earlier_payment.reference))))) AS covered_minor"
     " FROM claim LEFT JOIN earlier_payment USING (reward_id)"
-    " LEFT JOIN earlier_correction USING (settlement_id) WHERE park_id = ?"
+    " LEFT JOIN earlier_correction USING (settlement_id)) AS found WHERE park_id = ?"
 )
 _SHOWN: Final = (
     "reward_id",
@@ -44,7 +54,6 @@ _SHOWN: Final = (
     "kind",
     "currency",
     "amount_minor",
-    "already_paid_minor",
     "status",
     "receipt_id",
 )
@@ -134,8 +143,10 @@ def pay(tx: Tx, call: Call) -> Reply:
         return Reply(body=_view(row))
     if row["status"] in _WHY_NOT:
         raise Problem(ProblemCode.CONFLICT, _WHY_NOT[row["status"]])
-    tx.update("claim", {"reward_id": row["reward_id"]}, reference=reference, paid_at=call.now)
-    rewards.pay_claim(tx, row, reference, call.now, call.new_id)
+    rest = {"already_paid_minor": row["covered_minor"]}
+    name = {"reward_id": row["reward_id"]}
+    tx.update("claim", name, reference=reference, paid_at=call.now, **rest)
+    rewards.pay_claim(tx, row | rest, reference, call.now, call.new_id)
     return Reply(body=_view(_find(tx, row["reward_id"], row["park_id"])))
 
 
@@ -149,7 +160,8 @@ def _find(tx: Tx, reward_id: str, park_id: str) -> Row:
 def _view(row: Row) -> Json:
     """Return a claim as its park may see it: what it was told when the deal was settled."""
     return {name: row[name] for name in _SHOWN} | {
-        "payment_minor": row["amount_minor"] - row["already_paid_minor"],
+        "already_paid_minor": row["covered_minor"],
+        "payment_minor": row["amount_minor"] - row["covered_minor"],
         "reference": row["reference"] or row["earlier"],
         "claimed_at": instant(row["claimed_at"]),
         "paid_at": instant(row["paid_at"]),

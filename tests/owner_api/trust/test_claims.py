@@ -398,3 +398,58 @@ async def test_a_version_that_turns_up_after_another_of_its_deal_was_paid_is_not
         found = {each["reward_id"]: each["status"] for each in await claims(park)}
         assert found == {claim["reward_id"]: "paid", newer: "superseded"}
         await pay(park, {"reward_id": newer}, "BANK-2", status=409)
+
+
+@pytest.mark.parametrize("more_s", [0, 60])
+@pytest.mark.parametrize("order", ["first life first", "second life first"])
+async def test_a_deal_that_was_settled_in_two_lost_histories_is_owed_once(
+    tmp_path: Path, order: str, more_s: int
+) -> None:
+    """The second restore goes back to before the deal began; in the second life it was paid."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        access = await backed_up(deal, tmp_path)
+        (tmp_path / "copy.db").rename(tmp_path / "first.db")
+        await deal.deliver(60)
+        later_access = await backed_up(deal, tmp_path)
+        if more_s:
+            await deal.deliver(more_s)
+        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
+        await world.move(3)
+        await world.meter(deal.park, deal.session_id, 0, context="end")
+        first = await receipts_of(deal.owner)
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = later_access
+        for _ in range(3):
+            await later(kept, world)
+        (again,) = (await deal.park.get("/v1/park/settlements?reward=confirmed"))["items"]
+        path = f"/v1/park/settlements/{again['settlement_id']}/payment"
+        await deal.park.post(path, {"reference": "BANK-1"})
+        await deal.owner.renew()
+        second = await receipts_of(deal.owner)
+        (tmp_path / "known.txt").write_text(json.dumps(second[-1]), "utf-8")
+        kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
+    lose_disk(tmp_path)
+    restored = ("restore", tmp_path / "first.db", "--database", tmp_path / "owner.db")
+    assert cli(*restored, "--checkpoint", tmp_path / "known.txt") == 0
+    async with open_world(tmp_path) as world:
+        kept.join(world)
+        deal.owner.grant = access
+        shown = [of_kind(first, "settlement.provisional")]
+        shown += [of_kind(second, kind) for kind in ("settlement.final", "reward.paid")]
+        for document in shown if order == "first life first" else reversed(shown):
+            await replay(deal.owner, document)
+        await later(kept, world)
+        found = {each["settlement_id"]: each for each in await claims(deal.park)}
+        assert found[again["settlement_id"]]["status"] == "paid"
+        (other,) = (each for each in found.values() if each["status"] != "paid")
+        owed, paid = other["amount_minor"], again["net_minor"]
+        assert (other["already_paid_minor"], other["payment_minor"]) == (paid, owed - paid)
+        assert other["status"] == ("open" if more_s else "superseded")
+        done = await pay(deal.park, other, "BANK-2", status=200 if more_s else 409)
+        assert not more_s or done["payment_minor"] == owed - paid > 0
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == owed - paid
