@@ -1,14 +1,16 @@
 """`owner-api db`, `backup` and `restore`: the file itself."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 import sqlite3
 
 import click
 
-from owner_api.access.keys import key_directory
+from owner_api.access.keys import KeyFileError, key_directory, receipt_keys
+from owner_api.access.services import signed_by
 from owner_api.audit.check import open_read_only
-from owner_api.store import StoreError
+from owner_api.store import StoreError, Tx
 from owner_api.store.copying import check, copy
 from owner_api.store.upgrading import upgrade
 
@@ -113,9 +115,9 @@ def restore(
         size = copy(source, database, ask)
     except StoreError as error:
         cannot_run(str(error), as_json=as_json)
-    keys = key_directory(database)
+    keys, has_its_key = key_directory(database), _has_its_key(database)
     text = f"{size} bytes in {database}"
-    if not keys.is_dir():
+    if not has_its_key:
         text += f"; put its keys back as {keys} before anything else"
     if reaches_to is not None:
         text += (
@@ -125,10 +127,19 @@ def restore(
     restored = {
         "file": str(database),
         "bytes": size,
-        "keys_present": keys.is_dir(),
+        "keys_present": has_its_key,
         "reaches_to": reaches_to,
     }
     say(restored, as_json=as_json, text=text)
+
+
+def _has_its_key(database: Path) -> bool:
+    """Tell whether the key is here that signed the log; that of a fresh install did not."""
+    try:
+        with closing(open_read_only(database)) as connection:
+            return signed_by(Tx(connection)) in receipt_keys(database)
+    except KeyFileError, OSError, sqlite3.Error:
+        return False
 
 
 def _reaches_to(source: Path) -> str | None:

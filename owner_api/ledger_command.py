@@ -10,7 +10,8 @@ from typing import Final
 
 import click
 
-from owner_api.access.keys import KeyFileError, make_receipt_key, receipt_keys
+from owner_api.access.keys import KeyFileError, receipt_keys
+from owner_api.access.services import accept_new_key
 from owner_api.audit.check import (
     WITHOUT_CHECKPOINT,
     WITHOUT_KEY,
@@ -121,6 +122,7 @@ def new_epoch(*, reason: str, checkpoint: Path | None, database: Path, as_json: 
 def new_key(*, database: Path, as_json: bool) -> None:
     """Make a new key for a log whose own is lost; without one no server starts.
 
+    Where a key of another log lies beside it, as after a fresh install, that one is taken.
     First look for a copy of the key directory: nobody vouches for a new key, so that every Home
     Assistant warns its owner and has to be paired again, and every park needs the new one.
     """
@@ -129,7 +131,8 @@ def new_key(*, database: Path, as_json: bool) -> None:
         with closing(open_read_only(database)):
             lock.acquire()
         try:
-            path = make_receipt_key(database)
+            with closing(sqlite3.connect(database)) as connection, connection:
+                path = accept_new_key(Tx(connection), database)
         finally:
             lock.release()
     except (NoLogError, StoreError, KeyFileError, OSError, sqlite3.Error) as error:

@@ -7,7 +7,7 @@ signing keys: their tokens are read for an hour after the first start with the p
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Set as AbstractSet
 from dataclasses import dataclass
 import hashlib
 import os
@@ -72,20 +72,17 @@ def key_directory(database: Path) -> Path:
     return database.with_name(database.name + ".keys")
 
 
-def load_keys(database: Path, *, signed: bool = False) -> Keys:
+def load_keys(database: Path, *, signed_by: str | None = None, accepted: str | None = None) -> Keys:
     """Read the keys of ``database``, making those that are missing; raises KeyFileError.
 
-    ``signed``: its log bears signatures. A key that nobody vouches for then looks to every owner
-    and park like a stranger's, so that none is made by the way where the directory was forgotten.
+    ``signed_by`` is the key that its log names last, ``accepted`` one that its operator took for a
+    lost one. Any other looks to every owner and park like a stranger's, so that none is made by the
+    way where the directory was forgotten, nor taken from another server's.
     """
     folder = key_directory(database)
     try:
-        if signed and not _has_receipt_key(folder):
-            raise KeyFileError(
-                f"{folder / RECEIPT_FILE}.pem: missing, and the log of {database} is signed with"
-                " it; put the copy of the key directory back, or, if it is lost, see"
-                " `owner-api ledger new-key`"
-            )
+        if signed_by is not None:
+            _refuse_strangers(database, {signed_by, accepted})
         folder.mkdir(mode=0o700, exist_ok=True)
         token = load_p256(folder / f"{TOKEN_FILE}.pem")
         former = [
@@ -104,6 +101,18 @@ def load_keys(database: Path, *, signed: bool = False) -> Keys:
     )
 
 
+def _refuse_strangers(database: Path, known: AbstractSet[str | None]) -> None:
+    folder = key_directory(database)
+    ours = f"with which the log of {database} is signed"
+    help_ = (
+        "put the copy of the key directory back, or, if it is lost, see `owner-api ledger new-key`"
+    )
+    if not _has_receipt_key(folder):
+        raise KeyFileError(f"{folder / RECEIPT_FILE}.pem: missing, {ours}; {help_}")
+    if known.isdisjoint(receipt_keys(database)):
+        raise KeyFileError(f"{folder}: keys of another log; the one {ours} is missing; {help_}")
+
+
 def _has_receipt_key(folder: Path) -> bool:
     """Tell whether the key in force or a former one is there; raises OSError for a closed door."""
     try:
@@ -112,10 +121,13 @@ def _has_receipt_key(folder: Path) -> bool:
         return False
 
 
-def make_receipt_key(database: Path) -> Path:
-    """Make the key of a log whose own is lost; raises KeyFileError where one is there, OSError."""
+def make_receipt_key(database: Path, lost: str | None) -> Path:
+    """Make the key of a log whose own is ``lost``, or take the one that lies there already.
+
+    Raises KeyFileError where none is lost, OSError.
+    """
     path = key_directory(database) / f"{RECEIPT_FILE}.pem"
-    if path.exists():
+    if path.exists() and (lost is None or lost in receipt_keys(database)):
         raise KeyFileError(
             f"{path}: exists; to change it, move it to {RECEIPT_FILE}-<date>.pem and start the"
             " server"

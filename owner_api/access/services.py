@@ -9,15 +9,17 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from owner_api.core.keyring import key_id
 from owner_api.store import Store, Tx
 from owner_api.store.times import decode, encode
 
-from .keys import Keys, load_keys
+from .keys import Keys, load_ed25519, load_keys, make_receipt_key
 from .tokens import MAX_LIFE_S, Tokens
 
 SERVER_ID: Final = "server_id"
 PUBLIC_URL: Final = "public_url"
 TLS_PIN: Final = "tls_pin"
+NEW_KEY: Final = "ledger_new_key"
 TOKEN_KEY: Final = "token_key"  # noqa: S105 - the name of a note, no secret
 
 
@@ -44,7 +46,8 @@ async def open_access(store: Store, database: Path, serves_at: datetime | None =
     token key, former ones count no more. Raises KeyFileError when a key file cannot be used, or
     the one that the log is signed with is not there.
     """
-    keys = load_keys(database, signed=await store.read(_is_signed))
+    accepted = await store.read(lambda tx: read_meta(tx, NEW_KEY))
+    keys = load_keys(database, signed_by=await store.read(signed_by), accepted=accepted)
     server_id = await store.read(read_server_id)
     until = -inf
     if serves_at is not None:
@@ -54,9 +57,20 @@ async def open_access(store: Store, database: Path, serves_at: datetime | None =
     return Access(server_id=server_id, keys=keys, tokens=tokens)
 
 
-def _is_signed(tx: Tx) -> bool:
-    """Tell whether a key of this log was ever in force."""
-    return tx.one("SELECT 1 FROM ledger_key LIMIT 1") is not None
+def signed_by(tx: Tx) -> str | None:
+    """Return the key that this log names last."""
+    row = tx.one("SELECT key_id FROM ledger_key ORDER BY position DESC LIMIT 1")
+    return None if row is None else str(row["key_id"])
+
+
+def accept_new_key(tx: Tx, database: Path) -> Path:
+    """Have the next start sign with a key that nobody vouches for; raises KeyFileError, OSError.
+
+    A backup that is put back later knows nothing of it: then it has to be said again.
+    """
+    path = make_receipt_key(database, signed_by(tx))
+    write_meta(tx, NEW_KEY, key_id(load_ed25519(path).public_key()))
+    return path
 
 
 def _in_force_since(kid: str, now: datetime, tx: Tx) -> datetime:

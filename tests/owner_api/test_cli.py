@@ -586,6 +586,30 @@ def test_a_log_whose_key_is_lost_is_served_with_a_new_one_only_when_somebody_say
     assert not list(database.parent.glob("missing*"))
 
 
+def test_a_backup_is_not_served_with_the_keys_of_the_fresh_install_it_is_put_back_into(
+    database: Path, tmp_path: Path
+) -> None:
+    """They lie where its own belong, and are a stranger's to every owner."""
+    add_owner(database)
+    copy, restored = tmp_path / "copy.db", tmp_path / "restored.db"
+    ask("backup", copy, "--database", database)
+    add_owner(restored)
+    restored.unlink()
+    assert ask("restore", copy, "--database", restored)["keys_present"] is False
+    keys = Path(f"{restored}.keys")
+    fresh = (keys / "receipt-ed25519.pem").read_bytes()
+    for command in (("owner", "list"), ("serve", "--listen", "127.0.0.1:0")):
+        refused = run(*command, "--database", restored)
+        assert refused.exit_code == 3
+        assert f"{keys}: keys of another log" in refused.stderr
+    # The copy was lost too: what lies there is taken when somebody says so.
+    ask("ledger", "new-key", "--database", restored)
+    with served(restored) as server:
+        assert request(f"{server['url']}/readyz")[0] == 200
+    assert (keys / "receipt-ed25519.pem").read_bytes() == fresh
+    assert "exists" in run("ledger", "new-key", "--database", restored).stderr
+
+
 def test_neither_backup_nor_restore_overwrites_anything(database: Path, tmp_path: Path) -> None:
     add_owner(database)
     other = tmp_path / "other.db"
