@@ -36,8 +36,8 @@ _CLAIMS: Final = (
     " earlier_correction.settlement_id AS corrected,"
     " iif(claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL, already_paid_minor,"
     " max(already_paid_minor, min(amount_minor, (SELECT coalesce(sum(paid_minor), 0) FROM (SELECT"
-    " max(other.amount_minor - other.already_paid_minor) AS paid_minor"
-    " FROM claim AS other JOIN earlier_payment USING (reward_id)"
+    " max(payment_minor) AS paid_minor"
+    " FROM earlier_reward AS other JOIN earlier_payment USING (reward_id)"
     " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
     " GROUP BY earlier_payment.reference))))) AS covered_minor"
     " FROM claim LEFT JOIN earlier_payment USING (reward_id)"
@@ -92,6 +92,20 @@ def record(tx: Tx, entry: Entry, receipt_id: str, now: datetime) -> None:
             delivered_wh=said["delivered_wh"],
             settled_at=settled_at,
             claimed_at=now,
+        )
+
+
+def record_rewards(tx: Tx, said: Mapping[str, Any]) -> None:
+    """Keep of which deal and payer the rewards of a lost settlement were, whoever shows it."""
+    # What a park was told of an owner's claim names none.
+    for each in said.get("rewards", ()):
+        tx.run(
+            "INSERT INTO earlier_reward (reward_id, commitment_id, part, payment_minor)"
+            " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            each["reward_id"],
+            said["commitment_id"],
+            each["part"],
+            each["amount_minor"] - each["already_paid_minor"],
         )
 
 

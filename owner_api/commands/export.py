@@ -35,9 +35,15 @@ EXPORTED: Final[dict[str, str]] = {
         "settlement_id IN (SELECT settlement_id FROM claim WHERE owner_id = :owner"
         " UNION SELECT settlement_id FROM settlement WHERE owner_id = :owner)"
     ),
+    "earlier_reward": (
+        "commitment_id IN (SELECT commitment_id FROM claim WHERE owner_id = :owner"
+        " UNION SELECT commitment_id FROM commitment WHERE owner_id = :owner)"
+    ),
     "earlier_payment": (
-        "reward_id IN (SELECT reward_id FROM claim WHERE owner_id = :owner"
-        " UNION SELECT reward_id FROM reward WHERE owner_id = :owner)"
+        "reward_id IN (SELECT reward_id FROM reward WHERE owner_id = :owner"
+        " UNION SELECT reward_id FROM earlier_reward WHERE commitment_id IN ("
+        "SELECT commitment_id FROM claim WHERE owner_id = :owner"
+        " UNION SELECT commitment_id FROM commitment WHERE owner_id = :owner))"
     ),
     "question": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",
     "reading": "session_id IN (SELECT session_id FROM session WHERE owner_id = :owner)",

@@ -110,11 +110,15 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
 def _claim(tx: Tx, call: Call, original: Json, found: Verified) -> None:
     """Let the park's log say what an owner proves that it owes, unless the books know it."""
     said = found.entry.body
-    park = tx.one("SELECT park_id FROM park WHERE park_id = ?", said.get("park_id"))
     known = tx.one(
         "SELECT 1 AS known FROM settlement WHERE settlement_id = ?", said.get("settlement_id")
     )
-    if park is None or known is not None:
+    if known is not None:
+        return
+    claims.record_rewards(tx, said)
+    # Only the owner's entry names the park.
+    park = tx.one("SELECT park_id FROM park WHERE park_id = ?", said.get("park_id"))
+    if park is None:
         return
     body = {name: said.get(name) for name in _CLAIMED}
     body["proven_by"] = {name: original[name] for name in ("epoch", "position", "jws_sha256")}

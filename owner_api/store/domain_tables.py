@@ -380,6 +380,16 @@ earlier_correction = Table(
     Column("settlement_id", Text, primary_key=True),
     **STRICT,
 )
+# Of lost rewards, for which deal and payer they were, as a receipt of either side says.
+earlier_reward = Table(
+    "earlier_reward",
+    metadata,
+    Column("reward_id", Text, primary_key=True),
+    Column("commitment_id", Text, nullable=False, index=True),
+    Column("part", Integer, nullable=False),
+    Column("payment_minor", Integer, nullable=False),
+    **STRICT,
+)
 # Of lost rewards, what a receipt proves was paid before the loss.
 earlier_payment = Table(
     "earlier_payment",

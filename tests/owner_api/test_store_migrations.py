@@ -183,6 +183,28 @@ def test_a_claim_that_was_corrected_stays_so_in_both_directions(tmp_path: Path) 
     assert found == [("a_1", 0), ("a_2", 1)]
 
 
+def test_a_claim_from_before_rewards_were_kept_beside_it_has_its_deals_payments_counted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "owner.db"
+    upgrade_to(path, "0017")
+    with closing(sqlite3.connect(path)) as old:
+        names = ("reward_id", "receipt_id", "settlement_id", "owner_id", "park_id", "kind")
+        old.execute(
+            f"INSERT INTO claim ({', '.join(names)}, commitment_id, version, part, currency,"  # noqa: S608 - named above
+            " price_per_kwh, delivered_wh, amount_minor, already_paid_minor, settled_at,"
+            " claimed_at) VALUES ('a', 'a', 'a', 'a', 'a', 'a', 'com', 1, 2, 'CNY', '1', 1, 50,"
+            " 20, ?1, ?1)",
+            ("2026-12-01T00:00:00Z",),
+        )
+        old.commit()
+    migrating.migrate(path)
+    with closing(sqlite3.connect(path)) as new:
+        found = new.execute("SELECT * FROM earlier_reward").fetchall()
+    assert found == [("a", "com", 2, 30)]
+    downgrade_to(path, "0017")
+
+
 def test_a_stream_from_before_it_had_a_number_is_kept_and_goes_on(tmp_path: Path) -> None:
     """Also where everything was pruned: its next number is one more than its last."""
     path = tmp_path / "owner.db"
