@@ -81,11 +81,27 @@ def say_again(tx: Tx, owner_id: str | None, kind: str, said: Mapping[str, Any], 
     silent = row["state"] == SettlementState.PROVISIONAL and row["owner_confirmed_at"] is None
     # Only the dispute that was settled then is taken back: what is disputed since is another.
     same = row["state"] == SettlementState.DISPUTED and from_json(row["dispute"]) == said["dispute"]
+    name = {"settlement_id": row["settlement_id"]}
     if kind == "settlement.disputed" and silent:
         _disputed(tx, row, SettlementState.DISPUTED.value, said["dispute"], call.now)
+        if _was_taken_back(tx, row, said["dispute"]):
+            tx.update("settlement", name, owner_confirmed_at=call.now)
     elif kind == "settlement.final" and same:
-        name = {"settlement_id": row["settlement_id"]}
         tx.update("settlement", name, owner_confirmed_at=call.now)
+
+
+def _was_taken_back(tx: Tx, row: Row, dispute: Json) -> bool:
+    """Tell whether its owner has shown that a lost dispute was settled later, in any order."""
+    shown = tx.all(
+        "SELECT content ->> '$.body.body.dispute' AS dispute FROM receipt"
+        " JOIN ledger_entry USING (position)"
+        " WHERE receipt.party_id = ? AND receipt.kind = 'receipt.replayed'"
+        " AND content ->> '$.body.kind' = 'settlement.final'"
+        " AND content ->> '$.body.subject_id' = ?",
+        row["owner_id"],
+        row["settlement_id"],
+    )
+    return any(each["dispute"] and from_json(each["dispute"]) == dispute for each in shown)
 
 
 def correct(tx: Tx, call: Call) -> Reply:

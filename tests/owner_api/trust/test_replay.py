@@ -200,8 +200,9 @@ async def test_promise_6_a_receipt_of_a_loss_that_nobody_owned_up_to_ends_all_se
 
 
 @pytest.mark.parametrize("resolved", [False, True], ids=["open", "taken back"])
+@pytest.mark.parametrize("newest_first", [False, True], ids=["as they came", "the newest first"])
 async def test_promise_5_a_dispute_that_a_restore_lost_stands_again_by_its_receipt(
-    tmp_path: Path, *, resolved: bool
+    tmp_path: Path, *, resolved: bool, newest_first: bool
 ) -> None:
     """Else the silence that follows would be taken for a yes to what was disputed."""
     async with open_world(tmp_path) as world:
@@ -215,7 +216,9 @@ async def test_promise_5_a_dispute_that_a_restore_lost_stands_again_by_its_recei
         assert cli("backup", tmp_path / "copy.db", "--database", tmp_path / "owner.db") == 0
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         path = f"/v1/settlements/{bill['settlement_id']}"
-        await deal.owner.post(f"{path}/dispute", {"reason": "my meter says more"})
+        seen = {"measured_at": world.at(0), "export_register_wh": 120}
+        words = {"reason": "my meter says more", "evidence": [seen]}
+        await deal.owner.post(f"{path}/dispute", words)
         if resolved:
             await deal.owner.post(f"{path}/confirmation")
             await world.move(3_601)
@@ -223,11 +226,11 @@ async def test_promise_5_a_dispute_that_a_restore_lost_stands_again_by_its_recei
         kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
     lose_disk(tmp_path)
     restore(tmp_path)
-    async with open_world(tmp_path) as world:
+    async with open_world(tmp_path, at=deal.world.clock.at) as world:
         kept.join(world)
         deal.owner.grant = access
         await world.agent.tick()
-        for document in documents:
+        for document in reversed(documents) if newest_first else documents:
             if document["kind"].startswith("settlement."):
                 await replay(deal.owner, document)
         await world.move(2 * 3_601)
