@@ -1,9 +1,11 @@
 """Promise 6 as the owner sees it: a log that was bent, cut or lost shows, and receipts remain."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 import json
 from pathlib import Path
 import shutil
+import sqlite3
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
@@ -14,10 +16,12 @@ import pytest
 
 from custom_components.v2g_owner.const import CONF_RECEIPT_KEY, DOMAIN
 from custom_components.v2g_owner.trust_watch import LogWatch
-from owner_api.access.keys import key_directory, make_receipt_key
+from owner_api.access.keys import key_directory
+from owner_api.access.services import accept_new_key
 from owner_api.commands import epochs
 from owner_api.core import receipt
 from owner_api.core.keyring import keyring, read_jwk
+from owner_api.store import Tx
 
 from .conftest import Home, until
 from .owner_world import OwnerWorld
@@ -332,7 +336,8 @@ def move_key(world: OwnerWorld, *, keep_former: bool) -> None:
         path.rename(path.with_name("receipt-ed25519-2026.pem"))
     else:
         path.unlink()
-        make_receipt_key(world.database)
+        with closing(sqlite3.connect(world.database)) as connection, connection:
+            accept_new_key(Tx(connection), world.database)
 
 
 async def test_a_new_key_that_the_pinned_one_vouches_for_in_the_log_is_followed(
