@@ -21,6 +21,8 @@ from .control_watch import STOPPED_BELOW_W, Watch
 _ANSWER_S: Final = 4.0
 # A slow cloud may still take what it was asked then: only another power ends that call sooner.
 _CALL_TIMEOUT_S: Final = 30.0
+# The first zero may be lost and never answered; many an integration makes the next one wait for it.
+_FIRST_ZERO_TIMEOUT_S: Final = 8.0
 _REPEAT_ZERO: Final = timedelta(seconds=5)
 _REPEAT: Final = timedelta(seconds=60)
 # A park may change its mind fifty times a second; a charger's contactor and its cloud may not.
@@ -116,14 +118,16 @@ class ChargerDriver:
     @callback
     def async_set(self, setpoint_w: int, now: datetime) -> asyncio.Task[None]:
         """Set a power now; an older command to set another that is on its way is given up."""
+        patience_s = _CALL_TIMEOUT_S
         if setpoint_w != self.watch.setpoint_w:
             self.async_cancel()
+            patience_s = _CALL_TIMEOUT_S if setpoint_w else _FIRST_ZERO_TIMEOUT_S
         limits = {entity_id: self._range(entity_id) for entity_id in self.control.entities}
         calls = self.control.calls(setpoint_w, self._range(self.control.setpoint_entity))
         self.watch = self.watch.wrote(setpoint_w, calls, limits, now)
         self._forced = False
         task = self._hass.async_create_task(
-            self._async_make(setpoint_w, calls), f"{DOMAIN} drive {self._name}"
+            self._async_make(setpoint_w, calls, patience_s), f"{DOMAIN} drive {self._name}"
         )
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
@@ -150,7 +154,12 @@ class ChargerDriver:
 
     @callback
     def async_lose(self, now: datetime) -> None:
-        """Note that the charger is out of reach: zero is written once it is back."""
+        """Note that the charger is out of reach: zero is written once it is back.
+
+        A discharge on its way there is given up: it could arrive after the owner's stop.
+        """
+        if (self.watch.setpoint_w or 0) < 0:
+            self.async_cancel()
         self.watch = self.watch.lost(now)
         self._forced = True
 
@@ -164,40 +173,43 @@ class ChargerDriver:
         self, setpoint_w: int, now: datetime, power_w: int | None, power_at: datetime | None
     ) -> bool:
         """Tell whether to write: something new, or something that was not obeyed."""
-        if self._forced or not self.watch.written:
+        if not self.watch.written:
             return True
         last = self.watch.written[-1]
-        if setpoint_w != last.setpoint_w:
+        if self._forced or setpoint_w != last.setpoint_w:
             return setpoint_w == 0 or now - last.at >= _PAUSE
         # More may flow out than is asked for until that is taken.
         less_out = setpoint_w > self.watch.out_w and not self.watch.taken
-        pause = _REPEAT_ZERO if setpoint_w == 0 or less_out else _REPEAT
-        if now - last.at < pause:
-            return False
-        unheard = self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None
-        if unheard or not self.watch.taken:
-            # Not every charger shows what it was told: the call's own failure counts as well.
-            return True
-        flows_out = power_w is not None and power_w < min(0, setpoint_w) - STOPPED_BELOW_W
-        if setpoint_w >= 0 and flows_out and power_at is not None and power_at > last.at:
-            return True
-        return any(
+        flows_out = setpoint_w >= 0 and power_w is not None and power_w < -STOPPED_BELOW_W
+        flows_out = flows_out and power_at is not None and power_at > last.at
+        differs = any(
             (state := self._hass.states.get(entity_id)) is not None
             and state.state not in {STATE_UNAVAILABLE, STATE_UNKNOWN}
             and not shows(state.state, expected, self._range(entity_id))
             for entity_id, expected in last.expected.items()
         )
+        # A command given up may arrive late. Where the charger shows nothing else than it was told,
+        # what flows out is a roof's, on the same meter.
+        turned = flows_out and (differs or not last.expected)
+        pause = _REPEAT_ZERO if setpoint_w == 0 or less_out or turned else _REPEAT
+        if now - last.at < pause:
+            return False
+        # Not every charger shows what it was told: the call's own failure counts as well.
+        unheard = self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None
+        return unheard or not self.watch.taken or flows_out or differs
 
     def _range(self, entity_id: str | None) -> Range:
         """Return what a number takes now."""
         return Range() if entity_id is None else async_range(self._hass, entity_id)
 
-    async def _async_make(self, setpoint_w: int, calls: tuple[Call, ...]) -> None:
+    async def _async_make(
+        self, setpoint_w: int, calls: tuple[Call, ...], patience_s: float
+    ) -> None:
         """Make the calls; what fails is tried again by the next ticks."""
         context = Context()
         self._contexts.append(context.id)
         try:
-            async with asyncio.timeout(_CALL_TIMEOUT_S):
+            async with asyncio.timeout(patience_s):
                 await self._async_call(setpoint_w, calls, context)
         except Exception as error:  # noqa: BLE001 - whatever a charger's integration raises
             # Tried again every few seconds; said once until it works again.

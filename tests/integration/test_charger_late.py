@@ -1,0 +1,168 @@
+"""What an executor makes of commands that are lost, hang, or arrive after they were given up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.v2g_owner.executor_stop import async_stop_discharging
+
+from .charger_world import (
+    Night,
+    Setting,
+    Wallbox,
+    discharging,
+    lease,
+    orders,
+    plan,
+)
+from .test_charger_refuses import EVENING, MORNING, seconds_out
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def night(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
+) -> AsyncIterator[Night]:
+    """Stand a car at a Wallbox-style charger in the evening."""
+    freezer.move_to(EVENING)
+    box = Wallbox(hass=hass)
+    await box.build()
+    made = Night(hass=hass, freezer=freezer, box=box)
+    await made.start()
+    await made.plug_in()
+    yield made
+    if made.executor is not None:
+        await made.end()
+
+
+async def passing(night: Night, seconds: int) -> list[float]:
+    """Let seconds pass with calls on their way, which nobody waits for; returns the power in each.
+
+    Night.seconds waits for all of them.
+    """
+    powers = []
+    for _ in range(seconds):
+        night.freezer.tick(1)
+        night.box.step()
+        async_fire_time_changed(night.hass)
+        await turns()
+        powers.append(night.box.real_w)
+    return powers
+
+
+async def turns() -> None:
+    """Let what can go on go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def hang(monkeypatch: pytest.MonkeyPatch, until: asyncio.Event, *, only_first: bool) -> None:
+    """Let commands that come now get no answer ``until`` then."""
+    take, left = Setting.async_set_native_value, [True]
+
+    async def slowly(number: Setting, value: float) -> None:
+        if not only_first or (left and left.pop()):
+            await until.wait()
+        await take(number, value)
+
+    monkeypatch.setattr(Setting, "async_set_native_value", slowly)
+
+
+def charge() -> Any:
+    """Return a plan to charge all night."""
+    return plan(MORNING, (EVENING, 6_900, 90))
+
+
+async def test_promise_4_a_stop_that_is_lost_holds_up_the_next_one_for_seconds_only(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 4: many an integration sends one command at a time; the car gave on and on."""
+    executor = night.executor
+    assert executor is not None
+    executor.async_take(orders(lease=lease(60)))
+    assert discharging(await night.seconds(20))
+    assert night.box.number is not None
+    night.box.number.parallel_updates = asyncio.Semaphore(1)
+    hang(monkeypatch, asyncio.Event(), only_first=True)
+    stopping = asyncio.create_task(async_stop_discharging(executor, {}))
+    powers = await passing(night, 45)
+    await stopping
+    assert [power for power in powers[11:] if power < -50] == []
+
+
+async def test_promise_4_a_discharge_on_its_way_to_a_missing_charger_is_given_up_at_a_stop(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 4: it arrived after the stop, and the car began to give then."""
+    executor, answer = night.executor, asyncio.Event()
+    assert executor is not None
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0))))
+    await night.seconds(10)
+    hang(monkeypatch, answer, only_first=False)
+    executor.async_take(replace(executor.memory.orders, lease=lease(60)))
+    await turns()
+    assert night.box.number is not None
+    night.box.number.show_available(yes=False)
+    stopping = asyncio.create_task(async_stop_discharging(executor, {}))
+    await passing(night, 6)
+    answer.set()
+    powers = await passing(night, 5)
+    await stopping
+    assert min(powers) == 0
+
+
+async def test_promise_3_a_discharge_that_arrives_late_is_ended_though_the_car_charges_by_now(
+    night: Night,
+) -> None:
+    """Promise 3: given up long ago, it reached the charger all the same, and ran for a minute."""
+    executor = night.executor
+    assert executor is not None
+    executor.async_take(orders(lease=lease(20), plan=charge()))
+    rows = await night.seconds(50)
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+    night.box.by_hand("number", -30)
+    rows = await night.seconds(90)
+    assert seconds_out(rows) <= 10
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
+async def test_charging_beside_a_roof_on_the_same_meter_is_not_asked_for_every_few_seconds(
+    night: Night,
+) -> None:
+    """The charger shows that it does what it was told: what flows out is the roof's."""
+    executor = night.executor
+    assert executor is not None
+    night.box.beside_w = -9_000.0
+    executor.async_take(orders(plan=charge()))
+    await night.seconds(30)
+    asked = len(night.box.commands)
+    await night.seconds(300)
+    assert len(night.box.commands) - asked <= 6
+
+
+async def test_a_charger_that_comes_and_goes_is_commanded_once_in_five_seconds_at_most(
+    night: Night,
+) -> None:
+    """Every return was a command: one a second for a charger whose cloud stumbles."""
+    executor = night.executor
+    assert executor is not None
+    assert night.box.number is not None
+    executor.async_take(orders(plan=charge()))
+    await night.seconds(30)
+    asked = len(night.box.commands)
+    for _ in range(60):
+        night.box.number.show_available(yes=False)
+        await night.seconds(1)
+        night.box.number.show_available(yes=True)
+        await night.seconds(1)
+    assert len(night.box.commands) - asked <= 24
+    rows = await night.seconds(10)
+    assert rows[-1].power_w == pytest.approx(6_900, abs=100)
