@@ -72,7 +72,21 @@ async def async_probe(driver: ChargerDriver, eyes: Eyes, power_w: int) -> Probe:
             finding=classify(power_w, before, after), asked_w=power_w, measured_w=after - before
         )
     finally:
-        await driver.async_leave()
+        await _async_leave(driver)
+
+
+async def _async_leave(driver: ChargerDriver) -> None:
+    """Leave the charger at zero, also where the test is ended once more while that is tried."""
+    leaving = asyncio.ensure_future(driver.async_leave())
+    ended: asyncio.CancelledError | None = None
+    while not leaving.done():
+        try:
+            await asyncio.wait([leaving])
+        except asyncio.CancelledError as error:
+            ended = error
+    leaving.result()
+    if ended is not None:
+        raise ended
 
 
 async def _async_measure(

@@ -7,19 +7,29 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.v2g_owner.charger_control import ChargerControl
+from custom_components.v2g_owner.charger_driver import ChargerDriver
+from custom_components.v2g_owner.charger_tests import async_end_tests, async_start_test
+from custom_components.v2g_owner.control_probe import async_probe
+from custom_components.v2g_owner.executor_sight import Eyes
 from custom_components.v2g_owner.executor_stop import async_stop_discharging
 
 from .charger_world import (
+    CAR,
+    CAR_MAPPING,
     Night,
     Setting,
     Wallbox,
     discharging,
     lease,
+    mapping,
     orders,
     plan,
+    subentry,
 )
 from .test_charger_refuses import EVENING, MORNING, seconds_out
 
@@ -117,6 +127,43 @@ async def test_promise_4_a_discharge_on_its_way_to_a_missing_charger_is_given_up
     powers = await passing(night, 5)
     await stopping
     assert min(powers) == 0
+
+
+async def test_promise_4_a_guided_test_that_is_stopped_twice_leaves_zero_all_the_same(
+    night: Night,
+) -> None:
+    """Promise 4: the second stop ended the first one's tries, and the car discharged on."""
+    await night.end()
+    driver = ChargerDriver(night.hass, ChargerControl.read(mapping("wallbox")), "Garage")
+    eyes = Eyes(night.hass, subentry().data, {CAR: CAR_MAPPING})
+    async_start_test(
+        night.hass,
+        _probe(driver, eyes),
+        entry_id="entry",
+        charger_id="chg_home",
+        vehicle_id=CAR,
+    )
+    while night.box.told["number"] >= 0:
+        await passing(night, 1)
+    takes, busy = night.box.command, [True]
+
+    def command(what: str, value: Any) -> None:
+        if busy and busy.pop():
+            raise HomeAssistantError("busy")
+        takes(what, value)
+
+    night.box.command = command  # type: ignore[method-assign]
+    stops = [asyncio.create_task(async_end_tests(night.hass, {}))]
+    await turns()
+    stops.append(asyncio.create_task(async_end_tests(night.hass, {})))
+    await passing(night, 5)
+    await asyncio.gather(*stops)
+    assert night.box.told["number"] == 0
+
+
+async def _probe(driver: ChargerDriver, eyes: Eyes) -> None:
+    """Test to discharge."""
+    await async_probe(driver, eyes, -1_380)
 
 
 async def test_promise_3_a_discharge_that_arrives_late_is_ended_though_the_car_charges_by_now(
