@@ -188,15 +188,15 @@ class ChargerDriver:
             and not shows(state.state, expected, self._range(entity_id))
             for entity_id, expected in last.expected.items()
         )
-        # A command given up may arrive late. Where the charger shows nothing else than it was told,
-        # what flows out is a roof's, on the same meter.
-        turned = flows_out and (differs or not last.expected)
-        pause = _REPEAT_ZERO if setpoint_w == 0 or less_out or turned else _REPEAT
-        if now - last.at < pause:
-            return False
         # Not every charger shows what it was told: the call's own failure counts as well.
         unheard = self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None
-        return unheard or not self.watch.taken or flows_out or differs
+        amiss = unheard or not self.watch.taken or differs
+        # A command given up may arrive late. Where the charger shows nothing else than it was told,
+        # and has been at rest, what flows out is a roof's, on the same meter.
+        turned = flows_out and (differs or not last.expected)
+        unrest = setpoint_w == 0 and (amiss or self.watch.out_w < 0)
+        pause = _REPEAT_ZERO if less_out or turned or unrest else _REPEAT
+        return now - last.at >= pause and (amiss or flows_out)
 
     def _range(self, entity_id: str | None) -> Range:
         """Return what a number takes now."""

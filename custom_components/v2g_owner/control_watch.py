@@ -13,6 +13,8 @@ ECHO: Final = timedelta(seconds=120)
 # Promise 4: without a confirmation in this time the owner is told to unplug.
 CONFIRM_WITHIN: Final = timedelta(seconds=5)
 STOPPED_BELOW_W: Final = 50
+# A meter may be wrong by more than that at rest; less than this share of what flowed is none of it.
+_REST_SHARE: Final = 0.05
 # A meter that says nothing for so long after a zero was taken will not say that it is done.
 _REST_UNSEEN: Final = timedelta(seconds=60)
 # One that shows something leave for so long may show another's, such as a roof's: the car must be
@@ -87,7 +89,7 @@ class Watch:
         if self.out_w == 0 or self.setpoint_w != 0 or zero_at is None:
             return self
         told = power_w is not None and power_at is not None and power_at > zero_at
-        if told and (power_w or 0) >= -STOPPED_BELOW_W:
+        if told and (power_w or 0) >= min(-STOPPED_BELOW_W, self.out_w * _REST_SHARE):
             return replace(self, out_w=0)
         patience = _REST_DOUBTED if told else _REST_UNSEEN
         return replace(self, out_w=0) if now - zero_at >= patience else self

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -213,3 +214,36 @@ async def test_a_charger_that_comes_and_goes_is_commanded_once_in_five_seconds_a
     assert len(night.box.commands) - asked <= 24
     rows = await night.seconds(10)
     assert rows[-1].power_w == pytest.approx(6_900, abs=100)
+
+
+async def test_promise_2_a_meter_that_is_wrong_by_sixty_watts_delays_no_charging(
+    night: Night,
+) -> None:
+    """Promise 2: ten minutes were lost after a deal, and zero was asked for every five seconds."""
+    executor, leaves_at = night.executor, EVENING + timedelta(minutes=50)
+    assert executor is not None
+    night.box.beside_w, night.box.soc_pct = -60.0, 62.9
+    steps = ((EVENING, 0, 0), (EVENING + timedelta(minutes=5), 6_900, 90))
+    given = orders(plan=plan(leaves_at, *steps, least=60), departure_buffer_s=0, soc_margin_pct=0.5)
+    while not night.record or night.record[-1].reason != "departure_minimum":
+        executor.async_take(replace(given, lease=lease(70)))
+        await night.seconds(10)
+    executor.async_take(given)
+    left = leaves_at - night.record[-1].at
+    rows = await night.seconds(int(left.total_seconds()))
+    assert rows[-1].soc_pct >= 60
+    assert len(night.box.commands) <= 10
+
+
+async def test_a_roof_on_the_meter_of_a_charger_at_rest_asks_for_no_zero_every_five_seconds(
+    night: Night,
+) -> None:
+    """It was seventeen thousand commands a day."""
+    executor = night.executor
+    assert executor is not None
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0))))
+    await night.seconds(10)
+    night.box.beside_w = -3_000.0
+    asked = len(night.box.commands)
+    await night.seconds(600)
+    assert len(night.box.commands) - asked <= 11
