@@ -109,6 +109,25 @@ async def test_promise_4_a_stop_that_is_lost_holds_up_the_next_one_for_seconds_o
     assert [power for power in powers[11:] if power < -50] == []
 
 
+@pytest.mark.parametrize("at_a_time", [1, 9])
+async def test_promise_4_a_stop_arrives_though_the_cloud_takes_twelve_seconds_for_it(
+    night: Night, at_a_time: int
+) -> None:
+    """Promise 4: the first zero is given up before that, not those after it."""
+    executor = night.executor
+    assert executor is not None
+    executor.async_take(orders(lease=lease(60)))
+    assert discharging(await night.seconds(20))
+    assert night.box.number is not None
+    night.box.number.parallel_updates = asyncio.Semaphore(at_a_time)
+    night.box.answers_after_s = 12.0
+    stopping = asyncio.create_task(async_stop_discharging(executor, {}))
+    powers = await passing(night, 60)
+    await stopping
+    assert [power for power in powers[24:] if power < -50] == []
+    night.box.answers_after_s = 0.0
+
+
 async def test_promise_4_a_discharge_on_its_way_to_a_missing_charger_is_given_up_at_a_stop(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
