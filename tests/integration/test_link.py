@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_URL
+from homeassistant.const import CONF_URL, EVENT_HOMEASSISTANT_CLOSE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import pytest
@@ -303,6 +303,20 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_key(
         assert await api.post("/v1/stops", {}) == {"done": True}
     assert len(keys) == 2
     assert keys[0] == keys[1]
+
+
+async def test_what_a_timer_tells_once_home_assistant_has_closed_its_sessions_is_no_error(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sensors speak until the very end; every one of them left a trace in the log."""
+    session = async_get_clientsession(home.hass)
+    home.hass.bus.async_fire(EVENT_HOMEASSISTANT_CLOSE)
+    await until(lambda: session.closed)
+    car_says(home.hass, 71)
+    await home.hass.async_block_till_done()
+    with pytest.raises(OwnerApiConnectionError):
+        await home.entry.runtime_data.coordinator.api.get("/v1/me")
+    assert "Session is closed" not in caplog.text
 
 
 async def test_an_api_that_refuses_even_a_fresh_token_ends_in_its_own_words(home: Home) -> None:
