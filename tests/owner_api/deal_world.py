@@ -313,6 +313,12 @@ class Deal:
             answer = await world.instruct(self.park, self.commitment_id, power_w)
         return answer
 
+    async def stop(self) -> None:
+        """Press stop; three seconds later the meter shows rest, by which the deal is settled."""
+        await self.owner.post("/v1/stops", {"commitment_id": self.commitment_id})
+        await self.world.move(3)
+        await self.world.meter(self.park, self.session_id, 0, context="end")
+
 
 @asynccontextmanager
 async def open_world(

@@ -69,9 +69,7 @@ async def make_books(folder: Path, *, settlements: int, rotations: int) -> Books
 async def _settled_deal(world: World) -> str:
     deal = await active(world)
     await deal.deliver(60)
-    await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-    await world.move(3)
-    await world.meter(deal.park, deal.session_id, 0, context="end")
+    await deal.stop()
     await world.move(3601)
     return deal.owner.party_id
 

@@ -11,11 +11,11 @@ import pytest
 from owner_api.core import receipt
 from owner_api.schemas import views
 from owner_api.schemas.events import EVENTS
-from tests.owner_api.deal_world import Deal, World, active, open_world
+from tests.owner_api.deal_world import World, active, open_world
 
 from .test_epochs import cli, lose_disk
 from .test_journal import public_keys, receipts_of
-from .test_replay import Kept, lived, replay, restore
+from .test_replay import Kept, backed_up, lived, replay, restore
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -41,13 +41,6 @@ async def pay(park: Any, claim: Any, reference: str, status: int = 200) -> Any:
     answer = await park.call("POST", path, {"reference": reference})
     assert answer.status == status, answer.body
     return answer.body
-
-
-async def backed_up(deal: Deal, folder: Path) -> dict[str, str]:
-    """Back up; return what the owner's access was then, which a restored server still knows."""
-    await deal.owner.renew()
-    assert cli("backup", folder / "copy.db", "--database", folder / "owner.db") == 0
-    return dict(deal.owner.grant)
 
 
 async def later(kept: Kept, world: World) -> None:
@@ -131,9 +124,7 @@ async def test_a_settlement_that_is_still_there_is_paid_under_the_reference_of_b
     async with open_world(tmp_path) as world:
         deal = await active(world)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         await world.move(3_601)
         access = await backed_up(deal, tmp_path)
         (bill,) = (await deal.park.get("/v1/park/settlements?reward=confirmed"))["items"]
@@ -168,9 +159,7 @@ async def test_a_deal_that_the_books_settle_again_is_paid_under_the_reference_of
         await deal.deliver(60)
         access = await backed_up(deal, tmp_path)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         await world.move(3_601)
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         path = f"/v1/park/settlements/{bill['settlement_id']}/payment"
@@ -220,9 +209,7 @@ async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_pr
     async with open_world(tmp_path) as world:
         deal = await active(world)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         if backed_up_as == "pending":
             access = await backed_up(deal, tmp_path)
         await world.move(3_601)
@@ -265,9 +252,7 @@ async def test_what_was_paid_before_the_loss_is_not_paid_again(
         deal = await active(world)
         access = await backed_up(deal, tmp_path)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         await world.move(3_601)
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         path = f"/v1/park/settlements/{bill['settlement_id']}/payment"
@@ -300,9 +285,7 @@ async def test_of_several_versions_only_the_newest_that_was_shown_is_paid_and_ea
         deal = await active(world, reward=BOTH, preferences=takes)
         access = await backed_up(deal, tmp_path)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         wrong = {"delivered_wh": bill["delivered_wh"] + 100, "reason": "read early"}
         path = f"/v1/park/settlements/{bill['settlement_id']}/correction"
@@ -342,9 +325,7 @@ async def test_a_version_that_the_parks_own_receipts_say_was_corrected_is_not_pa
         deal = await active(world)
         access = await backed_up(deal, tmp_path)
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         less = {"delivered_wh": bill["delivered_wh"] - 200, "reason": "read again"}
         path = f"/v1/park/settlements/{bill['settlement_id']}/correction"
@@ -419,9 +400,7 @@ async def test_a_deal_that_was_settled_in_two_lost_histories_is_owed_once(
         later_access = await backed_up(deal, tmp_path)
         if more_s:
             await deal.deliver(more_s)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         first = await receipts_of(deal.owner)
         kept = Kept(deal=deal, keys=await public_keys(world), owner=[], park=[], backed_up=0)
     lose_disk(tmp_path)

@@ -48,9 +48,7 @@ async def settled(world: World, *, paid: bool = True) -> Deal:
     """Bring the usual deal to a final settlement and, unless told not to, a paid reward."""
     deal = await active(world)
     await deal.deliver(300)
-    await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-    await world.move(3)
-    await world.meter(deal.park, deal.session_id, 0, context="end")
+    await deal.stop()
     shown = await deal.owner.get(f"/v1/commitments/{deal.commitment_id}")
     await world.move(3601)
     settlement_id = shown["settlement"]["settlement_id"]

@@ -39,6 +39,13 @@ class Kept:
             caller.world = world
 
 
+async def backed_up(deal: Deal, folder: Path) -> dict[str, str]:
+    """Back up; return what the owner's access was then, which a restored server still knows."""
+    await deal.owner.renew()
+    assert cli("backup", folder / "copy.db", "--database", folder / "owner.db") == 0
+    return dict(deal.owner.grant)
+
+
 async def lived(folder: Path, *, delivered_s: int = 0) -> Kept:
     """Deal, back up while it runs, or before, settle, and lose the disk but not the keys."""
     async with open_world(folder) as world:
@@ -48,9 +55,7 @@ async def lived(folder: Path, *, delivered_s: int = 0) -> Kept:
         assert cli("backup", folder / "copy.db", "--database", folder / "owner.db") == 0
         head = await deal.owner.get("/v1/ledger/checkpoint")
         await deal.deliver(300)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
+        await deal.stop()
         kept = Kept(
             deal=deal,
             keys=await public_keys(world),
@@ -208,12 +213,8 @@ async def test_promise_5_a_dispute_that_a_restore_lost_stands_again_by_its_recei
     async with open_world(tmp_path) as world:
         deal = await active(world)
         await deal.deliver(60)
-        await deal.owner.post("/v1/stops", {"commitment_id": deal.commitment_id})
-        await world.move(3)
-        await world.meter(deal.park, deal.session_id, 0, context="end")
-        await deal.owner.renew()
-        access = dict(deal.owner.grant)
-        assert cli("backup", tmp_path / "copy.db", "--database", tmp_path / "owner.db") == 0
+        await deal.stop()
+        access = await backed_up(deal, tmp_path)
         (bill,) = (await deal.park.get("/v1/park/settlements"))["items"]
         path = f"/v1/settlements/{bill['settlement_id']}"
         seen = {"measured_at": world.at(0), "export_register_wh": 120}
