@@ -14,6 +14,7 @@ from .api_errors import OwnerApiError
 from .const import DOMAIN, LOGGER
 from .coordinator import V2GCoordinator
 from .models import Agreement, Park
+from .unsubscribing import together
 
 # Readings carry our clock and leases the server's: a lease is 60 s by default.
 MOST_SKEW: Final = timedelta(seconds=30)
@@ -45,12 +46,7 @@ class AccountCheck:
         self._look_at_terms()
         self._look_at_zone()
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _updated(self) -> None:

@@ -26,6 +26,7 @@ from .const import (
 )
 from .coordinator import V2GCoordinator
 from .instants import utc_text
+from .unsubscribing import together
 
 # The API takes at most this many, and no event summary longer than this.
 _MOST_EVENTS: Final = 200
@@ -94,12 +95,7 @@ class CalendarMirror:
         ]
         self._async_changed()
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _async_changed(self, _event: Event[EventStateChangedData] | None = None) -> None:

@@ -23,6 +23,7 @@ from .executor_orders import (
     plan_depends_on,
     read_plan,
 )
+from .unsubscribing import together
 
 # Thresholds stay right while the state of charge moves, so a plan need not be young.
 PLAN_EVERY: Final = timedelta(minutes=15)
@@ -56,12 +57,7 @@ class ExecutorFeed:
         ]
         self._async_news()
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _async_timer(self, _now: datetime) -> None:

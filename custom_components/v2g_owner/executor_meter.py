@@ -14,6 +14,7 @@ from .coordinator import V2GCoordinator
 from .instants import utc_text
 from .meter import Meter, MeterReading
 from .models_deal import Commitment
+from .unsubscribing import together
 
 # A stop is seen, and a lease judged, by a reading that is at most so old.
 _EVERY: Final = timedelta(seconds=5)
@@ -43,12 +44,7 @@ class MeterReporter:
             async_track_time_interval(self._hass, self._async_look, _EVERY),
         )
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _async_look(self, _now: datetime) -> None:

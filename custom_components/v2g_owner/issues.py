@@ -24,6 +24,7 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import V2GConfigEntry
+from .unsubscribing import together
 
 MAPPED = (
     CONF_SOC_ENTITY,
@@ -137,12 +138,7 @@ def async_watch_mapping(
         async_at_started(hass, look),
     ]
 
-    @callback
-    def stop() -> None:
-        for unsubscribe in unsubscribes:
-            unsubscribe()
-
-    return stop
+    return together(unsubscribes)
 
 
 @callback

@@ -25,6 +25,7 @@ from .price import reported_price_text
 from .price_forms import Prices, from_now
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
+from .unsubscribing import together
 
 # Markets settle quarter hours at the finest; telling the API more often would only cost it work.
 REPORT_INTERVAL: Final = timedelta(minutes=15)
@@ -82,12 +83,7 @@ class PriceReporter:
         ]
         self._async_report_soon()
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _async_changed(self, _event: Event[EventStateChangedData]) -> None:

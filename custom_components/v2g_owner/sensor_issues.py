@@ -22,6 +22,7 @@ from .const import (
 from .coordinator import V2GConfigEntry
 from .plausibility import sign_watch, soc_watch
 from .readings import Read, read_energy, read_on, read_percent, read_power
+from .unsubscribing import together
 
 _LOOK_EVERY: Final = timedelta(minutes=5)
 _READERS: Final[Mapping[str, Read]] = {
@@ -69,12 +70,7 @@ class SensorCheck:
         ]
         self._look(dt_util.utcnow())
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _changed(self, _event: Event[EventStateChangedData]) -> None:

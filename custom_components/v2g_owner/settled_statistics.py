@@ -30,6 +30,7 @@ from .models_deal import Commitment
 from .money import major
 from .settled_ledger import Series, SettledDeal, SettledLedger, hour_of, read_ledger
 from .snapshot import StreamEvent
+from .unsubscribing import together
 
 _PAGE: Final = 200
 _FINAL: Final = "final"
@@ -64,12 +65,7 @@ class SettledStatistics:
             self._coordinator.async_add_listener(self._catch_up),
         )
 
-        @callback
-        def stop() -> None:
-            for unsubscribe in unsubscribes:
-                unsubscribe()
-
-        return stop
+        return together(unsubscribes)
 
     @callback
     def _catch_up(self) -> None:

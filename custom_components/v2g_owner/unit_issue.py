@@ -11,6 +11,7 @@ from .charger_range import Range
 from .const import DOMAIN
 from .coordinator import V2GConfigEntry
 from .issues import mapped_to
+from .unsubscribing import together
 
 
 @callback
@@ -39,12 +40,7 @@ def async_watch_unit(
         async_at_started(hass, look),
     ]
 
-    @callback
-    def stop() -> None:
-        for unsubscribe in unsubscribes:
-            unsubscribe()
-
-    return stop
+    return together(unsubscribes)
 
 
 @callback
