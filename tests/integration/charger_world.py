@@ -7,7 +7,7 @@ may be late, frozen or gone. Nothing here knows the executor's rules.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import re
 import time
@@ -41,6 +41,8 @@ IMPORT = "sensor.wallbox_import"
 EXPORT = "sensor.wallbox_export"
 CAR = "veh_blue"
 CAPACITY_WH = 60_000
+# When a car comes home.
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 # What the owners' page tells to write around a charger that has actions and nothing to set.
 _PAGE = Path(__file__).parents[2] / "docs/home-chargers.md"
 _EXAMPLES = [

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.const import CONF_URL
 from homeassistant.core import Context, HomeAssistant, State
@@ -29,6 +30,7 @@ from custom_components.v2g_owner.const import (
     DOMAIN,
 )
 
+from .charger_world import EVENING, Night, Wallbox
 from .owner_world import OwnerWorld, open_owner_world
 
 SOC = "sensor.car_battery"
@@ -228,3 +230,20 @@ async def charger_home(hass: HomeAssistant, home: Home, charger_id: str) -> None
         ),
     )
     await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def night(
+    request: pytest.FixtureRequest,
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Night]:
+    """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
+    freezer.move_to(EVENING)
+    box = Wallbox(hass=hass, **getattr(request, "param", {}))
+    await box.build()
+    made = Night(hass=hass, freezer=freezer, box=box)
+    yield made
+    if made.executor is not None:
+        await made.end()

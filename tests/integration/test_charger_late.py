@@ -1,13 +1,10 @@
 """What an executor makes of commands that are lost, hang, or arrive after they were given up."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -22,9 +19,9 @@ from custom_components.v2g_owner.executor_stop import async_stop_discharging
 from .charger_world import (
     CAR,
     CAR_MAPPING,
+    EVENING,
     Night,
     Setting,
-    Wallbox,
     discharging,
     lease,
     mapping,
@@ -32,26 +29,18 @@ from .charger_world import (
     plan,
     subentry,
 )
-from .test_charger_refuses import EVENING, MORNING, seconds_out
+from .test_charger_refuses import MORNING, seconds_out
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def night(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
-) -> AsyncIterator[Night]:
-    """Stand a car at a Wallbox-style charger in the evening."""
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass)
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    await made.start()
-    await made.plug_in()
-    yield made
-    if made.executor is not None:
-        await made.end()
+async def night(night: Night) -> Night:
+    """Have the car stand at the charger from the begin on."""
+    await night.start()
+    await night.plug_in()
+    return night
 
 
 async def passing(night: Night, seconds: int) -> list[float]:

@@ -1,16 +1,14 @@
 """What an executor makes of a charger that refuses a command, is not there, or goes its own way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 import logging
 from typing import Any
 from unittest.mock import patch
 
-from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 import pytest
@@ -21,9 +19,9 @@ from custom_components.v2g_owner.executor_stop import async_stop_discharging
 from .charger_world import (
     CAR,
     CAR_MAPPING,
+    EVENING,
     Night,
     Second,
-    Wallbox,
     discharging,
     lease,
     orders,
@@ -34,26 +32,8 @@ from .charger_world import (
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 MORNING = EVENING + timedelta(hours=12)
 type Refuses = Callable[[str, Any], bool]
-
-
-@pytest.fixture
-async def night(
-    request: pytest.FixtureRequest,
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Night]:
-    """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass, **getattr(request, "param", {}))
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    if made.executor is not None:
-        await made.end()
 
 
 async def selling(night: Night, **changes: Any) -> ChargerExecutor:

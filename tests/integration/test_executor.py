@@ -16,6 +16,7 @@ from custom_components.v2g_owner.executor_word import STOP_HOLDS
 from .charger_world import (
     CAR,
     CAR_MAPPING,
+    EVENING,
     PLUG,
     Night,
     Wallbox,
@@ -29,22 +30,7 @@ from .charger_world import (
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def night(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
-) -> AsyncIterator[Night]:
-    """Stand a car at a Wallbox-style charger in the evening."""
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass)
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    if made.executor is not None:
-        await made.end()
 
 
 @pytest.fixture(params=["wallbox", "sigenergy"])

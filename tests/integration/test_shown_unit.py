@@ -1,10 +1,8 @@
 """A charger's number whose unit is not the one that was mapped: chosen anew, or another kind."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
@@ -12,31 +10,13 @@ import pytest
 from custom_components.v2g_owner.charger_control import ChargerControl, Shape
 from custom_components.v2g_owner.charger_range import Range, Unit
 
-from .charger_world import Night, Wallbox, discharging, lease, orders, plan
+from .charger_world import EVENING, Night, Wallbox, discharging, lease, orders, plan
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 NUMBER = "number.wallbox_setting"
 OTHER = {"watts": "kW", "kilowatts": "W", "sigenergy": "W"}
-
-
-@pytest.fixture
-async def night(
-    request: pytest.FixtureRequest,
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Night]:
-    """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass, **getattr(request, "param", {}))
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    if made.executor is not None:
-        await made.end()
 
 
 def show_in(hass: HomeAssistant, unit: str) -> None:
