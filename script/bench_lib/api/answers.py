@@ -14,19 +14,19 @@ import orjson
 from owner_api.planning.quote import parse_request, quote
 
 from .goals import Figure
-from .load import Load, request, run
+from .load import Load, Loader, request
 from .processes import BenchError
 from .stage import OwnerSide, Stage
 
 CLIENTS = 64
 # A client speaks for several owners, one after the other: of one owner's offers that are open at a
-# time the first yes has the others judged again, and one answer each would be over before the
-# server is warm.
-OWNERS = 3 * CLIENTS
+# time the first yes has the others judged again, and one answer each would be over before all
+# clients are under way.
+OWNERS = 8 * CLIENTS
 FEW_CLIENTS = 16
 # Of each owner.
-DECLINES = 6
-FEW_DECLINES = 5
+DECLINES = 8
+FEW_DECLINES = 2
 ACCEPTS = 3
 READS = 60
 # A machine's pace changes within seconds: both sides are measured in pieces that take turns.
@@ -62,10 +62,10 @@ class Round:
 
 
 async def answers(
-    stage: Stage, bare_port: int, folder: Path, repeats: int, slower: int
+    stage: Stage, loader: Loader, bare_port: int, folder: Path, repeats: int, slower: int
 ) -> list[Figure]:
     """Measure every goal about answers; `slower` sends each decline so often, for the self-test."""
-    rounds = [await _round(stage, bare_port, folder, slower) for _ in range(repeats)]
+    rounds = [await _round(stage, loader, bare_port, folder, slower) for _ in range(repeats)]
     accept = statistics.median(each.accept for each in rounds)
     decline_s = statistics.median(1 / each.decline for each in rounds)
     quote_s = statistics.median(each.quote_s for each in rounds)
@@ -114,7 +114,7 @@ def _beside(name: str, goal: float, ours: list[float], bare: list[float], peer: 
     return Figure(name=name, value=value, goal=goal, unit="x", detail=f"{detail}; {spread}")
 
 
-async def _round(stage: Stage, bare_port: int, folder: Path, slower: int) -> Round:
+async def _round(stage: Stage, loader: Loader, bare_port: int, folder: Path, slower: int) -> Round:
     body = orjson.dumps({"offer_id": "x" * 36, "revision": 1, "terms_sha256": "x" * 64})
     token = "Bearer " + "x" * 300
     post = request("POST", "/", body, Authorization=token)
@@ -122,20 +122,20 @@ async def _round(stage: Stage, bare_port: int, folder: Path, slower: int) -> Rou
     made = _spread(await stage.answers("decline", each=DECLINES), CLIENTS)
     again = [[one for one in many for _ in range(slower)] for many in made]
     decline, posts = await _in_turns(
-        (stage.port, again, 201), (bare_port, [[post] * READS * PIECES] * CLIENTS, 201)
+        loader, (stage.port, again, 201), (bare_port, [[post] * READS * PIECES] * CLIENTS, 201)
     )
     asked = stage.reads("/v1/me", each=READS)[:CLIENTS]
     read, gets = await _in_turns(
-        (stage.port, asked, 200), (bare_port, [[get] * READS] * CLIENTS, 200)
+        loader, (stage.port, asked, 200), (bare_port, [[get] * READS] * CLIENTS, 200)
     )
     accepts = []
     for _ in range(ACCEPTS):
         made = _spread(await stage.answers("accept", each=1), CLIENTS)
-        accepts.append(_good(await run(stage.port, made), 201))
+        accepts.append(_good(await loader.run(stage.port, made), 201))
     accept = _per_s(accepts)
     quote_s = quote_time_s(folder / "owner.db")
     made = _spread(await stage.answers("decline", each=FEW_DECLINES), FEW_CLIENTS)
-    p99_s = _good(await run(stage.port, made), 201).quantile(0.99)
+    p99_s = _good(await loader.run(stage.port, made), 201).quantile(0.99)
     await asyncio.sleep(REST_S)
     return Round(
         decline=decline / slower,
@@ -150,14 +150,14 @@ async def _round(stage: Stage, bare_port: int, folder: Path, slower: int) -> Rou
 
 
 async def _in_turns(
-    ours: tuple[int, Requests, int], bare: tuple[int, Requests, int]
+    loader: Loader, ours: tuple[int, Requests, int], bare: tuple[int, Requests, int]
 ) -> tuple[float, float]:
     """Send both sides' requests in pieces that take turns; return how many were answered per s."""
     loads: tuple[list[Load], list[Load]] = [], []
     for piece in range(PIECES):
         for load, (port, requests, status) in zip(loads, (ours, bare), strict=True):
             part = [_piece(each, piece) for each in requests]
-            load.append(_good(await run(port, part), status))
+            load.append(_good(await loader.run(port, part), status))
             await asyncio.sleep(REST_S if load is loads[0] else 0)
     return _per_s(loads[0]), _per_s(loads[1])
 

@@ -10,7 +10,8 @@ import orjson
 from .answers import OWNERS, answers, offer_to_event
 from .fanout import fan_out
 from .goals import Figure
-from .processes import child, module
+from .load import Loader
+from .processes import child, compile_c, module
 from .stage import Stage
 
 REPEATS = 5
@@ -57,7 +58,8 @@ async def _measure(repeats: int, streams: int, *, slower: int) -> list[Figure]:
             bare_port = orjson.loads(await bare.line())["port"]
             stage = Stage(http, told)
             await stage.build()
-            figures = await answers(stage, bare_port, folder, repeats, slower)
+            loader = Loader(compile_c("load", folder))
+            figures = await answers(stage, loader, bare_port, folder, repeats, slower)
             if streams:
                 figures.append(await offer_to_event(stage, stage.owners[0]))
                 figures += await fan_out(stage, server, folder, streams=streams, repeats=repeats)

@@ -4,9 +4,10 @@ from pathlib import Path
 import statistics
 import time
 
+from .events import STREAMED
 from .goals import Figure
 from .load import request
-from .processes import Child, child, compile_fanout
+from .processes import Child, child, compile_c
 from .stage import Stage
 
 EVENT_BYTES = 420
@@ -17,11 +18,11 @@ KIB = 1024
 async def fan_out(
     stage: Stage, server: Child, folder: Path, *, streams: int, repeats: int
 ) -> list[Figure]:
-    """Open `streams` streams, spread over the owners, and time events to all of them."""
-    program = compile_fanout(folder)
+    """Open `streams` streams, spread over the first owners, and time events to all of them."""
+    program = compile_c("fanout", folder)
     floors = await _floor(program, streams, repeats)
     files = []
-    for number, owner in enumerate(stage.owners):
+    for number, owner in enumerate(stage.owners[:STREAMED]):
         file = folder / f"stream-{number}"
         bearer = f"Bearer {owner.token}"
         file.write_bytes(request("GET", "/v1/events", Authorization=bearer))

@@ -1,14 +1,14 @@
-"""A load of prepared requests over kept connections; leaner than the servers that it loads."""
+"""A load of prepared requests over kept connections, sent by C: it shares our processors."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-import time
-from typing import Final
+from pathlib import Path
+import struct
+import tempfile
 
-HEADER_END: Final = b"\r\n\r\n"
-LENGTH: Final = b"content-length:"
+from .processes import BenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,49 @@ class Load:
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """The compiled `load.c`."""
+
+    program: Path
+
+    async def run(self, port: int, per_connection: Sequence[Sequence[bytes]]) -> Load:
+        """Send each connection's requests in order, all connections at once.
+
+        Raises BenchError when a connection is lost.
+        """
+        with tempfile.NamedTemporaryFile(dir=self.program.parent) as file:
+            file.write(b"".join(_written(per_connection)))
+            file.flush()
+            process = await asyncio.create_subprocess_exec(
+                self.program, str(port), file.name, stdout=asyncio.subprocess.PIPE
+            )
+            told, _ = await process.communicate()
+        if process.returncode:
+            raise BenchError(f"the load ended with {process.returncode}")
+        wall_s, *lines = told.split(b"\n")
+        answers = [line.split() for line in lines if line]
+        return Load(
+            latencies=sorted(float(took_s) for _, took_s in answers),
+            statuses=Counter(int(status) for status, _ in answers),
+            wall_s=float(wall_s),
+        )
+
+
+def _written(per_connection: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
+    """Yield what `load.c` reads."""
+    yield _number(len(per_connection))
+    for requests in per_connection:
+        yield _number(len(requests))
+        for each in requests:
+            yield _number(len(each))
+            yield each
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("=I", value)
+
+
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     """Return one request as it goes over the wire; `_` in a header's name stands for `-`."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
@@ -36,75 +79,3 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     if body:
         lines.append("Content-Type: application/json")
     return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-class _Connection(asyncio.Protocol):
-    """Sends its requests one after another, each when the answer before is whole."""
-
-    def __init__(self, requests: Sequence[bytes]) -> None:
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.latencies: list[float] = []
-        self.statuses: Counter[int] = Counter()
-        self._requests = iter(requests)
-        self._received = b""
-        self._sent_at = 0.0
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def begin(self) -> None:
-        """Send the first request."""
-        self._next()
-
-    def _next(self) -> None:
-        assert self._transport is not None
-        following = next(self._requests, None)
-        if following is None:
-            self._transport.close()
-            self.done.set_result(None)
-            return
-        self._sent_at = time.perf_counter()
-        self._transport.write(following)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, rest = self._received.partition(HEADER_END)
-        if not end:
-            return
-        lines = head.lower().split(b"\r\n")
-        length = next((int(line[len(LENGTH) :]) for line in lines if line.startswith(LENGTH)), 0)
-        if len(rest) < length:
-            return
-        self.latencies.append(time.perf_counter() - self._sent_at)
-        self.statuses[int(head[9:12])] += 1
-        self._received = b""
-        self._next()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc or ConnectionError("the server closed the connection"))
-
-
-async def run(port: int, per_connection: Sequence[Sequence[bytes]]) -> Load:
-    """Send each connection's requests in order, all connections at once."""
-    loop = asyncio.get_running_loop()
-    connections = []
-    for requests in per_connection:
-        _, connection = await loop.create_connection(
-            lambda requests=requests: _Connection(requests),  # type: ignore[misc]
-            "127.0.0.1",
-            port,
-        )
-        connections.append(connection)
-    begun = time.perf_counter()
-    for connection in connections:
-        connection.begin()
-    await asyncio.gather(*(connection.done for connection in connections))
-    wall_s = time.perf_counter() - begun
-    statuses: Counter[int] = Counter()
-    for connection in connections:
-        statuses += connection.statuses
-    latencies = sorted(each for connection in connections for each in connection.latencies)
-    return Load(latencies=latencies, statuses=statuses, wall_s=wall_s)

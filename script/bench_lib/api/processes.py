@@ -1,4 +1,4 @@
-"""The processes of the bench: servers and the C program, each ended by closing its input."""
+"""The processes of the bench: servers and C programs, each ended by closing its input."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 
-SOURCE = Path(__file__).with_name("fanout.c")
 END_S = 30
 
 
@@ -66,11 +65,12 @@ def module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", f"{__package__}.{name}")
 
 
-def compile_fanout(folder: Path) -> Path:
-    """Compile the C program; raises BenchError where there is no compiler."""
+def compile_c(name: str, folder: Path) -> Path:
+    """Compile a C program beside this module; raises BenchError where there is no compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
-        raise BenchError("the fan-out's floor is C: there is no cc here")
-    target = folder / "fanout"
-    subprocess.run([compiler, "-O2", "-o", target, SOURCE], check=True)
+        raise BenchError("the load and the fan-out's floor are C: there is no cc here")
+    target = folder / name
+    source = Path(__file__).with_name(f"{name}.c")
+    subprocess.run([compiler, "-O2", "-o", target, source], check=True)
     return target

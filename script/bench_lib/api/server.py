@@ -1,7 +1,7 @@
 """The real owner API in a process of its own, with owners to pair; `server FOLDER OWNERS`.
 
 Prints one JSON line with its port, the park's client and one pairing code per owner, then obeys
-standard input: `event` puts one event on every owner's stream, the end of the input stops it.
+standard input: `event` puts one event on the first owners' streams, the end of the input stops it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from owner_api.server.agent import Agent, build_agent
 from owner_api.server.desk import Operate
 from owner_api.server.process import settle_process
 
-from .events import emit
+from .events import STREAMED, emit
 
 UNLIMITED = 1_000_000
 CONFIG = Config(
@@ -53,7 +53,7 @@ async def serve(folder: Path, owners: int, config: Config = CONFIG, devices: int
             "codes": [code for _, code in named],
         }
         print(orjson.dumps(told).decode(), flush=True)
-        parties = [owner_id for owner_id, _ in named[::devices]]
+        parties = [owner_id for owner_id, _ in named[::devices]][:STREAMED]
         while await asyncio.to_thread(sys.stdin.readline):
             await agent.store.write(partial(emit, parties=parties))
 

@@ -48,6 +48,7 @@ class Stage:
         self._http = http
         self._told = told
         self._windows = 0
+        self._newest_member = "mbr_"
         self._url = f"http://127.0.0.1:{self.port}"
         self.park = Client(http, self._url, utc_now, self._grant_park)
 
@@ -83,12 +84,17 @@ class Stage:
         )
         joining = {"park_id": self._told["client_id"], "terms_version": 1}
         await client.post("/v1/agreements", joining | {"vehicle_ids": [vehicle_id]})
-        member = (await self.park.get("/v1/park/members", limit="200"))["items"][-1]["member_ref"]
+        members = await self.park.get("/v1/park/members", cursor=self._newest_member)
+        self._newest_member = members["items"][-1]["member_ref"]
         told = {"measured_at": rfc(utc_now()), "plugged_in": True, "soc_pct": SOC_PCT}
         await client.post(f"{path}/telemetry", {"readings": [told]})
         session = await self.park.post(
             "/v1/park/sessions",
-            {"evse_id": f"E{number}", "plugged_in_at": rfc(utc_now()), "member_ref": member},
+            {
+                "evse_id": f"E{number}",
+                "plugged_in_at": rfc(utc_now()),
+                "member_ref": self._newest_member,
+            },
         )
         if session["state"] != "bound":
             raise RuntimeError(f"the session of owner {number} is not bound: {session}")
