@@ -433,12 +433,35 @@ CARD: Breaks = {
         text("frontend/format.js", "BHD ", "BHD CNY "),
     ],
 }
+WORDING: Breaks = {
+    "test_one_thing_has_one_name": [
+        text("translations/zh-Hans.json", "电池电量未知", "电量未知"),
+        text("frontend/words/zh-Hant.js", "園區尚未答覆", "停車場尚未答覆"),
+    ],
+    "test_no_text_uses_a_word_that_its_readers_do_not": [
+        text("translations/en.json", "permissions to discharge", "leases"),
+        text("translations/zh-Hant.json", "帳號", "帳戶"),
+        text("/docs/README.zh-Hans.md", "放电许可", "租约"),
+    ],
+    "test_chinese_is_punctuated_in_full_width": [
+        text("translations/zh-Hans.json", "当前未连接.", "当前未连接,"),
+        text("frontend/words/zh-Hant.js", "(?<=時間)", ":"),
+        text("/docs/first-offer.zh-Hant.md", "50%", "50 %"),
+    ],
+    "test_a_sentence_ends_with_a_stop_where_the_english_one_does": [
+        text("translations/zh-Hant.json", "請檢查所選感測器。", "請檢查所選感測器"),
+    ],
+    "test_no_sentence_for_owners_is_longer_than_can_be_read_at_once": [
+        text("translations/en.json", r"(?<=moment)\. Set", " and set"),
+    ],
+}
 BREAKS: Final[dict[str, Breaks]] = {
     "test_card": CARD,
     "test_consistency": CONSISTENCY,
     "test_owner_docs": OWNER_DOCS,
     "test_quality_scale": QUALITY_SCALE,
     "test_validators": VALIDATORS,
+    "test_wording": WORDING,
 }
 # These look at what runs, not at files: Home Assistant's loader, and its server.
 NOT_OURS: Final = {
