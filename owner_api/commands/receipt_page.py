@@ -4,21 +4,22 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
+# An owner and a park read the same page, so none says "you" of what both have a receipt of.
 _TITLES: Final = {
     "decision": "Your decision",
     "stop": "You said stop",
-    "agreement.active": "You joined a park",
-    "agreement.withdrawn": "You left a park",
+    "agreement.active": "An owner joined a park",
+    "agreement.withdrawn": "An owner left a park",
     "agreement.replaced": "A newer agreement took this one's place",
-    "commitment.pending_award": "A deal was made",
-    "commitment.scheduled": "The park ordered the energy",
+    "commitment.pending_award": "The owner agreed; the park has to confirm",
+    "commitment.scheduled": "The park confirmed the deal",
     "commitment.active": "Delivery began",
     "commitment.completed": "Delivery is complete",
     "commitment.curtailed": "Delivery ended early",
-    "commitment.revoked": "The deal was revoked",
+    "commitment.revoked": "The deal was taken back",
     "commitment.failed": "Delivery failed",
     "commitment.missed": "Delivery did not begin",
-    "commitment.lapsed": "The park did not order in time",
+    "commitment.lapsed": "The park did not confirm in time",
     "commitment.cancelled": "The park cancelled",
     "stop.requested": "A stop was asked for",
     "stop.confirmed": "The stop was confirmed",

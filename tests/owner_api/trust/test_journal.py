@@ -200,6 +200,20 @@ async def test_a_receipt_is_also_a_page_a_person_can_read(world: World) -> None:
     assert item["receipt_id"] in page
 
 
+async def test_the_page_of_a_park_tells_it_nothing_that_somebody_else_did_as_its_own(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    for side in (deal.owner, deal.park):
+        listed = (await side.get("/v1/receipts"))["items"]
+        item = next(item for item in listed if item["kind"] == "agreement.active")
+        headers = {"Authorization": f"Bearer {side.token}", "Accept": "text/html"}
+        url = f"{world.url}/v1/receipts/{item['receipt_id']}"
+        async with world.http.get(url, headers=headers) as response:
+            page = await response.text()
+        assert "<h1>An owner joined a park</h1>" in page
+
+
 async def test_repeating_a_decision_or_a_withdrawal_adds_nothing_to_the_log(world: World) -> None:
     deal = await presented(world)
     body = {
