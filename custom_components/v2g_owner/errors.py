@@ -2,17 +2,25 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers.translation import async_get_translations
+from homeassistant.helpers.translation import (
+    async_get_cached_translations,
+    async_get_translations,
+)
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
+from .judgement import OFFER_REASONS
 
 # What the API sends along as ``current`` when a request was about something that has changed.
 _CURRENT = {"offer_id": "offer.current", "commitment_id": "commitment.current"}
+# Of these, what there is falls short of what is needed; of the others a sign would mislead.
+_SHORT: Final = frozenset({"budget", "energy", "min_energy", "power", "price", "warranty"})
+_THOUSANDS: Final = frozenset({"Wh", "W"})
 
 
 @contextmanager
@@ -29,18 +37,45 @@ def translated_errors(coordinator: V2GCoordinator, resource: str | None = None) 
             kind = f"{resource}.updated" if resource else subject
             if kind is not None:
                 coordinator.async_apply(kind, error.current)
-        raise _sentence(error, by_the_caller=error.is_the_callers) from error
+        told = error.placeholders
+        if why := _why(coordinator.hass, error):
+            told["detail"] = why
+        raise _sentence(error, told, by_the_caller=error.is_the_callers) from error
     except OwnerApiError as error:
-        raise _sentence(error, by_the_caller=False) from error
+        raise _sentence(error, error.placeholders, by_the_caller=False) from error
 
 
-def _sentence(error: OwnerApiError, *, by_the_caller: bool) -> HomeAssistantError:
+def _why(hass: HomeAssistant, error: OwnerApiProblem) -> str | None:
+    """Return in Home Assistant's language which limit stands against a yes; None for other noes.
+
+    The API's own words name it by its code.
+    """
+    reason = (error.current or {}).get("reason")
+    code = reason.get("code") if isinstance(reason, dict) else None
+    if not isinstance(reason, dict) or code not in OFFER_REASONS:
+        return None
+    texts = async_get_cached_translations(hass, hass.config.language, "entity", DOMAIN)
+    words = texts.get(f"component.{DOMAIN}.entity.sensor.next_offer_reason.state.{code}")
+    available, needed, unit = reason.get("available"), reason.get("needed"), reason.get("unit")
+    if words is None or code not in _SHORT or unit is None or None in {available, needed}:
+        return words
+    return f"{words} ({_amount(available, unit)} < {_amount(needed, unit)})"
+
+
+def _amount(value: Any, unit: str) -> str:  # noqa: ANN401 - a number or a decimal string
+    """Return an amount as people read it: kWh and kW instead of Wh and W."""
+    return f"{value / 1000:g} k{unit}" if unit in _THOUSANDS else f"{value} {unit}"
+
+
+def _sentence(
+    error: OwnerApiError, told: dict[str, str], *, by_the_caller: bool
+) -> HomeAssistantError:
     """Return the Home Assistant error for an API error."""
     kind = ServiceValidationError if by_the_caller else HomeAssistantError
     return kind(
         translation_domain=DOMAIN,
         translation_key=error.translation_key,
-        translation_placeholders=error.placeholders,
+        translation_placeholders=told,
     )
 
 

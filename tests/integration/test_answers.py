@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import probatio
 import pytest
 
 from custom_components.v2g_owner.actor import async_actor_of
+from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.voice import open_offers
 
 from .conftest import Home, until
@@ -94,6 +96,48 @@ async def test_a_counter_asks_for_the_price_that_was_named(
     await home.act("counter_offer", {"price_per_kwh": asked}, context=Context(user_id="anna"))
     shown = await world.phone.get(f"/v1/offers/{offer['offer_id']}")
     assert shown["decision"]["counter_terms"]["price_per_kwh"] == sent
+
+
+@pytest.mark.parametrize(
+    ("limit", "english", "chinese"),
+    [
+        (
+            {"min_price_per_kwh": "9.0000"},
+            "Price too low (1.2000 CNY/kWh < 9.0000 CNY/kWh)",
+            "价格太低 (1.2000 CNY/kWh < 9.0000 CNY/kWh)",
+        ),
+        (
+            {"max_discharge_wh_per_day": 500},
+            "Less than the park needs (0.5 kWh < 1 kWh)",
+            "少于园区最低需要 (0.5 kWh < 1 kWh)",
+        ),
+    ],
+)
+async def test_promise_8_a_refused_yes_names_the_limit_in_words(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    session_id: str,
+    hass_admin_user: Any,
+    limit: dict[str, Any],
+    english: str,
+    chinese: str,
+) -> None:
+    """It was told by its code in the middle of a Chinese sentence: "cannot be kept: min_energy"."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", limit)
+    for language, told in (("en", english), ("zh-Hans", chinese)):
+        home.hass.config.language = language
+        await async_get_translations(home.hass, language, "entity", {DOMAIN})
+        with pytest.raises(ServiceValidationError) as refused:
+            await home.act(
+                "accept_offer",
+                {"offer_id": offer["offer_id"]},
+                context=Context(user_id=hass_admin_user.id),
+            )
+        assert refused.value.translation_key == "not_feasible"
+        assert (refused.value.translation_placeholders or {})["detail"] == told
 
 
 async def test_two_open_offers_must_be_named(
