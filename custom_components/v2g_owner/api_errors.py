@@ -53,11 +53,16 @@ class OwnerApiProblem(OwnerApiError):  # noqa: N818 - RFC 9457's own word for wh
     @property
     def placeholders(self) -> dict[str, str]:
         """Name each wrong field and its limit beside the API's own words."""
-        limits = "; ".join(
-            f"{str(error.get('pointer', '')).strip('/')}: {error.get('limit', '')}"
-            for error in self._errors
-        )
+        limits = "; ".join(f"{field}: {limit}" for field, limit in self.limits.items())
         return {"detail": str(self), "limits": limits or str(self)}
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """The wrong fields, each with what would pass."""
+        return {
+            str(error.get("pointer", "")).strip("/"): str(error.get("limit", ""))
+            for error in self._errors
+        }
 
     def fields_below(self, part: str) -> set[str]:
         """Return the fields of one part of what was sent that are wrong."""

@@ -21,6 +21,12 @@ _CURRENT = {"offer_id": "offer.current", "commitment_id": "commitment.current"}
 # Of these, what there is falls short of what is needed; of the others a sign would mislead.
 _SHORT: Final = frozenset({"budget", "energy", "min_energy", "power", "price", "warranty"})
 _THOUSANDS: Final = frozenset({"Wh", "W"})
+# What must hold of the limits that a car has, by the field that the API names when it does not.
+_MUST_HOLD: Final = {
+    "soc_floor_pct": ("<", "soc_ceiling_pct"),
+    "soc_min_departure_pct": ("≥", "soc_floor_pct"),
+    "soc_target_departure_pct": ("≥", "soc_min_departure_pct"),
+}
 
 
 @contextmanager
@@ -37,25 +43,39 @@ def translated_errors(coordinator: V2GCoordinator, resource: str | None = None) 
             kind = f"{resource}.updated" if resource else subject
             if kind is not None:
                 coordinator.async_apply(kind, error.current)
-        told = error.placeholders
-        if why := _why(coordinator.hass, error):
-            told["detail"] = why
+        told = error.placeholders | _in_words(coordinator.hass, error)
         raise _sentence(error, told, by_the_caller=error.is_the_callers) from error
     except OwnerApiError as error:
         raise _sentence(error, error.placeholders, by_the_caller=False) from error
 
 
-def _why(hass: HomeAssistant, error: OwnerApiProblem) -> str | None:
-    """Return in Home Assistant's language which limit stands against a yes; None for other noes.
+def _in_words(hass: HomeAssistant, error: OwnerApiProblem) -> dict[str, str]:
+    """Return in Home Assistant's language what the API tells by codes and by names of fields."""
+    texts = async_get_cached_translations(hass, hass.config.language, "entity", DOMAIN)
+    prefix = f"component.{DOMAIN}.entity"
+    named = {field: texts.get(f"{prefix}.number.{field}.name", field) for field in error.limits}
+    told = {}
+    if named:
+        told["limits"] = "; ".join(
+            f"{name}: {error.limits[field]}" for field, name in named.items()
+        )
+    if named.keys() and named.keys() <= _MUST_HOLD.keys():
+        told["detail"] = "; ".join(
+            f"{name} {sign} {texts.get(f'{prefix}.number.{other}.name', other)}"
+            for (sign, other), name in ((_MUST_HOLD[field], name) for field, name in named.items())
+        )
+    if why := _why(texts, prefix, error):
+        told["detail"] = why
+    return told
 
-    The API's own words name it by its code.
-    """
+
+def _why(texts: dict[str, str], prefix: str, error: OwnerApiProblem) -> str | None:
+    """Return which limit stands against a yes; None for other noes."""
     reason = (error.current or {}).get("reason")
     code = reason.get("code") if isinstance(reason, dict) else None
     if not isinstance(reason, dict) or code not in OFFER_REASONS:
         return None
-    texts = async_get_cached_translations(hass, hass.config.language, "entity", DOMAIN)
-    words = texts.get(f"component.{DOMAIN}.entity.sensor.next_offer_reason.state.{code}")
+    words = texts.get(f"{prefix}.sensor.next_offer_reason.state.{code}")
     available, needed, unit = reason.get("available"), reason.get("needed"), reason.get("unit")
     if words is None or code not in _SHORT or unit is None or None in {available, needed}:
         return words

@@ -133,7 +133,9 @@ async def test_contradicting_limits_are_refused_with_the_reason(
     assert refused.value.translation_key == "preferences_conflict"
     placeholders = refused.value.translation_placeholders
     assert placeholders is not None
-    assert "ceiling" in placeholders["detail"]
+    # By the names on the page, not by those of the API.
+    below, above = "Battery floor < Battery ceiling", "Guaranteed when leaving ≥ Battery floor"
+    assert placeholders["detail"] == f"{below}; {above}"
     assert home.state("number", vehicle_id, "soc_floor_pct").state == "20.0"
 
 
