@@ -285,9 +285,12 @@ async def test_the_sentences_of_each_language_reach_each_intent(
     [
         ("en", "I leave at 7:30", "07:30"),
         ("en", "I leave at half past seven", "07:30"),
+        ("en", "I leave at 7 am", "07:00"),
+        ("en", "I leave at 7:30 a.m.", "07:30"),
         ("en", "I leave at 5 pm", "17:00"),
         ("en", "I leave at 5:15pm", "17:15"),
         ("zh-CN", "我七点半出发", "07:30"),
+        ("zh-CN", "我凌晨5点出发", "05:00"),
         ("zh-CN", "我下午两点出发", "14:00"),
         ("zh-CN", "我晚上8点20出发", "20:20"),
         ("zh-TW", "我早上七點半出發", "07:30"),
