@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 import pytest
+import yaml
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = sorted(
@@ -57,3 +58,20 @@ def test_a_decision_is_called_by_its_number() -> None:
     assert wrong == []
     numbers = [page.name[:4] for page in PAGES if page.parent.name == "adr"]
     assert len(numbers) == len(set(numbers)) > 1
+
+
+@pytest.mark.parametrize("language", ["zh-Hans", "zh-Hant"])
+def test_the_chinese_guides_give_the_phone_its_words(language: str) -> None:
+    """The blueprint brings English ones; a placeholder that is lost takes the figure with it."""
+    source = ROOT / "blueprints/automation/v2g_owner/phone_notification.yaml"
+    text = source.read_text(encoding="utf-8").replace("!input ", "")
+    blueprint = yaml.safe_load(text)["blueprint"]
+    asked = {
+        each["name"]: set(re.findall(r"{\w+}", each["default"]))
+        for key, each in blueprint["input"].items()
+        if key.endswith(("_text", "_title"))
+    }
+    page = (ROOT / f"docs/first-offer.{language}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][^|]+) \| ([^|]+) \|$", page, flags=re.MULTILINE)
+    assert {name: set(re.findall(r"{\w+}", words)) for name, words in rows} == asked
+    assert len(asked) > 8
