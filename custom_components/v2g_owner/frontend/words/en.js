@@ -29,7 +29,7 @@ export default {
   "counter_price": "Price, {currency}/kWh",
   "counter_send": "Ask",
   "countered": "You asked for other terms. The park has not answered yet.",
-  "more_offers": "{count} more wait after this one.",
+  "more_offers": "{count} more after this one.",
   "silence": "No answer is a no.",
   "offer_new": "New offer: {park} asks for {energy}, {window}. You keep {net}.",
   "offer_new_for": "New offer for {car}: {park} asks for {energy}, {window}. You keep {net}.",
