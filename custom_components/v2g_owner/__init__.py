@@ -106,7 +106,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
         config_entry_id=entry.entry_id, **hub_device_info(coordinator)
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    await async_feed_executors(hass, entry, coordinator)
+    await async_feed_executors(hass, entry, coordinator, log)
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
     entry.async_on_unload(StaleDevices(hass, coordinator).async_start())

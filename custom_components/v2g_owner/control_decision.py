@@ -13,6 +13,7 @@ from .control_model import (
     CarLimits,
     ChargerLimits,
     Holder,
+    Lease,
     Orders,
     OverrideKind,
     Plan,
@@ -32,6 +33,9 @@ _PACK_C: Final = (0.0, 45.0)
 # A state of charge older than this no longer starts or ends a block; planned times still do.
 _CHARGE_ON_SOC: Final = timedelta(minutes=30)
 _HYSTERESIS_PCT: Final = 1.0
+# This home counts power by time, the deal counts by registers: so far they may differ.
+_COUNTS_DIFFER: Final = 1.1
+_COUNTS_DIFFER_WH: Final = 100.0
 
 
 def decide(
@@ -121,12 +125,16 @@ def _leased(
     assert lease is not None
     car = orders.car(sight.vehicle_id)
     refused: Reason | None = None
-    if lease.commitment_id in orders.stopped:
+    if not {lease.commitment_id, lease.consent_id}.isdisjoint(orders.stopped):
         refused = Reason.STOPPED
     elif lease.commitment_id in orders.left:
         refused = Reason.UNPLUGGED
     elif lease.told_at < started_at:
         refused = Reason.RESTARTED
+    elif not lease.covered:
+        refused = Reason.NO_CONSENT
+    elif _is_all_sold(lease, sight):
+        refused = Reason.ALL_SOLD
     elif lease.vehicle_id != sight.vehicle_id or car is None:
         refused = Reason.UNKNOWN_CAR
     elif not car.discharge_allowed:
@@ -141,6 +149,13 @@ def _leased(
         holder=Holder.PARK,
         until=lease.until,
     )
+
+
+def _is_all_sold(lease: Lease, sight: Sight) -> bool:
+    """Tell whether surely more has left than the owner's yes is for."""
+    if lease.energy_wh is None:
+        return False
+    return sight.sold_wh > lease.energy_wh * _COUNTS_DIFFER + _COUNTS_DIFFER_WH
 
 
 def refusal(

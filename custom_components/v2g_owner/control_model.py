@@ -30,6 +30,8 @@ class Reason(StrEnum):
     DELIVERING = "delivering"
     BELOW_MINIMUM = "below_minimum"
     RESTARTED = "restarted"
+    NO_CONSENT = "no_consent"
+    ALL_SOLD = "all_sold"
     DISCHARGE_NOT_ALLOWED = "discharge_not_allowed"
     SOC_UNKNOWN = "soc_unknown"
     SOC_STALE = "soc_stale"
@@ -126,6 +128,15 @@ class Lease:
     granted: str = ""
     """Until when, in the agent's own words: they tell a lease from the next, whatever our clock."""
 
+    covered: bool = True
+    """Whether a receipt that this home holds proves the owner's yes to it."""
+
+    consent_id: str = ""
+    """That yes: what is sold under it is counted together, whatever the deals are called."""
+
+    energy_wh: int | None = None
+    """How much it is for; None where it was not looked up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
@@ -165,6 +176,7 @@ class Sight:
 
     ``certain`` says that the car is known to be the one at this charger, not just plugged in
     somewhere; ``carried_pct`` how many points the meter has taken off the last state of charge;
+    ``sold_wh`` what has left for the lease's deal, by this home's own count;
     ``unit_fits`` that the charger's number still counts what was mapped and tested.
     """
 
@@ -178,6 +190,7 @@ class Sight:
     carried_pct: float = 0.0
     power_w: int | None = None
     power_at: datetime | None = None
+    sold_wh: float = 0.0
     pack_temperature_c: float | None = None
 
 

@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 
 from .control_decision import decide
 from .control_model import LOOK_EVERY, Orders, OverrideKind, Plan, Reason
+from .control_sold import count_sold
 from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
 from .executor_hand import is_new_unit, judge_change, may_discharge
@@ -90,6 +91,10 @@ class ChargerExecutor(ExecutorState):
             self._date_back(self._looked_at - now)
             self._async_watch_lease()
             self.async_save_soon()
+        power = self.eyes.power()
+        passed = timedelta() if self._looked_at is None else now - self._looked_at
+        measured_w = None if power is None else power.value
+        self.memory = count_sold(self.memory, self.verdict, measured_w, passed)
         self._looked_at = now
         seen, sight = look(
             self.memory,

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .api_errors import OwnerApiError, OwnerApiProblem
-from .const import LOGGER
+from .const import DOMAIN, LOGGER
 from .control_model import Plan
 from .coordinator import V2GCoordinator
 from .decode import BadAnswerError
@@ -23,6 +24,8 @@ from .executor_orders import (
     plan_depends_on,
     read_plan,
 )
+from .trust_issues import async_tell_unproven, unproven_id
+from .trust_watch import LogWatch
 from .unsubscribing import together
 
 # Thresholds stay right while the state of charge moves, so a plan need not be young.
@@ -35,23 +38,30 @@ class ExecutorFeed:
     """Ties one executor to the API for as long as the account is loaded."""
 
     def __init__(
-        self, hass: HomeAssistant, coordinator: V2GCoordinator, executor: ChargerExecutor
+        self,
+        hass: HomeAssistant,
+        coordinator: V2GCoordinator,
+        log: LogWatch,
+        executor: ChargerExecutor,
     ) -> None:
         """Prepare; nothing is asked yet."""
         self._hass = hass
         self._coordinator = coordinator
+        self._log = log
         self._executor = executor
         self._plan_at: datetime | None = None
         self._orders_from: tuple[Any, ...] | None = None
         self._busy = False
         self._told: set[str] = set()
         self._known_left: tuple[str, ...] = ()
+        self._unproven: tuple[str, datetime] | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Follow the coordinator and the executor; returns the way to stop."""
         unsubscribes = [
             self._coordinator.async_add_listener(self._async_news),
+            self._log.async_listen(self._async_news),
             self._executor.async_listen(self._async_work_soon),
             async_track_time_interval(self._hass, self._async_timer, _LOOK_EVERY),
         ]
@@ -63,7 +73,22 @@ class ExecutorFeed:
     def _async_timer(self, _now: datetime) -> None:
         # By now the car itself has told the API that it left, unless nobody heard it.
         self._known_left = self._executor.memory.orders.left
+        self._async_look_for_proof()
         self._async_work_soon()
+
+    @callback
+    def _async_look_for_proof(self) -> None:
+        """Tell the owner of a deal that goes on without a yes: a receipt may be a moment late."""
+        lease, now = self._executor.memory.orders.lease, dt_util.utcnow()
+        if lease is None or lease.covered or now >= lease.until:
+            if lease is not None and lease.covered:
+                ir.async_delete_issue(self._hass, DOMAIN, unproven_id(lease.commitment_id))
+            self._unproven = None
+        elif self._unproven is None or self._unproven[0] != lease.commitment_id:
+            self._unproven = lease.commitment_id, now
+        elif now - self._unproven[1] >= _LOOK_EVERY:
+            entry, charger = self._coordinator.config_entry, self._executor.title
+            async_tell_unproven(self._hass, entry, charger, lease.commitment_id)
 
     @callback
     def _async_news(self) -> None:
@@ -75,17 +100,19 @@ class ExecutorFeed:
         charger = snapshot.chargers.get(executor.charger_id)
         if charger is None:
             return
-        depends = orders_depend_on(snapshot, charger, executor.cars.keys())
+        deals = [
+            deal
+            for deal in snapshot.live_commitments
+            if charger.evse_id is not None and deal.evse_id == charger.evse_id
+        ]
+        consents = {deal.commitment_id: self._log.consent(deal) for deal in deals}
+        depends = orders_depend_on(snapshot, charger, executor.cars.keys(), consents)
         if depends == self._orders_from:
             self._async_work_soon()
             return
         self._orders_from = depends
         orders = executor.memory.orders
-        executor.deals = {
-            deal.commitment_id: deal.vehicle_id
-            for deal in snapshot.live_commitments
-            if charger.evse_id is not None and deal.evse_id == charger.evse_id
-        }
+        executor.deals = {deal.commitment_id: deal.vehicle_id for deal in deals}
         cars = car_limits(snapshot, executor.cars.keys())
         most_in, most_out = charger_limits(charger, cars)
         executor.async_take(
@@ -94,7 +121,9 @@ class ExecutorFeed:
                 cars=cars,
                 max_charge_w=most_in,
                 max_discharge_w=most_out,
-                lease=lease_here(snapshot, charger.evse_id, orders.lease, dt_util.utcnow()),
+                lease=lease_here(
+                    snapshot, charger.evse_id, orders.lease, consents, dt_util.utcnow()
+                ),
             )
         )
         self._async_work_soon()

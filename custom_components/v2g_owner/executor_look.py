@@ -56,6 +56,7 @@ def look(
         carried_pct=carried,
         power_w=power_w,
         power_at=None if power is None else power.at,
+        sold_wh=0.0 if orders.lease is None else memory.sold_wh.get(orders.lease.consent_id, 0.0),
         pack_temperature_c=eyes.pack_temperature_c(vehicle_id),
     )
     return replace(memory, orders=orders, parking=parking, carries=carries), sight

@@ -1,6 +1,6 @@
 """Turn what the API says into an executor's orders: limits of the cars, lease, plan."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,10 @@ from .instants import utc_text
 from .models import Charger, Preferences, Vehicle
 from .models_deal import Commitment
 from .snapshot import Snapshot
+from .trust_consent import Consent
+
+# Of each deal here the owner's yes, where a receipt proves one.
+type Consents = Mapping[str, Consent | None]
 
 # No offer's terms may ask for more.
 _LONGEST_LEASE_S: Final = 900
@@ -61,7 +65,11 @@ def charger_limits(charger: Charger, cars: Collection[CarLimits]) -> tuple[int, 
 
 
 def lease_here(
-    snapshot: Snapshot, evse_id: str | None, known: Lease | None, now: datetime
+    snapshot: Snapshot,
+    evse_id: str | None,
+    known: Lease | None,
+    consents: Consents,
+    now: datetime,
 ) -> Lease | None:
     """Return the lease of the deal that runs at this charger; one already known keeps its time."""
     for deal in snapshot.live_commitments:
@@ -69,12 +77,30 @@ def lease_here(
         lease = _lease(deal, evse_id, (offer and offer.terms.lease_s) or _LONGEST_LEASE_S, now)
         if lease is None:
             continue
+        lease = _within(lease, deal, consents.get(deal.commitment_id))
         if known is not None and known.commitment_id == lease.commitment_id:
             granted = known.granted or utc_text(known.until)
             if granted == lease.granted:
-                return replace(known, power_w=lease.power_w)
+                until = min(known.until, lease.until)
+                return replace(lease, until=until, told_at=known.told_at)
         return lease
     return None
+
+
+def _within(lease: Lease, deal: Commitment, consent: Consent | None) -> Lease:
+    """Return a lease as far as the owner's yes goes, not covered where there is none (promise 3).
+
+    Its times are compared with the agent's own words, whose clock they are by.
+    """
+    if consent is None or deal.lease_until is None or deal.lease_until <= consent.start_at:
+        return replace(lease, covered=False)
+    return replace(
+        lease,
+        power_w=max(lease.power_w, -consent.max_discharge_w),
+        until=min(lease.until, consent.end_at),
+        consent_id=consent.decision_id,
+        energy_wh=consent.energy_wh,
+    )
 
 
 def _lease(deal: Commitment, evse_id: str | None, lease_s: int, now: datetime) -> Lease | None:
@@ -103,7 +129,7 @@ def read_plan(answer: dict[str, Any]) -> Plan:
 
 
 def orders_depend_on(
-    snapshot: Snapshot, charger: Charger, vehicle_ids: Collection[str]
+    snapshot: Snapshot, charger: Charger, vehicle_ids: Collection[str], consents: Consents
 ) -> tuple[Any, ...]:
     """Return what a charger's orders are made from: every reading of every car brings news."""
     cars = [
@@ -114,7 +140,7 @@ def orders_depend_on(
         ]
     ]
     limits = (charger.evse_id, charger.max_charge_w, charger.max_discharge_w)
-    return (limits, cars, snapshot.commitments)
+    return (limits, cars, snapshot.commitments, tuple(consents.items()))
 
 
 def plan_depends_on(snapshot: Snapshot, vehicle_id: str) -> str:

@@ -39,6 +39,7 @@ class ExecutorState:
         """Prepare for a charger's subentry; ``cars`` are the linked vehicles' mappings by id."""
         mapping = subentry.data[CONF_CONTROL]
         self._hass = hass
+        self.title = subentry.title
         self.charger_id: str = subentry.data[CONF_CHARGER_ID]
         self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
         self.mapping: Mapping[str, Any] = subentry.data

@@ -26,6 +26,9 @@ class Memory:
     carries: dict[str, Carry] = field(default_factory=dict)
     charged_at: datetime | None = None
     """When energy last flowed into a car, or was asked to."""
+    sold_wh: dict[str, float] = field(default_factory=dict)
+    """What has left the car for each of the newest deals, by this home's own count."""
+
     plan_from: str = ""
     """What the plan was made from: while that is the same, it need not be made anew at once."""
 

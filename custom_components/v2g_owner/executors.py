@@ -21,6 +21,7 @@ from .executor_feed import ExecutorFeed
 from .executor_meter import MeterReporter
 from .executor_stop import async_stop_discharging
 from .executor_store import ExecutorStore
+from .trust_watch import LogWatch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,11 +98,11 @@ def executors_of(hass: HomeAssistant, entry: ConfigEntry[Any]) -> Mapping[str, C
 
 
 async def async_feed_executors(
-    hass: HomeAssistant, entry: ConfigEntry[Any], coordinator: V2GCoordinator
+    hass: HomeAssistant, entry: ConfigEntry[Any], coordinator: V2GCoordinator, log: LogWatch
 ) -> None:
     """Tie the executors to the API until the entry is unloaded."""
     for executor in executors_of(hass, entry).values():
-        entry.async_on_unload(ExecutorFeed(hass, coordinator, executor).async_start())
+        entry.async_on_unload(ExecutorFeed(hass, coordinator, log, executor).async_start())
         entry.async_on_unload(MeterReporter(hass, coordinator, executor.mapping).async_start())
         # Each asks for a plan; twenty at once would hold up everyone else.
         await asyncio.sleep(0)

@@ -210,6 +210,7 @@ class Commitment:
     stop: Stop | None = None
     unplug_hint: bool = False
     settlement: Settlement | None = None
+    decision: Decision | None = None
 
     @property
     def is_live(self) -> bool:

@@ -55,6 +55,32 @@ def async_clear_contradiction(hass: HomeAssistant, entry: ConfigEntry[Any]) -> N
 
 
 @callback
+def async_tell_unproven(
+    hass: HomeAssistant, entry: ConfigEntry[Any], charger: str, commitment_id: str
+) -> None:
+    """Say that a deal wants to discharge at a charger of ours and nothing proves a yes to it."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        unproven_id(commitment_id),
+        data={"entry_id": entry.entry_id},
+        is_fixable=False,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key="deal_unproven",
+        translation_placeholders={
+            "name": entry.title,
+            "charger": charger,
+            "deal": commitment_id,
+        },
+    )
+
+
+def unproven_id(commitment_id: str) -> str:
+    """Return the id of the repair about a deal without a yes."""
+    return f"deal_unproven_{commitment_id}"
+
+
+@callback
 def async_tell_epoch(
     hass: HomeAssistant, entry: ConfigEntry[Any], opened: NewEpoch, *, receipts: int
 ) -> None:

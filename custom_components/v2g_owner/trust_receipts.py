@@ -41,6 +41,15 @@ class ReceiptBook:
         """The kept receipts, oldest first, as ``owner-api receipt verify`` takes them."""
         return list(self._kept.values())
 
+    def about(self, kind: str, subject_id: str) -> Json | None:
+        """Return the newest kept receipt of a kind about something, None without one."""
+        found = (
+            each
+            for each in reversed(self._kept.values())
+            if (each["kind"], each["subject_id"]) == (kind, subject_id)
+        )
+        return next(found, None)
+
     @staticmethod
     def is_wanted(kind: object) -> bool:
         """Tell whether receipts of a kind are kept."""

@@ -1,18 +1,23 @@
 """Hold the operator to its log: check every checkpoint, keep receipts, say when it is bent."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from .api import Json, OwnerApi
 from .api_errors import OwnerApiError
 from .const import CONF_OWNER_ID, CONF_RECEIPT_KEY, CONF_SERVER_ID, LOGGER
+from .models_deal import Commitment
 from .snapshot import StreamEvent
+from .trust_consent import Consent, consent_in
 from .trust_issues import async_clear_contradiction, async_tell_contradiction, async_tell_epoch
+from .trust_keys import TrustError
 from .trust_log import Trusted, judge
 from .trust_proofs import LogContradictionError
+from .trust_receipt import read_receipt
 from .trust_receipts import ReceiptBook
 from .trust_store import TrustStore
 
@@ -34,11 +39,40 @@ class LogWatch:
         self._notes: list[str] = []
         self._connected = self._shown = False
         self._checking = asyncio.Lock()
+        self._consents: dict[tuple[str, str, str | None], Consent] = {}
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def evidence(self) -> list[Json]:
         """The contradictions seen, each with both checkpoints."""
         return self._store.evidence
+
+    @callback
+    def async_listen(self, listener: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call ``listener`` whenever receipts may have come; returns the way out."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def consent(self, deal: Commitment) -> Consent | None:
+        """Return the owner's yes to a deal, None while no receipt that we hold proves it."""
+        said = deal.decision.decision_id if deal.decision else None
+        if said is None or self.trusted is None:
+            return None
+        about = said, deal.offer_id, deal.vehicle_id
+        if (known := self._consents.get(about)) is not None:
+            return known
+        if (document := self.receipts.about("decision", said)) is None:
+            return None
+        data = self._entry.data
+        try:
+            entry = read_receipt(
+                document, self.trusted.keyring, data[CONF_SERVER_ID], data[CONF_OWNER_ID]
+            )
+        except TrustError:
+            return None
+        if (found := consent_in(entry, deal)) is not None:
+            self._consents[about] = found
+        return found
 
     @callback
     def async_connection_changed(self, *, connected: bool) -> None:
@@ -62,6 +96,7 @@ class LogWatch:
         data = self._entry.data
         self.trusted = await self._store.async_load(data[CONF_SERVER_ID], data[CONF_RECEIPT_KEY])
         await self.receipts.async_load()
+        self._async_tell()
         self._wake.set()
         try:
             while True:
@@ -84,11 +119,18 @@ class LogWatch:
                 await self._async_judge(self.trusted, note)
                 await self.receipts.async_replay()
                 await self.receipts.async_catch_up(self.trusted)
+                self._async_tell()
             except LogContradictionError as contradiction:
                 await self._async_contradicted(contradiction)
             else:
                 self.contradicted = self._shown = False
                 async_clear_contradiction(self._hass, self._entry)
+
+    @callback
+    def _async_tell(self) -> None:
+        """Let what hangs on receipts be looked at again."""
+        for listener in tuple(self._listeners):
+            listener()
 
     async def async_start_over(self) -> None:
         """Go by the log as it is now; what was held against it stays on disk as evidence."""

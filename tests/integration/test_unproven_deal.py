@@ -1,0 +1,161 @@
+"""An operator who lies: its books say that the car is to discharge, and no yes of the owner's does.
+
+The agent is real; what an operator can do is done to its database. What holds is the home: it has
+the owner's receipts, and gives what they prove and no more (ADR 39).
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.helpers import issue_registry as ir
+import pytest
+
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.control_model import Reason
+from owner_api.store import Tx
+
+from .frozen import stopped_clock
+from .power_stage import Stage, on_stage
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+
+
+@pytest.fixture
+def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
+    """Stop the clock, after what must be made before."""
+    return stopped_clock(request, EVENING)
+
+
+@pytest.fixture
+async def stage(
+    evening: FrozenDateTimeFactory,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Stage]:
+    """Stand the car at the home's own charger, with nothing sold yet."""
+    async with on_stage(evening, tmp_path, hass_storage) as opened:
+        await opened.seconds(3)
+        yield opened
+
+
+async def lie(stage: Stage, *statements: str) -> None:
+    """Let the operator write what it likes into its database."""
+
+    def write(tx: Tx) -> None:
+        for statement in statements:
+            tx.run(statement)
+
+    await stage.world.agent.store.write(write)
+
+
+def unproven(stage: Stage) -> list[str]:
+    """Return the deals of which the owner is told that nothing proves their yes."""
+    issues = ir.async_get(stage.hass).issues.values()
+    told = [each for each in issues if each.domain == DOMAIN and each.active]
+    return [
+        str((each.translation_placeholders or {})["deal"])
+        for each in told
+        if each.translation_key == "deal_unproven"
+    ]
+
+
+async def test_promise_1_a_deal_of_which_no_receipt_proves_the_yes_draws_nothing(
+    stage: Stage,
+) -> None:
+    """Promise 1: the operator says that the owner said yes; it has nothing to show for it."""
+    await stage.cut_network()
+    await stage.sell()
+    await lie(
+        stage,
+        "DELETE FROM receipt WHERE position IN"
+        " (SELECT position FROM ledger_entry WHERE kind = 'decision')",
+    )
+    await stage.mend_network()
+    rows = await stage.seconds(150)
+    assert stage.granted is not None, "the park was given leases"
+    assert stage.executor.memory.orders.lease is not None, "and the home was told of them"
+    assert min(row.power_w for row in rows) >= -50
+    assert stage.executor.verdict.reason is Reason.NO_CONSENT
+    assert unproven(stage) == [stage.commitment_id]
+
+
+async def test_promise_1_a_receipt_that_comes_late_lets_the_deal_begin(stage: Stage) -> None:
+    """Promise 1: doubt means stop, and a yes that is proven a moment later is no doubt any more."""
+    log = stage.entry.runtime_data.log  # type: ignore[union-attr]
+    catch_up = log.receipts.async_catch_up
+
+    async def late(_trusted: object) -> None:
+        """Hear of no receipt yet."""
+
+    log.receipts.async_catch_up = late
+    await stage.sell()
+    rows = await stage.seconds(130)
+    assert min(row.power_w for row in rows) >= -50
+    assert unproven(stage) == [stage.commitment_id]
+    log.receipts.async_catch_up = catch_up
+    await log.async_check()
+    await stage.deliver()
+    await stage.seconds(60)
+    assert unproven(stage) == []
+    stage.hold()
+
+
+async def test_promise_3_no_more_power_flows_than_the_yes_was_for(stage: Stage) -> None:
+    """Promise 3: the yes was to 3 kW; the operator's books say 6.9."""
+    await stage.sell(max_discharge_w=3_000)
+    await lie(stage, "UPDATE commitment SET terms = json_set(terms, '$.max_discharge_w', 7000)")
+    rows = await stage.seconds(60)
+    assert min(row.power_w for row in rows) >= -3_100
+    assert min(row.power_w for row in rows) <= -2_900, "the deal itself goes on"
+
+
+async def test_promise_3_not_much_more_energy_flows_than_the_yes_was_for(stage: Stage) -> None:
+    """Promise 3: half a kilowatt-hour was sold; the operator's books say five."""
+    await stage.sell(requested_energy_wh=500, max_energy_wh=500, min_energy_wh=0)
+    await lie(
+        stage,
+        "UPDATE commitment SET consented_energy_wh = 5000, committed_energy_wh = 5000,"
+        " energy_limit_wh = 5000",
+    )
+    rows = await stage.seconds(420)
+    sold_wh = -sum(min(0.0, row.power_w) for row in rows) / 3_600
+    assert 500 <= sold_wh <= 700
+    assert stage.executor.verdict.reason is Reason.ALL_SOLD
+
+
+async def test_promise_4_a_yes_whose_deal_was_stopped_at_home_serves_no_other_deal(
+    stage: Stage,
+) -> None:
+    """Promise 4: the operator gives the stopped deal another name and goes on."""
+    await stage.sell()
+    await stage.deliver()
+    await stage.cut_network()
+    await stage.stop_now()
+    await stage.seconds(3)
+    stage.executor.async_resume()
+    other = "com_" + "7" * 32
+    named = await stage.world.agent.store.read(
+        lambda tx: tx.all(
+            "SELECT m.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c"
+            " WHERE m.type = 'table' AND c.name = 'commitment_id'"
+        )
+    )
+    renamed = [f"UPDATE {each['name']} SET commitment_id = '{other}'" for each in named]  # noqa: S608 - names of our own tables
+    await lie(stage, "PRAGMA defer_foreign_keys = ON", *renamed)
+    stage.commitment_id, stage.renewed_at = other, None
+    await stage.mend_network()
+    assert stage.entry is not None
+    await stage.hass.config_entries.async_reload(stage.entry.entry_id)
+    rows = await stage.seconds(90)
+    lease = stage.executor.memory.orders.lease
+    assert lease is not None
+    assert lease.commitment_id == other, "the home was told of it"
+    assert min(row.power_w for row in rows[5:]) >= -50
+    assert stage.executor.verdict.reason is Reason.STOPPED
