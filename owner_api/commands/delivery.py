@@ -125,7 +125,11 @@ def _check_open(deal: CommitmentRecord) -> None:
 def _check_newer(deal: CommitmentRecord, seq: int) -> None:
     """Promise 10: a setpoint that was overtaken on its way is not obeyed."""
     if seq <= deal.last_seq:
-        raise Problem(ProblemCode.STALE_SEQUENCE, f"The newest sequence number is {deal.last_seq}.")
+        raise Problem(
+            ProblemCode.STALE_SEQUENCE,
+            f"The newest sequence number is {deal.last_seq}.",
+            current={"last_seq": deal.last_seq},
+        )
 
 
 def _start(

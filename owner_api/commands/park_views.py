@@ -62,6 +62,7 @@ def session_view(session: SessionRecord) -> Json:
         "unplugged_at": None
         if session.unplugged_at is None
         else instant_text(session.unplugged_at),
+        "recharge_due": [view(each) for each in session.recharge_left],
     }
 
 
@@ -81,6 +82,7 @@ def offer_view(offer: OfferRecord) -> Json:
         "offer_id": offer.offer_id,
         "revision": offer.revision,
         "session_id": offer.session_id,
+        "purpose": offer.purpose,
         "state": offer.state.value,
         "issued_at": instant_text(offer.issued_at),
         "respond_by": instant_text(offer.respond_by),
@@ -106,6 +108,7 @@ def commitment_view(deal: CommitmentRecord) -> Json:
         "end_at": instant_text(deal.end_at),
         "award_by": instant_text(deal.award_by),
         "lease_until": None if deal.lease_until is None else instant_text(deal.lease_until),
+        "last_seq": deal.last_seq,
         "delivered_wh": deal.delivered_wh,
         "stop_reason": stop_reason(deal.state_reason),
         "stop": None if deal.stop is None else view(deal.stop),

@@ -1,7 +1,7 @@
 """Rows with their documents opened: one typed record per vehicle, session, offer, commitment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Self, cast
@@ -160,6 +160,14 @@ class SessionRecord:
         if begin is None or register_wh is None:
             return 0
         return max(0, register_wh - begin)
+
+    @property
+    def recharge_left(self) -> tuple[Recharge, ...]:
+        """What the park has still to put back, each with the energy (Wh) that is left of it."""
+        if self.recharge_due_at is None:
+            return ()
+        owed = self.owed.given(self.recharged_wh(None)).recharges
+        return tuple(replace(each.promise, energy_wh=each.left_wh) for each in owed if each.left_wh)
 
     @classmethod
     def find(cls, tx: Tx, session_id: str, park_id: str | None = None) -> Self:

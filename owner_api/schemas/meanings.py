@@ -57,6 +57,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "committed_energy_wh": "Wh ordered: from min_energy_wh up to what was consented to.",
     "award_by": "An award after this is too late.",
     "seq": "Grows with every instruction of a deal; one that is not the newest is refused.",
+    "last_seq": "The seq of the newest instruction that was taken, 0 before the first.",
+    "recharge_due": "What the park has still to put back in this session, what is due first at the"
+    " front; energy_wh is what is left of it.",
     "power_setpoint_w": "W, negative: out of the car. 0 pauses, and keeps the lease. "
     "The answer's may be weaker than what was asked.",
     "valid_until": "The lease: the charger must be at zero then unless a newer instruction was"

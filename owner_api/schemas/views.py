@@ -306,7 +306,7 @@ _ONE_REWARD: Final = {
     "currency": _CURRENCY,
     "reference": Nullable(text(1, 64)),
 }
-_REWARD: Final = required({**_ONE_REWARD, "overpaid_minor": _MINOR})
+REWARD: Final = required({**_ONE_REWARD, "overpaid_minor": _MINOR})
 REWARD_MOVED: Final = required({"settlement_id": typed_id("stl"), **_ONE_REWARD})
 _FIGURES: Final = {
     "settlement_id": typed_id("stl"),
@@ -332,8 +332,8 @@ _FIGURES: Final = {
     "end_register_wh": _WH,
     "dispute_until": _AT,
     "supersedes": Nullable(typed_id("stl")),
-    "reward": Nullable(_REWARD),
-    "rewards": ListOf(_REWARD, 0, 4),
+    "reward": Nullable(REWARD),
+    "rewards": ListOf(REWARD, 0, 4),
 }
 PARK_SETTLEMENT: Final = required(_FIGURES)
 SETTLEMENT: Final = required(
@@ -464,6 +464,7 @@ PARK_SESSION: Final = required(
         "meter": _METER,
         "plugged_in_at": _AT,
         "unplugged_at": Nullable(_AT),
+        "recharge_due": ListOf(RECHARGE, 0, 200),
     }
 )
 AVAILABILITY: Final = required(
@@ -479,6 +480,7 @@ PARK_OFFER: Final = required(
         "offer_id": typed_id("off"),
         "revision": integer(1, 10**6),
         "session_id": typed_id("ses"),
+        "purpose": choice(*PURPOSES),
         "state": OFFER_STATE,
         "issued_at": _AT,
         "respond_by": _AT,
@@ -511,6 +513,7 @@ PARK_COMMITMENT: Final = required(
         "end_at": _AT,
         "award_by": _AT,
         "lease_until": Nullable(_AT),
+        "last_seq": integer(0, 10**9),
         "delivered_wh": _WH,
         "stop_reason": Nullable(choice("owner", "vehicle", "site", "link")),
         "stop": Nullable(STOP_MARKS),

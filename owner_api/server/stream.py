@@ -18,12 +18,13 @@ from .auth import require_live
 from .routing import Endpoint
 
 _BATCH: Final = 100
-_RETRY: Final = b"retry: 2000\n\n"
+_OPENING: Final = "id: {}\nretry: 2000\n\n"
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _DESCRIPTION: Final = (
     "With `after`, or the header Last-Event-ID, the stream begins with the event that follows this"
     " number, and 0 asks for all. Without either nothing is replayed: the stream begins with what"
-    " happens next. Events are kept for two weeks unless the operator set another time. A number"
+    " happens next. The first `id`, without an event, is the number it begins after. Events are"
+    " kept for two weeks unless the operator set another time. A number"
     " whose followers are not all kept, 0 too, is answered `replay_window_passed`: read the lists,"
     " then go on from its `current.last_event_id` (`current.oldest` is the oldest that is kept)."
     " The stream ends with the token it was opened with: get a new one and go on from the last"
@@ -96,7 +97,8 @@ class _Stream:
 
     async def run(self, subscription: Subscription, seq: int) -> None:
         """Send events after ``seq`` until the client or its token goes, it lags or is shut out."""
-        alive = await self._send(_RETRY)
+        # Who is cut off before the first event goes on from this number, and misses nothing.
+        alive = await self._send(_OPENING.format(seq).encode())
         # They are on their way, and a stream stays open for days.
         self._response.headers.clear()
         while alive and not subscription.closed:
