@@ -17,6 +17,7 @@ from owner_api.store.documents import to_json
 
 from .idempotency import HEADER
 from .openapi_events import STREAM, event_schemas, events_media
+from .openapi_shared import PLACE, shared
 from .routing import Endpoint, Operation
 
 type Json = dict[str, Any]
@@ -100,7 +101,7 @@ def build(operations: Iterable[Operation]) -> Json:
     for operation in sorted(operations, key=lambda each: (each.path, each.method)):
         item = paths.setdefault(operation.path, {})
         item[operation.method.lower()] = _operation(operation)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "V2G Owner API",
@@ -121,6 +122,7 @@ def build(operations: Iterable[Operation]) -> Json:
             },
         },
     }
+    return shared(document)
 
 
 def contract_endpoint(operations: Iterable[Operation]) -> Endpoint:
@@ -228,11 +230,10 @@ def _responses(operation: Operation) -> Json:
 
 
 def _problem(codes: list[ProblemCode]) -> Json:
+    # Beside the reference, not in an allOf: generators make one type of all problems.
     schema = {
-        "allOf": [
-            {"$ref": "#/components/schemas/Problem"},
-            {"properties": {"code": {"enum": [code.value for code in codes]}}},
-        ]
+        "$ref": f"{PLACE}Problem",
+        "properties": {"code": {"enum": [code.value for code in codes]}},
     }
     described: Json = {
         "description": "; ".join(code.title for code in codes),

@@ -10,6 +10,9 @@ from owner_api.relay import VERSION
 from owner_api.schemas.events import EVENTS, WHEN, Listener
 from owner_api.schemas.fields import openapi
 from owner_api.schemas.meanings import explained
+from owner_api.schemas.names import NAMES
+
+from .openapi_shared import PLACE
 
 type Json = dict[str, Any]
 
@@ -32,7 +35,7 @@ def events_media() -> Json:
             listener: {
                 name: {
                     "description": WHEN[name],
-                    "data": {"$ref": f"#/components/schemas/{_component(listener, name)}"},
+                    "data": {"$ref": PLACE + _component(listener, name)},
                 }
                 for name in names
             }
@@ -74,6 +77,9 @@ def _envelope() -> Json:
 def _component(listener: Listener, name: str) -> str:
     """Return the name of an event's data; events about one thing share it where it is the same."""
     names = EVENTS[listener]
+    for known, schema in NAMES.items():
+        if schema is names[name]:
+            return known
     first = next(each for each, data in names.items() if data is names[name])
     family = first.partition(".")[0]
     begins = next(each for each in names if each.partition(".")[0] == family)

@@ -15,9 +15,11 @@ from owner_api.config import Config
 from owner_api.problems import ProblemCode
 from owner_api.schemas.events import EVENTS
 from owner_api.schemas.meanings import MEANINGS
+from owner_api.schemas.names import NAMES
 from owner_api.server import owner, park
 from owner_api.server.agent import Agent, build_agent
-from owner_api.server.openapi import example
+from owner_api.server.openapi import PROBLEM_SCHEMA, example
+from owner_api.server.openapi_shared import PLACE
 from owner_api.store import Store
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import bench
@@ -38,7 +40,7 @@ async def agent(tmp_path: Path, clock: StillClock) -> AsyncIterator[Agent]:
 
 
 @pytest.fixture
-async def document(agent: Agent) -> Any:
+async def fetched(agent: Agent) -> Any:
     """Return the contract of a whole server as a client fetches it."""
     port = await agent.start("127.0.0.1", 0)
     async with (
@@ -47,6 +49,38 @@ async def document(agent: Agent) -> Any:
     ):
         assert response.content_type == "application/json"
         return await response.json()
+
+
+@pytest.fixture
+async def document(fetched: Any) -> Any:
+    """Return the contract with what each reference points at in its place."""
+    return inlined(fetched, fetched["components"]["schemas"])
+
+
+def inlined(node: Any, components: dict[str, Any]) -> Any:
+    """Return a part of a contract without references; what stands beside one narrows it."""
+    if isinstance(node, list):
+        return [inlined(each, components) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: inlined(value, components) for key, value in node.items() if key != "$ref"}
+    if "$ref" not in node:
+        return found
+    named = inlined(components[node["$ref"].removeprefix(PLACE)], components)
+    together = {key: named[key] | found[key] for key in named.keys() & found if key == "properties"}
+    return named | found | together
+
+
+def references(node: Any) -> Iterator[str]:
+    """Yield the name of every component that a part of a contract refers to."""
+    if isinstance(node, list):
+        for each in node:
+            yield from references(each)
+    elif isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"].removeprefix(PLACE)
+        for value in node.values():
+            yield from references(value)
 
 
 def described(document: Any) -> Iterator[Operation]:
@@ -139,6 +173,41 @@ async def test_every_operation_says_who_may_call_it(document: Any) -> None:
             assert {"401", "429"} <= set(operation["responses"]), path
 
 
+async def test_every_component_is_referred_to_and_written_once(fetched: Any) -> None:
+    """A generated client has one type for one thing, and none that nothing is made of."""
+    components = fetched["components"]["schemas"]
+    told = str(fetched["paths"]["/v1/events"])
+    named = {*references(fetched), *re.findall(rf"{PLACE}(\w+)", told)}
+    assert named == set(components)
+    assert set(NAMES) <= named
+    inline = [str(schema) for name, schema in components.items() if name in NAMES]
+    assert len(set(inline)) == len(inline)
+
+
+@pytest.mark.parametrize(
+    ("path", "component"),
+    [
+        ("/v1/park/sessions", "ParkSession"),
+        ("/v1/park/offers", "ParkOffer"),
+        ("/v1/park/commitments", "ParkCommitment"),
+        ("/v1/park/settlements", "ParkSettlement"),
+    ],
+)
+async def test_a_thing_has_one_type_in_a_list_alone_and_in_an_event(
+    fetched: Any, path: str, component: str
+) -> None:
+    def answer(path: str) -> Any:
+        return fetched["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+
+    reference = {"$ref": f"{PLACE}{component}"}
+    assert answer(path)["schema"]["properties"]["items"]["items"] == reference
+    (one,) = (each for each in fetched["paths"] if re.fullmatch(rf"{path}/{{\w+}}", each))
+    assert answer(one)["schema"] == reference
+    media = fetched["paths"]["/v1/events"]["get"]["responses"]["200"]["content"]
+    events = media["text/event-stream"]["x-events"]["park"].values()
+    assert reference in [event["data"] for event in events]
+
+
 async def test_every_no_is_described_as_a_problem_with_its_codes(document: Any) -> None:
     named: set[str] = set()
     for _, path, operation in described(document):
@@ -146,9 +215,9 @@ async def test_every_no_is_described_as_a_problem_with_its_codes(document: Any) 
             if int(status) < 400:
                 continue
             assert list(response["content"]) == ["application/problem+json"], path
-            reference, narrowed = response["content"]["application/problem+json"]["schema"]["allOf"]
-            assert reference == {"$ref": "#/components/schemas/Problem"}
-            codes = narrowed["properties"]["code"]["enum"]
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert schema["required"] == PROBLEM_SCHEMA["required"]
+            codes = schema["properties"]["code"]["enum"]
             assert {ProblemCode(code).status for code in codes} == {int(status)}
             named |= set(codes)
     # What stands outside any operation: no such path, no such method.
@@ -184,8 +253,9 @@ async def test_request_bodies_are_closed_to_unknown_fields(document: Any) -> Non
 
 
 async def test_the_stream_names_each_roles_events_and_says_what_their_data_is(
-    document: Any,
+    fetched: Any,
 ) -> None:
+    document = fetched
     operation = document["paths"]["/v1/events"]["get"]
     media = operation["responses"]["200"]["content"]["text/event-stream"]
     assert {role: set(names) for role, names in media["x-events"].items()} == {
@@ -296,5 +366,5 @@ async def test_what_is_answered_is_what_is_described(
         operation = contract["paths"][path.partition("?")[0]][method.lower()]
         response = operation["responses"][str(answer.status)]
         schema = response["content"]["application/problem+json"]["schema"]
-        narrowed = schema["allOf"][1]
-        jsonschema_rs.Draft202012Validator(narrowed).validate(answer.json)
+        described = inlined(schema, contract["components"]["schemas"])
+        jsonschema_rs.Draft202012Validator(described).validate(answer.json)
