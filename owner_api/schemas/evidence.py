@@ -10,7 +10,8 @@ from .fields import Nullable, choice, text
 READING_SOURCES: Final = ("signed_meter", "meter", "sensor", "estimate")
 READING_QUALITIES: Final = ("ok", "estimated", "missing", "bad")
 
-SIGNED: Final = {Required("format"): text(1, 32), Required("data"): text(1, 8_192)}
+# As long as OCPP's signedMeterValue may be: what a charger's own protocol carries, we carry too.
+SIGNED: Final = {Required("format"): text(1, 50), Required("data"): text(1, 32_768)}
 ORIGIN: Final[dict[Any, Any]] = {
     Optional("source"): choice(*READING_SOURCES),
     Optional("signed"): Nullable(SIGNED),

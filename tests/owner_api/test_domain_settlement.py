@@ -459,6 +459,36 @@ async def test_a_signed_readings_evidence_is_kept_as_given_and_its_digest_is_in_
     assert kept == [SIGNED]
 
 
+async def test_evidence_as_long_as_a_chargers_protocol_carries_is_taken(world: World) -> None:
+    """OCPP's signedMeterValue: 50 characters of encodingMethod, 32,768 of signedMeterData."""
+    deal = await active(world)
+    longest = {"format": "E" * 50, "data": "A" * 32_768}
+    taken = await world.meter(
+        deal.park, deal.session_id, measured_at=world.at(1), **claimed(longest)
+    )
+    assert taken == {"accepted": 1}
+    reading = {
+        "measured_at": world.at(2),
+        "import_register_wh": world.imported_wh,
+        "export_register_wh": world.exported_wh,
+        "power_w": 0,
+        **claimed(longest | {"data": "A" * 32_769}),
+    }
+    path = f"/v1/park/sessions/{deal.session_id}/readings"
+    answer = await deal.park.call("POST", path, {"readings": [reading]})
+    assert code(answer) == (422, "invalid_body")
+    (error,) = answer.body["errors"]
+    assert (error["pointer"], error["limit"]) == (
+        "/readings/0/signed/data",
+        "1 to 32768 characters",
+    )
+
+
+def claimed(signed: Any) -> dict[str, Any]:
+    """Return the fields that say that a reading was signed."""
+    return {"source": "signed_meter", "signed": signed}
+
+
 @pytest.mark.parametrize("wrong", [{"source": "signed_meter"}, {"signed": SIGNED}])
 async def test_a_signature_is_claimed_exactly_where_there_is_one(world: World, wrong: Any) -> None:
     deal = await active(world, min_energy_wh=0)
