@@ -11,13 +11,15 @@ from .fields import JsonSchema
 
 MEANINGS: Final[Mapping[str, str]] = {
     # Who and where
-    "evse_id": "The park's own name for the charger. A new session there ends the one before.",
+    "evse_id": "The park's own name for the charger, another one for each charger of all its sites."
+    " A new session there ends the one before, with its offers and deals.",
     "evse_code": "The code that stands on the charger. The session is bound when an owner who has"
     " joined the park checks in with it.",
     "member_ref": "The park's pseudonym for one vehicle (GET /v1/park/members). The session is"
     " bound when that vehicle says that it was plugged in within 120 s of plugged_in_at.",
-    "identifier_digest": "SHA-256 in hex of what the car tells the charger of itself (such as its"
-    " EVCC id). The session is bound at once when the owner has given the same.",
+    "identifier_digest": "SHA-256 in hex of what the car tells the charger of itself (ISO 15118's"
+    " EVCCID, letters in upper case and without separators). The session is bound at once when the"
+    " owner has given the same.",
     "plugged_in_at": "When the plug went in; binding compares it with the car's own word.",
     "withdrawn_at": "When it ended: withdrawn, or replaced by the owner's next with this park.",
     "meter": "Whose meter counts: the park's charger or, at home, the owner's.",

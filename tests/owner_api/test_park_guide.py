@@ -20,6 +20,8 @@ from owner_api.core.machine import CommitmentState, OfferState, SettlementState
 from owner_api.problems import ProblemCode
 from owner_api.schemas import views
 from owner_api.schemas.events import EVENTS, WHEN
+from owner_api.schemas.fields import openapi
+from owner_api.schemas.names import NAMES
 from owner_api.schemas.terms import RECHARGE, REWARD, TERMS
 from owner_api.server.openapi import problem_codes
 from owner_api.server.park import ROUTES
@@ -313,6 +315,14 @@ def test_every_no_that_a_park_may_meet_is_in_the_table_with_its_status() -> None
     }
     assert set(told) == {code.value for code in met}
     assert all(code.status in told[code.value] for code in met)
+
+
+def test_what_the_table_of_protocols_calls_ours_is_a_word_of_the_contract() -> None:
+    ours = str([openapi(schema) for schema in NAMES.values()])
+    told = [word for row in table("here") for word in names(row[0])]
+    assert len(told) > 10
+    for word in told:
+        assert f"'{word}'" in ours, word
 
 
 def test_every_field_of_the_terms_is_explained() -> None:
