@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 import hashlib
 from typing import Final
+import unicodedata
 
 from owner_api.calls import Call
 from owner_api.core.machine import CommitmentState
@@ -15,6 +16,7 @@ from . import announce, deals, guard, questions, recharges
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
 
+_DASHES: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 # A park's pseudonyms under agreements in force, of vehicles that are still there.
 _MEMBERS: Final = (
     "SELECT member.* FROM member JOIN agreement USING (agreement_id)"
@@ -24,8 +26,12 @@ _MEMBERS: Final = (
 
 
 def code_digest(code: str) -> str:
-    """Return the SHA-256 of the code on an EVSE; the code itself is not kept."""
-    return hashlib.sha256(code.encode()).hexdigest()
+    """Return the SHA-256 of the code on an EVSE; the code itself is not kept.
+
+    A person types it from the charger: case, width and the kind of dash are the keyboard's.
+    """
+    plain = unicodedata.normalize("NFKC", code).translate(_DASHES).strip().upper()
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def claim(tx: Tx, call: Call, session_id: str) -> None:

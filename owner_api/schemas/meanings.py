@@ -14,7 +14,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "evse_id": "The park's own name for the charger, another one for each charger of all its sites."
     " A new session there ends the one before, with its offers and deals.",
     "evse_code": "The code that stands on the charger. The session is bound when an owner who has"
-    " joined the park checks in with it.",
+    " joined the park checks in with it; case, width and the kind of dash do not count.",
     "member_ref": "The park's pseudonym for one vehicle (GET /v1/park/members). The session is"
     " bound when that vehicle says that it was plugged in within 120 s of plugged_in_at.",
     "identifier_digest": "SHA-256 in hex of what the car tells the charger of itself (ISO 15118's"

@@ -17,6 +17,33 @@ async def check_in(here: Parties, **named: Any) -> Any:
     return await here.owner.call("POST", "/v1/check-ins", body)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        CODE.lower(),
+        f" {CODE} ",
+        CODE.replace("-", "\N{EN DASH}"),
+        # As a Chinese keyboard types it.
+        "".join(chr(ord(each) + 0xFEE0) for each in CODE),
+    ],
+)
+async def test_a_code_binds_however_a_keyboard_writes_its_letters(world: World, typed: str) -> None:
+    here = await parties(world)
+    opened = await here.open(evse_code=CODE)
+    told = await check_in(here, evse_code=typed)
+    assert told.status == 201
+    assert told.body["session_id"] == opened["session_id"]
+
+
+async def test_promise_1_codes_that_differ_by_more_than_how_they_are_written_are_two(
+    world: World,
+) -> None:
+    here = await parties(world)
+    await here.open(evse_code="A1-11")
+    assert code(await check_in(here, evse_code="A11-1")) == (404, "not_found")
+    assert code(await check_in(here, evse_code="A1 11")) == (404, "not_found")
+
+
 @pytest.mark.parametrize("first", ["here", "there"])
 async def test_promise_1_a_code_that_stands_at_two_of_the_owners_parks_binds_nothing_unasked(
     world: World, first: str
