@@ -76,6 +76,15 @@ def boolean() -> Leaf:
     return Leaf(check, {"type": "boolean"})
 
 
+# What Chinese and French keyboards write for a blank: Python calls only the usual one printable.
+_BLANKS = str.maketrans("\u3000\u00a0\u202f", "   ")
+
+
+def printable(value: str) -> bool:
+    """Return whether a text is without control characters and what hides like them."""
+    return value.translate(_BLANKS).isprintable()
+
+
 def text(low: int, high: int, pattern: str | None = None) -> Leaf:
     """Accept a string of low to high characters without control characters."""
     compiled = re.compile(pattern) if pattern else None
@@ -85,7 +94,7 @@ def text(low: int, high: int, pattern: str | None = None) -> Leaf:
             raise LimitError("type", "a string")
         if not low <= len(value) <= high:
             raise LimitError("length", f"{low} to {high} characters")
-        if not value.isprintable():
+        if not printable(value):
             raise LimitError("format", "printable characters only")
         if compiled and not compiled.fullmatch(value):
             raise LimitError("format", f"must match {pattern}")

@@ -133,3 +133,18 @@ async def test_an_owner_has_no_more_of_a_kind_than_the_snapshot_holds(
     assert len((await owner.get("/v1/snapshot"))[of]) == 200
     await owner.call("DELETE", f"{path}/{made[0][of.removesuffix('s') + '_id']}", etag="1")
     assert (await owner.call("POST", path, body)).status == 201
+
+
+@pytest.mark.parametrize("name", ["\u674e\u3000\u4f1f", "Ch\u00e2teau\u00a0: bleu"])
+async def test_a_name_may_have_the_blanks_that_chinese_and_french_keyboards_write(
+    world: World, name: str
+) -> None:
+    owner = await world.add_owner()
+    vehicle_id = await world.add_vehicle(owner)
+    changed = await owner.patch(f"/v1/vehicles/{vehicle_id}", {"display_name": name})
+    assert changed["display_name"] == name
+    for hidden in ("\u200b", "\u2028", "\u202e", "\n"):
+        shown = await owner.call("GET", f"/v1/vehicles/{vehicle_id}")
+        wrong = {"display_name": f"a{hidden}b"}
+        path, etag = f"/v1/vehicles/{vehicle_id}", str(shown.body["revision"])
+        assert code(await owner.call("PATCH", path, wrong, etag=etag)) == (422, "invalid_body")
