@@ -42,6 +42,15 @@ _WITH_KEY: Final = (
     ProblemCode.IDEMPOTENCY_IN_FLIGHT,
 )
 _TYPED_ID: Final = "_[0-9a-f]{32}"
+_WAITS: Final = frozenset(
+    {
+        ProblemCode.RATE_LIMITED,
+        ProblemCode.UNAVAILABLE,
+        ProblemCode.BUDGET_USED_UP,
+        ProblemCode.PAIRING_CODE_EXHAUSTED,
+        ProblemCode.IDEMPOTENCY_IN_FLIGHT,
+    }
+)
 _WITH_IF_MATCH: Final = (ProblemCode.PRECONDITION_REQUIRED, ProblemCode.PRECONDITION_FAILED)
 
 PROBLEM_SCHEMA: Final[Json] = {
@@ -239,8 +248,7 @@ def _problem(codes: list[ProblemCode]) -> Json:
         "description": "; ".join(code.title for code in codes),
         "content": {"application/problem+json": {"schema": schema}},
     }
-    waits = {ProblemCode.RATE_LIMITED, ProblemCode.UNAVAILABLE}
-    if waits & set(codes):
+    if _WAITS & set(codes):
         described["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return described
 

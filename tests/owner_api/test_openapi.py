@@ -231,6 +231,15 @@ async def test_every_no_is_described_as_a_problem_with_its_codes(document: Any) 
     }
 
 
+async def test_every_no_to_wait_after_says_for_how_long(document: Any) -> None:
+    for _, path, operation in described(document):
+        for response in operation["responses"].values():
+            content = response.get("content", {}).get("application/problem+json", {})
+            codes = content.get("schema", {"properties": {}})["properties"].get("code", {})
+            if {"rate_limited", "unavailable", "idempotency_in_flight"} & {*codes.get("enum", ())}:
+                assert response["headers"]["Retry-After"]["schema"]["type"] == "integer", path
+
+
 @pytest.mark.parametrize("code", list(ProblemCode))
 async def test_each_problem_matches_the_schema_of_problems(
     document: Any, code: ProblemCode
