@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.canonical import sha256
@@ -29,6 +30,13 @@ from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
+
+_OF_PARK: Final = "SELECT * FROM offer WHERE park_id = ?"
+# By the index of the open ones: of a park's others there are ever more.
+_OPEN_OF_PARK: Final = (
+    "SELECT * FROM offer INDEXED BY offer_due"
+    " WHERE park_id = ? AND state IN ('presented', 'countered')"
+)
 
 
 def create(tx: Tx, call: Call) -> Reply:
@@ -172,9 +180,8 @@ def list_for_park(tx: Tx, call: Call) -> Reply:
     return read_page(
         tx,
         call,
-        "SELECT * FROM offer WHERE park_id = ? AND (? OR state IN ('presented', 'countered'))",
+        _OF_PARK if call.query.get("state", "open") == "all" else _OPEN_OF_PARK,
         call.principal.party_id,
-        int(call.query.get("state", "open") == "all"),
         key="offer_id",
         view=lambda row: park_offer_view(OfferRecord.from_row(row)),
     )

@@ -90,7 +90,8 @@ def list_for_park(tx: Tx, call: Call) -> Reply:
     return read_page(
         tx,
         call,
-        "SELECT * FROM session WHERE park_id = ? AND state != 'ended'",
+        # The index tells which have ended without reading them.
+        "SELECT * FROM session INDEXED BY session_open_evse WHERE park_id = ? AND state != 'ended'",
         call.principal.party_id,
         key="session_id",
         view=lambda row: park_session_view(SessionRecord.from_row(row)),

@@ -143,8 +143,8 @@ offer = Table(
     "offer",
     metadata,
     Column("offer_id", Text, primary_key=True),
-    Column("park_id", Text, nullable=False, index=True),
-    Column("owner_id", Text, index=True),
+    Column("park_id", Text, nullable=False),
+    Column("owner_id", Text),
     Column("vehicle_id", Text, index=True),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
     Column("revision", Integer, nullable=False),
@@ -161,6 +161,9 @@ offer = Table(
     Column("decision", Text),
     Column("commitment_id", Text),
     Column("updated_at", Text, nullable=False),
+    # A page is read in the order of its ids, and no more of the list than the page.
+    Index("offer_of_park", "park_id", "offer_id"),
+    Index("offer_of_owner", "owner_id", "offer_id"),
     # Of open offers only, so that an answer takes one out and puts none in.
     Index("offer_due", "respond_by", sqlite_where=text("state IN ('presented', 'countered')")),
     **STRICT,
@@ -184,7 +187,7 @@ commitment = Table(
     Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
     Column("vehicle_id", Text, nullable=False, index=True),
-    Column("owner_id", Text, nullable=False, index=True),
+    Column("owner_id", Text, nullable=False),
     Column("park_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("state_reason", Text),
@@ -218,6 +221,8 @@ commitment = Table(
     Column("settlement_id", Text),
     # When its owner stopped it, whatever it had ended for by then; no park is told.
     Column("owner_stopped_at", Text),
+    Index("commitment_of_park", "park_id", "commitment_id"),
+    Index("commitment_of_owner", "owner_id", "commitment_id"),
     # Of deals that have not ended; each condition finds it, written as one of these is.
     Index(
         "commitment_due",
@@ -232,7 +237,6 @@ commitment = Table(
         "ended_at",
         sqlite_where=text("settlement_id IS NULL AND ended_at IS NOT NULL"),
     ),
-    # Finds a park's deals too.
     UniqueConstraint("park_id", "order_reference"),
     **STRICT,
 )
@@ -274,7 +278,7 @@ settlement = Table(
     Column("version", Integer, nullable=False),
     Column("commitment_id", Text, ForeignKey("commitment.commitment_id"), nullable=False),
     Column("owner_id", Text, nullable=False, index=True),
-    Column("park_id", Text, nullable=False, index=True),
+    Column("park_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("baseline_wh", Integer, nullable=False),
     Column("ordered_wh", Integer, nullable=False),
@@ -305,6 +309,7 @@ settlement = Table(
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     UniqueConstraint("commitment_id", "version"),
+    Index("settlement_of_park", "park_id", "settlement_id"),
     Index("settlement_due", "state", "dispute_until"),
     **STRICT,
 )

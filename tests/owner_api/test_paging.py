@@ -1,15 +1,16 @@
 """A list that grows with the years is read a page at a time, never whole."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+import sqlite3
 from typing import Any
 
 import pytest
 
 from owner_api.store import Tx
 
-from .deal_world import Caller, Deal, open_world, scheduled
+from .deal_world import Caller, Deal, World, open_world, scheduled
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -39,6 +40,16 @@ def copy_rows(tx: Tx, copies: int, table: str, key: str, prefix: str) -> None:
     )
 
 
+def copy_more(tx: Tx, copies: int, table: str, key: str, prefix: str) -> None:
+    """Copy one of the table's rows under ids that sort behind all."""
+    row = dict(tx.all(f"SELECT * FROM {table} LIMIT 1")[0])  # noqa: S608 - our own table
+    for number in range(copies):
+        changed = {key: f"{prefix}_f{number:031x}"}
+        tx.insert(
+            table, **row | changed | ({"order_reference": None} if table == "commitment" else {})
+        )
+
+
 @contextmanager
 def counted_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Collect how many rows each query brings into memory."""
@@ -53,6 +64,41 @@ def counted_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     with monkeypatch.context() as patch:
         patch.setattr(Tx, "all", counting)
         yield seen
+
+
+GROWING = {
+    **{path: LISTS[path] for path in LISTS if "sessions" not in path},
+    "/v1/park/offers": LISTS["/v1/park/offers?state=all"],
+    "/v1/park/commitments": LISTS["/v1/park/commitments?state=all"],
+}
+ENDED = {"offer": "withdrawn", "commitment": "cancelled"}
+
+
+async def steps_of(world: World, deal: Deal, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many steps of its program SQLite takes for the page's query."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    read = Tx.all
+
+    def noting(self: Tx, sql: str, *params: object) -> list[dict[str, Any]]:
+        if " LIMIT ?" in sql:
+            asked.append((sql, params))
+        return read(self, sql, *params)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tx, "all", noting)
+        await caller_of(deal, path).get(f"{path}{'&' if '?' in path else '?'}limit=5")
+    ((sql, params),) = asked
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    with closing(sqlite3.connect(world.database)) as connection:
+        connection.set_progress_handler(step, 1)
+        connection.execute(sql, params).fetchall()
+    return taken
 
 
 def caller_of(deal: Deal, path: str) -> Caller:
@@ -72,6 +118,25 @@ async def test_a_page_of_10_000_reads_no_more_rows_than_it_shows_and_one(
             shown = await caller.get(f"{path}{joint}limit=20")
         assert len(shown["items"]) == 20
         assert max(seen) == 21
+
+
+@pytest.mark.parametrize("path", GROWING)
+async def test_a_page_takes_no_longer_to_find_the_more_there_was_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Each page sorted all that its reader ever had, and the open ones were sought among all."""
+    table, *rest = GROWING[path]
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+
+        def ended(tx: Tx) -> None:
+            copy_rows(tx, 10, table, *rest)
+            tx.run(f"UPDATE {table} SET state = ?", ENDED[table])  # noqa: S608 - our own table
+
+        await world.agent.store.write(ended)
+        few = await steps_of(world, deal, path, monkeypatch)
+        await world.agent.store.write(lambda tx: copy_more(tx, 2_000, table, *rest))
+        assert await steps_of(world, deal, path, monkeypatch) <= few + 10
 
 
 @pytest.mark.parametrize("path", LISTS)

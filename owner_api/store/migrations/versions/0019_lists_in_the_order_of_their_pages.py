@@ -1,0 +1,35 @@
+"""Lists are read in the order of their pages; each page sorted all that its reader ever had."""
+
+from typing import Final
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+# Index, table, columns, and the index whose place it takes.
+_INDEXES: Final = (
+    ("offer_of_park", "offer", ["park_id", "offer_id"], "ix_offer_park_id"),
+    ("offer_of_owner", "offer", ["owner_id", "offer_id"], "ix_offer_owner_id"),
+    ("commitment_of_park", "commitment", ["park_id", "commitment_id"], None),
+    ("commitment_of_owner", "commitment", ["owner_id", "commitment_id"], "ix_commitment_owner_id"),
+    ("settlement_of_park", "settlement", ["park_id", "settlement_id"], "ix_settlement_park_id"),
+)
+
+
+def upgrade() -> None:
+    """Go one step forward."""
+    for name, table, columns, before in _INDEXES:
+        op.create_index(name, table, columns)
+        if before is not None:
+            op.drop_index(before, table_name=table)
+
+
+def downgrade() -> None:
+    """Go one step back."""
+    for name, table, columns, before in _INDEXES:
+        if before is not None:
+            op.create_index(before, table, columns[:1])
+        op.drop_index(name, table_name=table)
