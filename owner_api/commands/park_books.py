@@ -11,12 +11,14 @@ from .paging import read_page
 from .park_views import commitment_view, settlement_view
 from .records import CommitmentRecord
 
-_DEALS: Final = "SELECT * FROM commitment WHERE park_id = ?"
-# By the index of those that have not ended: of a park's others there are ever more.
-_OPEN_DEALS: Final = (
-    "SELECT * FROM commitment INDEXED BY commitment_due WHERE park_id = ?"
-    " AND (state = 'active' OR state = 'pending_award' OR state = 'scheduled')"
-)
+_DEALS: Final = {
+    "all": "SELECT * FROM commitment WHERE park_id = ?",
+    # By an index of these alone: of a park's others there are ever more.
+    "open": "SELECT * FROM commitment INDEXED BY commitment_due WHERE park_id = ?"
+    " AND (state = 'active' OR state = 'pending_award' OR state = 'scheduled')",
+    "unsettled": "SELECT * FROM commitment INDEXED BY commitment_unsettled WHERE park_id = ?"
+    " AND settlement_id IS NULL AND ended_at IS NOT NULL AND started_at IS NOT NULL",
+}
 _BILLS: Final = (
     "SELECT * FROM settlement WHERE park_id = ? AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL"
     " OR EXISTS (SELECT 1 FROM reward WHERE reward.settlement_id = settlement.settlement_id"
@@ -34,11 +36,14 @@ _NAMES: Final = ("pending_minor", "confirmed_minor", "paid_minor", "overpaid_min
 
 
 def deals(tx: Tx, call: Call) -> Reply:
-    """List the park's deals: those that have not ended, or all with ``?state=all``."""
+    """List the park's deals: those that have not ended, or all with ``?state=all``.
+
+    ``?state=unsettled`` are those that ended after their delivery began and wait for a reading.
+    """
     return read_page(
         tx,
         call,
-        _DEALS if call.query.get("state", "open") == "all" else _OPEN_DEALS,
+        _DEALS[call.query.get("state", "open")],
         call.principal.party_id,
         key="commitment_id",
         view=lambda row: commitment_view(CommitmentRecord.from_row(row)),

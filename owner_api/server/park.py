@@ -27,6 +27,10 @@ _SESSION: Final = "/v1/park/sessions/{session_id}"
 _OFFER: Final = "/v1/park/offers/{offer_id}"
 _COMMITMENT: Final = "/v1/park/commitments/{commitment_id}"
 _SETTLEMENT: Final = "/v1/park/settlements/{settlement_id}"
+_STATE: Final = (
+    "open, the default: not ended yet. unsettled: ended, waits for the reading at rest by which it"
+    " is settled."
+)
 
 _TERMS_PROBLEMS: Final = (
     ProblemCode.WINDOW_IN_PAST,
@@ -184,7 +188,7 @@ _COMMITMENTS: Final = (
         role="park",
         kind="query",
         summary="Deals, those that have not ended or all",
-        query={**PAGE, Optional("state"): choice("open", "all")},
+        query={**PAGE, Optional("state", description=_STATE): choice("open", "unsettled", "all")},
         answer=views.listed(views.PARK_COMMITMENT),
         handler=park_books.deals,
     ),

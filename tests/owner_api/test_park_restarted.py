@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from .deal_world import Caller, World, active
+from .deal_world import Caller, World, active, scheduled
 from .domain_world import code, park_commitment, running, world
 from .test_domain_promised_charging import recharge
 
@@ -52,6 +52,30 @@ async def test_a_park_reads_what_it_has_still_to_put_back(world: World) -> None:
     await world.move(600)
     await world.meter(deal.park, deal.session_id, 7_000)
     assert (await deal.park.get(path))["recharge_due"] == []
+
+
+async def test_a_park_finds_the_deals_that_ended_without_it_and_wait_for_a_reading(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    path = "/v1/park/commitments?state=unsettled"
+    await world.instruct(deal.park, deal.commitment_id)
+    assert (await deal.park.get(path))["items"] == []
+    # The dispatcher is gone, and the charger goes on until its lease ends.
+    await world.move(61)
+    world.exported_wh += 116
+    (shown,) = (await deal.park.get(path))["items"]
+    assert (shown["commitment_id"], shown["state"]) == (deal.commitment_id, "failed")
+    assert shown["delivered_wh"] == 0
+    await world.meter(deal.park, shown["session_id"], 0, context="end")
+    assert (await deal.park.get(path))["items"] == []
+    assert (await park_commitment(deal))["delivered_wh"] == 116
+
+
+async def test_a_deal_that_never_began_waits_for_no_reading(world: World) -> None:
+    deal = await scheduled(world)
+    await deal.park.post(f"/v1/park/commitments/{deal.commitment_id}/cancellation")
+    assert (await deal.park.get("/v1/park/commitments?state=unsettled"))["items"] == []
 
 
 async def test_a_park_reads_what_it_guaranteed_with_a_session(world: World) -> None:
