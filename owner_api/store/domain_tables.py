@@ -235,7 +235,10 @@ commitment = Table(
     Index(
         "commitment_unsettled",
         "ended_at",
-        sqlite_where=text("settlement_id IS NULL AND ended_at IS NOT NULL"),
+        # One that never began is never settled, and would be looked at for good.
+        sqlite_where=text(
+            "settlement_id IS NULL AND ended_at IS NOT NULL AND started_at IS NOT NULL"
+        ),
     ),
     UniqueConstraint("park_id", "order_reference"),
     **STRICT,

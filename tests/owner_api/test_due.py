@@ -4,12 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 import sqlite3
 
+import pytest
+
 from owner_api.commands import timers
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.store import Tx, upgrading
 
 from .deal_world import NOON, open_world, scheduled
+from .query_steps import asked, copy_more, steps
 
 
 def test_no_tick_goes_through_a_whole_table(tmp_path: Path) -> None:
@@ -42,3 +45,22 @@ async def test_a_deal_that_waits_for_its_hour_is_not_read_by_a_tick(tmp_path: Pa
         assert await world.agent.store.read(lambda tx: due(tx, timedelta(0))) == []
         later = timedelta(days=1)
         assert await world.agent.store.read(lambda tx: due(tx, later)) == [deal.commitment_id]
+
+
+async def test_promise_4_deals_that_ended_before_they_began_cost_a_tick_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was read twice a second for good: after a year of them nobody's stop got through."""
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        await deal.park.post(f"/v1/park/commitments/{deal.commitment_id}/cancellation")
+
+        async def of_a_tick() -> int:
+            with asked(monkeypatch) as queries:
+                await world.agent.tick()
+            return sum(steps(world.database, query) for query in queries)
+
+        few = await of_a_tick()
+        copied = ("commitment", "commitment_id", "com")
+        await world.agent.store.write(lambda tx: copy_more(tx, 2_000, *copied))
+        assert await of_a_tick() <= few + 10

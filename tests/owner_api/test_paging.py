@@ -1,9 +1,8 @@
 """A list that grows with the years is read a page at a time, never whole."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-import sqlite3
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from owner_api.store import Tx
 
 from .deal_world import Caller, Deal, World, open_world, scheduled
+from .query_steps import asked, copy_more, steps
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -40,16 +40,6 @@ def copy_rows(tx: Tx, copies: int, table: str, key: str, prefix: str) -> None:
     )
 
 
-def copy_more(tx: Tx, copies: int, table: str, key: str, prefix: str) -> None:
-    """Copy one of the table's rows under ids that sort behind all."""
-    row = dict(tx.all(f"SELECT * FROM {table} LIMIT 1")[0])  # noqa: S608 - our own table
-    for number in range(copies):
-        changed = {key: f"{prefix}_f{number:031x}"}
-        tx.insert(
-            table, **row | changed | ({"order_reference": None} if table == "commitment" else {})
-        )
-
-
 @contextmanager
 def counted_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Collect how many rows each query brings into memory."""
@@ -75,30 +65,11 @@ ENDED = {"offer": "withdrawn", "commitment": "cancelled"}
 
 
 async def steps_of(world: World, deal: Deal, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return how many steps of its program SQLite takes for the page's query."""
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    read = Tx.all
-
-    def noting(self: Tx, sql: str, *params: object) -> list[dict[str, Any]]:
-        if " LIMIT ?" in sql:
-            asked.append((sql, params))
-        return read(self, sql, *params)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Tx, "all", noting)
+    """Return how many steps SQLite takes for a page."""
+    with asked(monkeypatch) as queries:
         await caller_of(deal, path).get(f"{path}{'&' if '?' in path else '?'}limit=5")
-    ((sql, params),) = asked
-    taken = 0
-
-    def step() -> int:
-        nonlocal taken
-        taken += 1
-        return 0
-
-    with closing(sqlite3.connect(world.database)) as connection:
-        connection.set_progress_handler(step, 1)
-        connection.execute(sql, params).fetchall()
-    return taken
+    (query,) = (each for each in queries if " LIMIT ?" in each[0])
+    return steps(world.database, query)
 
 
 def caller_of(deal: Deal, path: str) -> Caller:

@@ -1,8 +1,13 @@
-"""Lists are read in the order of their pages; each page sorted all that its reader ever had."""
+"""What is read again and again takes no longer with the years.
+
+Lists are read in the order of their pages: each page sorted all that its reader ever had.
+Deals that ended before they began are never settled: they were looked at twice a second for good.
+"""
 
 from typing import Final
 
 from alembic import op
+import sqlalchemy as sa
 
 revision = "0019"
 down_revision = "0018"
@@ -17,10 +22,12 @@ _INDEXES: Final = (
     ("commitment_of_owner", "commitment", ["owner_id", "commitment_id"], "ix_commitment_owner_id"),
     ("settlement_of_park", "settlement", ["park_id", "settlement_id"], "ix_settlement_park_id"),
 )
+_ENDED: Final = "settlement_id IS NULL AND ended_at IS NOT NULL"
 
 
 def upgrade() -> None:
     """Go one step forward."""
+    _unsettled(f"{_ENDED} AND started_at IS NOT NULL")
     for name, table, columns, before in _INDEXES:
         op.create_index(name, table, columns)
         if before is not None:
@@ -33,3 +40,9 @@ def downgrade() -> None:
         if before is not None:
             op.create_index(before, table, columns[:1])
         op.drop_index(name, table_name=table)
+    _unsettled(_ENDED)
+
+
+def _unsettled(where: str) -> None:
+    op.drop_index("commitment_unsettled", table_name="commitment")
+    op.create_index("commitment_unsettled", "commitment", ["ended_at"], sqlite_where=sa.text(where))
