@@ -128,6 +128,7 @@ session = Table(
     Column("recharge_broken_at", Text),
     Index("session_open_evse", "park_id", "evse_id", "state"),
     Index("session_recharge_due", "recharge_due_at"),
+    Index("session_live", "vehicle_id", sqlite_where=text("state = 'bound' OR state = 'claimed'")),
     **STRICT,
 )
 question = Table(
@@ -223,6 +224,12 @@ commitment = Table(
     Column("owner_stopped_at", Text),
     Index("commitment_of_park", "park_id", "commitment_id"),
     Index("commitment_of_owner", "owner_id", "commitment_id"),
+    # A car's live deals and its session are asked for at each of its readings, and are few.
+    Index(
+        "commitment_live",
+        "vehicle_id",
+        sqlite_where=text("state IN ('pending_award', 'scheduled', 'active')"),
+    ),
     # Of deals that have not ended; each condition finds it, written as one of these is.
     Index(
         "commitment_due",

@@ -1,6 +1,7 @@
 """What is due is found by its time: thousands that wait for theirs cost a tick nothing."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 import sqlite3
 
@@ -62,5 +63,27 @@ async def test_promise_4_deals_that_ended_before_they_began_cost_a_tick_nothing(
 
         few = await of_a_tick()
         copied = ("commitment", "commitment_id", "com")
-        await world.agent.store.write(lambda tx: copy_more(tx, 2_000, *copied))
+        await world.agent.store.write(partial(copy_more, copies=2_000, named=copied))
         assert await of_a_tick() <= few + 10
+
+
+async def test_promise_4_a_cars_reading_costs_the_same_after_a_thousand_deals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reading went through all that the car had ever sold, in the writer that takes stops."""
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        await deal.park.post(f"/v1/park/commitments/{deal.commitment_id}/cancellation")
+        end = {"unplugged_at": world.at(0)}
+        await deal.park.post(f"/v1/park/sessions/{deal.session_id}/end", end)
+
+        async def of_a_reading() -> int:
+            await world.move(60)
+            with asked(monkeypatch) as queries:
+                await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+            return sum(steps(world.database, query) for query in queries)
+
+        few = await of_a_reading()
+        for copied in (("commitment", "commitment_id", "com"), ("session", "session_id", "ses")):
+            await world.agent.store.write(partial(copy_more, copies=1_000, named=copied))
+        assert await of_a_reading() <= few + 100

@@ -106,7 +106,7 @@ async def test_a_page_takes_no_longer_to_find_the_more_there_was_before(
 
         await world.agent.store.write(ended)
         few = await steps_of(world, deal, path, monkeypatch)
-        await world.agent.store.write(lambda tx: copy_more(tx, 2_000, table, *rest))
+        await world.agent.store.write(lambda tx: copy_more(tx, copies=2_000, named=(table, *rest)))
         assert await steps_of(world, deal, path, monkeypatch) <= few + 10
 
 
