@@ -14,6 +14,7 @@ from .coordinator import V2GConfigEntry
 from .entity import HubEntity, async_add_in_turns
 from .money import major
 from .quiet_spans import quiet_ends
+from .service_targets import readable
 from .snapshot import Snapshot, StreamEvent
 
 PARALLEL_UPDATES = 0
@@ -120,6 +121,9 @@ def _reward_facts(told: Facts, snapshot: Snapshot) -> Facts:
         "settlement_id": settlement_id,
         "version": settlement.get("version"),
         "commitment_id": settlement.get("commitment_id"),
+        # Silence until then is a yes to the figures.
+        "dispute_until": readable(settlement.get("dispute_until")),
+        "reason": settlement.get("reason"),
         "delivered_wh": settlement.get("delivered_wh"),
         "price_per_kwh": settlement.get("price_per_kwh"),
         # What the park owes is not what stays: the breakdown counts recharging, losses and wear.

@@ -162,6 +162,8 @@ class Settlement:
     breakdown: Breakdown | None = None
     reward: Reward | None = None
     rewards: tuple[Reward, ...] = ()
+    dispute_until: datetime | None = None
+    reason: str | None = None
 
     @property
     def paid_in(self) -> dict[str, int]:

@@ -99,6 +99,8 @@ def _result(deal: Commitment, counted_in: str) -> dict[str, Any]:
         "stopped_at": _moment(deal.stop.stopped_at) if deal.stop else None,
         "delivered_wh": settled.delivered_wh if settled else deal.delivered_wh,
         "reward": _reward_step(settled),
+        "settlement_id": settled.settlement_id if settled else None,
+        "dispute_until": _moment(settled.dispute_until) if settled else None,
         # Of all payers: each has a reward of its own.
         "amount_minor": settled.net_minor if settled else None,
         "currency": settled.currency if settled else deal.currency,

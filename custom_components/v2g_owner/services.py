@@ -64,6 +64,15 @@ from .service_parks import (
     list_parks,
 )
 from .service_receipts import ATTR_NEWEST, get_receipts
+from .service_settlements import (
+    ATTR_EVIDENCE,
+    ATTR_EXPORT_KWH,
+    ATTR_MEASURED_AT,
+    ATTR_SETTLEMENT_ID,
+    confirm_settlement,
+    dispute_settlement,
+    get_settlement,
+)
 from .service_targets import ATTR_CONFIG_ENTRY
 from .trust_receipts import MOST_RECEIPTS
 
@@ -76,6 +85,7 @@ _OFFER: Final[Fields] = {
     probatio.Optional(ATTR_OFFER_ID): cv.string,
     probatio.Optional(ATTR_REVISION): cv.positive_int,
 }
+_SETTLEMENT: Final[Fields] = {**_ENTRY, probatio.Optional(ATTR_SETTLEMENT_ID): cv.string}
 _DEVICE: Final[Fields] = {probatio.Required(ATTR_DEVICE_ID): cv.string}
 _DEVICES: Final[Fields] = {
     probatio.Required(ATTR_DEVICE_ID): probatio.All(
@@ -174,6 +184,26 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         },
         SupportsResponse.ONLY,
     ),
+    "get_settlement": (get_settlement, _SETTLEMENT, SupportsResponse.ONLY),
+    "dispute_settlement": (
+        dispute_settlement,
+        {
+            **_SETTLEMENT,
+            probatio.Required(ATTR_REASON): probatio.All(cv.string, probatio.Length(1, 500)),
+            probatio.Optional(ATTR_EVIDENCE): probatio.All(
+                cv.ensure_list,
+                probatio.Length(max=50),
+                [
+                    {
+                        probatio.Required(ATTR_MEASURED_AT): cv.datetime,
+                        probatio.Required(ATTR_EXPORT_KWH): _POSITIVE,
+                    }
+                ],
+            ),
+        },
+        SupportsResponse.OPTIONAL,
+    ),
+    "confirm_settlement": (confirm_settlement, _SETTLEMENT, SupportsResponse.OPTIONAL),
     "set_leave_times": (
         set_leave_times,
         {
