@@ -47,6 +47,14 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaperStep:
+    """From this state of charge on, the car charges at most this fast (W)."""
+
+    from_soc_pct: float
+    max_charge_w: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vehicle:
     """A vehicle as the API sees it; counters only grow."""
 
@@ -58,6 +66,7 @@ class Vehicle:
     max_discharge_w: int | None = None
     charge_efficiency: float = 0.933
     discharge_efficiency: float = 0.933
+    taper: tuple[TaperStep, ...] = ()
     chemistry: str = "unknown"
     pack_price_per_kwh: str | None = None
     warranty_discharge_policy: str = "unknown"
@@ -99,6 +108,14 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InKindRate:
+    """What one unit of a reward in kind is worth to the owner, in their currency."""
+
+    currency: str
+    price_per_unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
     """What the owner asks of every offer for one vehicle; None means no limit."""
 
@@ -119,6 +136,8 @@ class Preferences:
     quiet_hours: tuple[QuietHours, ...] = ()
     rules: tuple[dict[str, Any], ...] = ()
     """As the API tells them: the whole list is written back, with what only it knows of."""
+    accepted_reward_kinds: tuple[str, ...] = ("cash",)
+    in_kind_rates: tuple[InKindRate, ...] = ()
     tariff: Tariff = Tariff()
     soc_margin_pct: float = 2.5
     soc_max_age_discharge_s: int = 900

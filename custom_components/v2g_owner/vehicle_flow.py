@@ -10,7 +10,9 @@ import probatio
 
 from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
+from .filling_flow import FillingStep
 from .models import Tariff
+from .pay_flow import PayStep
 from .price_reporter import prices_path
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
@@ -30,7 +32,7 @@ from .tariff_forms import (
 type Form = dict[str, Any]
 
 
-class VehicleSubentryFlow(RulesStep, DriversStep):
+class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep):
     """Links a vehicle."""
 
     subject = "vehicle"
@@ -39,7 +41,7 @@ class VehicleSubentryFlow(RulesStep, DriversStep):
     facts_schema = VEHICLE_FACTS
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
-    known_steps = ("refacts", "tariff", "rules", "drivers")
+    known_steps = ("refacts", "filling", "tariff", "pay", "rules", "drivers")
     kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
     wrong = staticmethod(vehicle_wrong)
