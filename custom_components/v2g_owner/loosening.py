@@ -18,13 +18,21 @@ from .models import Preferences
 
 _MODES: Final = ("never", "ask", "rules")
 _PERMISSIONS: Final = ("discharge_allowed", "allow_automations")
-_LEAST: Final = ("soc_floor_pct", "soc_min_departure_pct", "min_price_per_kwh")
+_LEAST: Final = (
+    "soc_floor_pct",
+    "soc_min_departure_pct",
+    "min_price_per_kwh",
+    "soc_margin_pct",
+    "departure_buffer_s",
+    "cooldown_s",
+)
 BUDGETS: Final = (
     "max_discharge_wh_per_event",
     "max_discharge_wh_per_day",
     "max_discharge_wh_per_week",
     "max_discharge_events_per_day",
 )
+_MOST: Final = (*BUDGETS, "soc_max_age_consent_s", "soc_max_age_discharge_s")
 _NO_LIMIT: Final = float("inf")
 
 
@@ -37,9 +45,7 @@ def loosens(known: Preferences, changes: Mapping[str, Any]) -> bool:
             _floor(changes[key]) < _floor(getattr(known, key)) for key in _LEAST if key in changes
         )
         or any(
-            _budget(changes[key]) > _budget(getattr(known, key))
-            for key in BUDGETS
-            if key in changes
+            _budget(changes[key]) > _budget(getattr(known, key)) for key in _MOST if key in changes
         )
     )
 

@@ -140,8 +140,10 @@ class Preferences:
     in_kind_rates: tuple[InKindRate, ...] = ()
     tariff: Tariff = Tariff()
     soc_margin_pct: float = 2.5
+    soc_max_age_consent_s: int = 1_800
     soc_max_age_discharge_s: int = 900
     departure_buffer_s: int = 900
+    cooldown_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

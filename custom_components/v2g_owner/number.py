@@ -11,7 +11,7 @@ from homeassistant.components.number import (
     NumberEntityDescription,
     NumberMode,
 )
-from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -81,6 +81,34 @@ def _energy(
     )
 
 
+def _time(
+    key: str,
+    value_fn: Callable[[Preferences], int],
+    *,
+    least: float,
+    most: float,
+    step: float = 1,
+    unit: UnitOfTime = UnitOfTime.MINUTES,
+) -> PreferenceNumberDescription:
+    """Describe a length of time, shown in minutes or hours and kept in seconds."""
+    seconds = 3_600 if unit is UnitOfTime.HOURS else 60
+    return PreferenceNumberDescription(
+        key=key,
+        translation_key=key,
+        device_class=NumberDeviceClass.DURATION,
+        native_unit_of_measurement=unit,
+        native_min_value=least,
+        native_max_value=most,
+        native_step=step,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        # Few change it, and what it is by itself is careful.
+        entity_registry_enabled_default=False,
+        value_fn=lambda wishes: value_fn(wishes) / seconds,
+        change_fn=lambda value: round(value * seconds),
+    )
+
+
 NUMBERS: tuple[PreferenceNumberDescription, ...] = (
     _percent("soc_floor_pct", lambda wishes: wishes.soc_floor_pct),
     _percent("soc_ceiling_pct", lambda wishes: wishes.soc_ceiling_pct),
@@ -125,6 +153,31 @@ NUMBERS: tuple[PreferenceNumberDescription, ...] = (
         entity_category=EntityCategory.CONFIG,
         value_fn=lambda wishes: wishes.max_discharge_events_per_day,
         change_fn=int,
+    ),
+    PreferenceNumberDescription(
+        key="soc_margin_pct",
+        translation_key="soc_margin_pct",
+        native_unit_of_measurement=PERCENTAGE,
+        native_min_value=0,
+        native_max_value=10,
+        native_step=0.5,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=False,
+        value_fn=lambda wishes: wishes.soc_margin_pct,
+    ),
+    _time("departure_buffer_s", lambda wishes: wishes.departure_buffer_s, least=0, most=120),
+    _time("soc_max_age_consent_s", lambda wishes: wishes.soc_max_age_consent_s, least=1, most=60),
+    _time(
+        "soc_max_age_discharge_s", lambda wishes: wishes.soc_max_age_discharge_s, least=1, most=60
+    ),
+    _time(
+        "cooldown_s",
+        lambda wishes: wishes.cooldown_s,
+        least=0,
+        most=168,
+        step=0.5,
+        unit=UnitOfTime.HOURS,
     ),
 )
 

@@ -13,6 +13,7 @@ import pytest
 
 from .conftest import Home
 from .owner_world import OwnerWorld, rfc
+from .test_whose_word_loosens import guest
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -52,6 +53,49 @@ async def test_a_number_set_here_is_kept_by_the_api(
     told = await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
     assert told[field] == kept
     assert float(home.state("number", vehicle_id, key).state) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "strict", "kept_strict", "loose", "kept_loose"),
+    [
+        ("soc_margin_pct", 4.5, 4.5, 0, 0),
+        ("departure_buffer_s", 45, 2_700, 0, 0),
+        ("soc_max_age_consent_s", 1, 60, 60, 3_600),
+        ("soc_max_age_discharge_s", 5, 300, 60, 3_600),
+        ("cooldown_s", 12.5, 45_000, 0, 0),
+    ],
+)
+async def test_promise_3_how_careful_the_agent_is_can_be_set_here_and_loosened_by_few(
+    key: str,
+    strict: float,
+    kept_strict: float,
+    loose: float,
+    kept_loose: float,
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    hass_admin_user: Any,
+) -> None:
+    """Anybody may ask for more care; for less, as for anything that lets more be sold, few may."""
+    entity_id = home.entity_id("number", vehicle_id, key)
+    er.async_get(home.hass).async_update_entity(entity_id, disabled_by=None)
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    await home.hass.async_block_till_done()
+
+    async def kept(value: float, context: Context) -> Any:
+        data = {"entity_id": entity_id, "value": value}
+        await home.hass.services.async_call(
+            "number", "set_value", data, blocking=True, context=context
+        )
+        assert float(home.state("number", vehicle_id, key).state) == value
+        return (await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences"))[key]
+
+    anybody = guest(home.hass)
+    assert await kept(strict, anybody) == kept_strict
+    with pytest.raises(ServiceValidationError) as refused:
+        await kept(loose, anybody)
+    assert refused.value.translation_key == "not_yours_to_allow"
+    assert await kept(loose, Context(user_id=hass_admin_user.id)) == kept_loose
 
 
 async def test_a_price_is_asked_for_in_the_owners_currency(home: Home, vehicle_id: str) -> None:
