@@ -119,7 +119,7 @@ class HubFact(HubEntity, BinarySensorEntity):
 
 
 class UnplugToStop(HubEntity, BinarySensorEntity):
-    """Tells that a stop has not been confirmed in time: then the plug is the way to stop.
+    """Tells that a stop has not been confirmed in time, or has not worked: then the plug will.
 
     Counted here, not only read from the API: the link may be what is broken.
     """
@@ -138,12 +138,16 @@ class UnplugToStop(HubEntity, BinarySensorEntity):
     @override
     def available(self) -> bool:
         """Stay while a stop is under way, whether or not the API still answers."""
-        return super().available or bool(self._unconfirmed())
+        return super().available or bool(self._doubtful())
 
-    def _unconfirmed(self) -> list[Commitment]:
-        """Return the deals whose stop nobody has confirmed."""
+    def _doubtful(self) -> list[Commitment]:
+        """Return the deals whose stop nobody has confirmed, or whose meter runs on all the same."""
         stopping = self.coordinator.data.stopping_commitments
-        return [deal for deal in stopping if deal.stop and deal.stop.confirmed_at is None]
+        return [
+            deal
+            for deal in stopping
+            if deal.unplug_hint or (deal.stop and deal.stop.confirmed_at is None)
+        ]
 
     @property
     @override
@@ -152,7 +156,7 @@ class UnplugToStop(HubEntity, BinarySensorEntity):
         too_long = dt_util.utcnow() - STOP_CONFIRMATION
         return any(
             deal.unplug_hint or self._asked[deal.commitment_id] <= too_long
-            for deal in self._unconfirmed()
+            for deal in self._doubtful()
         )
 
     @callback
@@ -166,7 +170,7 @@ class UnplugToStop(HubEntity, BinarySensorEntity):
     def _async_count(self) -> None:
         """Note when each stop was first heard of, and look again when its time is up."""
         now = dt_util.utcnow()
-        waiting = {deal.commitment_id for deal in self._unconfirmed()}
+        waiting = {deal.commitment_id for deal in self._doubtful()}
         self._asked = {key: self._asked.get(key, now) for key in waiting}
         self._async_cancel()
         due = [

@@ -1,6 +1,6 @@
 """How far a reading can be trusted: its source, its quality, and a signing meter's words."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -15,6 +15,11 @@ from .edge import Json, instant
 
 _USUAL: Final = {"park": "meter", "owner": "sensor"}
 _NOTHING: Final = {"source": "estimate", "quality": "missing"}
+
+# Promise 4: zero power within this time, where the charger can be reached.
+STOP_TAKES: Final = timedelta(seconds=5)
+# More than any operator may take for rest.
+_SURELY_OUT_W: Final = -500
 
 
 def check_origins(readings: list[Json]) -> None:
@@ -33,6 +38,16 @@ def check_origins(readings: list[Json]) -> None:
 def at_rest(live: SessionLive, config: Config) -> bool:
     """Return whether nothing leaves the car any more: what is charged into it is rest too."""
     return (live.power_w or 0) > -config.stopped_power_w
+
+
+def runs_on(live: SessionLive, stop_asked_at: datetime) -> bool:
+    """Return whether the meter says, later than a stop may take, that it has not worked.
+
+    Promise 4: neither a park's confirmation nor the end of its lease beats what the meter shows.
+    """
+    seen = live.seen_at
+    late = seen is not None and seen >= stop_asked_at + STOP_TAKES
+    return late and (live.power_w or 0) < _SURELY_OUT_W
 
 
 def imported_by(tx: Tx, session_id: str, at: datetime | None) -> int | None:

@@ -1,6 +1,6 @@
 """What an owner sees of parks: sessions, agreements, offers, deals and settlements."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from owner_api.core.canonical import instant_text, plain_document
@@ -10,6 +10,7 @@ from owner_api.store.documents import embed, from_json
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant, view, view_json
+from .measured import STOP_TAKES, runs_on
 from .quoting import current_soc
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 from .reward_views import reward_views
@@ -19,7 +20,6 @@ LIVE: Final = "('pending_award', 'scheduled', 'active')"
 
 # What an answer says of its offer, which stands beside it.
 _OF_THE_OFFER: Final = frozenset(("offer_id", "terms_sha256"))
-_STOP_HINT: Final = timedelta(seconds=5)
 
 
 def park_name(tx: Tx, park_id: str) -> Json:
@@ -133,7 +133,10 @@ def deal_view(
     """Return a deal beside the records it belongs to."""
     soc = current_soc(vehicle, session) if vehicle else None
     reward, stop = deal.terms.reward, deal.stop
-    waiting = stop is not None and stop.confirmed_at is None and stop.stopped_at is None
+    unplug = False
+    if stop is not None and stop.stopped_at is None and deal.settlement_id is None:
+        doubt = stop.confirmed_at is None or _runs_on(session, stop.requested_at)
+        unplug = doubt and now - stop.requested_at >= STOP_TAKES
     settlement = None
     if deal.settlement_id is not None:
         settlement = tx.one("SELECT * FROM settlement WHERE settlement_id = ?", deal.settlement_id)
@@ -162,10 +165,15 @@ def deal_view(
         "currency": reward.currency,
         "price_per_kwh": reward.price_per_kwh,
         "stop": None if stop is None else view(stop),
-        "unplug_hint": waiting and stop is not None and now - stop.requested_at >= _STOP_HINT,
+        "unplug_hint": unplug,
         "settlement": settlement_view(tx, settlement) if settlement else None,
         "decision": decision_view(offer),
     }
+
+
+def _runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
+    """Return whether a car that is still there goes on giving, whoever says that it does not."""
+    return session.state != "ended" and runs_on(session.live, stop_asked_at)
 
 
 def _earned_minor(deal: CommitmentRecord) -> int:

@@ -15,7 +15,7 @@ from owner_api.core.machine import (
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce, deals, evaluations, guard, recharges, settling
+from . import announce, deals, evaluations, guard, measured, recharges, settling
 from .alone import alone
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
@@ -133,14 +133,29 @@ def _settle(
 ) -> None:
     """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
     deal = CommitmentRecord.from_row(row)
+    session = SessionRecord.find(tx, deal.session_id)
     over = deal.lease_until is not None and now >= deal.lease_until
     if deal.stop is not None and deal.stop.stopped_at is None and over:
         assert deal.lease_until is not None
-        deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
-        deal = CommitmentRecord.find(tx, deal.commitment_id)
-    session = SessionRecord.find(tx, deal.session_id)
+        if not _belied(session, deal.lease_until, deal.stop.requested_at, now, config):
+            deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
+            deal = CommitmentRecord.find(tx, deal.commitment_id)
     if not settling.settle_if_read(tx, deal, session, now, config, new_id):
         settling.settle_if_silent(tx, deal, now, config, new_id, heard_since)
+
+
+def _belied(
+    session: SessionRecord,
+    lease_until: datetime,
+    asked_at: datetime,
+    now: datetime,
+    config: Config,
+) -> bool:
+    """Return whether the meter says that a lease's end has stopped nothing, or may say so yet."""
+    seen = session.live.seen_at
+    if session.state == "ended" or seen is None or not measured.runs_on(session.live, asked_at):
+        return False
+    return seen > lease_until or now - seen < timedelta(seconds=config.blind_after_s)
 
 
 def _undisputed(tx: Tx, now: datetime) -> list[Row]:

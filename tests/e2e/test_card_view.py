@@ -201,6 +201,14 @@ async def test_promise_4_a_stop_without_a_word_for_five_seconds_tells_to_unplug(
     # A deal whose stop is confirmed needs no hand.
     theirs = await play(page, *both, presses=pressed, only="car_b")
     assert not theirs["stop"]["unplug"]
+    # Unless the meter runs on all the same.
+    belied = deal(
+        "car_b",
+        stop_requested_at="2026-11-29T09:59:59Z",
+        stop_confirmed_at="2026-11-29T10:00:00Z",
+        unplug_hint=True,
+    )
+    assert (await play(page, belied, only="car_b"))["stop"]["unplug"] is True
 
 
 async def test_promise_4_a_press_in_the_dark_counts_for_what_runs_when_the_light_is_back(

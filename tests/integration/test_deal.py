@@ -101,6 +101,39 @@ async def test_an_accepted_offer_is_delivered_settled_and_paid(
     assert last["stopped_at"] is not None
 
 
+async def test_promise_4_a_stop_that_the_meter_belies_says_to_unplug_though_it_was_confirmed(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """A park's word is no zero: while energy leaves the car, nobody is told that it has stopped."""
+    owner_id = world.owner_id
+    offer = await world.offer(session_id, start_at=world.at(0), end_at=world.at(3_600))
+    await home.reaches("sensor", owner_id, "open_offers", "1")
+    body = {key: offer[key] for key in ("offer_id", "revision", "terms_sha256")}
+    answer = await world.phone.post("/v1/decisions", body | {"decision": "accept", "method": "tap"})
+    commitment_id = answer["commitment_id"]
+    await world.award(commitment_id)
+    await world.meter(session_id, context="begin")
+    assert await world.instruct(commitment_id) == 201
+    await home.reaches("binary_sensor", owner_id, "discharging", "on")
+    await world.phone.post("/v1/stops")
+    confirmation = {"confirmed_at": world.at(0)}
+    path = f"/v1/park/commitments/{commitment_id}/stop-confirmation"
+    await world.park.post(path, confirmation)
+    assert home.state("binary_sensor", owner_id, "unplug_to_stop").state == "off"
+
+    world.clock.ahead += timedelta(seconds=90)
+    world.exported_wh += 150
+    await world.meter(session_id, -7_000)
+    await world.tick()
+    await home.reaches("binary_sensor", owner_id, "unplug_to_stop", "on")
+    shown = home.state("sensor", owner_id, "deal_state").attributes
+    assert shown["stop_confirmed_at"] is not None
+    assert shown["stopped_at"] is None
+    world.clock.ahead += timedelta(seconds=5)
+    await world.meter(session_id, 0)
+    await home.reaches("binary_sensor", owner_id, "unplug_to_stop", "off")
+
+
 async def test_two_cars_that_deal_at_once_are_both_told_and_neither_history_grows(
     hass: HomeAssistant, world: OwnerWorld, vehicle_id: str
 ) -> None:

@@ -135,10 +135,12 @@ function liveDeal(hass, account, state, [facts, ...others], stops, now) {
 
 /** Promise 4, counted here too: the link to Home Assistant may be what is broken. */
 function mustUnplug(state, facts, press, now) {
+  // Also of one that was confirmed: the meter shows that it has not worked.
+  if (facts.unplug_hint) return true;
   if (facts.stop_confirmed_at) return false;
   // The account's own sensor does not say of which deal: only one that is being stopped can be it.
   const counted = state("binary_sensor.unplug_to_stop")?.state === "on" && facts.stop_requested_at;
-  return Boolean(facts.unplug_hint || counted || unanswered(press, now));
+  return Boolean(counted || unanswered(press, now));
 }
 
 /** How far a stop has come while nobody can see what runs: only what was done here is known. */

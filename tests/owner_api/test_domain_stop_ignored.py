@@ -1,0 +1,57 @@
+"""Promise 4: a stop is not said to have worked while the meter shows that it has not."""
+
+import pytest
+
+from .deal_world import Deal, World, active
+from .domain_world import commitment, running, stop, world
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def ignored_stop(world: World, *, confirmed: bool) -> Deal:
+    """Press stop at a charger that goes on, whatever its park says."""
+    deal = await active(world)
+    assert (await deal.deliver(60)).status == 201
+    await stop(deal)
+    if confirmed:
+        path = f"/v1/park/commitments/{deal.commitment_id}/stop-confirmation"
+        await deal.park.post(path, {"confirmed_at": world.at(0)})
+    return deal
+
+
+async def goes_on(deal: Deal, seconds: int) -> None:
+    """Let the charger discharge for a while longer, its meter telling so."""
+    for _ in range(seconds // 10):
+        await deal.world.move(10, tick=False)
+        deal.world.exported_wh += 19
+        await deal.world.meter(deal.park, deal.session_id, -7_000)
+        await deal.world.agent.tick()
+
+
+async def test_promise_4_a_confirmed_stop_that_the_meter_belies_says_to_unplug(
+    world: World,
+) -> None:
+    deal = await ignored_stop(world, confirmed=True)
+    assert (await commitment(deal))["unplug_hint"] is False
+    await goes_on(deal, 20)
+    shown = await commitment(deal)
+    assert shown["stop"]["confirmed_at"] is not None
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["unplug_hint"] is True
+
+
+async def test_promise_4_nothing_has_stopped_while_the_meter_runs_on_after_the_lease(
+    world: World,
+) -> None:
+    deal = await ignored_stop(world, confirmed=True)
+    await goes_on(deal, 120)
+    shown = await commitment(deal)
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["unplug_hint"] is True
+
+    await world.move(5)
+    await world.meter(deal.park, deal.session_id, 0)
+    shown = await commitment(deal)
+    assert shown["stop"]["stopped_at"] == world.at(0)
+    assert shown["unplug_hint"] is False
