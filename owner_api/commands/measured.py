@@ -46,8 +46,12 @@ def runs_on(live: SessionLive, stop_asked_at: datetime) -> bool:
     Promise 4: neither a park's confirmation nor the end of its lease beats what the meter shows.
     """
     seen = live.seen_at
-    late = seen is not None and seen >= stop_asked_at + STOP_TAKES
-    return late and (live.power_w or 0) < _SURELY_OUT_W
+    return seen is not None and seen >= stop_asked_at + STOP_TAKES and surely_out(live)
+
+
+def surely_out(live: SessionLive) -> bool:
+    """Return whether energy leaves the car, by more than a meter at rest may be wrong."""
+    return (live.power_w or 0) < _SURELY_OUT_W
 
 
 def imported_by(tx: Tx, session_id: str, at: datetime | None) -> int | None:

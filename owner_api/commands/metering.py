@@ -193,6 +193,7 @@ def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None
     """Add what the meter saw since the last reading to the vehicle's lifetime counters."""
     assert session.vehicle_id is not None
     before = session.live
+    _anchor(tx, session, now_live)
     if before.import_register_wh is None or before.export_register_wh is None:
         return
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
@@ -205,6 +206,20 @@ def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None
         metered_charged_wh=vehicle.live.metered_charged_wh + charged,
         metered_discharged_wh=vehicle.live.metered_discharged_wh + discharged,
     )
+    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+
+
+def _anchor(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
+    """Let the meter carry a state of charge that was read before it spoke in this session.
+
+    Promise 2: from its first word on, what leaves the car is known, with a deal or without one.
+    """
+    vehicle = VehicleRecord.find(tx, session.vehicle_id or "")
+    if vehicle.live.soc_pct is None or vehicle.live.anchor_export_wh is not None:
+        return
+    known = session.live.export_register_wh
+    first = now_live.export_register_wh if known is None else known
+    live = replace(vehicle.live, anchor_export_wh=first)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
 
 

@@ -12,7 +12,7 @@ from owner_api.planning.reach import most_energy_wh
 from owner_api.planning.request import Offer, TariffEntry
 from owner_api.store.tx import Tx
 
-from . import limits
+from . import limits, measured
 from .edge import Json, instant, view
 from .freshness import at_consent_s
 from .quoting import current_soc, planned_currency, quote_request
@@ -23,6 +23,8 @@ from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
 _FREE: Final = Decimal(0)
+# What a meter said longer ago says nothing of now.
+_METER_TELLS: Final = timedelta(seconds=60)
 
 
 def vehicle_view(
@@ -75,6 +77,13 @@ def _power(told: int | None, session: SessionRecord | None) -> int | None:
     return session.live.power_w if session and session.live.power_w is not None else told
 
 
+def _is_drawn(session: SessionRecord | None, now: datetime) -> bool:
+    """Return whether the meter shows that energy leaves the car, with a deal or without one."""
+    if session is None or (seen := session.live.seen_at) is None:
+        return False
+    return now - seen <= _METER_TELLS and measured.surely_out(session.live)
+
+
 def _status(  # noqa: PLR0911 - one return per status, in the order that people ask
     tx: Tx,
     vehicle: VehicleRecord,
@@ -85,7 +94,7 @@ def _status(  # noqa: PLR0911 - one return per status, in the order that people 
 ) -> tuple[str, str | None]:
     live, preferences = vehicle.live, vehicle.preferences
     power = _power(live.power_w, session) or 0
-    if any(deal.state == CommitmentState.ACTIVE for deal in deals):
+    if any(deal.state == CommitmentState.ACTIVE for deal in deals) or _is_drawn(session, now):
         return "discharging", None
     if deals:
         return "scheduled", None
