@@ -16,6 +16,7 @@ from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
 # Endings that nobody chose: the link, the device or the plug gave way.
 _FAILURES: Final = frozenset({"blind", "lease", "unplugged"})
+_METER_ERROR_W: Final = 500
 _WRONG_VEHICLE_PCT: Final = Decimal(5)
 _WRONG_VEHICLE_SHARE: Final = Decimal("0.2")
 
@@ -152,14 +153,24 @@ def _blind(
 
 
 def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecord) -> str | None:
-    """Return a stop for a pack out of its temperature or a car that is not the owner's."""
+    """Return a stop for a pack out of its temperature, another car, or more than was agreed to."""
     low, high = PACK_TEMPERATURE_C
     told = (vehicle.live.pack_temperature_c, session.live.pack_temperature_c)
     if any(pack is not None and not low <= pack <= high for pack in told):
         return "temperature"
     if vehicle.live.plugged_in is False:
         return "unplugged"
+    if (session.live.power_w or 0) < -_most_w(deal):
+        return "site"
     return "wrong_vehicle" if _wrong_vehicle(vehicle, deal) else None
+
+
+def _most_w(deal: CommitmentRecord) -> int:
+    """Return the power (W) beyond which no meter's error explains what a charger draws.
+
+    Promise 3: the consent names the power, and covers no more.
+    """
+    return deal.terms.max_discharge_w * 6 // 5 + _METER_ERROR_W
 
 
 def _wrong_vehicle(vehicle: VehicleRecord, deal: CommitmentRecord) -> bool:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Deal, World, presented
-from .domain_world import running, world
+from .deal_world import Deal, World, active, presented
+from .domain_world import commitment, park_commitment, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,3 +51,28 @@ async def test_promise_1_a_car_that_gives_without_a_deal_is_shown_as_discharging
     await world.move(5)
     await world.meter(deal.park, deal.session_id, 0)
     assert (await vehicle(deal))["status"] == "idle"
+
+
+async def test_promise_3_a_charger_that_draws_more_than_was_agreed_to_is_stopped(
+    world: World,
+) -> None:
+    """A consent names the power; a meter that shows twice of it is outside of any consent."""
+    deal = await active(world, max_discharge_w=3_000)
+    assert (await deal.deliver(60, power_w=-3_000)).status == 201
+    await world.move(10, tick=False)
+    world.exported_wh += 17
+    await world.meter(deal.park, deal.session_id, -6_000)
+    shown = await commitment(deal)
+    assert (shown["state"], shown["state_reason"]) == ("curtailed", "site")
+    assert (await park_commitment(deal))["stop_reason"] == "site"
+    assert (await world.instruct(deal.park, deal.commitment_id, -3_000)).status == 409
+
+
+async def test_a_meter_that_errs_by_a_tenth_ends_no_deal(world: World) -> None:
+    """No charger hits its setpoint to the watt."""
+    deal = await active(world, max_discharge_w=3_000)
+    assert (await deal.deliver(60, power_w=-3_000)).status == 201
+    await world.move(10, tick=False)
+    world.exported_wh += 9
+    await world.meter(deal.park, deal.session_id, -3_300)
+    assert (await commitment(deal))["state"] == "active"
