@@ -115,9 +115,10 @@ class OwnerApi:
         """Change a resource, provided it still has the revision we know."""
         return await self._call("PATCH", path, body, {"If-Match": f'"{revision}"'})
 
-    async def delete(self, path: str) -> None:
-        """Remove a resource."""
-        await self._call("DELETE", path)
+    async def delete(self, path: str, revision: int | None = None) -> None:
+        """Remove a resource, where one is named provided it still has that revision."""
+        headers = {} if revision is None else {"If-Match": f'"{revision}"'}
+        await self._call("DELETE", path, headers=headers)
 
     @asynccontextmanager
     async def stream(self, after: int) -> AsyncGenerator[ClientResponse]:

@@ -35,10 +35,11 @@ from .control_forms import (
     control_data,
     options_form,
 )
+from .deleting_flow import DeletingStep
 from .subentry_schemas import CHARGER_ENTITIES, CHARGER_FACTS, charger_body
 
 
-class ChargerSubentryFlow(ChargerTestFlow):
+class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
     """Links a charger; its control is used only after the guided test has passed."""
 
     subject = "charger"
@@ -46,7 +47,7 @@ class ChargerSubentryFlow(ChargerTestFlow):
     id_key = CONF_CHARGER_ID
     facts_schema = CHARGER_FACTS
     entities_schema = CHARGER_ENTITIES
-    known_steps = ("refacts", "control")
+    known_steps = ("refacts", "control", "delete")
     body = staticmethod(charger_body)
 
     async def async_step_remap(self, user_input: Form | None = None) -> SubentryFlowResult:

@@ -9,6 +9,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
+from .deleting_flow import DeletingStep
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
 from .filling_flow import FillingStep
 from .models import Tariff
@@ -32,7 +33,7 @@ from .tariff_forms import (
 type Form = dict[str, Any]
 
 
-class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep):
+class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, DeletingStep):
     """Links a vehicle."""
 
     subject = "vehicle"
@@ -41,7 +42,7 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep):
     facts_schema = VEHICLE_FACTS
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
-    known_steps = ("refacts", "filling", "tariff", "pay", "rules", "drivers")
+    known_steps = ("refacts", "filling", "tariff", "pay", "rules", "drivers", "delete")
     kept = (CONF_PRICE_ENTITY, CONF_DRIVERS, CONF_ADMINS_ANSWER, CONF_ASKED_PHONES)
     body = staticmethod(vehicle_body)
     wrong = staticmethod(vehicle_wrong)
