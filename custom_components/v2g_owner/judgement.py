@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .models_deal import Evaluation
+from .models_deal import Evaluation, Offer
 from .money import major
 
 # What may stand against an offer; the API's own codes, "none" where nothing does.
@@ -21,6 +21,8 @@ OFFER_REASONS: Final = (
     "energy",
     "min_energy",
     "not_plugged_in",
+    "person_asked_for_more",
+    "person_stopped",
     "power",
     "price",
     "reward_kind",
@@ -53,6 +55,13 @@ def reason_code(found: Evaluation | None) -> str | None:
         return None
     code = found.reason.get("code") if found.reason else "none"
     return code if code in OFFER_REASONS else None
+
+
+def why_not(offer: Offer) -> str | None:
+    """Return what stands against an offer, or why it waits for a person where a rule would do."""
+    code = reason_code(offer.evaluation)
+    waits = code == "none" and offer.waits and offer.state_reason in OFFER_REASONS
+    return offer.state_reason if waits else code
 
 
 def reason_details(found: Evaluation | None) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from .judgement import (
     OFFER_REASONS,
     money_lines,
     quoted_energy,
-    reason_code,
     reason_details,
     ways_to_yes,
+    why_not,
 )
 from .models_deal import Offer
 from .money import major
@@ -76,7 +76,7 @@ LAST_OFFER_SENSORS: tuple[FigureDescription[LastOffer], ...] = (
         translation_key="last_offer_reason",
         device_class=SensorDeviceClass.ENUM,
         options=list(OFFER_REASONS),
-        value_fn=lambda last: reason_code(last.offer.evaluation),
+        value_fn=lambda last: why_not(last.offer),
         attributes_fn=_why_not,
     ),
 )

@@ -12,9 +12,9 @@ from .judgement import (
     money_lines,
     plan_steps,
     quoted_energy,
-    reason_code,
     reason_details,
     ways_to_yes,
+    why_not,
 )
 from .models_deal import Evaluation, Offer
 from .money import major
@@ -202,7 +202,7 @@ OFFER_SENSORS: tuple[FigureDescription[Snapshot], ...] = (
         translation_key="next_offer_reason",
         device_class=SensorDeviceClass.ENUM,
         options=list(OFFER_REASONS),
-        value_fn=_of_offer(lambda offer: reason_code(offer.evaluation)),
+        value_fn=_of_offer(why_not),
         attributes_fn=_of_evaluation(reason_details),
     ),
     FigureDescription(

@@ -16,7 +16,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import to_json, with_member
 from owner_api.store.tx import Tx
 
-from . import announce, dealing, decisions, evaluations, rule_consent, vehicles
+from . import announce, asked_for, dealing, decisions, evaluations, rule_consent, vehicles
 from .countering import best_counter
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
@@ -35,6 +35,7 @@ _BLOCK_PROBLEMS: Final = {
     "unbound_session": ProblemCode.NOT_BOUND,
 }
 
+_ASKED_FOR_MORE: Final = "The owner has asked for better terms"
 # What an owner may name in a counter.
 _COUNTERED: Final[tuple[str, ...]] = ("energy_wh", "price_per_kwh", "start_at")
 
@@ -58,7 +59,7 @@ def decide(tx: Tx, call: Call) -> Reply:
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
     if to is OfferState.ACCEPTED:
-        _check_person(tx, body["method"], offer, vehicle)
+        _check_person(tx, body, offer, vehicle)
         told = _accept(tx, call, offer, vehicle)
         return _answered(tx, OfferRecord.find(tx, offer.offer_id), told)
     if to is OfferState.COUNTERED:
@@ -115,12 +116,13 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
         )
 
 
-def _check_person(tx: Tx, method: str, offer: OfferRecord, vehicle: VehicleRecord) -> None:
+def _check_person(tx: Tx, body: Json, offer: OfferRecord, vehicle: VehicleRecord) -> None:
     """Promise 4: a stop that may take long is seen before the yes, and one that was made stands.
 
-    What a park promises is judged by a person, once it has broken such a promise.
+    What a park promises is judged by a person, once it has broken such a promise, and so is less
+    than what a person asked for.
     """
-    if method != "automation":
+    if body["method"] != "automation":
         return
     if offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
         why = "A stop may take longer than usual here"
@@ -128,13 +130,25 @@ def _check_person(tx: Tx, method: str, offer: OfferRecord, vehicle: VehicleRecor
         why = "The owner has stopped a deal in this window"
     elif broken_promise(tx, vehicle.owner_id, offer.park_id):
         why = "This park has broken a promise to recharge"
+    elif asked_for.is_undercut(
+        tx, vehicle.vehicle_id, offer.offer_id, offer.terms, _most_wh(offer, body)
+    ):
+        why = _ASKED_FOR_MORE
     else:
         return
-    raise Problem(
-        ProblemCode.FORBIDDEN,
-        f"{why}: only a person may say yes to that.",
-        errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
-    )
+    raise _persons_word(f"{why}: only a person may say yes to that.")
+
+
+def _most_wh(offer: OfferRecord, body: Json) -> int:
+    """Return the most (Wh) that a yes to the offer could sell."""
+    named_wh: int = body.get("energy_wh", offer.terms.requested_energy_wh)
+    return min([named_wh, *_told_wh(offer, body)])
+
+
+def _persons_word(detail: str) -> Problem:
+    """Return the problem of an automation that speaks where only a person may."""
+    error = FieldError(pointer="/method", code="not_allowed", limit="tap | voice")
+    return Problem(ProblemCode.FORBIDDEN, detail, errors=(error,))
 
 
 def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> str | None:
@@ -235,6 +249,9 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
         terms = best_counter(tx, vehicle, session, offer.terms, offer.evaluation, call.now)
     if terms is None:
         raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
-    return decisions.record(
-        tx, call, offer, vehicle, "counter", method=call.body["method"], counter=terms
-    )
+    method, wanted = call.body["method"], asked_for.countered(offer.terms, terms)
+    if method == "automation" and asked_for.is_undercut(
+        tx, vehicle.vehicle_id, offer.offer_id, wanted
+    ):
+        raise _persons_word(f"{_ASKED_FOR_MORE}: only a person may ask for less.")
+    return decisions.record(tx, call, offer, vehicle, "counter", method=method, counter=terms)

@@ -8,6 +8,7 @@ from owner_api.core.model import CounterTerms, RewardTerms, Terms
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
+from .asked_for import moved
 from .edge import Json, build
 from .evaluate import judge, unwanted
 from .records import SessionRecord, VehicleRecord
@@ -43,7 +44,7 @@ def best_counter(
         # Where the price's own part is capped, more of it is no more money.
         price = None
     start = None if energy or price else best.get("start_at")
-    if start and not holds(_moved(terms, decode(start))):
+    if start and not holds(moved(terms, decode(start))):
         start = None
     found = {"energy_wh": energy, "price_per_kwh": price, "start_at": start}
     return build(CounterTerms, found) if any(found.values()) else None
@@ -60,7 +61,3 @@ def _price(vehicle: VehicleRecord, reward: RewardTerms, needed: str | None) -> s
     if needed is None:
         return None
     return price_that_pays(vehicle.preferences, vehicle.currency, reward, Decimal(needed))
-
-
-def _moved(terms: Terms, start_at: datetime) -> Terms:
-    return replace(terms, start_at=start_at, end_at=start_at + (terms.end_at - terms.start_at))

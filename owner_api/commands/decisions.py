@@ -10,7 +10,7 @@ from owner_api.core.receipt import receipt_id
 from owner_api.store.documents import remember, to_json
 from owner_api.store.tx import Tx
 
-from . import asked, journal
+from . import asked, asked_for, journal
 from .records import OfferRecord, VehicleRecord
 
 
@@ -66,6 +66,7 @@ def record(
         state_reason="rule" if rule else None,
         decision=said,
         updated_at=call.now,
+        **asked_for.columns(offer, counter, method),
         **(more or {}),
     )
 

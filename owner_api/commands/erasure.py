@@ -122,7 +122,8 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
 
 def _forget_deals(tx: Tx, owner_id: str) -> None:
     """Drop what the evaluation knew of the car and the person, who said yes, and their words."""
-    tx.update("offer", {"owner_id": owner_id}, evaluation=None, arrival=None)
+    forgotten = ("evaluation", "arrival", "person_asked", "asked_from", "asked_until")
+    tx.update("offer", {"owner_id": owner_id}, **dict.fromkeys(forgotten))
     tx.update(
         "commitment",
         {"owner_id": owner_id},

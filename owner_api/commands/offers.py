@@ -15,12 +15,13 @@ from owner_api.core.machine import (
     Withdraw,
     decide_offer,
 )
-from owner_api.core.model import Terms
+from owner_api.core.model import CounterTerms, Terms
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
 from . import announce, asked, evaluations, rule_consent
+from .asked_for import countered
 from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
@@ -133,23 +134,35 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
     rule = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
     declined = unwanted(vehicle, offer.terms, judged)
-    best = None
-    if rule and rule.counter and declined:
-        best = best_counter(tx, vehicle, session, offer.terms, judged.answer, call.now)
     kept = evaluations.columns(evaluation, vehicle) | {"arrival": evaluations.arrival(evaluation)}
-    if rule and best:
-        offer = offer.changed(tx, **kept)
-        return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
     if declined is not None:
+        best = None
+        if rule and rule.counter:
+            best = best_counter(tx, vehicle, session, offer.terms, judged.answer, call.now)
+        if rule and best and not _person_first(tx, vehicle, offer, call, best):
+            offer = offer.changed(tx, **kept)
+            return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
         return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, declined), call.now, **kept)
+    why = None
     # A person may take what counts as nothing; a rule is judged on the net reward alone.
     if rule and judged.feasible and worth_it(vehicle, offer.terms.reward, judged.answer or {}):
-        return rule_consent.accept_by_rule(
-            tx, call, offer, vehicle, session, judged, evaluation, rule
-        )
-    told = _move(tx, offer, Judged(OfferState.PRESENTED), call.now, **kept)
+        energy = judged.energy_wh
+        why = rule_consent.person_first(tx, vehicle, offer, offer.terms, energy, call.now)
+        if why is None:
+            return rule_consent.accept_by_rule(
+                tx, call, offer, vehicle, session, judged, evaluation, rule
+            )
+    told = _move(tx, offer, Judged(OfferState.PRESENTED, why), call.now, **kept)
     asked.note(tx, offer)
     return told
+
+
+def _person_first(
+    tx: Tx, vehicle: VehicleRecord, offer: OfferRecord, call: Call, best: CounterTerms
+) -> str | None:
+    """Return why a rule does not ask for these terms: the park would hear less than a person's."""
+    terms = countered(offer.terms, best)
+    return rule_consent.person_first(tx, vehicle, offer, terms, None, call.now)
 
 
 def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:

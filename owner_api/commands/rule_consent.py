@@ -19,7 +19,7 @@ from owner_api.core.rules import Case, first_match
 from owner_api.core.soc import set_back
 from owner_api.store.tx import Tx
 
-from . import announce, dealing, decisions, evaluations
+from . import announce, asked_for, dealing, decisions, evaluations
 from .edge import Json
 from .evaluate import Judgement
 from .owner_views import broken_promise
@@ -30,13 +30,33 @@ from .reward_parts import counted_price
 def matching_rule(
     tx: Tx, vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement, now: datetime
 ) -> Rule | None:
-    """Return the owner's first rule that says yes, if rules may speak for this park at all."""
+    """Return the owner's first rule that says yes, if rules may speak for this park at all.
+
+    Whether a person has spoken before it, ``person_first`` tells.
+    """
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
-        return None
-    if was_stopped(tx, vehicle, offer.terms) or _stopped_since(vehicle, now):
         return None
     rules = vehicle.preferences.rules
     return first_of(rules, tx, vehicle, offer, judged.energy_wh, judged.answer, now)
+
+
+def person_first(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    offer: OfferRecord,
+    terms: Terms,
+    energy_wh: int | None,
+    came_at: datetime,
+) -> str | None:
+    """Return why no rule answers terms that came with an offer, or None: a person spoke before it.
+
+    ``energy_wh`` is what would be sold, by default all that is requested.
+    """
+    if was_stopped(tx, vehicle, terms) or _stopped_since(vehicle, came_at):
+        return "person_stopped"
+    if asked_for.is_undercut(tx, vehicle.vehicle_id, offer.offer_id, terms, energy_wh):
+        return "person_asked_for_more"
+    return None
 
 
 def was_stopped(tx: Tx, vehicle: VehicleRecord, terms: Terms) -> bool:

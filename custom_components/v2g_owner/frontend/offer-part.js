@@ -143,5 +143,7 @@ function offerTitle(offer, words, formats) {
 
 function note(offer, words) {
   const more = offer.more ? words("more_offers", { count: offer.more }) : "";
-  return [words(offer.countered ? "countered" : "silence"), more].filter(Boolean).join(" ");
+  const why = offer.leftToYou && !offer.countered ? words(offer.leftToYou) : "";
+  const said = [why, words(offer.countered ? "countered" : "silence"), more];
+  return said.filter(Boolean).join(" ");
 }

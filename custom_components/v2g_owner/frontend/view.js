@@ -5,6 +5,8 @@ import { pressOn, unanswered } from "./stops.js";
 
 // Promise 4: what holds longer is for backup only, and is shown before the yes.
 const LONGEST_USUAL_LEASE_S = 120;
+// Why an offer waits for a person where a rule would have said yes.
+const LEFT_TO_A_PERSON = new Set(["person_asked_for_more", "person_stopped"]);
 const LIVE = new Set(["pending_award", "scheduled", "active"]);
 
 /**
@@ -76,6 +78,7 @@ function openOffer(account, offer, more, pressed, now) {
     minWh: terms.min_energy_wh,
     counter: found?.counter ?? null,
     countered: offer.state === "countered",
+    leftToYou: LEFT_TO_A_PERSON.has(offer.state_reason) ? offer.state_reason : null,
     state: offer.state,
     sending: answered(offer, pressed.sending),
     open: left > 0,

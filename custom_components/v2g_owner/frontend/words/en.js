@@ -29,6 +29,8 @@ export default {
   "counter_price": "Price, {currency}/kWh",
   "counter_send": "Ask",
   "countered": "You asked for other terms. The park has not answered yet.",
+  "person_asked_for_more": "You asked for better terms here, so your rules leave this to you.",
+  "person_stopped": "You stopped a deal in this window, so your rules leave this to you.",
   "more_offers": "{count} more after this one.",
   "silence": "No answer is a no.",
   "offer_new": "New offer: {park} asks for {energy}, {window}. You keep {net}.",

@@ -29,6 +29,8 @@ export default {
   "counter_price": "价格，{currency}/kWh",
   "counter_send": "提出",
   "countered": "您已提出其他条件，园区尚未答复。",
+  "person_asked_for_more": "您在此要求过更好的条件，因此规则不代您答复。",
+  "person_stopped": "您在此时段停止过交易，因此规则不代您答复。",
   "more_offers": "之后还有 {count} 个报价。",
   "silence": "不答复即为拒绝。",
   "offer_new": "新报价：{park} 想在 {window} 买 {energy}，您净得 {net}。",

@@ -29,6 +29,8 @@ export default {
   "counter_price": "價格，{currency}/kWh",
   "counter_send": "提出",
   "countered": "您已提出其他條件，園區尚未答覆。",
+  "person_asked_for_more": "您在此要求過更好的條件，因此規則不代您答覆。",
+  "person_stopped": "您在此時段停止過交易，因此規則不代您答覆。",
   "more_offers": "之後還有 {count} 個報價。",
   "silence": "不答覆即為拒絕。",
   "offer_new": "新報價：{park} 想在 {window} 買 {energy}，您淨得 {net}。",
