@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from owner_api.calls import Call, Reply
 from owner_api.core.machine import (
@@ -23,8 +22,7 @@ from owner_api.store.documents import dump
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce, asked, evaluations
-from .alone import alone
+from . import announce, evaluations
 from .owner_views import commitment_view
 from .paging import read_page
 from .park_views import commitment_view as park_commitment_view
@@ -114,13 +112,8 @@ def finish(
 
 
 def leave_to_others(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
-    """Judge the open offers of a car again one of whose deals has ended, or will give less.
-
-    Promise 4: no stop fails because somebody's offer cannot be judged.
-    """
-    if asked.may_be(tx, deal.session_id):
-        judge = partial(evaluations.refresh, tx, deal.vehicle_id, now)
-        alone(tx, f"the offers to {deal.vehicle_id}", judge)
+    """Judge the open offers of a car again one of whose deals has ended, or will give less."""
+    evaluations.look_again(tx, deal.session_id, deal.vehicle_id, now)
 
 
 def end(

@@ -1,6 +1,7 @@
 """What is kept about one offer: the facts its machine needs and how it was judged."""
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from owner_api.core.machine import (
@@ -13,7 +14,8 @@ from owner_api.core.machine import (
 from owner_api.store.documents import to_json
 from owner_api.store.tx import Tx
 
-from . import announce, journal, limits
+from . import announce, asked, journal, limits
+from .alone import alone
 from .edge import Json
 from .evaluate import evaluation_view, judge
 from .records import OfferRecord, SessionRecord, VehicleRecord
@@ -49,6 +51,15 @@ def arrival(evaluation: Json) -> str:
     The evaluation itself follows what changes, and a yes makes it what the yes was given to.
     """
     return to_json({name: evaluation[name] for name in _FOR_RULES}).decode()
+
+
+def look_again(tx: Tx, session_id: str, vehicle_id: str, now: datetime) -> None:
+    """Judge the vehicle's open offers again, where any is, as a part of something else.
+
+    Promise 4: no stop fails because somebody's offer cannot be judged.
+    """
+    if asked.may_be(tx, session_id):
+        alone(tx, f"the offers to {vehicle_id}", partial(refresh, tx, vehicle_id, now))
 
 
 def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:

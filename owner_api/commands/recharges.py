@@ -8,7 +8,7 @@ from owner_api.core.owed import OwedRecharges
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, measured
+from . import announce, evaluations, measured
 from .owner_views import agreement_view
 from .records import CommitmentRecord, Row, SessionRecord, VehicleRecord
 
@@ -21,7 +21,7 @@ def columns(owed: OwedRecharges) -> dict[str, object]:
     return {"recharge_owed": dump(owed) if owed.recharges else None, "recharge_due_at": owed.due_at}
 
 
-def expect(tx: Tx, deal: CommitmentRecord) -> None:
+def expect(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
     """Watch the recharge that the park promised for a deal that is settled.
 
     Promise 2: what it owed before it still owes, and what has come in until now was for that.
@@ -45,6 +45,7 @@ def expect(tx: Tx, deal: CommitmentRecord) -> None:
         recharge_from_wh=begin or 0,
         **columns(owed.besides(promise, for_deal=True)),
     )
+    evaluations.look_again(tx, session.session_id, deal.vehicle_id, now)
 
 
 def _until(
@@ -153,6 +154,9 @@ def _look_at_first(
         **columns(session.owed.after_first),
         **found,
     )
+    if session.vehicle_id is not None:
+        # What did not come in nobody counts on any more.
+        evaluations.look_again(tx, session.session_id, session.vehicle_id, now)
     if not broken:
         return
     if session.state == "bound":

@@ -95,7 +95,7 @@ def settle(
         "readings": to_json(readings).decode(),
     }
     write(tx, deal, delivery, now, new_id, meter=meter)
-    recharges.expect(tx, deal)
+    recharges.expect(tx, deal, now)
 
 
 def write(

@@ -112,6 +112,36 @@ async def test_promise_2_all_that_is_still_owed_is_counted_on_and_nothing_twice(
         assert most - 200 <= await here.could_sell(deal.session_id) <= most
 
 
+async def shown_as_anew(deal: Deal, offer: Any, window: dict[str, str]) -> int:
+    """Return what a yes to an open offer would sell, which must be what it would sell anew."""
+    anew = await deal.world.offer(deal.park, deal.session_id, min_energy_wh=0, **window)
+    told = []
+    for each in (offer, anew):
+        seen = (await deal.owner.get(f"/v1/offers/{each['offer_id']}"))["evaluation"]
+        told.append([seen[key] for key in ("quoted_energy_wh", "max_energy_wh", "net_minor")])
+    await deal.park.post(f"/v1/park/offers/{anew['offer_id']}/withdrawal", {})
+    assert told[0] == told[1]
+    return int(told[0][0])
+
+
+async def test_promise_8_an_open_offer_is_judged_with_what_is_owed_from_the_settlement_on(
+    world: World,
+) -> None:
+    """And without it once its time has passed, whether or not it came."""
+    deal = await here_is(world, soc_pct=54)
+    later = {"start_at": world.at(2 * HOUR), "end_at": world.at(3 * HOUR)}
+    terms = world.terms(min_energy_wh=0, **later)
+    body = {"session_id": deal.session_id, "purpose": "peak_price", "terms": terms}
+    offer = await deal.park.post("/v1/park/offers", body | {"respond_by": later["start_at"]})
+    await sell(deal, recharge(world, 3_000, HOUR), soc_pct=54)
+    assert await shown_as_anew(deal, offer, later) == 4_500
+    await world.move(HOUR)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=54)
+    await give(deal, 0, 60)
+    assert await broke_it(deal) is True
+    assert await shown_as_anew(deal, offer, later) == 2_000
+
+
 async def test_promise_2_two_deals_with_the_same_guarantee_are_both_to_be_recharged(
     world: World,
 ) -> None:
