@@ -18,6 +18,7 @@ from .api import OwnerApi
 from .api_errors import OwnerApiAuthError, OwnerApiError
 from .const import DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .decode import BadAnswerError
+from .meant import MeantLately
 from .showing import DeviceListeners, Queue, Turns, concerned
 from .snapshot import Snapshot, StreamEvent, apply, read_snapshot
 from .trust_watch import LogWatch
@@ -70,6 +71,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         """Our vehicles and chargers that are registered since this entry was loaded, by id."""
         self.turns = Turns()
         """Shared by whatever has much to do."""
+        self.meant_lately = MeantLately()
         self.to_show = Queue()
         """Our entities whose state may be old; they are shown once everyone has been told."""
         self._writing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -98,6 +100,8 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _async_tell(self, devices: Collection[str] | None) -> None:
         """Tell who listens to everything, and who to some devices (None: to any)."""
+        if self.data is not None:
+            self.meant_lately.note(self.data.offers_meant, self.hass.loop.time())
         super().async_update_listeners()
         for listener in self._devices.of(devices):
             listener()

@@ -73,6 +73,8 @@ async def decide(
     """
     if revision is not None and revision != offer.revision:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="stale_terms")
+    if decision == "accept" and revision is None and actor.method == "tap":
+        _check_seen(coordinator, offer)
     if decision == "accept" and not actor.asked_back:
         # Promise 1: a model that switches the button on has heard no yes to what it read out.
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="not_asked_back")
@@ -91,7 +93,18 @@ async def decide(
         await async_check_may_answer(coordinator, offer.vehicle_id, user)
     with translated_errors(coordinator):
         answer = await coordinator.api.post("/v1/decisions", body)
+    coordinator.meant_lately.answer(offer)
     return {"offer_id": offer.offer_id, "revision": offer.revision, "answer": answer}
+
+
+def _check_seen(coordinator: V2GCoordinator, offer: Offer) -> None:
+    """Raise where a person who names no revision may have looked at other terms.
+
+    Promise 1: a park can revise an offer, or send another in its place, just before the tap. An
+    automation has no eyes: it answers what it was started by, and may name the revision.
+    """
+    if coordinator.meant_lately.may_be_unseen(offer, coordinator.hass.loop.time()):
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="just_changed")
 
 
 async def stop(coordinator: V2GCoordinator, actor: Actor, what: dict[str, str]) -> None:

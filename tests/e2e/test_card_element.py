@@ -136,6 +136,23 @@ async def test_why_an_answer_failed_is_not_told_of_the_next_offer(page: Page) ->
     assert "The offer is closed." not in await show(page, an_offer("off_2"))
 
 
+@pytest.mark.parametrize("then", [an_offer("off_2"), an_offer(revision=2)])
+async def test_promise_1_a_tap_meant_for_the_terms_before_accepts_nothing(
+    page: Page, then: dict[str, Any]
+) -> None:
+    await show(page, an_offer())
+    await page.evaluate("refuse('It was sent.')")
+    await show(page, then)
+    await page.evaluate("press('[data-answer=accept]')")
+    assert "It was sent." not in await page.evaluate("shown()")
+    await page.wait_for_function(
+        "document.querySelector('v2g-owner-card').shadowRoot"
+        ".querySelector('[data-answer=accept]:not([aria-disabled])')"
+    )
+    await page.evaluate("press('[data-answer=accept]')")
+    assert "It was sent." in await page.evaluate("shown()")
+
+
 async def test_promise_4_why_a_stop_failed_stands_there_until_nothing_runs(page: Page) -> None:
     await show(page, states=GONE)
     await page.evaluate("refuse('Your agent cannot be reached: unplug the car.')")

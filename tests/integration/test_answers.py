@@ -219,6 +219,37 @@ async def test_terms_that_changed_since_they_were_seen_are_not_accepted(
     assert shown["state"] == "presented"
 
 
+@pytest.mark.parametrize("how", ["revised", "withdrawn and sent anew"])
+async def test_promise_1_what_took_the_place_of_other_terms_just_now_is_not_accepted_unseen(
+    home: Home, world: OwnerWorld, session_id: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 1: a press that names no revision was for what stood there before."""
+    offer = await world.offer(session_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    terms = world.terms()
+    terms["reward"] = {**terms["reward"], "price_per_kwh": "0.9000"}
+    path = f"/v1/park/offers/{offer['offer_id']}"
+    if how == "revised":
+        body = {"revision": 2, "respond_by": world.at(500), "terms": terms}
+        await world.park.post(f"{path}/revisions", body)
+    else:
+        await world.park.post(f"{path}/withdrawal")
+        await world.offer(session_id, reward=terms["reward"])
+    await home.reaches("sensor", world.owner_id, "next_offer_price", "0.9")
+    await home.reaches("button", world.owner_id, "accept_offer", "unknown")
+    anna = Context(user_id="anna")
+    for accept in (
+        press(home, world.owner_id, "accept_offer", anna),
+        home.act("accept_offer", context=anna),
+    ):
+        with pytest.raises(ServiceValidationError) as unseen:
+            await accept
+        assert unseen.value.translation_key == "just_changed"
+    monkeypatch.setattr("custom_components.v2g_owner.meant._MAY_BE_UNSEEN_S", 0.0)
+    await press(home, world.owner_id, "accept_offer", anna)
+    await home.reaches("sensor", world.owner_id, "deal_state", "pending_award")
+
+
 async def test_an_answer_after_expiry_fails_softly(
     home: Home, world: OwnerWorld, session_id: str
 ) -> None:

@@ -12,6 +12,9 @@ const ANSWERS = [
   ["counter", "mdi:swap-horizontal"],
 ];
 
+// Promise 1: a tap that was meant for other terms, which stood here until just now, accepts nothing.
+const UNSEEN_MS = 1500;
+
 /** Return the energy that a yes covers at most: what the car could give by now may be more. */
 function shown(offer) {
   return offer.quotedWh === null ? {} : { quoted_energy_wh: offer.quotedWh };
@@ -108,8 +111,12 @@ export class OfferPart {
   }
 
   #paintButtons(offer, words) {
+    const shown = `${offer.id} ${offer.revision}`;
+    if (this.shown && this.shown !== shown) this.replacedAt = Date.now();
+    this.shown = shown;
+    const seen = Date.now() - (this.replacedAt ?? 0) >= UNSEEN_MS;
     const can = {
-      accept: offer.open && !offer.countered,
+      accept: offer.open && !offer.countered && seen,
       decline: offer.open,
       counter: offer.open && !offer.countered,
     };
