@@ -32,6 +32,7 @@ _TITLES: Final = {
     "reward.confirmed": "Reward confirmed",
     "reward.paid": "Reward paid",
     "reward.reversed": "Reward reversed",
+    "reward.covered": "Reward covered by an earlier payment",
     "receipt.replayed": "A receipt that a restore had lost was shown again",
     "settlement.claimed": "A settlement that a restore had lost is claimed",
 }

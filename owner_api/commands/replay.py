@@ -14,7 +14,7 @@ from owner_api.core.receipt import Verified
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import claims, epochs, leaves, settlements
+from . import claims, epochs, leaves, rewards, settlements
 from .edge import Json
 from .notary import Notary
 
@@ -104,6 +104,7 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
         _claim(tx, call, original, found)
     elif entry.kind == _PAID:
         claims.record_payment(tx, entry.body)
+        rewards.paid_before(tx, entry.body["reward_id"], call.now, call.new_id)
     return receipts.receipt_id(position)
 
 

@@ -161,6 +161,49 @@ def reverse(tx: Tx, settlement_id: str, now: datetime, new_id: NewId) -> None:
         _move(tx, reward, now, status="reversed")
 
 
+def paid_before(tx: Tx, reward_id: str, now: datetime, new_id: NewId) -> None:
+    """Book a payment that a receipt proves after its reward was taken back by a correction.
+
+    As ``reverse`` does where the receipt came first: the version in force counts it, unless that
+    was paid already; then it was paid too much.
+    """
+    reward = tx.one(
+        "SELECT * FROM reward WHERE reward_id = ? AND status = 'reversed' AND paid_at IS NULL",
+        reward_id,
+    )
+    lost = None if reward is None else lost_reference(tx, reward)
+    if reward is None or lost is None:
+        return
+    paid = reward | {"reference": lost}
+    _post(tx, paid, "paid", claim(reward).paid_late(), now, new_id)
+    _move(tx, reward, now, reference=lost, paid_at=now)
+    settlement = tx.one(
+        "SELECT * FROM settlement WHERE commitment_id ="
+        " (SELECT commitment_id FROM settlement WHERE settlement_id = ?)"
+        " ORDER BY version DESC LIMIT 1",
+        reward["settlement_id"],
+    )
+    assert settlement is not None
+    for each in rewards_of(tx, settlement["settlement_id"]):
+        if each["part"] == reward["part"] and each["status"] in {"pending", "confirmed"}:
+            _count_credit(tx, settlement, each, now, new_id)
+    announce_totals(tx, reward["owner_id"], now)
+
+
+def _count_credit(tx: Tx, settlement: Row, reward: Row, now: datetime, new_id: NewId) -> None:
+    """Let what was paid beyond all claims count for a reward that is still to be paid."""
+    owed = claim(reward)
+    counted = min(owed.payment_minor, credit_minor(tx, settlement, reward["part"]))
+    covered = reward["already_paid_minor"] + counted
+    changed = reward | {"already_paid_minor": covered}
+    postings = owed.covered(reward["status"], counted)
+    _post(tx, changed, "covered", postings, now, new_id)
+    tx.update("reward", {"reward_id": reward["reward_id"]}, already_paid_minor=covered)
+    # Of one that is not final yet nobody was asked to pay anything.
+    if reward["status"] == "confirmed":
+        _tell(tx, changed, now)
+
+
 def _move(tx: Tx, reward: Row, now: datetime, **changes: Any) -> Row:  # noqa: ANN401 - columns
     """Change a reward and tell both sides; return it as it is then."""
     tx.update("reward", {"reward_id": reward["reward_id"]}, **changes)

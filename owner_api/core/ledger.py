@@ -107,6 +107,20 @@ class Claim:
             owned = (open_minor, *self._credit(-self.already_paid_minor))
         return self._balanced((park_payable(self.park_id), self.amount_minor), *owned)
 
+    def paid_late(self) -> tuple[Posting, ...]:
+        """Book a payment that was found out after the claim had been taken back: it is a credit."""
+        return self._balanced(
+            *self._credit(-self.payment_minor),
+            (owner_account(self.owner_id, "paid"), self.payment_minor),
+            (park_money(self.park_id), -self.payment_minor),
+            (park_payable(self.park_id), self.payment_minor),
+        )
+
+    def covered(self, status: str, credit_minor: int) -> tuple[Posting, ...]:
+        """Book that so much of what is still to be paid, in ``status``, has been paid before."""
+        open_minor = (owner_account(self.owner_id, status), -credit_minor)
+        return self._balanced(open_minor, *self._credit(credit_minor))
+
     def _credit(self, amount_minor: int) -> tuple[tuple[str, int], ...]:
         return ((owner_credit(self.owner_id), amount_minor),) if amount_minor else ()
 

@@ -201,11 +201,15 @@ async def test_a_deal_that_the_books_settle_again_is_paid_under_the_reference_of
         assert paid["reward"]["payment_minor"] == again["net_minor"] - bill["net_minor"] > 0
 
 
+@pytest.mark.parametrize("shown", ["before", "after"])
 @pytest.mark.parametrize("backed_up_as", ["confirmed", "pending"])
 async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_proves(
-    tmp_path: Path, backed_up_as: str
+    tmp_path: Path, backed_up_as: str, shown: str
 ) -> None:
-    """The backup has the bill without its payment; corrected, only the rest is to be paid."""
+    """The backup has the bill without its payment; corrected, only the rest is to be paid.
+
+    Whether the receipt of the payment is shown before the correction or after it.
+    """
     async with open_world(tmp_path) as world:
         deal = await active(world)
         await deal.deliver(300)
@@ -228,9 +232,15 @@ async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_pr
         if backed_up_as == "pending":
             world.clock.at -= timedelta(seconds=1_800)
         await deal.park.renew()
-        await replay(deal.owner, of_kind(documents, "reward.paid"))
+        if shown == "before":
+            await replay(deal.owner, of_kind(documents, "reward.paid"))
         more = {"delivered_wh": bill["delivered_wh"] + 100, "reason": "read again"}
         second = await deal.park.post(f"{path}/correction", more)
+        if shown == "after":
+            for _ in range(2):
+                await replay(deal.owner, of_kind(documents, "reward.paid"))
+            path = f"/v1/park/settlements/{second['settlement_id']}"
+            second = await deal.park.get(path)
         owed, paid = second["net_minor"], bill["net_minor"]
         reward = second["reward"]
         assert (reward["already_paid_minor"], reward["payment_minor"]) == (paid, owed - paid)
@@ -238,8 +248,14 @@ async def test_a_correction_counts_a_payment_that_the_loss_took_and_a_receipt_pr
         assert (totals["paid_minor"], totals["pending_minor"]) == (paid, owed - paid)
         (balance,) = (await deal.park.get("/v1/park/balances"))["items"]
         assert (balance["paid_minor"], balance["pending_minor"]) == (paid, owed - paid)
-        told = [json.loads(e["data"]) for e in await deal.owner.events() if "reward.p" in e["type"]]
-        assert told[-1]["reference"] == "BANK-1"
+        told = [json.loads(e["data"]) for e in await deal.owner.events() if "reward." in e["type"]]
+        assert "BANK-1" in [each["reference"] for each in told]
+        # What the correction asks for is the rest, and then nothing is owed.
+        await deal.owner.post(f"/v1/settlements/{second['settlement_id']}/confirmation")
+        await deal.park.post(f"/v1/park/settlements/{second['settlement_id']}/confirmation")
+        last = f"/v1/park/settlements/{second['settlement_id']}/payment"
+        await deal.park.post(last, {"reference": "BANK-2"})
+        assert (await deal.owner.get("/v1/rewards"))["paid_minor"] == owed
     assert cli("ledger", "verify", "--database", tmp_path / "owner.db") == 0
 
 
