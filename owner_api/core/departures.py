@@ -24,7 +24,7 @@ def next_departure(
     today = now.astimezone(zone).date()
     one_off = departures.one_off
     for ahead in range(_DAYS_AHEAD):
-        found = _on_day(departures, today + timedelta(days=ahead), zone, now)
+        found = _on_day(departures, today + timedelta(days=ahead), zone, now, minimum_pct)
         if found:
             return _named(*found, minimum_pct)
     if one_off and one_off.departure_at > now:
@@ -46,14 +46,14 @@ def moved(
     if not (replaced and _local(replaced[0], zone) == day):
         events = calendar.events if calendar else ()
         coming = [each for each in events if each.departure_at > now and _local(each, zone) == day]
-        replaced += coming or [Departure(departure_at=at)]
+        replaced += [_raised(each, minimum_pct) for each in coming] or [Departure(departure_at=at)]
     asked = [each.soc_min_departure_pct for each in replaced]
     kept = max(asked, key=lambda pct: minimum_pct if pct is None else pct)
     return replace(departures, one_off=Departure(departure_at=at, soc_min_departure_pct=kept))
 
 
 def _on_day(
-    departures: Departures, day: date, zone: ZoneInfo, now: datetime
+    departures: Departures, day: date, zone: ZoneInfo, now: datetime, minimum_pct: Decimal
 ) -> tuple[Departure, str] | None:
     """Return the day's first leave time after ``now`` and its source."""
     one_off = departures.one_off
@@ -66,13 +66,23 @@ def _on_day(
     )
     if on_day:
         coming = next((event for event in on_day if event.departure_at > now), None)
-        return (coming, "calendar") if coming else None
+        return (_raised(coming, minimum_pct), "calendar") if coming else None
     clock = departures.weekly.get(WEEKDAYS[day.weekday()])
     if clock:
         at = instant(day, clock, zone).astimezone(now.tzinfo)
         if at > now:
             return Departure(departure_at=at), "weekly"
     return None
+
+
+def _raised(event: Departure, minimum_pct: Decimal) -> Departure:
+    """Return a calendar's event without a minimum below the usual one.
+
+    Whoever may write an event says when the car leaves; that less will do then is the owner's word.
+    """
+    asked = event.soc_min_departure_pct
+    low = asked is not None and asked < minimum_pct
+    return replace(event, soc_min_departure_pct=None) if low else event
 
 
 def _local(departure: Departure, zone: ZoneInfo) -> date:

@@ -63,6 +63,20 @@ async def test_promise_2_naming_a_leave_time_keeps_the_minimum_of_that_days_cale
     assert code(await yes(deal, 3 * HOUR)) == (409, "not_feasible")
 
 
+@pytest.mark.parametrize(("asked_pct", "kept_pct"), [(20, 50), (60, 60), (None, 50)])
+async def test_promise_1_a_calendar_lets_no_more_be_sold_than_the_owner_does(
+    world: World, asked_pct: int | None, kept_pct: int
+) -> None:
+    """Whoever may write an event there says when the car leaves, and not that less will do."""
+    deal = await presented(world, requested_energy_wh=25_000, max_energy_wh=25_000)
+    before = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    event = {"departure_at": world.at(4 * HOUR), "soc_min_departure_pct": asked_pct}
+    await departures(deal, calendar={"read_at": world.at(0), "events": [event]})
+    shown = (await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}"))["evaluation"]
+    assert shown["soc_min_departure_pct"] == kept_pct
+    assert shown["max_energy_wh"] <= before["max_energy_wh"]
+
+
 async def test_promise_2_another_deal_beyond_a_leave_time_named_with_a_yes_is_revoked(
     world: World,
 ) -> None:

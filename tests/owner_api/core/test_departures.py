@@ -242,10 +242,12 @@ def _at(text: str, minimum: int | None = None) -> Departure:
         # Another day's is replaced as well; it asks no less of this day than this day's own.
         (_at("2026-12-03T18:00", 78), (), 78),
         (_at("2026-12-03T18:00", 20), (), None),
-        (_at("2026-12-03T18:00", 20), (_at("2026-12-01T17:00", 30),), 30),
+        (_at("2026-12-03T18:00", 20), (_at("2026-12-01T17:00", 60),), 60),
         # The day's calendar: the most of what is to come.
         (None, (_at("2026-12-01T17:00", 60), _at("2026-12-01T21:00", 70)), 70),
-        (None, (_at("2026-12-01T17:00", 20),), 20),
+        # A calendar asks for more than usual, never for less.
+        (None, (_at("2026-12-01T17:00", 20),), None),
+        (_at("2026-12-03T18:00", 20), (_at("2026-12-01T17:00", 30),), None),
         (None, (_at("2026-12-01T11:00", 90), _at("2026-12-02T17:00", 90)), None),
         # A one-off that has passed asks nothing.
         (_at("2026-12-01T11:00", 90), (), None),
