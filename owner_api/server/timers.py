@@ -15,6 +15,8 @@ from owner_api.store import Store, StoreClosedError
 from owner_api.store.outbox import prune
 
 _LOG: Final = logging.getLogger("owner_api.timers")
+# No tick takes this long beyond its interval: the clock was set, or the machine stood still.
+_STEP: Final = timedelta(minutes=1)
 
 
 class Timers:
@@ -68,7 +70,9 @@ class Timers:
             self._pruned_at = now
 
     async def _run(self) -> None:
+        at = self._heard_since
         while True:
+            at = self._listened(at)
             try:
                 await self.tick()
             except StoreClosedError:
@@ -77,3 +81,15 @@ class Timers:
                 # One bad row must not silence every other deadline for good.
                 _LOG.exception("a timer failed; it runs again at the next tick")
             await self._clock.sleep(self._config.tick_interval_s)
+
+    def _listened(self, since: datetime) -> datetime:
+        """Return the present, one interval after the tick before, by whatever the clock says.
+
+        What it was set forward by nobody could speak in: a machine without a clock chip starts at
+        the time at which it went down, and hears what time it is a moment later.
+        """
+        now = self._clock.now()
+        unheard = now - since - timedelta(seconds=self._config.tick_interval_s)
+        if unheard > _STEP:
+            self._heard_since += unheard
+        return now

@@ -1,16 +1,21 @@
 """What a park could not tell a server that was down is waited for when it is there again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .deal_world import Deal, active, open_world, scheduled
+from owner_api.config import Config
+from owner_api.server.agent import build_agent
+from owner_api.store.times import decode
+
+from .deal_world import Deal, MovableClock, active, open_world, scheduled
 from .domain_world import commitment, settled, stop
 
 # More than --fast has time for.
@@ -156,6 +161,45 @@ async def test_an_owner_whose_time_to_dispute_ended_in_an_outage_has_an_hour_fro
         path = f"/v1/settlements/{found['settlement_id']}/dispute"
         said = await again.owner.post(path, {"reason": "my meter says more"}, status=201)
         assert said["state"] == "disputed"
+
+
+class LateClock(MovableClock):
+    """A clock that stands at the server's end until the network has told it what time it is."""
+
+    def __init__(self, at: datetime, *, down_s: int) -> None:
+        super().__init__()
+        self.at, self._down_s, self._ticks = at, down_s, 0
+        self.told = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Pass a few ticks, the time being told at the second, and stand still then."""
+        self._ticks += 1
+        late = {2: self._down_s}.get(self._ticks, 0)
+        self.at += timedelta(seconds=seconds + late)
+        if self._ticks > 4:
+            self.told.set()
+            await asyncio.Event().wait()
+
+
+async def test_a_machine_without_a_clock_chip_gives_the_time_to_dispute_as_well(
+    tmp_path: Path,
+) -> None:
+    """It starts at the time at which it went down, and jumps a moment later."""
+    deal, found = await settled_before(tmp_path)
+    clock = LateClock(deal.world.clock.at, down_s=DOWN_S)
+    async with await build_agent(tmp_path / "owner.db", clock, Config()) as agent:
+        await agent.start("127.0.0.1", 0)
+        await clock.told.wait()
+        row = await agent.store.read(
+            lambda tx: tx.one(
+                "SELECT state, dispute_until FROM settlement WHERE settlement_id = ?",
+                found["settlement_id"],
+            )
+        )
+    assert row is not None
+    assert row["state"] == "provisional"
+    left = decode(row["dispute_until"]) - clock.at
+    assert timedelta(minutes=59) < left <= timedelta(hours=1)
 
 
 @pytest.mark.parametrize("owner_agreed", [False, True])
