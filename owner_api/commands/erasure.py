@@ -46,6 +46,7 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
     _forget_deals(tx, owner_id)
     _forget_vehicles(tx, owner_id, now)
     journal.erase(tx, owner_id, now)
+    tx.run("DELETE FROM earlier_zone WHERE owner_id = ?", owner_id)
     tx.run(f"DELETE FROM outbox WHERE {OF_PARTY}", owner_id)  # noqa: S608 - a constant
     tx.update(
         "owner",

@@ -17,6 +17,7 @@ PIECE_BYTES: Final = 65_536
 # Each table that knows an owner, and how its rows are found. A test holds this list complete.
 EXPORTED: Final[dict[str, str]] = {
     "owner": "owner_id = :owner",
+    "earlier_zone": "owner_id = :owner",
     "device": "owner_id = :owner",
     "pairing_code": "owner_id = :owner",
     "vehicle": "owner_id = :owner",

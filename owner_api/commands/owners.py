@@ -8,7 +8,7 @@ from owner_api.calls import Call, NewId, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store import Tx
 
-from . import announce, rejudge
+from . import announce, months, rejudge
 from .records import VehicleRecord
 from .vehicle_views import departures_view
 
@@ -103,6 +103,8 @@ def patch_me(tx: Tx, call: Call) -> Reply:
     changes = {name: value for name, value in call.body.items() if row[name] != value}
     if "currency" in changes:
         _check_nothing_sold(tx, row)
+    if "time_zone" in changes:
+        months.change_zone(tx, row, call.now)
     if changes:
         row |= changes | {"revision": row["revision"] + 1}
         tx.update("owner", {"owner_id": row["owner_id"]}, revision=row["revision"], **changes)

@@ -1,7 +1,7 @@
 """The reward ledger: earned, confirmed, paid or reversed, each step a balanced transaction."""
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from owner_api.store.tx import Tx
 
 from . import journal
 from .edge import Json
+from .months import Stretch, month_of
 from .owner_views import settlement_view
 from .records import Row
 from .reward_views import (
@@ -253,11 +254,14 @@ def balances(
     return found
 
 
-def month_span(first: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the local midnights that begin and end the month of ``first``."""
-    after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-    start, end = (datetime(day.year, day.month, 1, tzinfo=zone) for day in (first, after))
-    return start, end
+def _earned_in(tx: Tx, owner_id: str, month: list[Stretch], currency: str) -> dict[str, int]:
+    """Return the owner's balances of cash in a currency, of what was earned in a month."""
+    found: dict[str, int] = {}
+    for stretch in month:
+        earned = balances(tx, owner_id, (stretch.start_at, stretch.end_at))
+        for name, total in earned.get((currency, ""), {}).items():
+            found[name] = found.get(name, 0) + total
+    return found
 
 
 def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
@@ -265,14 +269,14 @@ def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", owner_id)
     assert owner is not None
     zone, currency = ZoneInfo(owner["time_zone"]), owner["currency"]
-    month = month_span(now.astimezone(zone).date(), zone)
+    month = month_of(tx, owner, now.astimezone(zone).date())
     all_time = balances(tx, owner_id)
     return {
         "currency": currency,
         **_named(all_time.pop((currency, ""), {})),
         "this_month": {
-            "start_at": instant_text(month[0]),
-            **_by_status(balances(tx, owner_id, month).get((currency, ""), {})),
+            "start_at": instant_text(month[0].start_at),
+            **_by_status(_earned_in(tx, owner_id, month, currency)),
         },
         "others": [
             {"currency": other, "charging_credit": bool(book), **_named(sums)}

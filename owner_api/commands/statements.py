@@ -5,7 +5,6 @@ from datetime import date
 import io
 import re
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core.ledger import CREDIT_BOOK, book_of
@@ -15,8 +14,8 @@ from owner_api.store.documents import load
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant
+from .months import Stretch, month_of
 from .records import Row
-from .rewards import month_span
 
 _MONTH: Final = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])")
 _COLUMNS: Final = (
@@ -39,7 +38,13 @@ def statement(tx: Tx, call: Call) -> Reply:
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", call.principal.party_id)
     assert owner is not None
     first = _first_day(call.params["month"])
-    rows = _booked(tx, owner, first) + _booked_claims(tx, owner, first)
+    month = month_of(tx, owner, first)
+    rows = [
+        row
+        for stretch in month
+        for booked in (_booked, _booked_claims)
+        for row in booked(tx, owner, stretch)
+    ]
     lines = [_line(row) for row in sorted(rows, key=lambda row: str(row["posting_id"]))]
     if call.query.get("format", "json") == "csv":
         return Reply(body=_csv(lines), content_type="text/csv")
@@ -51,7 +56,7 @@ def statement(tx: Tx, call: Call) -> Reply:
         sums[key] = sums.get(key, 0) + line["amount_minor"]
     shown = {
         "month": call.params["month"],
-        "time_zone": owner["time_zone"],
+        "time_zone": month[-1].time_zone if month else owner["time_zone"],
         "lines": lines,
         "totals": [
             {"currency": currency, "charging_credit": apart, "amount_minor": total}
@@ -70,9 +75,8 @@ def _first_day(month: str) -> date:
     return date.fromisoformat(f"{month}-01")
 
 
-def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
-    """Return what a park came to owe, or no longer owes, in a local month."""
-    start, end = month_span(first, ZoneInfo(owner["time_zone"]))
+def _booked(tx: Tx, owner: Row, stretch: Stretch) -> list[Row]:
+    """Return what a park came to owe, or no longer owes, in a stretch of a local month."""
     return tx.all(
         "SELECT reward.*, posting.posting_id, posting.at, posting.kind AS booked_as,"
         " -posting.amount_minor AS owed, settlement.delivered_wh, commitment.terms,"
@@ -87,14 +91,13 @@ def _booked(tx: Tx, owner: Row, first: date) -> list[Row]:
         " AND posting.at >= ? AND posting.at < ?",
         owner["owner_id"],
         f":payable{CREDIT_BOOK}",
-        start,
-        end,
+        stretch.start_at,
+        stretch.end_at,
     )
 
 
-def _booked_claims(tx: Tx, owner: Row, first: date) -> list[Row]:
-    """Return what a restore had lost and a park has paid in a local month."""
-    start, end = month_span(first, ZoneInfo(owner["time_zone"]))
+def _booked_claims(tx: Tx, owner: Row, stretch: Stretch) -> list[Row]:
+    """Return what a restore had lost and a park has paid in a stretch of a local month."""
     return tx.all(
         "SELECT claim.*, 'paid' AS status, posting.posting_id, posting.at,"
         " posting.kind AS booked_as, -posting.amount_minor AS owed, park.display_name FROM posting"
@@ -104,8 +107,8 @@ def _booked_claims(tx: Tx, owner: Row, first: date) -> list[Row]:
         " AND posting.at >= ? AND posting.at < ?",
         owner["owner_id"],
         f":payable{CREDIT_BOOK}",
-        start,
-        end,
+        stretch.start_at,
+        stretch.end_at,
     )
 
 

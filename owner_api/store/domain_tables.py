@@ -393,6 +393,15 @@ claim = Table(
     Column("paid_at", Text),
     **STRICT,
 )
+# In which time zone an owner lived before, and until when: a month that was shown stays that month.
+earlier_zone = Table(
+    "earlier_zone",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("until_at", Text, primary_key=True),
+    Column("time_zone", Text, nullable=False),
+    **STRICT,
+)
 # Of lost settlements, which of them a receipt says were corrected before the loss.
 earlier_correction = Table(
     "earlier_correction",

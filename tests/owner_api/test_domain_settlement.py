@@ -1,7 +1,7 @@
 """What was delivered is paid, once, to the minor unit; corrections reverse, and nothing is lost."""
 
 import csv
-from datetime import datetime
+from datetime import datetime, timedelta
 import hashlib
 import io
 import json
@@ -567,6 +567,37 @@ async def test_promise_6_a_past_statement_does_not_change_when_a_later_month_cor
     assert (await deal.owner.get(f"/v1/statements/{month}"))["totals"] == before["totals"]
     later = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
     assert later["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": -60}]
+
+
+async def test_promise_6_a_statement_stays_what_it_was_when_its_owner_moves(
+    world: World,
+) -> None:
+    """At the border of a month another zone has another month: what is booked stands in one."""
+    # Half an hour after the midnight of a new month in Shanghai, where it is the month before
+    # in London.
+    here = world.clock.at.astimezone(OWNERS_ZONE)
+    next_month = (here.replace(day=28) + timedelta(days=4)).replace(day=1, hour=0, minute=30)
+    await world.move((next_month - world.clock.at).total_seconds() - 1_800)
+    deal, found = await delivered(world, 1000)
+    month = f"{next_month:%Y-%m}"
+    before = await deal.owner.get(f"/v1/statements/{month}")
+    assert [line["settlement_id"] for line in before["lines"]] == [found["settlement_id"]]
+    await world.move(60)
+    await deal.owner.patch("/v1/me", {"time_zone": "Europe/London"})
+    assert await deal.owner.get(f"/v1/statements/{month}") == before | {
+        "time_zone": "Europe/London"
+    }
+    last_month = f"{next_month - timedelta(days=1):%Y-%m}"
+    assert (await deal.owner.get(f"/v1/statements/{last_month}"))["lines"] == []
+    # It is the month before in London: nothing was earned in that.
+    assert (await deal.owner.get("/v1/rewards"))["this_month"]["pending_minor"] == 0
+    await world.move(40 * 86_400)
+    await deal.owner.patch("/v1/me", {"time_zone": "Pacific/Auckland"})
+    after = await deal.owner.get(f"/v1/statements/{month}")
+    assert (after["lines"], after["totals"]) == (
+        [line | {"status": "confirmed"} for line in before["lines"]],
+        before["totals"],
+    )
 
 
 @pytest.mark.parametrize("becomes", ["provisional", "final"])
