@@ -12,8 +12,7 @@ import segno
 
 from owner_api.commands.export import Export
 from owner_api.problems import Problem, ProblemCode
-from owner_api.schemas.fields import printable
-from owner_api.schemas.owner import OWNER_PATCH
+from owner_api.schemas.owner import NAME, OWNER_PATCH
 from owner_api.store.documents import to_json
 from owner_api.store.upgrading import kept_copies
 
@@ -176,9 +175,10 @@ def park() -> None:
 @json_option
 def park_add(name: str, terms: Path | None, *, database: Path, as_json: bool) -> None:
     """Add a park; prints its client id, this once its secret, and the log's public key."""
-    if not 1 <= len(name) <= 100 or not printable(name):
-        limit = "NAME: 1 to 100 printable characters"
-        bad_input(Problem(ProblemCode.INVALID_PARAMETER, limit), as_json=as_json)
+    try:
+        NAME(name)
+    except Invalid as error:
+        bad_input(Problem(ProblemCode.INVALID_PARAMETER, f"NAME: {error}"), as_json=as_json)
     arguments = {"display_name": name} | _terms(terms, as_json=as_json)
     added = operate(database, "park add", arguments, as_json=as_json, create=True)
     key = to_json(added["receipt_key"]).decode()

@@ -12,6 +12,7 @@ from .fields import (
     choice,
     currency,
     integer,
+    name,
     sha256_hex,
     text,
     time_zone,
@@ -23,7 +24,7 @@ DEVICE_KINDS: Final = ("home_assistant", "phone")
 
 PAIR: Final = {
     Required("code"): text(8, 64),
-    Required("device_name"): text(1, 100),
+    Required("device_name"): name(100),
     Required("kind"): choice(*DEVICE_KINDS),
 }
 CODE_CREATE: Final = {Optional("label"): text(0, 100)}

@@ -12,6 +12,7 @@ from functools import cached_property
 import math
 import re
 from typing import Any
+import unicodedata
 from zoneinfo import ZoneInfo
 
 from probatio import Invalid, Schema
@@ -102,6 +103,28 @@ def text(low: int, high: int, pattern: str | None = None) -> Leaf:
 
     schema: JsonSchema = {"type": "string", "minLength": low, "maxLength": high}
     return Leaf(check, schema | ({"pattern": f"^(?:{pattern})$"} if pattern else {}))
+
+
+# Letters and symbols that leave no mark: Hangul fillers, and the Braille cell without a dot.
+_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def name(high: int) -> Leaf:
+    """Accept what people call something: a text of up to ``high`` characters that can be seen."""
+    plain = text(1, high)
+
+    def check(value: Any) -> str:  # noqa: ANN401 - any JSON value may arrive
+        found: str = plain(value)
+        if all(_is_unseen(char) for char in found):
+            raise LimitError("format", "at least one character that can be seen")
+        return found
+
+    return Leaf(check, plain.schema | {"pattern": r"\S"})
+
+
+def _is_unseen(char: str) -> bool:
+    """Return whether a character alone shows nothing: a blank, or a mark on none."""
+    return char.isspace() or char in _UNSEEN or unicodedata.category(char).startswith("M")
 
 
 def choice(*options: str) -> Leaf:

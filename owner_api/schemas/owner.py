@@ -14,6 +14,7 @@ from .fields import (
     clock_time,
     currency,
     integer,
+    name,
     number,
     price,
     sha256_hex,
@@ -39,7 +40,7 @@ ENERGY_WH: Final = integer(0, 10_000_000)
 POWER_W: Final = integer(0, 1_000_000)
 SIGNED_POWER_W: Final = integer(-1_000_000, 1_000_000)
 REGISTER_WH: Final = integer(0, 10**13)
-NAME: Final = text(1, 100)
+NAME: Final = name(100)
 
 VEHICLE_FIELDS: Final = {
     "usable_capacity_wh": integer(1_000, 2_000_000),

@@ -4,7 +4,7 @@ from typing import Final
 
 from probatio import Optional, Required
 
-from .fields import ListOf, Nullable, boolean, choice, currency, integer, price, text, timestamp
+from .fields import ListOf, Nullable, boolean, choice, currency, integer, name, price, timestamp
 
 REWARD_KINDS: Final = ("cash", "points", "parking", "voucher", "charging_credit", "other")
 # Promise 4 pays what was delivered whatever ended the deal, so no harsher policy is accepted.
@@ -25,10 +25,10 @@ _PAY: Final = {
     Optional("fixed_minor"): integer(0, 10**10),
     Optional("cap_minor"): Nullable(integer(0, 10**10)),
 }
-REWARD_PART: Final = {Required("payer"): text(1, 100), **_PAY}
+REWARD_PART: Final = {Required("payer"): name(100), **_PAY}
 REWARD: Final = {
     **_PAY,
-    Optional("payer"): Nullable(text(1, 100)),
+    Optional("payer"): Nullable(name(100)),
     Optional("parts"): Nullable(ListOf(REWARD_PART, 1, 4)),
 }
 TERMS: Final = {

@@ -9,7 +9,7 @@ import sqlite3
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from .errors import StoreUnavailableError, as_refusal
+from .errors import StoreUnavailableError, as_refusal, told
 from .kept import Kept
 from .pending import HEADS, Event, Pending
 from .tx import Tx
@@ -128,7 +128,7 @@ class Batches:
             if not begun:
                 # Somebody else's lock was waited for: the others need not wait as long again each.
                 taken += islice(more, BATCH - 1)
-            lost = StoreUnavailableError(f"the database refused: {error}")
+            lost = StoreUnavailableError(f"the database refused: {told(error)}")
             self._tell([Outcome(job.to, None, lost) for job in taken], NOTHING, None)
             return
         self._last = len(taken)

@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 from typing import Final
 
-from .errors import StoreClosedError, StoreError
+from .errors import StoreClosedError, StoreError, told
 from .tx import Tx
 from .upgrading import current, head, is_known
 
@@ -159,7 +159,7 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
         finally:
             os.close(folder)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
+        raise StoreError(f"{source} cannot be copied to {target}: {told(error)}") from error
     finally:
         # By name: what a pattern would find depends on the characters in the target's own.
         for ending in ("", *_LEFT_BESIDE):

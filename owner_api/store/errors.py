@@ -39,11 +39,29 @@ _REFUSALS: Final = frozenset(
     }
 )
 _PRIMARY: Final = 0xFF
+# What SQLite calls a "disk I/O error" where a file could not grow, or not be kept.
+_NO_ROOM: Final = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+
+
+def told(error: BaseException) -> str:
+    """Return what went wrong, and what to look at first where SQLite names the disk alone."""
+    if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+        return f"{error}; the disk may be full, or has a limit"
+    return str(error)
 
 
 def as_refusal(error: BaseException) -> BaseException:
     """Return StoreUnavailableError for a failure of disk or memory, else the error itself."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY in _REFUSALS:
-        return StoreUnavailableError(f"the database refused: {error}")
+        return StoreUnavailableError(f"the database refused: {told(error)}")
     return error

@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlite3
 from typing import Final
 
-from .errors import StoreError, StoreVersionError
+from .errors import StoreError, StoreVersionError, told
 from .locking import FileLock
 
 # A step's file begins with its revision: a start that finds nothing to do reads names and no
@@ -89,7 +89,7 @@ def bring_up(path: Path, *, allowed: bool) -> None:
         if copy is not None:
             # The file is as it was, and what has no room must not take any.
             copy.unlink(missing_ok=True)
-        raise StoreError(f"{path}: not upgraded, and as it was before: {error}") from error
+        raise StoreError(f"{path}: not upgraded, and as it was before: {told(error)}") from error
 
 
 def import_tables() -> None:

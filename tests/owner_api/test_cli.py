@@ -432,6 +432,8 @@ def test_options_win_over_the_configuration_file(database: Path, tmp_path: Path)
         ("owner", "add", "x" * 101),
         ("owner", "add", "two\nlines"),
         ("park", "add", ""),
+        ("park", "add", "   "),
+        ("owner", "add", "\u3164"),
         ("owner", "add"),
         ("nonsense",),
     ],

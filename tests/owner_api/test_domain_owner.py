@@ -52,6 +52,27 @@ async def test_promise_8_an_open_offer_is_judged_by_the_owners_new_clock(world: 
     assert shown["evaluation"]["departure_at"] == world.at(1.5 * HOUR)
 
 
+@pytest.mark.parametrize("unseen", [" ", "   ", "\u3164\u2800", " \ufe0f", "\uffa0"])
+async def test_a_name_that_shows_nothing_is_refused(world: World, unseen: str) -> None:
+    """Of two cars on a phone, one would have none."""
+    deal = await presented(world)
+    me = await deal.owner.call("GET", "/v1/me")
+    etag = str(me.body["revision"])
+    named = {"display_name": unseen}
+    bodies = (
+        ("PATCH", "/v1/me", named, etag),
+        ("POST", "/v1/vehicles", named | {"usable_capacity_wh": 60_000}, None),
+        ("POST", "/v1/chargers", named, None),
+    )
+    for method, path, body, revision in bodies:
+        refused = await deal.owner.call(method, path, body, etag=revision)
+        assert (refused.status, refused.body["errors"][0]["pointer"]) == (422, "/display_name")
+        assert "seen" in refused.body["errors"][0]["limit"]
+    # A name in any script is one, with a mark on it too.
+    for name in ("蓝车", "é", "🚗\ufe0f"):
+        await deal.owner.patch("/v1/me", {"display_name": name})
+
+
 async def test_a_new_name_or_language_judges_nothing_again(world: World) -> None:
     deal = await presented(world)
     before = await deal.owner.events()

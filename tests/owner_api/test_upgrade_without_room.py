@@ -49,6 +49,8 @@ def test_an_upgrade_without_room_is_named_and_changes_nothing(
     )
     assert ended.returncode == 3, ended.stderr
     assert f"{old}: not upgraded, and as it was before" in ended.stderr
+    # SQLite names the disk's input and output alone.
+    assert "full" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert old.read_bytes() == before
     # What has no room must not take any.
