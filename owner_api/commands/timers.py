@@ -1,6 +1,7 @@
 """What time itself does: deadlines pass, leases end, silence becomes a no. Run twice a second."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -22,6 +23,16 @@ from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 type NewId = Callable[[str], str]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """When the deadlines are looked at, by which limits, and since when anybody could be heard."""
+
+    now: datetime
+    config: Config
+    new_id: NewId
+    heard_since: datetime | None
+
+
 def tick(
     tx: Tx,
     now: datetime,
@@ -36,16 +47,15 @@ def tick(
     What an owner, a park or a meter was to tell is waited for from ``heard_since`` on: before, none
     listened.
     """
+    moment = Moment(now=now, config=config, new_id=new_id, heard_since=heard_since)
     for row in _due_offers(tx, now):
         alone(tx, row["offer_id"], partial(_expire, tx, row, now))
     for row in deals_due(tx, now, config):
-        watched = partial(_watch_deal, tx, row, now, config, heard_since)
-        alone(tx, row["commitment_id"], watched)
+        alone(tx, row["commitment_id"], partial(_watch_deal, tx, row, moment))
     for row in _unsettled(tx):
-        alone(tx, row["commitment_id"], partial(_settle, tx, row, now, config, new_id, heard_since))
+        alone(tx, row["commitment_id"], partial(_settle, tx, row, moment))
     for row in _undisputed(tx, now):
-        work = partial(_finalize, tx, row, now, config, new_id, heard_since)
-        alone(tx, row["settlement_id"], work)
+        alone(tx, row["settlement_id"], partial(_finalize, tx, row, moment))
     for row in recharges.due(tx, now):
         alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
 
@@ -81,17 +91,13 @@ def deals_due(tx: Tx, now: datetime, config: Config) -> list[Row]:
     )
 
 
-def _watch_deal(
-    tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime | None
-) -> None:
+def _watch_deal(tx: Tx, row: Row, moment: Moment) -> None:
     """End a deal whose time has passed or whose discharge may not go on."""
-    deal = CommitmentRecord.from_row(row)
+    deal, now, config = CommitmentRecord.from_row(row), moment.now, moment.config
     match deal.state:
         case CommitmentState.PENDING_AWARD if now > deal.award_by:
             deals.finish(tx, deal, CommitmentState.LAPSED, "award", now)
-        case CommitmentState.SCHEDULED if now >= deal.end_at or _is_late(
-            tx, deal, now, config, heard_since
-        ):
+        case CommitmentState.SCHEDULED if now >= deal.end_at or _is_late(tx, deal, moment):
             deals.finish(tx, deal, CommitmentState.MISSED, "not_started", now)
         case CommitmentState.ACTIVE if guard.lease_over(deal, now):
             guard.end_lease(tx, deal, now, config)
@@ -103,14 +109,12 @@ def _watch_deal(
             pass
 
 
-def _is_late(
-    tx: Tx, deal: CommitmentRecord, now: datetime, config: Config, heard_since: datetime | None
-) -> bool:
+def _is_late(tx: Tx, deal: CommitmentRecord, moment: Moment) -> bool:
     """Return whether the park let the time pass in which it could have begun."""
-    grace = timedelta(seconds=config.start_grace_s)
+    now, grace = moment.now, timedelta(seconds=moment.config.start_grace_s)
     # A yes given late joins late: the grace counts from when the award had to be there.
     since = max(deal.start_at, deal.award_by)
-    if now <= max(since, heard_since or since) + grace:
+    if now <= max(since, moment.heard_since or since) + grace:
         return False
     free_at = deals.meter_free_at(tx, deal)
     return free_at is not None and now > free_at + grace
@@ -123,39 +127,30 @@ def _unsettled(tx: Tx) -> list[Row]:
     )
 
 
-def _settle(
-    tx: Tx,
-    row: Row,
-    now: datetime,
-    config: Config,
-    new_id: NewId,
-    heard_since: datetime | None,
-) -> None:
+def _settle(tx: Tx, row: Row, moment: Moment) -> None:
     """Settle what has ended; mark a stop as done when its lease, and so its power, is over."""
-    deal = CommitmentRecord.from_row(row)
+    deal, now = CommitmentRecord.from_row(row), moment.now
     session = SessionRecord.find(tx, deal.session_id)
     over = deal.lease_until is not None and now >= deal.lease_until
     if deal.stop is not None and deal.stop.stopped_at is None and over:
         assert deal.lease_until is not None
-        if not _belied(session, deal.lease_until, deal.stop.requested_at, now, config):
+        if not _belied(session, deal.lease_until, deal.stop.requested_at, moment):
             deals.mark_stop(tx, deal, now, stopped_at=max(deal.lease_until, deal.stop.requested_at))
             deal = CommitmentRecord.find(tx, deal.commitment_id)
-    if not settling.settle_if_read(tx, deal, session, now, config, new_id):
-        settling.settle_if_silent(tx, deal, now, config, new_id, heard_since)
+    limits, new_id = moment.config, moment.new_id
+    if not settling.settle_if_read(tx, deal, session, now, limits, new_id):
+        settling.settle_if_silent(tx, deal, now, limits, new_id, moment.heard_since)
 
 
 def _belied(
-    session: SessionRecord,
-    lease_until: datetime,
-    asked_at: datetime,
-    now: datetime,
-    config: Config,
+    session: SessionRecord, lease_until: datetime, asked_at: datetime, moment: Moment
 ) -> bool:
     """Return whether the meter says that a lease's end has stopped nothing, or may say so yet."""
     seen = session.live.seen_at
     if session.state == "ended" or seen is None or not measured.runs_on(session.live, asked_at):
         return False
-    return seen > lease_until or now - seen < timedelta(seconds=config.blind_after_s)
+    blind = timedelta(seconds=moment.config.blind_after_s)
+    return seen > lease_until or moment.now - seen < blind
 
 
 def _undisputed(tx: Tx, now: datetime) -> list[Row]:
@@ -167,23 +162,17 @@ def _undisputed(tx: Tx, now: datetime) -> list[Row]:
     )
 
 
-def _finalize(
-    tx: Tx,
-    row: Row,
-    now: datetime,
-    config: Config,
-    new_id: NewId,
-    heard_since: datetime | None,
-) -> None:
+def _finalize(tx: Tx, row: Row, moment: Moment) -> None:
     """Take silence for a yes, but not that of an owner whom an outage kept from speaking."""
-    least = timedelta(seconds=config.dispute_window_min_s)
+    now, heard_since = moment.now, moment.heard_since
+    least = timedelta(seconds=moment.config.dispute_window_min_s)
     if (
         heard_since is None
         or now >= heard_since + least
         or row["owner_confirmed_at"] is not None
         or (decode(row["dispute_until"]) >= heard_since and _is_longer(tx, row))
     ):
-        settling.finalize(tx, row["settlement_id"], now, new_id)
+        settling.finalize(tx, row["settlement_id"], now, moment.new_id)
         return
     name = {"settlement_id": row["settlement_id"]}
     tx.update("settlement", name, dispute_until=heard_since + least, updated_at=now)
