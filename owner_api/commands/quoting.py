@@ -20,7 +20,7 @@ from owner_api.planning.request import (
     Vehicle,
 )
 from owner_api.planning.request_fields import ratio, rounded_down, rounded_up
-from owner_api.planning.span import Span, taper_delay_s
+from owner_api.planning.span import Span, promise_delay_s
 from owner_api.store.tx import Tx
 
 from . import measured
@@ -178,14 +178,13 @@ def _promised(owed: OwedRecharges, request: QuoteRequest) -> tuple[ChargingPromi
     """
 
     def slower_by(max_w: int) -> timedelta:
-        most_w = min(max_w, request.vehicle.max_charge_w)
-        at_most = replace(request.vehicle, max_charge_w=most_w)
-        return timedelta(seconds=taper_delay_s(replace(request, charging=None, vehicle=at_most)))
+        return timedelta(seconds=promise_delay_s(request, max_w))
 
     return tuple(
         ChargingPromise(
             start_at=latest.start_at,
-            end_at=latest.by,
+            # The planner takes off again what the filling battery takes longer.
+            end_at=latest.by + slower_by(latest.max_w),
             max_w=latest.max_w,
             price_per_kwh=latest.price_per_kwh,
         )

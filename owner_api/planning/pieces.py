@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate, pairwise
 
-from .request import QuoteRequest
+from .request import ChargingPromise, QuoteRequest
 from .scale import Scale, slope_of
-from .span import SECOND, Span
+from .span import SECOND, Span, promise_delay_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +120,7 @@ class _Charging:
         self._tariff = [slope_of(entry.price_per_kwh) for entry in request.tariff]
         self._promises = [
             (
-                *span.clip(promise.start_at, promise.end_at, shrink=True),
+                *span.clip(promise.start_at, _full_until(request, promise), shrink=True),
                 min(promise.max_w, self._power),
                 None if promise.price_per_kwh is None else slope_of(promise.price_per_kwh),
             )
@@ -155,6 +155,12 @@ class _Charging:
             for watts, (begin, end) in zip(power, pairwise(edges), strict=True)
         ]
         return power, price, charge
+
+
+def _full_until(request: QuoteRequest, promise: ChargingPromise) -> datetime:
+    """Return until when a promise charges at full power for as much as the taper lets in."""
+    shorter = promise.end_at - promise_delay_s(request, promise.max_w) * SECOND
+    return max(promise.start_at, shorter)
 
 
 def _drain(

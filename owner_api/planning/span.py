@@ -1,6 +1,6 @@
 """From now to the horizon in whole seconds, rounded on the cautious side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -65,3 +65,13 @@ def taper_delay_s(request: QuoteRequest) -> int:
             stored_wh = Fraction(span) * vehicle.usable_capacity_wh / 100
             delay += stored_wh / Fraction(vehicle.charge_efficiency) * slower * 3600
     return -(-delay.numerator // delay.denominator)
+
+
+def promise_delay_s(request: QuoteRequest, max_w: int) -> int:
+    """Return what of a promise's end the taper takes: charging at its power takes so much longer.
+
+    A promise may end long before the horizon, where nothing is taken off that.
+    """
+    most_w = min(max_w, request.vehicle.max_charge_w)
+    vehicle = replace(request.vehicle, max_charge_w=most_w)
+    return taper_delay_s(replace(request, charging=None, vehicle=vehicle))

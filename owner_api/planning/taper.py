@@ -27,11 +27,11 @@ def least_after_window(request: QuoteRequest, pieces: Pieces) -> int:
     """Return the least that must be stored when the window ends, 0 where the pieces tell as much.
 
     What charging takes longer is taken off the horizon's end. Where a commitment has that time,
-    nobody charges in it: then the car must be fuller before.
+    or nobody promised to charge in it, the car must be fuller before.
     """
     ends = pieces.at(pieces.window[1])
     later = any(each.end_at > ends for each in request.commitments)
-    if request.charging is not None or not later:
+    if request.charging is None and not later:
         return 0
     whole, steps, begin = cut(replace(request, taper=())), _steps(request, pieces), pieces.window[1]
     level = max(whole.need, whole.low[-1])
