@@ -21,7 +21,8 @@ from .records import Row
 
 # What the books do by themselves comes before what a receipt says. Payments of before the loss
 # count for the deal, each once: a reward of another lost history may have been paid, of which the
-# ``already_paid_minor`` of this one knows nothing.
+# ``already_paid_minor`` of this one knows nothing. Two rewards that one history paid under the same
+# reference are two payments, those of two histories are the same one, told again.
 _CLAIMS: Final = (
     "SELECT *, CASE WHEN paid_at IS NOT NULL OR earlier IS NOT NULL THEN 'paid'"
     " WHEN corrected IS NOT NULL OR covered_minor > max(already_paid_minor, amount_minor - 1)"
@@ -36,10 +37,10 @@ _CLAIMS: Final = (
     " earlier_correction.settlement_id AS corrected,"
     " iif(claim.paid_at IS NOT NULL OR earlier_payment.reference IS NOT NULL, already_paid_minor,"
     " max(already_paid_minor, min(amount_minor, (SELECT coalesce(sum(paid_minor), 0) FROM (SELECT"
-    " max(payment_minor) AS paid_minor"
+    " max(told_minor) AS paid_minor FROM (SELECT reference, sum(payment_minor) AS told_minor"
     " FROM earlier_reward AS other JOIN earlier_payment USING (reward_id)"
     " WHERE other.commitment_id = claim.commitment_id AND other.part = claim.part"
-    " GROUP BY earlier_payment.reference))))) AS covered_minor"
+    " GROUP BY reference, coalesce(epoch, reward_id)) GROUP BY reference))))) AS covered_minor"
     " FROM claim LEFT JOIN earlier_payment USING (reward_id)"
     " LEFT JOIN earlier_correction USING (settlement_id)) AS found WHERE park_id = ?"
 )
@@ -109,12 +110,17 @@ def record_rewards(tx: Tx, said: Mapping[str, Any]) -> None:
         )
 
 
-def record_payment(tx: Tx, said: Mapping[str, Any]) -> None:
-    """Keep that a lost reward was paid before the loss, as either side's receipt proves."""
+def record_payment(tx: Tx, said: Mapping[str, Any], epoch: int) -> None:
+    """Keep that a lost reward was paid before the loss, as either side's receipt proves.
+
+    ``epoch`` is the one of the log that the receipt is from.
+    """
     tx.run(
-        "INSERT INTO earlier_payment (reward_id, reference) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO earlier_payment (reward_id, reference, epoch) VALUES (?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         said["reward_id"],
         said["reference"],
+        epoch,
     )
 
 

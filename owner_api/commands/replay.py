@@ -103,7 +103,7 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
         settlements.say_again(tx, entry.party_id, entry.kind, entry.body, call)
         _claim(tx, call, original, found)
     elif entry.kind == _PAID:
-        claims.record_payment(tx, entry.body)
+        claims.record_payment(tx, entry.body, found.checkpoint.epoch)
         rewards.paid_before(tx, entry.body["reward_id"], call.now, call.new_id)
     return receipts.receipt_id(position)
 

@@ -63,11 +63,12 @@ def references_before(tx: Tx, settlement: Row, reward: Row) -> list[str]:
     if (own := lost_reference(tx, reward)) is not None:
         return [own]
     rows = tx.all(
-        "SELECT reference FROM earlier_reward JOIN earlier_payment USING (reward_id)"
+        "SELECT reference, min(reward_id) AS first"
+        " FROM earlier_reward JOIN earlier_payment USING (reward_id)"
         " WHERE commitment_id = ?1 AND part = ?2 AND NOT EXISTS ("
         " SELECT 1 FROM settlement JOIN reward USING (settlement_id)"
         " WHERE settlement.commitment_id = ?1 AND reward.part = ?2 AND reward.paid_at IS NOT NULL)"
-        " ORDER BY reward_id",
+        " GROUP BY reference ORDER BY first",
         settlement["commitment_id"],
         reward["part"],
     )

@@ -425,5 +425,7 @@ earlier_payment = Table(
     metadata,
     Column("reward_id", Text, primary_key=True),
     Column("reference", Text, nullable=False),
+    # Of the log that the receipt is from.
+    Column("epoch", Integer),
     **STRICT,
 )
