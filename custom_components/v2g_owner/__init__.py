@@ -21,6 +21,7 @@ from .alone import PLATFORMS_ALONE, async_wait_for_agent, can_be_alone, nothing_
 from .api import OwnerApi
 from .calendar_marks import CalendarMarks
 from .card import async_serve_card
+from .charger_sharing import async_watch_sharing
 from .const import (
     CONF_CALENDAR_ENTITY,
     CONF_DEVICE_ID,
@@ -59,10 +60,11 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register what exists whether or not an entry is loaded: actions, card, names followed."""
+    """Register what exists whether or not an entry is loaded: actions, card, chargers watched."""
     async_remember_starters(hass)
     async_setup_services(hass)
     async_follow_renames(hass)
+    async_watch_sharing(hass)
     await async_serve_card(hass)
     return True
 

@@ -91,6 +91,12 @@ class ChargerDriver:
         state = self._hass.states.get(self.control.mode_entity or "")
         return None if state is None else state.state
 
+    def is_at_rest(self, power_w: int | None) -> bool:
+        """Tell whether nothing of ours runs, and nothing flows out that we could stop."""
+        watch = self.watch
+        ours = bool(watch.written) and not (watch.setpoint_w == 0 and watch.taken)
+        return not ours and watch.out_w == 0 and (power_w or 0) >= -STOPPED_BELOW_W
+
     @callback
     def async_force(self) -> None:
         """Write again at the next tick, whatever was written before."""

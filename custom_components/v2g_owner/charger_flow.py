@@ -19,14 +19,13 @@ from .charger_control import (
 )
 from .charger_driver import async_range
 from .charger_range import Range, unit_shown
+from .charger_sharing import hands, set_through_both
 from .charger_test_flow import ChargerTestFlow, Form
 from .const import (
     CONF_CHARGER_ID,
     CONF_POWER_ENTITY,
     CONF_POWER_SIGN,
-    DOMAIN,
     POWER_SIGN_CHARGING_POSITIVE,
-    SUBENTRY_CHARGER,
 )
 from .control_forms import (
     ACTIONS_FORM,
@@ -94,12 +93,17 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
         chosen = [*(user_input or {}).get(CONF_SET_ACTIONS, ())]
         chosen += (user_input or {}).get(CONF_STOP_ACTIONS, ())
         fault = await async_actions_fault(self.hass, chosen)
-        if user_input is None or (chosen and fault is None):
+        if user_input is None:
+            return await self._async_shape(Shape.ACTIONS, ACTIONS_FORM, None)
+        error = "invalid_actions" if fault is not None or not chosen else None
+        if error is None and self._set_elsewhere(control_data(Shape.ACTIONS, user_input)):
+            error = "driven_elsewhere"
+        if error is None:
             return await self._async_shape(Shape.ACTIONS, ACTIONS_FORM, user_input)
         return self.async_show_form(
             step_id=Shape.ACTIONS.value,
             data_schema=self.add_suggested_values_to_schema(ACTIONS_FORM, user_input),
-            errors={"base": "invalid_actions"},
+            errors={"base": error},
             description_placeholders={"detail": fault or "[]"},
         )
 
@@ -111,8 +115,9 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
             return await self._async_shape(shape, schema, None)
         limits = async_range(self.hass, user_input[CONF_SETPOINT_ENTITY])
         errors = _faults(shape, user_input, limits)
-        if self._is_driven_elsewhere(user_input[CONF_SETPOINT_ENTITY]):
-            errors = {CONF_SETPOINT_ENTITY: "driven_elsewhere"}
+        if (taken := self._set_elsewhere(control_data(shape, user_input))) is not None:
+            mode = taken == user_input.get(CONF_MODE_ENTITY)
+            errors = {CONF_MODE_ENTITY if mode else CONF_SETPOINT_ENTITY: "driven_elsewhere"}
         if errors:
             return self.async_show_form(
                 step_id=shape.value,
@@ -124,18 +129,15 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
         own = {} if shown is None else {CONF_UNIT: shown.value}
         return await self._async_shape(shape, schema, own | user_input)
 
-    def _is_driven_elsewhere(self, entity_id: str) -> bool:
-        """Tell whether another charger, of any account, is set by a number: two hands would fight.
-
-        Each would take the other's commands for somebody's from nowhere, and undo them.
-        """
+    def _set_elsewhere(self, control: Form) -> str | None:
+        """Return what sets another charger already, of any account: two hands would fight."""
         own = self._get_reconfigure_subentry().subentry_id
-        return any(
-            each.data.get(CONF_CONTROL, {}).get(CONF_SETPOINT_ENTITY) == entity_id
-            for entry in self.hass.config_entries.async_entries(DOMAIN)
-            for each in entry.get_subentries_of_type(SUBENTRY_CHARGER)
-            if each.subentry_id != own
+        found = (
+            set_through_both(control, hand.subentry.data[CONF_CONTROL])
+            for hand in hands(self.hass)
+            if hand.subentry.subentry_id != own
         )
+        return next((what for what in found if what is not None), None)
 
     async def _async_shape(
         self,

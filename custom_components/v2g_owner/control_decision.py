@@ -167,6 +167,8 @@ def refusal(
         return Reason.UNKNOWN_CAR
     if not sight.unit_fits:
         return Reason.WRONG_UNIT
+    if charger.shared:
+        return Reason.SHARED
     if not charger.discharge_tested:
         return Reason.NOT_TESTED
     pack = sight.pack_temperature_c

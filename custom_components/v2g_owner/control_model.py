@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TESTING = "testing"
     UNREACHABLE = "unreachable"
     WRONG_UNIT = "wrong_unit"
+    SHARED = "shared"
     UNPLUGGED = "unplugged"
     UNKNOWN_CAR = "unknown_car"
     STOPPED = "stopped"
@@ -168,6 +169,8 @@ class ChargerLimits:
     charge_tested: bool
     discharge_tested: bool
     testing: bool = False
+    shared: bool = False
+    """Whether another charger is set through what this one is set through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,13 +111,17 @@ class ChargerExecutor(ExecutorState):
         self.memory = seen
         charging = (self.verdict.setpoint_w or 0) > 0
         since = self.started_at
-        verdict = decide(seen.orders, sight, self.limits, now, started_at=since, charging=charging)
+        limits = self.limits
+        verdict = decide(seen.orders, sight, limits, now, started_at=since, charging=charging)
         if not sight.reachable:
             # It may come back with an old setpoint of ours: then zero is written again first.
             self.driver.async_lose(now)
         elif verdict.reason is Reason.TESTING:
             # The test sets it by a hand of its own, and actions do not show what they left.
             self.driver.async_force()
+        elif limits.shared and verdict.setpoint_w == 0 and self.driver.is_at_rest(sight.power_w):
+            # Whoever has set nothing else keeps off, or the other could not even charge.
+            self.driver.watch = self.driver.watch.seen(now, sight.power_w, sight.power_at)
         elif verdict.setpoint_w is not None:
             self.driver.async_drive(verdict.setpoint_w, now, sight.power_w, sight.power_at)
         hint = self.driver.watch.unplug_hint(now, sight.power_w, sight.power_at)

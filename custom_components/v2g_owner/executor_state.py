@@ -17,6 +17,7 @@ from .charger_control import (
     ChargerControl,
 )
 from .charger_driver import ChargerDriver
+from .charger_sharing import is_shared
 from .charger_tests import is_tested_now
 from .const import CONF_CHARGER_ID
 from .control_decision import BLIND_AFTER
@@ -43,6 +44,7 @@ class ExecutorState:
         self.charger_id: str = subentry.data[CONF_CHARGER_ID]
         self.driver = ChargerDriver(hass, ChargerControl.read(mapping), subentry.title)
         self.mapping: Mapping[str, Any] = subentry.data
+        self._subentry_id = subentry.subentry_id
         self.eyes = Eyes(hass, subentry.data, cars)
         self.cars = cars
         self._tested = (
@@ -76,6 +78,7 @@ class ExecutorState:
             charge_tested=self._tested[0],
             discharge_tested=self._tested[1],
             testing=is_tested_now(self._hass, self.charger_id),
+            shared=is_shared(self._hass, self._subentry_id),
         )
 
     def _asked_w(self, now: datetime) -> int | None:

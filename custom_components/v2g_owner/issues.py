@@ -171,6 +171,14 @@ def _async_remap(
     data = dict(subentry.data)
     for conf in roles:
         data = remapped(data, conf, new)
+    async_change_mapping(hass, entry, subentry, data)
+
+
+@callback
+def async_change_mapping(
+    hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, data: Mapping[str, Any]
+) -> None:
+    """Change what a subentry maps, also where its account is not loaded."""
     hass.config_entries.async_update_subentry(entry, subentry, data=data)
     if entry.state in {ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR}:
         # Only a loaded account follows its own changes; its chargers must hear of it now.

@@ -16,6 +16,7 @@ from .const import (
 )
 from .coordinator import V2GConfigEntry
 from .repair_flow import AccountRepairFlow
+from .repair_sharing import KeepOneFlow
 from .repair_terms import ReadTermsFlow
 
 
@@ -130,7 +131,7 @@ class TurnSignFlow(AccountRepairFlow):
         return self.async_create_entry(data={})
 
 
-FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
+FLOWS: Final[dict[str, type[AccountRepairFlow | KeepOneFlow]]] = {
     "start_over": StartOverFlow,
     "check_again": CheckAgainFlow,
     "pair_again": PairAgainFlow,
@@ -139,6 +140,7 @@ FLOWS: Final[dict[str, type[AccountRepairFlow]]] = {
     "choose_entities": ChooseEntitiesFlow,
     "turn_sign": TurnSignFlow,
     "unlink": UnlinkFlow,
+    "keep_one": KeepOneFlow,
     "read_terms": ReadTermsFlow,
 }
 

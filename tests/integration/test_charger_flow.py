@@ -328,6 +328,9 @@ async def test_a_number_that_drives_another_charger_is_refused_also_in_another_a
     other.add_to_hass(hass)
     flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
     assert flow["errors"] == {"setpoint_entity": "driven_elsewhere"}
+    actions = [{"action": "number.set_value", "target": {"entity_id": AMOUNT["setpoint_entity"]}}]
+    acting = await garage.send(await garage.control("actions"), set_actions=actions)
+    assert acting["errors"] == {"base": "driven_elsewhere"}
     await hass.config_entries.async_remove(other.entry_id)
     flow = await garage.send(flow, **AMOUNT)
     assert flow["step_id"] == "test"

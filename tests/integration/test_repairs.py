@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -517,7 +518,7 @@ async def test_a_removed_account_and_an_unlinked_device_leave_no_repair_behind(
 
 
 def test_every_repair_is_told_on_the_owners_page_by_its_title() -> None:
-    """Neither more nor less; {name} and {park} stand for what they name."""
+    """Neither more nor less; … stands for what is named."""
     texts = json.loads(
         (Path(account_issues.__file__).parent / "translations/en.json").read_text(encoding="utf-8")
     )["issues"]
@@ -527,7 +528,7 @@ def test_every_repair_is_told_on_the_owners_page_by_its_title() -> None:
         for line in section.splitlines()
         if line.startswith("| ") and not line.startswith("| Repair")
     }
-    shown = {each["title"].replace("{name}", "…").replace("{park}", "…") for each in texts.values()}
+    shown = {re.sub(r"\{\w+\}", "…", each["title"]) for each in texts.values()}
     assert told >= shown
 
 
