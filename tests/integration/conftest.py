@@ -240,6 +240,7 @@ async def night(
     hass_storage: dict[str, Any],
 ) -> AsyncIterator[Night]:
     """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
+    MockUser(id="li", name="Li Wei", is_owner=True).add_to_hass(hass)
     freezer.move_to(EVENING)
     box = Wallbox(hass=hass, **getattr(request, "param", {}))
     await box.build()

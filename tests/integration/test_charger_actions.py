@@ -1,13 +1,11 @@
 """A charger that is driven by actions of the owner's: a script entity, and its maker's actions."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 import logging
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.script import DATA_SCRIPTS
 from homeassistant.util import dt as dt_util
@@ -16,30 +14,20 @@ import pytest
 from custom_components.v2g_owner.charger_control import ChargerControl
 from custom_components.v2g_owner.charger_driver import ChargerDriver
 
-from .charger_world import Night, Wallbox, discharging, lease, mapping, orders, plan
+from .charger_world import EVENING, Night, Wallbox, discharging, lease, mapping, orders, plan
 from .frozen import stopped_clock
 from .power_stage import on_stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+# A charger that has actions and no entities.
+by_actions = pytest.mark.parametrize(
+    "night", [{"shape": "actions"}], indirect=True, ids=["actions"]
+)
 
 
-@pytest.fixture
-async def night(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
-) -> AsyncIterator[Night]:
-    """Stand a car at a charger that has actions and no entities."""
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass, shape="actions")
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    assert made.executor is not None
-    await made.end()
-
-
+@by_actions
 async def test_the_plan_is_followed_by_the_owners_script(night: Night) -> None:
     """And each power is set once: nothing is left of a script that has run."""
     executor = await night.start()
@@ -55,6 +43,7 @@ async def test_the_plan_is_followed_by_the_owners_script(night: Night) -> None:
     assert len(night.hass.data[DATA_SCRIPTS]) == before
 
 
+@by_actions
 async def test_promise_3_a_lease_is_obeyed_to_the_second_by_actions(night: Night) -> None:
     """Promise 3: the script sets it, the maker's action ends it."""
     executor = await night.start()
@@ -66,6 +55,7 @@ async def test_promise_3_a_lease_is_obeyed_to_the_second_by_actions(night: Night
     assert max(row.at for row in out) <= given.until + timedelta(seconds=2)
 
 
+@by_actions
 async def test_promise_4_unplugging_and_stop_run_the_stop_actions(night: Night) -> None:
     """Promise 4: zero in five seconds, and a deal that was stopped stays so."""
     executor = await night.start()
@@ -83,6 +73,7 @@ async def test_promise_4_unplugging_and_stop_run_the_stop_actions(night: Night) 
     assert night.box.told["number"] == 0
 
 
+@by_actions
 async def test_promise_4_actions_that_fail_make_us_say_unplug_and_are_logged_once(
     night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -110,6 +101,7 @@ async def test_promise_4_actions_that_fail_make_us_say_unplug_and_are_logged_onc
     assert said[-1] == "Garage takes commands again"
 
 
+@by_actions
 async def test_a_power_that_was_not_taken_is_tried_again_after_a_minute_until_it_is(
     night: Night,
 ) -> None:

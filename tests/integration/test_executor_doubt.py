@@ -1,38 +1,29 @@
 """What an executor makes of sensors, clocks and chargers that tell less than it needs."""
 
-from collections.abc import AsyncIterator
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context
 import pytest
-from pytest_homeassistant_custom_component.common import MockUser
 
-from .charger_world import POWER, SOC, Night, Second, Wallbox, discharging, lease, orders, plan
+from .charger_world import (
+    EVENING,
+    POWER,
+    SOC,
+    Night,
+    Second,
+    discharging,
+    lease,
+    orders,
+    plan,
+)
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 MORNING = EVENING + timedelta(hours=12)
-
-
-@pytest.fixture
-async def night(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any]
-) -> AsyncIterator[Night]:
-    """Stand a car at a Wallbox-style charger in the evening."""
-    MockUser(id="li", name="Li Wei", is_owner=True).add_to_hass(hass)
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass)
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    assert made.executor is not None
-    await made.end()
 
 
 async def looking(night: Night, seconds: int) -> list[Second]:

@@ -1,43 +1,21 @@
 """The owner's own hand on a charger: in Home Assistant, in its maker's app, and what is not it."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context
 import pytest
-from pytest_homeassistant_custom_component.common import MockUser
 
-from .charger_world import Night, Wallbox, discharging, lease, orders, plan
+from .charger_world import EVENING, Night, discharging, lease, orders, plan
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 MORNING = EVENING + timedelta(hours=12)
 BY_A_PERSON = Context(user_id="li")
 BY_AN_AUTOMATION = Context(parent_id="01J0000000000000000000TEST")
 # No command of ours can still be echoing then.
 LONG_S = 200
-
-
-@pytest.fixture
-async def night(
-    request: pytest.FixtureRequest,
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Night]:
-    """Stand a car at a charger in the evening, a Wallbox-style one unless asked otherwise."""
-    MockUser(id="li", name="Li Wei", is_owner=True).add_to_hass(hass)
-    freezer.move_to(EVENING)
-    box = Wallbox(hass=hass, **getattr(request, "param", {}))
-    await box.build()
-    made = Night(hass=hass, freezer=freezer, box=box)
-    yield made
-    assert made.executor is not None
-    await made.end()
 
 
 def charge() -> Any:
