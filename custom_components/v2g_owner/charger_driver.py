@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -15,6 +16,7 @@ from .charger_actions import async_run_actions
 from .charger_control import Call, ChargerControl, Shape
 from .charger_range import Native, Range, shows
 from .const import DOMAIN, LOGGER
+from .control_unrest import EVERY_MINUTE
 from .control_watch import STOPPED_BELOW_W, Watch
 
 # A controller that does not answer in this time is asked again, and the owner told to unplug.
@@ -23,8 +25,6 @@ _ANSWER_S: Final = 4.0
 _CALL_TIMEOUT_S: Final = 30.0
 # The first zero may be lost and never answered; many an integration makes the next one wait for it.
 _FIRST_ZERO_TIMEOUT_S: Final = 8.0
-_REPEAT_ZERO: Final = timedelta(seconds=5)
-_REPEAT: Final = timedelta(seconds=60)
 # A park may change its mind fifty times a second; a charger's contactor and its cloud may not.
 _PAUSE: Final = timedelta(seconds=5)
 # Nobody looks after the last zero. Home Assistant gives its shutdown jobs 20 s in all.
@@ -197,11 +197,17 @@ class ChargerDriver:
         # Not every charger shows what it was told: the call's own failure counts as well.
         unheard = self.watch.asked_zero_at is not None and self.watch.accepted_zero_at is None
         amiss = unheard or not self.watch.taken or differs
+        out_w = power_w or 0 if flows_out else 0
+        self.watch = replace(
+            self.watch, unrest=self.watch.unrest.seen(now, out_w=out_w, amiss=amiss)
+        )
         # A command given up may arrive late. Where the charger shows nothing else than it was told,
         # and has been at rest, what flows out is a roof's, on the same meter.
         turned = flows_out and (differs or not last.expected)
         unrest = setpoint_w == 0 and (amiss or self.watch.out_w < 0)
-        pause = _REPEAT_ZERO if less_out or turned or unrest else _REPEAT
+        pause = self.watch.unrest.pause(now)
+        if not (less_out or turned or unrest):
+            pause = max(pause, EVERY_MINUTE)
         return now - last.at >= pause and (amiss or flows_out)
 
     def _range(self, entity_id: str | None) -> Range:

@@ -7,6 +7,7 @@ from typing import Final
 
 from .charger_control import Call
 from .charger_range import Range, shows
+from .control_unrest import Unrest
 
 # A charger polled through a cloud may show an earlier command of ours for so long.
 ECHO: Final = timedelta(seconds=120)
@@ -43,6 +44,7 @@ class Watch:
     out_w: int = 0
     """The strongest discharge (W, never above 0) that a command of ours may have left running."""
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    unrest: Unrest = field(default_factory=Unrest)
 
     @property
     def setpoint_w(self) -> int | None:
@@ -70,6 +72,7 @@ class Watch:
             taken=False,
             out_w=min(self.out_w, setpoint_w),
             ranges={**self.ranges, **limits},
+            unrest=self.unrest if setpoint_w == self.setpoint_w else self.unrest.told(setpoint_w),
         )
 
     def accepted(self, setpoint_w: int, now: datetime) -> Watch:

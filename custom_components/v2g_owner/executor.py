@@ -125,8 +125,9 @@ class ChargerExecutor(ExecutorState):
         elif verdict.setpoint_w is not None:
             self.driver.async_drive(verdict.setpoint_w, now, sight.power_w, sight.power_at)
         hint = self.driver.watch.unplug_hint(now, sight.power_w, sight.power_at)
-        if news or (verdict, hint) != (self.verdict, self.unplug_hint):
-            self.verdict, self.unplug_hint = verdict, hint
+        shown = (verdict, hint, self.driver.watch.unrest.to_say)
+        if news or shown != (self.verdict, self.unplug_hint, self.restless):
+            self.verdict, self.unplug_hint, self.restless = shown
             self._async_tell()
         bound = seen.parking.bound is not None
         if news or (bound and now - (self._saved_at or self.started_at) >= HEARTBEAT):

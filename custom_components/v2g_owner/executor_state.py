@@ -58,6 +58,8 @@ class ExecutorState:
         self.started_at = dt_util.utcnow()
         self.verdict = Verdict(setpoint_w=None, reason=Reason.NOT_TESTED)
         self.unplug_hint = False
+        self.restless = False
+        """Whether something has flowed out for long though zero was told, by the meter."""
         self.deals: Mapping[str, str | None] = {}
         """Live commitments at this charger and their cars, as the API last told."""
         self._saved_at: datetime | None = None

@@ -21,6 +21,7 @@ from .executor_feed import ExecutorFeed
 from .executor_meter import MeterReporter
 from .executor_stop import async_stop_discharging
 from .executor_store import ExecutorStore
+from .rest_issue import async_watch_rest
 from .trust_watch import LogWatch
 
 
@@ -55,6 +56,7 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
         if CONF_CONTROL in subentry.data:
             executor = ChargerExecutor(hass, subentry, cars)
             made.executors[executor.charger_id] = executor
+            async_watch_rest(hass, entry, subentry, executor)
     if not made.executors:
         return
     for executor in made.executors.values():

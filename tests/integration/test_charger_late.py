@@ -3,23 +3,33 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
+from homeassistant.const import EVENT_CALL_SERVICE
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+    async_fire_time_changed,
+)
 
 from custom_components.v2g_owner.charger_control import ChargerControl
 from custom_components.v2g_owner.charger_driver import ChargerDriver
 from custom_components.v2g_owner.charger_tests import async_end_tests, async_start_test
+from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_probe import async_probe
 from custom_components.v2g_owner.executor_sight import Eyes
 from custom_components.v2g_owner.executor_stop import async_stop_discharging
+from custom_components.v2g_owner.rest_issue import async_watch_rest
 
 from .charger_world import (
     CAR,
     CAR_MAPPING,
     EVENING,
+    POWER,
     Night,
     Setting,
     discharging,
@@ -255,3 +265,100 @@ async def test_a_roof_on_the_meter_of_a_charger_at_rest_asks_for_no_zero_every_f
     asked = len(night.box.commands)
     await night.seconds(600)
     assert len(night.box.commands) - asked <= 11
+
+
+BY_ACTIONS = pytest.mark.parametrize(
+    "night", [{"shape": "actions"}], indirect=True, ids=["actions"]
+)
+
+
+def zeros(night: Night, first: int) -> list[float]:
+    """Return after how many seconds zero was told since a command, each counted from the last."""
+    times = [at for at, _, value in night.box.commands[first:] if value == 0]
+    return [(after - at).total_seconds() for at, after in pairwise(times)]
+
+
+@BY_ACTIONS
+async def test_a_meter_that_is_wrong_by_sixty_watts_tells_zero_to_actions_less_and_less_often(
+    night: Night,
+) -> None:
+    """It was seventeen thousand commands a day: a cloud's quota, and the charger's memory."""
+    executor = night.executor
+    assert executor is not None
+    night.box.beside_w = -60.0
+    executor.async_take(orders(lease=lease(60)))
+    await night.seconds(60)
+    first = len(night.box.commands)
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0))))
+    await night.seconds(3 * 3_600, stride=2)
+    waits = zeros(night, first)
+    assert waits[:5] == [5.0 if each < 6 else 6.0 for each in waits[:5]]
+    assert max(waits) <= 902
+    assert min(waits[-5:]) >= 900
+    assert len(waits) <= 100
+    assert executor.restless
+
+
+@BY_ACTIONS
+async def test_promise_4_what_really_goes_on_discharging_is_told_quickly_and_then_every_minute(
+    night: Night,
+) -> None:
+    """Promise 4: also a discharge that begins by itself beside a meter that was wrong for hours."""
+    executor = night.executor
+    assert executor is not None
+    night.box.beside_w = -60.0
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0))))
+    await night.seconds(2 * 3_600, stride=2)
+    night.box.obeys, night.box.real_w = False, -3_000.0
+    first = len(night.box.commands)
+    await night.seconds(1_800, stride=2)
+    waits = zeros(night, first)
+    assert max(waits) <= 62
+    assert len([each for each in waits if each <= 6]) >= 80
+    assert executor.restless
+    assert executor.unplug_hint
+    night.box.obeys = True
+    rows = await night.seconds(90)
+    assert discharging(rows[70:]) == []
+
+
+@BY_ACTIONS
+async def test_actions_that_fail_all_night_are_run_once_a_minute_in_the_end(night: Night) -> None:
+    """A cloud that refuses because it was asked too often was asked every five seconds."""
+    executor = night.executor
+    assert executor is not None
+    executor.async_take(orders(lease=lease(60)))
+    await night.seconds(20)
+    night.box.broken = True
+    calls = async_capture_events(night.hass, EVENT_CALL_SERVICE)
+    await night.seconds(3_600, stride=2)
+    tried = [each for each in calls if each.data["service"] == "stop"]
+    assert 120 <= len(tried) <= 200
+    assert executor.unplug_hint
+    night.box.broken = False
+    rows = await night.seconds(90)
+    assert discharging(rows[70:]) == []
+
+
+@BY_ACTIONS
+async def test_a_charger_that_does_not_come_to_rest_is_a_repair_until_it_does(night: Night) -> None:
+    """Promise 4: it can only be unplugged, and who reads that must know of what."""
+    executor, hass = night.executor, night.hass
+    assert executor is not None
+    entry = MockConfigEntry(domain=DOMAIN)
+    async_watch_rest(hass, entry, subentry(), executor)
+    executor.async_take(orders(plan=plan(MORNING, (EVENING, 0, 0))))
+    await night.seconds(30)
+    night.box.obeys, night.box.real_w = False, -3_000.0
+    await night.seconds(100)
+    issues = ir.async_get(hass).issues
+    assert not issues
+    await night.seconds(30)
+    (issue,) = issues.values()
+    assert issue.translation_key == "charger_restless"
+    assert issue.translation_placeholders == {"name": "Garage", "entity_id": POWER}
+    night.box.obeys = True
+    await night.seconds(300)
+    assert issues
+    await night.seconds(320)
+    assert not issues

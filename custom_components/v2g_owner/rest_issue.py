@@ -1,0 +1,50 @@
+"""A repair for a charger that was told zero and from which, by its meter, something still flows."""
+
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import CONF_POWER_ENTITY, DOMAIN
+from .executor import ChargerExecutor
+
+
+@callback
+def async_watch_rest(
+    hass: HomeAssistant,
+    entry: ConfigEntry[Any],
+    subentry: ConfigSubentry,
+    executor: ChargerExecutor,
+) -> CALLBACK_TYPE:
+    """Raise the repair while the executor sees no rest, with the agent away as well.
+
+    Returns the way to stop.
+    """
+    issue_id = f"charger_restless_{subentry.subentry_id}"
+
+    @callback
+    def look() -> None:
+        if not executor.restless:
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id,
+            data={
+                "entry_id": entry.entry_id,
+                "subentry_id": subentry.subentry_id,
+                "fix": "choose_entities",
+            },
+            is_fixable=True,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key="charger_restless",
+            translation_placeholders={
+                "name": subentry.title,
+                "entity_id": str(subentry.data.get(CONF_POWER_ENTITY)),
+            },
+        )
+
+    look()
+    return executor.async_listen(look)
