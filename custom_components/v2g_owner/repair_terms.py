@@ -44,11 +44,12 @@ class ReadTermsFlow(AccountRepairFlow):
         _, park = found
         self._shown_version = int(park["terms_version"])
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        told = (issue and issue.translation_placeholders) or {}
         return self.async_show_form(
             step_id="confirm",
             data_schema=probatio.Schema({}),
             description_placeholders={
-                **((issue and issue.translation_placeholders) or {}),
+                **{name: verbatim(text) for name, text in told.items()},
                 "terms": verbatim(str(park["terms_text"])),
             },
         )

@@ -10,6 +10,7 @@ from .const import DOMAIN
 from .trust_epoch import NewEpoch
 from .trust_note import Checkpoint
 from .trust_proofs import LogContradictionError
+from .verbatim import verbatim
 
 # A receipt that does not hold is no reason to give up the checkpoint that binds the operator.
 _FIXES: Final = {"unknown_key": "pair_again", "receipt": "check_again"}
@@ -43,7 +44,7 @@ def async_tell_contradiction(
         translation_placeholders={
             "name": entry.title,
             "size": str(held.size if held else 0),
-            "detail": str(contradiction),
+            "detail": verbatim(str(contradiction)),
         },
     )
 
@@ -99,6 +100,6 @@ def async_tell_epoch(
             "kept": str(opened.kept_size),
             "missing": str(opened.missing),
             "receipts": str(receipts),
-            "reason": opened.reason,
+            "reason": verbatim(opened.reason),
         },
     )

@@ -10,6 +10,7 @@ import pytest
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiError
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.snapshot import StreamEvent
+from custom_components.v2g_owner.verbatim import verbatim
 from owner_api.core import receipt
 
 from .conftest import until
@@ -79,13 +80,16 @@ async def test_a_late_checkpoint_of_another_history_is_a_contradiction(
 async def test_a_log_that_cannot_prove_what_it_signed_has_become_shorter(
     hass: HomeAssistant, code: str
 ) -> None:
-    """It says that it has no such size: the very size that it signed for us."""
+    """It says that it has no such size: the very size that it signed for us.
+
+    Its words are shown as they are; the repair is Markdown, in which words can be hidden.
+    """
     async with watched(hass, Log()) as home:
         home.log.say()
         held = home.watch.trusted.held.note  # type: ignore[union-attr]
         home.log.bent = {"/v1/ledger/proofs/consistency": away(code)}
         await home.watch.async_check()
-        assert home.repair == ("log_shorter", f"said {code}")
+        assert home.repair == ("log_shorter", verbatim(f"said {code}"))
         assert home.held_size == 3
         # The operator is shown what it signed, once, however often we look again.
         await home.watch.async_check()

@@ -366,10 +366,13 @@ async def test_a_park_hides_no_words_of_its_terms_from_who_agrees_to_them(
 ) -> None:
     """A repair is read as Markdown, in which comments and the definitions of links vanish."""
     await world.join(vehicle_id)
+    named = "UPDATE park SET display_name = ?"
+    await world.agent.store.write(lambda tx: tx.run(named, "![](//spy) Park"))
     hidden = "1. Fine.\n    [//]: # (2. You pay.)\n<!-- You pay. -->"
     await changed_terms(home, world, hidden)
     issue = await until(lambda: raised(home.hass, "terms_changed"))
     form, _ = await submit(home.hass, hass_client, issue)
+    assert form["description_placeholders"]["park"] == r"\!\[\]\(\/\/spy\) Park"
     assert form["description_placeholders"]["terms"] == (
         "1\\. Fine\\.\n"
         "\u00a0\u00a0\u00a0\u00a0\\[\\/\\/\\]\\: \\# \\(2\\. You pay\\.\\)\n"
