@@ -4,13 +4,19 @@ from typing import Any, Final, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
 from homeassistant.components.repairs.const import FlowType
-from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowContext
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigFlowContext,
+    SubentryFlowContext,
+)
 from homeassistant.core import HomeAssistant
 
 from .account_issues import AccountCheck
 from .charger_control import untested
 from .const import (
     CONF_POWER_SIGN,
+    DOMAIN,
     POWER_SIGN_CHARGING_POSITIVE,
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
@@ -45,13 +51,30 @@ class CheckAgainFlow(AccountRepairFlow):
 
 
 class PairAgainFlow(AccountRepairFlow):
-    """Open the form for a new pairing code, which pins the operator's new key."""
+    """Open the form for a new pairing code, which pins the operator's new key.
+
+    The repair ends when the log holds: asking for a code has mended nothing yet.
+    """
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
-        """Ask for the code."""
-        entry.async_start_reauth(self.hass)
-        return self.async_create_entry(data={})
+        """Ask for the code, in the form that is open already where there is one."""
+        sources = {SOURCE_REAUTH, SOURCE_RECONFIGURE}
+        flow: Any = next(iter(entry.async_get_active_flows(self.hass, sources)), None)
+        if flow is None:
+            flow = await self.hass.config_entries.flow.async_init(
+                DOMAIN,
+                context=ConfigFlowContext(
+                    source=SOURCE_REAUTH,
+                    entry_id=entry.entry_id,
+                    title_placeholders={"name": entry.title},
+                    unique_id=entry.unique_id,
+                ),
+                data=dict(entry.data),
+            )
+        return self.async_abort(
+            reason="pair_again", next_flow=(FlowType.CONFIG_FLOW, flow["flow_id"])
+        )
 
 
 class LookAgainFlow(AccountRepairFlow):

@@ -34,11 +34,11 @@ ANNOUNCER: Final = "newcomer_announcer"
 _BLUEPRINT: Final = Path("automation/v2g_owner/phone_notification.yaml")
 _MORNING: Final = 10
 _ANNOUNCER_CODE: Final = '''\
-"""Hands to discovery what a server would announce; exists only in a test's home."""
+"""Hands to discovery what a server would announce, and raises repairs; only in a test's home."""
 
 from ipaddress import ip_address
 
-from homeassistant.helpers import discovery_flow
+from homeassistant.helpers import discovery_flow, issue_registry as ir
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 
@@ -48,7 +48,12 @@ async def async_setup(hass, config):
         info = ZeroconfServiceInfo(ip_address=address, ip_addresses=[address], **call.data)
         discovery_flow.async_create_flow(hass, "v2g_owner", {"source": "zeroconf"}, info)
 
+    async def raise_repair(call):
+        told = {"is_fixable": True, "severity": ir.IssueSeverity.WARNING, **call.data}
+        ir.async_create_issue(hass, "v2g_owner", told.pop("issue_id"), **told)
+
     hass.services.async_register("newcomer_announcer", "announce", announce)
+    hass.services.async_register("newcomer_announcer", "raise_repair", raise_repair)
     return True
 '''
 
@@ -138,7 +143,7 @@ def _write_announcer(components: Path) -> None:
     # Without this file any other package of this name on the path would be taken.
     (components / "__init__.py").touch()
     (components / DOMAIN).symlink_to(REPOSITORY / "custom_components" / DOMAIN)
-    (folder / "services.yaml").write_text("announce:\n", encoding="utf-8")
+    (folder / "services.yaml").write_text("announce:\nraise_repair:\n", encoding="utf-8")
     (folder / "__init__.py").write_text(_ANNOUNCER_CODE, encoding="utf-8")
     manifest = {
         "domain": ANNOUNCER,

@@ -394,9 +394,11 @@ async def test_a_strange_key_raises_a_repair_that_leads_to_pairing_again(
     await say_stop(world)
     issue = await until(lambda: told(home))
     assert issue.translation_key == "log_unknown_key"
-    assert (await fix(home.hass, hass_client, issue))["type"] == "create_entry"
+    opened = await fix(home.hass, hass_client, issue)
     (flow,) = home.hass.config_entries.flow.async_progress()
+    assert opened["next_flow"] == ["config_flow", flow["flow_id"]]
     assert flow["context"]["source"] == SOURCE_REAUTH
+    assert told(home) is not None, "it was said to be repaired, and gone, before anything was done"
     old = home.entry.data[CONF_RECEIPT_KEY]
     await home.hass.config_entries.flow.async_configure(
         flow["flow_id"], {"pairing_code": await world.pairing_code()}
