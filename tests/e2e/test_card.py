@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 import re
 
-from playwright.async_api import expect
+import aiohttp
+from playwright.async_api import Locator, expect
 import pytest
 import pytest_asyncio
+
+from script.demo_lib.owner_api import start_owner_api
 
 from .card_stage import (
     PATIENCE_MS,
@@ -277,13 +280,49 @@ async def test_the_card_picker_shows_it_for_a_car_and_adds_it_for_that_car(
     await page.close()
 
 
+def _link(stage: CardStage) -> Locator:
+    """Return the line that says that the agent is away."""
+    return stage.card.locator("p.alarm[role=status]")
+
+
 async def test_promise_4_with_the_agent_gone_stop_stays_and_says_to_unplug(
     stage: CardStage,
 ) -> None:
+    """On a phone and by keyboard alone; nothing of before stands there as if it were of now."""
+    page = stage.page
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await stage.see_deal("until")
     await stage.demo.park.stop()
     await stage.demo.api.process.stop()
-    await expect(stage.card).to_contain_text("No connection to your agent.")
-    await stage.button("Stop discharging").click()
+    await expect(_link(stage)).to_contain_text("No connection to your agent.")
+    assert "Delivering" not in await stage.card.aria_snapshot()
+    stop = stage.button("Stop discharging")
+    await stop.focus()
+    await page.keyboard.press("Enter")
     alarm = stage.card.get_by_role("alert").filter(has_text="Unplug to stop now.")
     await expect(alarm).to_be_visible(timeout=2 * PATIENCE_MS)
+    await expect(stop).to_be_visible()
+    assert await overflows(page) == []
+    assert await _poor(stage) == {}
     assert stage.complaints == []
+
+
+async def test_the_card_goes_on_by_itself_when_the_agent_is_back(stage: CardStage) -> None:
+    """What was pressed in the dark is no alarm about a deal that is over."""
+    demo, page = stage.demo, stage.page
+    if demo.api.process.process.returncode is None:
+        await demo.park.stop()
+        await demo.api.process.stop()
+        await expect(stage.card).to_contain_text("No connection to your agent.")
+    port = int(demo.api.url.rpartition(":")[2])
+    async with aiohttp.ClientSession() as http:
+        back = await start_owner_api(http, demo.folder, port)
+    try:
+        await expect(_link(stage)).to_be_hidden(timeout=3 * PATIENCE_MS)
+        await expect(stage.part("deal")).to_be_hidden(timeout=3 * PATIENCE_MS)
+        alarm = stage.card.get_by_role("alert").filter(has_text="Unplug to stop now.")
+        await expect(alarm).to_have_count(0)
+        assert await overflows(page) == []
+        assert stage.complaints == []
+    finally:
+        await back.process.stop()

@@ -20,8 +20,10 @@ export class Announcer {
       ...this.#ofDeal(view, words, hass),
       ...this.#ofResult(view, result),
     ];
+    // What was said last may be no longer so, and a screen reader finds it here.
+    const lost = this.last?.reachable && !view.reachable;
     this.last = view;
-    if (said.length) this.node.textContent = said.join(" ");
+    if (said.length || lost) this.node.textContent = said.join(" ");
   }
 
   #ofOffer({ offer, reachable }, words, formats) {
