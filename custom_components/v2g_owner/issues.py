@@ -114,7 +114,7 @@ def async_raise_gone(
 def async_watch_mapping(
     hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry
 ) -> CALLBACK_TYPE:
-    """Raise a repair when a mapped entity is deleted.
+    """Raise a repair when a mapped entity is deleted or disabled.
 
     One that was deleted while nobody looked is missed once Home Assistant has started: until then
     its own integration may still come. Returns the way to stop.
@@ -124,8 +124,15 @@ def async_watch_mapping(
     @callback
     def updated(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
         data = event.data
-        if data["action"] == "remove":
-            for conf in _roles_of(subentry, data["entity_id"]):
+        disabled = "disabled_by" in data["changes"] if data["action"] == "update" else False
+        if data["action"] != "remove" and not disabled:
+            return
+        # Its last state may still be there for a moment.
+        there = disabled and _is_registered(hass, data["entity_id"])
+        for conf in _roles_of(subentry, data["entity_id"]):
+            if there:
+                ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
+            else:
                 async_raise_gone(hass, entry, subentry, conf)
 
     @callback
@@ -190,13 +197,19 @@ def _roles_of(subentry: ConfigSubentry, entity_id: str) -> list[str]:
     return [conf for conf in _ROLES if mapped_to(subentry.data, conf) == entity_id]
 
 
+def _is_registered(hass: HomeAssistant, entity_id: str) -> bool:
+    """Tell whether an entity is known and not disabled: its integration may still bring it."""
+    known = er.async_get(hass).async_get(entity_id)
+    return known is not None and not known.disabled
+
+
 @callback
 def _async_look(
     hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, conf: str
 ) -> None:
     """Raise the repair of a role whose entity is nowhere, and end it where it is back."""
     entity_id = mapped_to(subentry.data, conf)
-    if not entity_id or hass.states.get(entity_id) or er.async_get(hass).async_get(entity_id):
+    if not entity_id or hass.states.get(entity_id) or _is_registered(hass, entity_id):
         ir.async_delete_issue(hass, DOMAIN, gone_id(subentry, conf))
     else:
         async_raise_gone(hass, entry, subentry, conf)

@@ -6,7 +6,14 @@ Each reader returns None for what a state does not say, and never a made-up valu
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from homeassistant.const import STATE_OFF, STATE_ON, UnitOfEnergy, UnitOfPower, UnitOfTemperature
+from homeassistant.const import (
+    PERCENTAGE,
+    STATE_OFF,
+    STATE_ON,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfTemperature,
+)
 from homeassistant.core import State
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
@@ -44,9 +51,10 @@ def _converted(
 
 
 def read_percent(state: State, _mapping: Mapping[str, Any]) -> float | None:
-    """Return a state of charge within 0 to 100."""
+    """Return a state of charge within 0 to 100; a range in km, or energy in kWh, is none."""
+    unit = state.attributes.get("unit_of_measurement", PERCENTAGE)
     value = _number(state)
-    return value if value is not None and 0 <= value <= 100 else None
+    return value if unit == PERCENTAGE and value is not None and 0 <= value <= 100 else None
 
 
 def read_power(state: State, mapping: Mapping[str, Any]) -> int | None:

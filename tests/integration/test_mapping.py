@@ -205,6 +205,29 @@ async def test_a_deleted_control_entity_is_a_repair_that_says_what_to_do(
     assert not issues(hass)
 
 
+@pytest.mark.parametrize(
+    ("entity_id", "key"),
+    [
+        ("binary_sensor.box_connected", "mapped_entity_gone"),
+        ("number.box_setpoint", "control_entity_gone"),
+    ],
+)
+async def test_an_entity_that_is_disabled_is_a_repair_until_it_is_enabled_again(
+    hass: HomeAssistant, home: Home, garage: ConfigSubentry, entity_id: str, key: str
+) -> None:
+    """Promise 4: its charger cannot be told to stop any more, and nothing said so."""
+    registry = er.async_get(hass)
+    registry.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+    hass.states.async_remove(entity_id)
+    await hass.async_block_till_done()
+    assert issues(hass) == [key]
+    await hass.config_entries.async_reload(home.entry.entry_id)
+    assert issues(hass) == [key], "also after a start"
+    registry.async_update_entity(entity_id, disabled_by=None)
+    await hass.async_block_till_done()
+    assert not issues(hass)
+
+
 async def test_a_number_that_counts_something_else_by_now_is_a_repair_until_it_is_back(
     hass: HomeAssistant, home: Home, garage: ConfigSubentry
 ) -> None:

@@ -145,6 +145,17 @@ async def test_promise_3_what_a_sensor_does_not_know_is_not_told(
     stop()
 
 
+async def test_promise_2_a_range_in_kilometres_is_no_state_of_charge(
+    home: Home, told: Told
+) -> None:
+    """Promise 2: another sensor under the same name, and 80 km were 80 % of a battery."""
+    home.hass.states.async_set("sensor.x_soc", "80", {"unit_of_measurement": "km"})
+    stop = reporter(home).async_start()
+    await settle()
+    assert told.bodies == []
+    stop()
+
+
 async def test_a_chattering_sensor_is_sent_now_and_then_and_a_plug_at_once(
     home: Home, told: Told, freezer: FrozenDateTimeFactory
 ) -> None:
