@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.util import dt as dt_util
 import probatio
 
@@ -17,6 +18,7 @@ from .pay_flow import PayStep
 from .price_reporter import prices_path
 from .price_source import PriceSource
 from .price_units import UnreadablePricesError
+from .readings import read_percent
 from .rule_flow import RulesStep
 from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body, vehicle_wrong
 from .tariff_forms import (
@@ -49,27 +51,52 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
 
     async def async_step_entities(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Ask which entities speak for the vehicle, then make or link it."""
-        return self._other_car(user_input) or await super().async_step_entities(user_input)
+        return self._wrong_battery(user_input) or await super().async_step_entities(user_input)
 
     async def async_step_remap(self, user_input: Form | None = None) -> SubentryFlowResult:
         """Change which entities speak for the vehicle; its history stays."""
-        return self._other_car(user_input) or await super().async_step_remap(user_input)
+        return self._wrong_battery(user_input) or await super().async_step_remap(user_input)
 
-    def _other_car(self, user_input: Form | None) -> SubentryFlowResult | None:
-        """Refuse another car's battery: floor and guarantee would be kept of the wrong one."""
+    def _wrong_battery(self, user_input: Form | None) -> SubentryFlowResult | None:
+        """Refuse another car's battery, and a sensor that tells no percentage of one."""
         if user_input is None or (sent := self.cur_step) is None:
             return None
+        found = self._other_car(user_input[CONF_SOC_ENTITY])
+        error, placeholders = "other_car", {"other": found or ""}
+        if found is None:
+            found = self._no_percentage(user_input[CONF_SOC_ENTITY])
+            error, placeholders = "soc_unreadable", {"state": found or ""}
+        if found is None:
+            return None
+        schema = sent["data_schema"] or probatio.Schema({})
+        return self.async_show_form(
+            step_id=sent["step_id"],
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors={CONF_SOC_ENTITY: error},
+            description_placeholders=placeholders,
+        )
+
+    def _other_car(self, entity_id: str) -> str | None:
+        """Return whose battery it is already: its floor and guarantee would not be kept."""
         for other in self._get_entry().get_subentries_of_type(self.subject):
-            same = other.data[CONF_SOC_ENTITY] == user_input[CONF_SOC_ENTITY]
+            same = other.data[CONF_SOC_ENTITY] == entity_id
             if same and other.data[self.id_key] != self._device_id:
-                schema = sent["data_schema"] or probatio.Schema({})
-                return self.async_show_form(
-                    step_id=sent["step_id"],
-                    data_schema=self.add_suggested_values_to_schema(schema, user_input),
-                    errors={CONF_SOC_ENTITY: "other_car"},
-                    description_placeholders={"other": other.title},
-                )
+                return other.title
         return None
+
+    def _no_percentage(self, entity_id: str) -> str | None:
+        """Return what a sensor says that is no state of charge: a fraction, a comma, kilometres.
+
+        It would say nothing, or almost empty, for ever; one that says nothing now may speak later.
+        """
+        state = self.hass.states.get(entity_id)
+        if state is None or state.state in {STATE_UNAVAILABLE, STATE_UNKNOWN}:
+            return None
+        percent = read_percent(state, {})
+        if percent is not None and not 0 < percent < 1:
+            return None
+        unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT, "")
+        return f"{state.state} {unit}".strip()
 
     @property
     def _tariff(self) -> Tariff:

@@ -138,6 +138,24 @@ async def test_a_battery_of_which_nobody_has_said_what_it_holds_is_asked_for(
     assert (await send(empty_home, asked, **FACTS))["step_id"] == "entities"
 
 
+@pytest.mark.parametrize(
+    ("value", "unit"), [("0.8", "%"), ("80,5", "%"), ("80", "km"), ("full", None), ("255", "%")]
+)
+async def test_a_sensor_that_tells_no_percentage_is_refused_with_what_it_says(
+    empty_home: Home, value: str, unit: str | None
+) -> None:
+    """As a car that is always empty, or of which nothing is known, it never sold anything."""
+    flow = await send(empty_home, await begin(empty_home), **FACTS)
+    shown = {} if unit is None else {"unit_of_measurement": unit}
+    empty_home.hass.states.async_set(SOC, value, shown)
+    refused = await send(empty_home, flow, **ENTITIES)
+    assert refused["errors"] == {"soc_entity": "soc_unreadable"}
+    assert refused["description_placeholders"] == {"state": f"{value} {unit or ''}".strip()}
+    empty_home.hass.states.async_set(SOC, "80.5", {"unit_of_measurement": "%"})
+    assert (await send(empty_home, refused, **ENTITIES))["type"] is FlowResultType.CREATE_ENTRY
+    await empty_home.hass.async_block_till_done()
+
+
 async def test_promise_2_a_battery_does_not_speak_for_two_cars(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
