@@ -1,10 +1,11 @@
 """Which car stands at a home charger: known for certain, presumed, or a stranger's.
 
-A car is certain when it and the charger were plugged in within two minutes of each other, or when
-the owner says so. A plugged-in car alone may as well stand at work while a guest charges here.
+A car is certain when it and the charger were plugged in within two minutes of each other, and no
+other charger was, or when the owner says so. A plugged-in car alone may as well stand at work while
+a guest charges here.
 """
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,13 +41,15 @@ class Parking:
     bound: str | None = None
     guest: bool = False
     """The owner said that this car is a stranger's: no plug says otherwise until it leaves."""
+    named: str | None = None
+    """The car that the owner said stands here: no other charger's plug makes that doubtful."""
     seen_at: datetime | None = None
 
     def charger_says(self, *, plugged: bool | None, now: datetime) -> Parking:
         """Return the same after the charger's word; a car that left is bound no more."""
         changed = replace(self, charger=self.charger.says(plugged=plugged, now=now), seen_at=now)
         if changed.charger.plugged is False:
-            return replace(changed, bound=None, guest=False)
+            return replace(changed, bound=None, guest=False, named=None)
         if _unwatched(changed, now):
             # Nor does it say anything any more that both were plugged in together then.
             return replace(changed, bound=None, charger=replace(changed.charger, since=None))
@@ -62,7 +65,22 @@ class Parking:
 
     def owner_says(self, vehicle_id: str | None) -> Parking:
         """Return the same after the owner named the car; None is a guest's."""
-        return replace(self, bound=vehicle_id, guest=vehicle_id is None)
+        return replace(self, bound=vehicle_id, guest=vehicle_id is None, named=vehicle_id)
+
+    def others_say(self, elsewhere: Collection[datetime]) -> Parking:
+        """Return the same beside the chargers of this home at which nobody knows the car.
+
+        ``elsewhere`` tells when a car was seen being plugged in at each: a car that was plugged in
+        just then may as well be that one, whichever sensor spoke first, and until it leaves.
+        """
+        doubted = {
+            vehicle_id: replace(plug, since=None)
+            for vehicle_id, plug in self.cars.items()
+            if plug.since is not None
+            and any(abs(plug.since - there) <= TOGETHER for there in elsewhere)
+        }
+        lost = self.bound in doubted and self.bound != self.named
+        return replace(self, cars={**self.cars, **doubted}, bound=None if lost else self.bound)
 
     def after_restart(self, now: datetime, linked: Container[str]) -> Parking:
         """Return what is still true, of the ``linked`` cars, after a time in which none was seen.

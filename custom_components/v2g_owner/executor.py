@@ -102,7 +102,7 @@ class ChargerExecutor(ExecutorState):
             commanded_w=self._asked_w(now),
             reachable=self.driver.reachable,
             unit_fits=self.driver.unit_fits,
-            elsewhere={other.memory.parking.bound for other in self.others},
+            others=[other.memory.parking for other in self.others],
             now=now,
         )
         if max(sight.power_w or 0, self.driver.watch.setpoint_w or 0) > STOPPED_BELOW_W:

@@ -18,20 +18,23 @@ def look(
     commanded_w: int | None,
     reachable: bool,
     unit_fits: bool,
-    elsewhere: Collection[str | None],
+    others: Collection[Parking],
     now: datetime,
 ) -> tuple[Memory, Sight]:
     """Return what is remembered after a look, and what was seen.
 
-    A car that is known to stand ``elsewhere``, at another charger, is not plugged in here.
+    A car that is known to stand at one of the ``others``, another charger, is not plugged in here.
     A car that left takes the owner's word of the moment with it: charge now, stop, by hand. And
     the deal that ran: this home knows that it is over even where the API cannot be told.
     """
     parking = memory.parking
+    elsewhere = {other.bound for other in others}
     for each, told in eyes.plugged().items():
         plugged = told and not (each in elsewhere and each != parking.bound)
         parking = parking.car_says(each, plugged=plugged, now=now)
     parking = parking.charger_says(plugged=eyes.connected(), now=now)
+    unknown = [other.charger.since for other in others if other.bound is None]
+    parking = parking.others_say([since for since in unknown if since is not None])
     vehicle_id = parking.presumed()
     power = eyes.power()
     power_w = None if power is None else power.value

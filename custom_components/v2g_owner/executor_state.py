@@ -65,7 +65,7 @@ class ExecutorState:
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self.others: Sequence[ExecutorState] = ()
-        """The hands on the account's other chargers."""
+        """The hands on this home's other chargers."""
         self.ended = False
         """Whether it was shut down: it looks no more, and sets nothing."""
 

@@ -59,10 +59,8 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
             async_watch_rest(hass, entry, subentry, executor)
     if not made.executors:
         return
-    for executor in made.executors.values():
-        executor.others = [each for each in made.executors.values() if each is not executor]
-
     running[entry.entry_id] = made
+    _introduce(hass)
     # Not at the event that follows: by it a charger's own integration leaves the charger.
     job = HassJob(_async_end, f"{DOMAIN} leave the chargers safe", cancel_on_shutdown=False)
     made.unsubscribe = hass.async_add_shutdown_job(job, made)
@@ -71,11 +69,20 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
         await asyncio.sleep(0)
 
 
+def _introduce(hass: HomeAssistant) -> None:
+    """Let each know the others, of every account: a car stands at one charger of a home."""
+    made = hass.data.get(_RUNNING, {}).values()
+    everybody = [executor for running in made for executor in running.executors.values()]
+    for executor in everybody:
+        executor.others = [other for other in everybody if other is not executor]
+
+
 async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
     """Stop an account's executors, each with its charger safe."""
     made = hass.data.get(_RUNNING, {}).pop(entry.entry_id, None)
     if made is None:
         return
+    _introduce(hass)
     if made.unsubscribe is not None:
         made.unsubscribe()
     await _async_end(made)

@@ -1,0 +1,255 @@
+"""Two chargers, two cars and a guest's, with physics of their own; sensors and commands go wrong.
+
+What flows and what is in the batteries is the truth; what Home Assistant is told of it may be
+late, frozen, gone or restored. Nothing here knows the executor's rules.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.components import number, select
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+
+from .charger_world import Mode, Setting, mapping
+
+CAPACITY_WH = 60_000
+
+
+@dataclass(kw_only=True, eq=False)
+class Car:
+    """One car: its battery, its plug, and what its cloud tells of them."""
+
+    hass: HomeAssistant
+    name: str
+    soc_pct: float
+    mapped: bool = True
+    soc: str = "ok"
+    """ok, frozen (repeats itself), silent (tells nothing), unavailable or unknown."""
+    plug: str = "ok"
+    plug_lag_s: int = 0
+    box: Box | None = None
+    shown: int = 0
+    shown_plug: bool = False
+    changed_s: int = 0
+    second: int = 0
+    soc_told_at: datetime | None = None
+
+    @property
+    def vehicle_id(self) -> str:
+        """Its id, as the agent would have it."""
+        return f"veh_{self.name}"
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        """Return its mapping."""
+        return {
+            "soc_entity": f"sensor.{self.name}_battery",
+            "plugged_entity": f"binary_sensor.{self.name}_plug",
+        }
+
+    def subentry(self) -> ConfigSubentry:
+        """Return it as linked."""
+        data = {"vehicle_id": self.vehicle_id, **self.mapping}
+        return ConfigSubentry(
+            data=MappingProxyType(data),
+            subentry_type="vehicle",
+            title=self.name,
+            unique_id=self.vehicle_id,
+        )
+
+    def step(self) -> None:
+        """Let a second pass."""
+        self.second += 1
+        if self.second >= self.changed_s + self.plug_lag_s:
+            self.shown_plug = self.box is not None
+        if self.second % 5 == 0:
+            self.report()
+
+    def report(self) -> None:
+        """Tell Home Assistant."""
+        if not self.mapped:
+            return
+        states, attributes = self.hass.states, {"device_class": "battery"}
+        if self.plug != "silent":
+            shown = {True: "on", False: "off"}[self.shown_plug] if self.plug == "ok" else self.plug
+            states.async_set(f"binary_sensor.{self.name}_plug", shown)
+        if self.soc == "silent":
+            return
+        if self.soc in {"unavailable", "unknown"}:
+            states.async_set(f"sensor.{self.name}_battery", self.soc, attributes)
+            return
+        if self.soc == "ok":
+            self.shown = int(self.soc_pct)
+        states.async_set(f"sensor.{self.name}_battery", str(self.shown), attributes)
+
+
+class NamedMode(Mode):
+    """A charger's mode by its own name."""
+
+    def __init__(self, box: Any) -> None:
+        """Name it."""
+        super().__init__(box)
+        self.entity_id = f"select.{box.name}_mode"
+
+
+@dataclass(kw_only=True, eq=False)
+class Box:
+    """One charger."""
+
+    hass: HomeAssistant
+    name: str
+    shape: str = "wallbox"
+    car: Car | None = None
+    real_w: float = 0.0
+    told: dict[str, Any] = field(default_factory=dict)
+    conn: str = "ok"
+    conn_lag_s: int = 0
+    meter: str = "ok"
+    unit_kw: bool = True
+    refuse: bool = False
+    available: bool = True
+    answers_after_s: float = 0.0
+    whole: bool = False
+    late_s: int = 0
+    shown_conn: bool = False
+    changed_s: int = 0
+    second: int = 0
+    commands: list[tuple[int, str, Any]] = field(default_factory=list)
+    queue: list[tuple[int, str, Any]] = field(default_factory=list)
+    shown_w: float = 0.0
+    dead: bool = False
+    mode: Any = None
+    number: Any = None
+
+    @property
+    def charger_id(self) -> str:
+        """Its id, as the agent would have it."""
+        return f"chg_{self.name}"
+
+    async def build(self) -> None:
+        """Add its entities."""
+        await async_setup_component(self.hass, number.DOMAIN, {})
+        await async_setup_component(self.hass, select.DOMAIN, {})
+        ranges: dict[str, tuple[str, float, float, float]] = {
+            "wallbox": ("A", -32, 32, 1),
+            "watts": ("W", -7_400, 7_400, 1),
+            "kilowatts": ("kW", -7.4, 7.4, 0.1),
+            "sigenergy": ("kW", 0, 11, 0.1),
+        }
+        self.told = {"number": 0.0, "mode": "Stop" if self.shape == "sigenergy" else None}
+        self.number = Setting(self, f"{self.name}_setting", *ranges[self.shape])  # type: ignore[arg-type]
+        await self.hass.data[number.DATA_COMPONENT].async_add_entities([self.number])
+        if self.shape == "sigenergy":
+            self.mode = NamedMode(self)
+            await self.hass.data[select.DATA_COMPONENT].async_add_entities([self.mode])
+        self.report()
+
+    def subentry(self) -> ConfigSubentry:
+        """Return it as linked and tested."""
+        control = mapping(self.shape, setpoint_entity=f"number.{self.name}_setting")
+        if self.shape == "sigenergy":
+            control["mode_entity"] = f"select.{self.name}_mode"
+        return ConfigSubentry(
+            data=MappingProxyType(
+                {
+                    "charger_id": self.charger_id,
+                    "connected_entity": f"binary_sensor.{self.name}_connected",
+                    "power_entity": f"sensor.{self.name}_power",
+                    "power_sign": "charging_positive",
+                    "control": control,
+                }
+            ),
+            subentry_type="charger",
+            title=self.name,
+            unique_id=self.charger_id,
+        )
+
+    def command(self, what: str, value: Any) -> None:
+        """Take a command, or refuse it."""
+        if self.dead:
+            return
+        if self.refuse:
+            raise HomeAssistantError("refused")
+        self.commands.append((self.second, what, value))
+        self.told[what] = value
+        self.queue.append((self.second + self.late_s, what, value))
+
+    def by_itself(self, what: str, value: Any) -> None:
+        """Change a setting with nobody's command."""
+        self.told[what] = value
+        self.queue.append((self.second + self.late_s, what, value))
+
+    @property
+    def wanted_w(self) -> float:
+        """What it was told, in watts."""
+        factor = {"wallbox": 230.0, "watts": 1.0}.get(self.shape, 1_000.0)
+        power = float(self.told["number"]) * factor
+        if self.shape == "sigenergy":
+            power *= {"Charge": 1, "Discharge": -1}.get(self.told["mode"], 0)
+        return power
+
+    def step(self) -> None:
+        """Let a second pass."""
+        self.second += 1
+        wanted = self.wanted_w if self.car else 0.0
+        self.real_w += max(-5_000.0, min(5_000.0, wanted - self.real_w))
+        if self.car is None or (self.car.soc_pct >= 100 and self.real_w > 0):
+            self.real_w = 0.0
+        if self.car is not None:
+            wh = self.real_w / 3_600
+            wh = wh * 0.933 if wh > 0 else wh / 0.933
+            self.car.soc_pct = max(0.0, min(100.0, self.car.soc_pct + wh / CAPACITY_WH * 100))
+        if self.second >= self.changed_s + self.conn_lag_s:
+            self.shown_conn = self.car is not None
+        while self.queue and self.queue[0][0] <= self.second:
+            _, what, value = self.queue.pop(0)
+            (self.number if what == "number" else self.mode).show(value)
+        if self.second % 5 == 0:
+            self.report()
+
+    def report(self) -> None:
+        """Tell Home Assistant."""
+        states = self.hass.states
+        if self.conn != "silent":
+            shown = {True: "on", False: "off"}[self.shown_conn] if self.conn == "ok" else self.conn
+            states.async_set(f"binary_sensor.{self.name}_connected", shown)
+        unit = {"unit_of_measurement": "kW" if self.unit_kw else "W", "device_class": "power"}
+        if self.meter == "silent":
+            return
+        if self.meter in {"unavailable", "unknown"}:
+            states.async_set(f"sensor.{self.name}_power", self.meter, unit)
+            return
+        if self.meter == "ok":
+            self.shown_w = self.real_w
+        value = self.shown_w / 1000 if self.unit_kw else self.shown_w
+        states.async_set(f"sensor.{self.name}_power", f"{value:.3f}", unit)
+
+    def show_available(self, *, yes: bool) -> None:
+        """Lose its entities, or find them again."""
+        self.available = yes
+        for entity in (self.number, self.mode):
+            if entity is not None:
+                entity._attr_available = yes
+                entity.async_write_ha_state()
+
+
+def plug(car: Car, box: Box | None) -> None:
+    """Move a car: to a charger, or away."""
+    if car.box is not None:
+        car.box.car, car.box.changed_s = None, car.box.second
+    if box is not None and box.car is not None:
+        box.car.box, box.car.changed_s = None, box.car.second
+    car.box, car.changed_s = box, car.second
+    if box is not None:
+        box.car, box.changed_s = car, box.second
+
+
+def now() -> datetime:
+    """Return what the clock says."""
+    return dt_util.utcnow()
