@@ -186,8 +186,11 @@ class ChargerDriver:
             return setpoint_w == 0 or now - last.at >= _PAUSE
         # More may flow out than is asked for until that is taken.
         less_out = setpoint_w > self.watch.out_w and not self.watch.taken
-        flows_out = setpoint_w >= 0 and power_w is not None and power_w < -STOPPED_BELOW_W
-        flows_out = flows_out and power_at is not None and power_at > last.at
+        fresh_w = power_w if power_at is not None and power_at > last.at else None
+        flows_out = setpoint_w >= 0 and fresh_w is not None and fresh_w < -STOPPED_BELOW_W
+        # The charger's own doing, within the five seconds in which Home Assistant takes what an
+        # entity shows for our command's.
+        more_out = setpoint_w < 0 and fresh_w is not None and fresh_w < setpoint_w - STOPPED_BELOW_W
         differs = any(
             (state := self._hass.states.get(entity_id)) is not None
             and state.state not in {STATE_UNAVAILABLE, STATE_UNKNOWN}
@@ -203,7 +206,7 @@ class ChargerDriver:
         )
         # A command given up may arrive late. Where the charger shows nothing else than it was told,
         # and has been at rest, what flows out is a roof's, on the same meter.
-        turned = flows_out and (differs or not last.expected)
+        turned = (flows_out and (differs or not last.expected)) or (more_out and differs)
         unrest = setpoint_w == 0 and (amiss or self.watch.out_w < 0)
         pause = self.watch.unrest.pause(now)
         if not (less_out or turned or unrest):

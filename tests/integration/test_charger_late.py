@@ -362,3 +362,18 @@ async def test_a_charger_that_does_not_come_to_rest_is_a_repair_until_it_does(ni
     assert issues
     await night.seconds(320)
     assert not issues
+
+
+async def test_an_older_larger_discharge_that_arrives_after_a_smaller_one_is_undone_in_seconds(
+    night: Night,
+) -> None:
+    """Never more than ordered: Home Assistant takes what the number shows for our own doing."""
+    assert night.executor is not None
+    night.executor.async_take(orders(lease=lease(300)))
+    await night.seconds(30)
+    night.executor.async_take(orders(lease=lease(300, power_w=-2_300)))
+    await night.seconds(2)
+    night.box.by_hand("number", -30.0)
+    rows = await night.seconds(60)
+    assert rows[3].power_w == pytest.approx(-6_900, abs=50)
+    assert {round(row.power_w) for row in rows[12:]} == {-2_300}
