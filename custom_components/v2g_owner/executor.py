@@ -52,7 +52,7 @@ class ChargerExecutor(ExecutorState):
         """Load what is on disk and begin to look, for as long as ``wanted`` says yes."""
         self._wanted = wanted
         await self.async_load()
-        if not self._tested[0]:
+        if self.ended or not self._tested[0]:
             return
         watched = [*self.eyes.entities, *self.driver.control.entities]
         self._unsubscribes = [
@@ -72,6 +72,8 @@ class ChargerExecutor(ExecutorState):
             unsubscribe()
         self._unsubscribes = []
         self._lease_ends.async_set(None)
+        # Home Assistant may end while it begins: what was not read yet must not be written over.
+        await self.async_load()
         if may_discharge(self.memory.orders, self.driver.watch, dt_util.utcnow()):
             await self.driver.async_leave()
             self.memory = replace(self.memory, left_safe=self.driver.watch.taken)

@@ -297,6 +297,35 @@ async def test_promise_4_a_stop_that_comes_before_the_memory_is_read_ends_the_de
     assert discharging(await night.seconds(20)) == []
 
 
+async def test_promise_4_home_assistant_that_ends_while_it_begins_forgets_no_stop(
+    night: Night,
+) -> None:
+    """Promise 4: an update restarts it twice, and the agent has not heard of the stop yet."""
+    executor = await selling(night, plan=charge())
+    await executor.async_stop_now()
+    await night.end()
+    made = ChargerExecutor(night.hass, subentry(), {CAR: CAR_MAPPING})
+    read, reading = asyncio.Event(), Store.async_load
+
+    async def slowly(store: Store[Any]) -> Any:
+        await read.wait()
+        return await reading(store)
+
+    with patch.object(Store, "async_load", slowly):
+        starting = asyncio.create_task(made.async_start())
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(made.async_shut_down())
+        await asyncio.sleep(0)
+        read.set()
+        await asyncio.gather(starting, ending)
+    executor = await night.start()
+    assert executor.memory.orders.plan is not None
+    executor.async_resume()
+    executor.async_take(replace(executor.memory.orders, lease=lease(60)))
+    assert discharging(await night.seconds(20)) == []
+    assert executor.verdict.reason == "stopped"
+
+
 @pytest.mark.parametrize("crash", [True, False], ids=["a crash", "a restart"])
 async def test_promise_4_after_a_crash_in_a_deal_a_charger_that_is_away_makes_us_say_unplug(
     night: Night, hass_storage: dict[str, Any], *, crash: bool
