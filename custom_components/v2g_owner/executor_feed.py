@@ -31,6 +31,8 @@ from .unsubscribing import together
 # Thresholds stay right while the state of charge moves, so a plan need not be young.
 PLAN_EVERY: Final = timedelta(minutes=15)
 _LOOK_EVERY: Final = timedelta(minutes=1)
+# By then the stream or a full read has shown what became of a stop.
+_SHOWN_WITHIN: Final = timedelta(minutes=1)
 _NO_PLAN: Final = frozenset({"departure_unknown", "soc_unknown"})
 
 
@@ -52,7 +54,7 @@ class ExecutorFeed:
         self._plan_at: datetime | None = None
         self._orders_from: tuple[Any, ...] | None = None
         self._busy = False
-        self._told: set[str] = set()
+        self._told: dict[str, datetime] = {}
         self._known_left: tuple[str, ...] = ()
         self._unproven: tuple[str, datetime] | None = None
 
@@ -145,7 +147,7 @@ class ExecutorFeed:
         try:
             for commitment_id in self._untold():
                 await self._coordinator.api.post("/v1/stops", {"commitment_id": commitment_id})
-                self._told.add(commitment_id)
+                self._told[commitment_id] = dt_util.utcnow()
             if (vehicle_id := self._due_plan()) is not None:
                 await self._async_plan(vehicle_id)
         except OwnerApiError as error:
@@ -155,10 +157,19 @@ class ExecutorFeed:
             self._busy = False
 
     def _untold(self) -> list[str]:
-        """Return the deals ended at home that the API still holds for live."""
+        """Return the deals ended at home that the API still holds for live.
+
+        One that was told is told again where it lives on: an agent may lose what it has answered,
+        as when a backup is put back.
+        """
         live = {deal.commitment_id for deal in self._coordinator.data.live_commitments}
         stopped = (*self._executor.memory.orders.stopped, *self._known_left)
-        return [each for each in stopped if each in live and each not in self._told]
+        return [each for each in stopped if each in live and not self._told_lately(each)]
+
+    def _told_lately(self, commitment_id: str) -> bool:
+        """Tell whether the API has been told of a stop, and may not have shown it yet."""
+        told_at = self._told.get(commitment_id)
+        return told_at is not None and timedelta() <= dt_util.utcnow() - told_at < _SHOWN_WITHIN
 
     def _due_plan(self) -> str | None:
         """Return the car that needs a new plan, None while the plan is good."""

@@ -190,3 +190,34 @@ async def test_an_api_restart_and_a_home_restart_in_the_middle_keep_every_promis
     await at_home.world.start_server()
     await until(lambda: at_home.box.real_w < -6_000)
     assert at_home.executor.verdict.holder == "park"
+
+
+@pytest.mark.slow
+async def test_promise_4_a_stop_that_a_restored_agent_has_lost_is_told_again(
+    at_home: HomeDeal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 4: the home still refuses, and the park would wait for energy that never comes."""
+    feed = "custom_components.v2g_owner.executor_feed"
+    monkeypatch.setattr(f"{feed}._SHOWN_WITHIN", timedelta(seconds=1))
+    world, coordinator = at_home.world, at_home.home.entry.runtime_data.coordinator
+    await world.stop_server()
+    backup = world.database.read_bytes()
+    await world.start_server()
+    await at_home.executor.async_stop_now()
+
+    async def revoked() -> bool:
+        await coordinator.async_refresh()
+        return bool((await at_home.shown())["state"] == "revoked")
+
+    async with asyncio.timeout(20):
+        while not await revoked():  # noqa: ASYNC110 - the API is asked, it does not tell
+            await asyncio.sleep(0.3)
+    await world.stop_server()
+    for leftover in world.database.parent.glob(f"{world.database.name}-*"):
+        leftover.unlink()
+    world.database.write_bytes(backup)
+    await world.start_server()
+    assert (await at_home.shown())["state"] == "active"
+    async with asyncio.timeout(30):
+        while not await revoked():  # noqa: ASYNC110 - the API is asked, it does not tell
+            await asyncio.sleep(0.3)
