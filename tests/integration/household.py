@@ -5,20 +5,21 @@ late, frozen, gone or restored. Nothing here knows the executor's rules.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from homeassistant.components import number, select
-from homeassistant.config_entries import ConfigSubentry
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .charger_world import Mode, Setting, mapping
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.control_model import Orders
+from custom_components.v2g_owner.executors import async_start_executors
 
-CAPACITY_WH = 60_000
+from .charger_world import CAPACITY_WH, Mode, Setting, mapping, orders
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +39,8 @@ class Car:
     shown_plug: bool = False
     changed_s: int = 0
     second: int = 0
-    soc_told_at: datetime | None = None
+    floor_pct: float = 20.0
+    allowed: bool = True
 
     @property
     def vehicle_id(self) -> str:
@@ -124,6 +126,7 @@ class Box:
     queue: list[tuple[int, str, Any]] = field(default_factory=list)
     shown_w: float = 0.0
     dead: bool = False
+    """Nobody's words reach it: Home Assistant has crashed."""
     mode: Any = None
     number: Any = None
 
@@ -184,6 +187,12 @@ class Box:
         """Change a setting with nobody's command."""
         self.told[what] = value
         self.queue.append((self.second + self.late_s, what, value))
+
+    def shown_for(self, amperes: int) -> float:
+        """Return what its number shows for a current; beside a mode it has no sign."""
+        per_ampere = {"wallbox": 1.0, "watts": 230.0}.get(self.shape, 0.23)
+        value = round(amperes * per_ampere, 1)
+        return abs(value) if self.shape == "sigenergy" else value
 
     @property
     def wanted_w(self) -> float:
@@ -250,6 +259,38 @@ def plug(car: Car, box: Box | None) -> None:
         box.car, box.changed_s = car, box.second
 
 
-def now() -> datetime:
-    """Return what the clock says."""
-    return dt_util.utcnow()
+async def async_link(hass: HomeAssistant, boxes: list[Box], cars: list[Car]) -> MockConfigEntry:
+    """Start the executors of one account, with its chargers and cars, as after a start."""
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        state=ConfigEntryState.LOADED,
+        subentries_data=[
+            ConfigSubentryData(
+                data=dict(each.data),
+                subentry_type=each.subentry_type,
+                title=each.title,
+                unique_id=each.unique_id,
+            )
+            for each in [made.subentry() for made in (*boxes, *cars)]
+        ],
+    )
+    entry.add_to_hass(hass)
+    for box in boxes:
+        if box.number is None:
+            await box.build()
+    await async_start_executors(hass, entry)
+    return entry
+
+
+def limits(cars: list[Car]) -> Orders:
+    """Return the orders that say no more than what the cars' owner allows."""
+    return orders(
+        cars=tuple(
+            orders(
+                vehicle_id=car.vehicle_id,
+                soc_floor_pct=car.floor_pct,
+                discharge_allowed=car.allowed,
+            ).cars[0]
+            for car in cars
+        )
+    )

@@ -5,21 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import (
-    async_start_executors,
     async_stop_executors,
     executors_of,
 )
 
-from .charger_world import EVENING, lease, orders
-from .household import Box, Car, plug
+from .charger_world import EVENING, lease
+from .household import Box, Car, async_link, limits, plug
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -43,29 +40,11 @@ class Drive:
         for car in (self.blue, self.red):
             car.report()
         for boxes, cars in accounts:
-            linked = [box.subentry() for box in boxes] + [car.subentry() for car in cars]
-            entry = MockConfigEntry(
-                domain=DOMAIN,
-                state=ConfigEntryState.LOADED,
-                subentries_data=[
-                    ConfigSubentryData(
-                        data=dict(each.data),
-                        subentry_type=each.subentry_type,
-                        title=each.title,
-                        unique_id=each.unique_id,
-                    )
-                    for each in linked
-                ],
-            )
-            entry.add_to_hass(self.hass)
-            for box in boxes:
-                await box.build()
-            await async_start_executors(self.hass, entry)
+            entry = await async_link(self.hass, boxes, cars)
             self.entries.append(entry)
             for box in boxes:
                 self.executors[box.name] = executors_of(self.hass, entry)[box.charger_id]
-                limits = [orders(vehicle_id=car.vehicle_id).cars[0] for car in cars]
-                self.executors[box.name].async_take(orders(cars=tuple(limits)))
+                self.executors[box.name].async_take(limits(cars))
         await self.seconds(6)
 
     async def end(self) -> None:
