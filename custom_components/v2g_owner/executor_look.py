@@ -33,7 +33,7 @@ def look(
         plugged = told and not (each in elsewhere and each != parking.bound)
         parking = parking.car_says(each, plugged=plugged, now=now)
     parking = parking.charger_says(plugged=eyes.connected(), now=now)
-    unknown = [other.charger.since for other in others if other.bound is None]
+    unknown = [other.charger.since for other in others if other.bound is None and not other.guest]
     parking = parking.others_say([since for since in unknown if since is not None])
     vehicle_id = parking.presumed()
     power = eyes.power()

@@ -121,6 +121,15 @@ async def test_promise_2_two_cars_that_come_together_are_not_taken_for_each_othe
     assert family.bound() == [None, None]
 
 
+async def test_a_car_is_known_beside_one_that_the_owner_called_a_guests(family: Drive) -> None:
+    plug(family.guest, family.left)
+    await family.seconds(10)
+    family.executors["left"].async_name_car(None)
+    plug(family.blue, family.right)
+    await family.seconds(10)
+    assert family.bound() == [None, "veh_blue"]
+
+
 async def test_cars_that_come_one_after_the_other_are_known_at_once(family: Drive) -> None:
     plug(family.red, family.right)
     await family.seconds(150)
