@@ -25,7 +25,7 @@ from .executor_alarm import Alarm
 from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_state import ExecutorState
-from .executor_word import owner_says
+from .executor_word import HOLDS, owner_says
 
 TICK: Final = LOOK_EVERY
 # While a car is bound, so often the disk learns that it still stands here.
@@ -188,11 +188,15 @@ class ChargerExecutor(ExecutorState):
 
     @callback
     def _async_override(self, kind: OverrideKind, power_w: int | None = None) -> None:
-        """Note the owner's word; what the owner sets by hand stops no deal."""
-        orders = self.memory.orders
+        """Note the owner's word; it stops the deals that begin while it may hold.
+
+        What the owner sets by hand stops none.
+        """
+        orders, now = self.memory.orders, dt_util.utcnow()
         leased = (orders.lease.commitment_id,) if orders.lease else ()
-        ends = () if kind is OverrideKind.BY_HAND else (*self.deals, *leased)
-        orders = owner_says(orders, kind, dt_util.utcnow(), ends=ends, power_w=power_w)
+        due = [each for each in self.deals if self.begins.get(each, now) < now + HOLDS[kind]]
+        ends = () if kind is OverrideKind.BY_HAND else (*due, *leased)
+        orders = owner_says(orders, kind, now, ends=ends, power_w=power_w)
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()
 

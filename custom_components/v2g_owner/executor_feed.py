@@ -115,6 +115,7 @@ class ExecutorFeed:
         self._orders_from = depends
         orders = executor.memory.orders
         executor.deals = {deal.commitment_id: deal.vehicle_id for deal in deals}
+        executor.begins = {deal.commitment_id: deal.start_at for deal in deals}
         cars = car_limits(snapshot, executor.cars.keys())
         most_in, most_out = charger_limits(charger, cars)
         executor.async_take(

@@ -62,6 +62,8 @@ class ExecutorState:
         """Whether something has flowed out for long though zero was told, by the meter."""
         self.deals: Mapping[str, str | None] = {}
         """Live commitments at this charger and their cars, as the API last told."""
+        self.begins: Mapping[str, datetime] = {}
+        """When each of them begins."""
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self.others: Sequence[ExecutorState] = ()

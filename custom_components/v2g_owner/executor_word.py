@@ -14,7 +14,7 @@ STOP_HOLDS: Final = timedelta(hours=1)
 DISCHARGE_STOP_HOLDS: Final = timedelta(minutes=2)
 # Charge now, and what the owner set by hand, end with the stay, and at the latest then.
 WORD_HOLDS: Final = timedelta(hours=12)
-_HOLDS: Final[Mapping[OverrideKind, timedelta]] = {
+HOLDS: Final[Mapping[OverrideKind, timedelta]] = {
     OverrideKind.STOP: STOP_HOLDS,
     OverrideKind.CHARGE: WORD_HOLDS,
     OverrideKind.BY_HAND: WORD_HOLDS,
@@ -33,7 +33,7 @@ def owner_says(
 
     ``power_w`` is what was set by hand (W, + into the car), where it can be told.
     """
-    word = Override(kind=kind, since=now, until=now + _HOLDS[kind], power_w=power_w)
+    word = Override(kind=kind, since=now, until=now + HOLDS[kind], power_w=power_w)
     return replace(orders, override=word, stopped=_ended(orders, ends))
 
 

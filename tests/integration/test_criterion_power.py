@@ -332,3 +332,21 @@ async def test_promise_10_in_the_night_the_clock_changes_leases_and_leave_time_a
         await stage.hop(leaving)
         assert stage.record[-1].at == leaving
         stage.hold(ready_at=leaving, ready_pct=85.0)
+
+
+@pytest.mark.parametrize("word", ["charge", "stop"])
+async def test_what_the_owner_says_for_some_hours_ends_no_deal_that_begins_after_them(
+    stage: Stage, word: str
+) -> None:
+    """Stop now holds for an hour, charge now for twelve: tomorrow's deal is still wanted."""
+    await stage.leave_in(hours=20)
+    energy = {"requested_energy_wh": 1_000, "min_energy_wh": 500, "max_energy_wh": 2_000}
+    await stage.sell(start_s=13 * 3_600, **energy)
+    await stage.seconds(5)
+    if word == "charge":
+        stage.executor.async_charge_now()
+    else:
+        await stage.executor.async_stop_now()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "scheduled"
+    assert stage.executor.memory.orders.stopped == ()
