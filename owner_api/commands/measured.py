@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from owner_api.config import Config
 from owner_api.core.model import SessionLive
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.schemas.evidence import READING_QUALITIES, READING_SOURCES
 from owner_api.store.documents import from_json
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant
@@ -54,30 +55,39 @@ def surely_out(live: SessionLive) -> bool:
     return (live.power_w or 0) < _SURELY_OUT_W
 
 
-def imported_by(tx: Tx, session_id: str, at: datetime | None) -> int | None:
-    """Return the import register (Wh) as last read at ``at`` or before; None where none was."""
+class Imported(NamedTuple):
+    """An import register (Wh) and when it was measured."""
+
+    wh: int
+    at: datetime
+
+
+def imported_by(tx: Tx, session_id: str, at: datetime | None) -> Imported | None:
+    """Return the import register as last read at ``at`` or before; None where none was."""
     row = tx.one(
-        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at <= ?"
-        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
+        "SELECT import_register_wh AS wh, measured_at FROM reading WHERE session_id = ?"
+        " AND measured_at <= ? AND quality NOT IN ('missing', 'bad')"
+        " ORDER BY measured_at DESC LIMIT 1",
         session_id,
         at,
     )
-    return None if row is None else int(row["import_register_wh"])
+    return None if row is None else Imported(row["wh"], decode(row["measured_at"]))
 
 
-def imported_after(tx: Tx, session_id: str, at: datetime) -> int | None:
-    """Return the import register (Wh) as first read at ``at`` or later; None where none was yet.
+def imported_after(tx: Tx, session_id: str, at: datetime | None) -> Imported | None:
+    """Return the import register as first read at ``at`` or later; None where none was yet.
 
     A clock that runs ahead does not make a reading later than its arrival.
     """
     row = tx.one(
-        "SELECT import_register_wh FROM reading WHERE session_id = ? AND measured_at >= ?"
-        " AND received_at >= ? AND quality NOT IN ('missing', 'bad') ORDER BY measured_at LIMIT 1",
+        "SELECT import_register_wh AS wh, measured_at FROM reading WHERE session_id = ?"
+        " AND measured_at >= ? AND received_at >= ? AND quality NOT IN ('missing', 'bad')"
+        " ORDER BY measured_at LIMIT 1",
         session_id,
         at,
         at,
     )
-    return None if row is None else int(row["import_register_wh"])
+    return None if row is None else Imported(row["wh"], decode(row["measured_at"]))
 
 
 def imported_since(tx: Tx, park_id: str, evse_id: str, at: datetime) -> int | None:

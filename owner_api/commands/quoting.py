@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from math import ceil
 from typing import Final
 
 from owner_api.core.model import NextDeparture, Recharge, Terms
@@ -32,6 +33,7 @@ from .reward_parts import counted, planned
 from .wear_cost import wear_per_kwh
 
 _ISO_LETTERS: Final = 3
+_HOUR_S: Final = 3_600
 
 
 def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decimal | None:
@@ -92,7 +94,7 @@ def quote_request(
     body, preferences = vehicle.body, vehicle.preferences
     others = [deal for deal in deals if leave_out is None or deal.turn < leave_out.turn]
     charger = bounds(tx, vehicle, session)
-    given_wh = _given_wh(tx, session, vehicle.live.soc_measured_at)
+    given_wh = _given_wh(tx, session, vehicle.live.soc_measured_at, charger.max_charge_w)
     max_discharge_w = charger.max_discharge_w
     if offer.max_discharge_w > max_discharge_w:
         max_discharge_w = charger.discharge_w(offer.max_discharge_w)
@@ -156,8 +158,10 @@ def planned_currency(vehicle: VehicleRecord) -> str:
     return vehicle.currency if len(vehicle.currency) == _ISO_LETTERS else "XXX"
 
 
-def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -> int:
-    """Return what of all that is owed was in the battery when its charge was read (Wh).
+def _given_wh(
+    tx: Tx, session: SessionRecord | None, read_at: datetime | None, max_charge_w: int
+) -> int:
+    """Return what of all that is owed may have been in the battery when its charge was read (Wh).
 
     What came in since is in no reading yet, and still counts as promised. In a session that goes on
     with an earlier one's promise, all that came in until its own first reading was in the battery.
@@ -165,10 +169,17 @@ def _given_wh(tx: Tx, session: SessionRecord | None, read_at: datetime | None) -
     begin = None if session is None else session.recharge_begin_wh
     if session is None or session.owed.due_at is None or begin is None or read_at is None:
         return 0
-    register = measured.imported_by(tx, session.session_id, read_at)
-    if register is None:
+    read = measured.imported_by(tx, session.session_id, read_at)
+    if read is None:
         register = session.live.first_import_register_wh
-    return session.owed.left_wh if register is None else max(0, register - begin)
+        return session.owed.left_wh if register is None else max(0, register - begin)
+    # Promise 2: what the meter, which may be read seldom, has not shown by then is in the battery
+    # all the same. It is no more than the car takes, nor than the meter shows afterwards.
+    since = max(read.at, min(each.promise.start_at for each in session.owed.recharges))
+    unseen_s = max(0.0, (read_at - since).total_seconds())
+    most_wh = read.wh + ceil(max_charge_w * unseen_s / _HOUR_S)
+    after = measured.imported_after(tx, session.session_id, read_at)
+    return max(0, (most_wh if after is None else min(most_wh, after.wh)) - begin)
 
 
 def _promised(owed: OwedRecharges, request: QuoteRequest) -> tuple[ChargingPromise, ...]:

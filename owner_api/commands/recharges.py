@@ -31,9 +31,8 @@ def expect(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
         return
     session = SessionRecord.find(tx, deal.session_id)
     # A park may charge from the deal's end on, before the reading that settles it.
-    register = measured.imported_by(tx, deal.session_id, deal.ended_at)
-    if register is None:
-        register = session.live.import_register_wh
+    read = measured.imported_by(tx, deal.session_id, deal.ended_at)
+    register = session.live.import_register_wh if read is None else read.wh
     if session.state == "ended":
         # Where the park has not opened it anew, the ended one is held against the park.
         session = _same_stay(tx, session, "bound") or session
@@ -130,11 +129,11 @@ def check(tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime
     session = SessionRecord.from_row(row)
     grace = timedelta(seconds=config.reading_grace_s)
     while (by := session.owed.due_at) is not None and by <= now:
-        register = measured.imported_after(tx, session.session_id, by)
+        read = measured.imported_after(tx, session.session_id, by)
         since = max(by, heard_since or by)
-        if register is None and now - since < grace:
+        if read is None and now - since < grace:
             return
-        _look_at_first(tx, session, register, now, config)
+        _look_at_first(tx, session, read and read.wh, now, config)
         session = SessionRecord.find(tx, session.session_id)
 
 

@@ -78,6 +78,24 @@ async def test_promise_2_a_recharge_that_was_already_given_is_not_counted_again(
     assert most - 200 <= await here.could_sell(session_id) <= most
 
 
+@pytest.mark.parametrize("read_after", [True, False])
+async def test_promise_2_what_the_meter_has_not_told_yet_is_not_counted_beside_the_battery(
+    world: World, *, read_after: bool
+) -> None:
+    """A car reports what it was given for an hour; the meter, which is read seldom, afterwards."""
+    here = await car(world)
+    session_id = await here.plug_in(42, recharge=recharge(world, 5_000, 4 * 3_600))
+    await world.meter(here.park, session_id)
+    await world.move(3_600)
+    world.imported_wh += 5_000
+    soc_pct = 42 + 5_000 * 0.933 / 600
+    await world.telemetry(here.owner, here.vehicle_id, soc_pct=soc_pct)
+    if read_after:
+        await world.move(30)
+        await world.meter(here.park, session_id)
+    assert await here.could_sell(session_id) <= max(0, battery_only_wh(soc_pct))
+
+
 async def test_promise_2_the_recharge_of_an_earlier_deal_counts_from_where_it_began(
     world: World,
 ) -> None:
