@@ -90,6 +90,18 @@ def imported_after(tx: Tx, session_id: str, at: datetime | None) -> Imported | N
     return None if row is None else Imported(row["wh"], decode(row["measured_at"]))
 
 
+def imported_at(tx: Tx, session_id: str, at: datetime | None) -> int | None:
+    """Return what the import register (Wh) was at ``at``; None where nothing was read by then.
+
+    Between two readings, which may be hours apart, it counts as evenly as time passes.
+    """
+    before = imported_by(tx, session_id, at)
+    after = None if before is None else imported_after(tx, session_id, at)
+    if at is None or before is None or after is None or after.at <= before.at:
+        return None if before is None else before.wh
+    return before.wh + round((after.wh - before.wh) * ((at - before.at) / (after.at - before.at)))
+
+
 def imported_since(tx: Tx, park_id: str, evse_id: str, at: datetime) -> int | None:
     """Return the import register (Wh) as last read at a charger, in whichever session since ``at``.
 

@@ -234,6 +234,27 @@ async def test_a_car_that_was_charged_since_its_last_reading_is_no_other_car(
     assert (await commitment(deal))["state_reason"] == ended_by
 
 
+async def test_a_car_that_was_charged_before_its_last_reading_is_no_other_car(
+    world: World,
+) -> None:
+    """Where the meter is seldom read, that what it has counted was in the battery by then."""
+    deal = await scheduled(world, soc_pct=60, requested_energy_wh=3000)
+    await world.meter(deal.park, deal.session_id)
+    await world.move(1_770)
+    # 7.8 points, all of it before the car says what it has.
+    world.imported_wh += 5_000
+    begin_pct = 60 + 5_000 * 0.933 / 600
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=round(begin_pct, 1))
+    await world.move(30)
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id, POWER_W)).status == 201
+    await world.move(30)
+    world.exported_wh += 58
+    await world.meter(deal.park, deal.session_id, POWER_W)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=round(begin_pct - 0.1, 1))
+    assert (await commitment(deal))["state_reason"] is None
+
+
 async def test_meter_and_car_may_differ_by_five_points(world: World) -> None:
     deal = await active(world)
     await run(deal, 300, metered_w=0)
