@@ -31,7 +31,7 @@ def expect(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
         return
     session = SessionRecord.find(tx, deal.session_id)
     # A park may charge from the deal's end on, before the reading that settles it.
-    read = measured.imported_by(tx, deal.session_id, deal.ended_at)
+    read = measured.imported_by(tx, deal.session_id, deal.rests_from)
     register = session.live.import_register_wh if read is None else read.wh
     if session.state == "ended":
         # Where the park has not opened it anew, the ended one is held against the park.

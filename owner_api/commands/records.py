@@ -329,6 +329,13 @@ class CommitmentRecord:
         return max(self.start_at, self.decided_at)
 
     @property
+    def rests_from(self) -> datetime | None:
+        """From when on nothing flows for an ended deal, however late its end was noticed."""
+        if self.ended_at is None:
+            return None
+        return min(self.ended_at, self.end_at, self.lease_until or self.end_at)
+
+    @property
     def delivered_wh(self) -> int:
         """Energy the meter has seen leave for this deal (Wh), at most what was committed."""
         if self.begin_register_wh is None or self.last_register_wh is None:

@@ -43,12 +43,15 @@ def settle_if_read(
     config: Config,
     new_id: NewId,
 ) -> bool:
-    """Settle an ended deal once the meter has spoken after its end; return whether it has."""
-    ended_at = _waits_since(deal)
-    if ended_at is None:
+    """Settle an ended deal once the meter has spoken after its end; return whether it has.
+
+    A window or lease is over before anybody notices: the last word may come between.
+    """
+    rests_from = deal.rests_from
+    if _waits_since(deal) is None or rests_from is None:
         return False
     seen = session.live.seen_at
-    read = seen is not None and seen >= ended_at and measured.at_rest(session.live, config)
+    read = seen is not None and seen >= rests_from and measured.at_rest(session.live, config)
     if read:
         settle(tx, deal, now, new_id, read_after_end=True)
     return read

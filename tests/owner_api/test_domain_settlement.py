@@ -513,6 +513,21 @@ async def test_a_correction_cannot_pay_more_than_was_ordered(world: World) -> No
     assert "6000" in answer.body["errors"][0]["limit"]
 
 
+@pytest.mark.parametrize(("delivers_s", "then_s"), [(270, 30), (270, 30.3), (30, 20.3)])
+async def test_an_end_reading_that_comes_before_the_end_is_noticed_settles_the_deal(
+    world: World, delivers_s: int, then_s: float
+) -> None:
+    """It was waited for again, for 15 minutes, and then said to be missing: no next deal began."""
+    terms = {"requested_energy_wh": 500, "lease_s": 20 if delivers_s == 30 else 60}
+    deal = await active(world, end_at=world.at(2_100), min_energy_wh=0, **terms)
+    await deal.deliver(delivers_s, power_w=-3_600, step_s=10)
+    await world.move(then_s, tick=False)
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    await world.move(0.2)
+    found = (await commitment(deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (delivers_s, "ok")
+
+
 async def test_without_an_end_reading_it_is_settled_after_15_minutes_and_says_so(
     world: World,
 ) -> None:

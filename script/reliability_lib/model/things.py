@@ -147,6 +147,13 @@ class Deal:
         return self.state in ("pending_award", "scheduled", "active")
 
     @property
+    def rests_from(self) -> datetime | None:
+        """Return from when on nothing flows for an ended deal."""
+        if self.ended_at is None:
+            return None
+        return min(self.ended_at, self.terms.end_at, self.lease_until or self.ended_at)
+
+    @property
     def delivered_wh(self) -> int:
         """Return what the meter has seen leave (Wh), at most what was committed."""
         if self.begin_wh is None or self.last_wh is None:

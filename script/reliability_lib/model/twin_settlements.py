@@ -16,8 +16,8 @@ class Settlements(Deals):
 
     def settle_if_read(self, deal: Deal, now: datetime) -> None:
         """Settle an ended deal once its meter has spoken."""
-        stay, ended_at = deal.stay, deal.ended_at
-        read = ended_at is not None and stay.seen_at is not None and stay.seen_at >= ended_at
+        stay, rests_from = deal.stay, deal.rests_from
+        read = rests_from is not None and stay.seen_at is not None and stay.seen_at >= rests_from
         if self._waits(deal) and read and stay.power_w > -QUIET_W:
             self.settle(deal, deal.delivered_wh, now, 1)
 
