@@ -157,9 +157,12 @@ def _stands_before(deal: CommitmentRecord, again: CommitmentRecord | None) -> bo
 
 
 def _day_start(vehicle: VehicleRecord, at: datetime) -> datetime:
-    """Return the midnight before ``at`` on the owner's clock, in the owner's zone."""
+    """Return the midnight before ``at`` on the owner's clock, in the owner's zone.
+
+    Where autumn repeats the hour after it, the day begins the first time.
+    """
     local = at.astimezone(vehicle.zone)
-    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def _counted(

@@ -15,8 +15,6 @@ def _iso(utc: datetime) -> str:
     return f"{utc.isoformat(timespec='microseconds')[:_UNZONED]}Z"
 
 
-# One command writes its instant into many rows.
-@lru_cache(maxsize=512)
 def encode(instant: datetime) -> str:
     """Return an aware instant as ``2026-12-01T05:30:00.000000Z``: always 27 characters.
 
@@ -24,7 +22,14 @@ def encode(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError("a stored instant needs a time zone")
-    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    # In UTC first: of a local hour that is repeated both times pass for equal.
+    return encode_utc(instant if instant.tzinfo is UTC else instant.astimezone(UTC))
+
+
+# One command writes its instant into many rows.
+@lru_cache(maxsize=512)
+def encode_utc(utc: datetime) -> str:
+    """Return an aware instant in UTC as ``encode`` does."""
     # Several times quicker than isoformat, which is for subclasses, but leaves out a zero fraction.
     text = orjson.dumps(utc, _iso, orjson.OPT_UTC_Z)[1:-1].decode()
     return text if len(text) == _EXACT else f"{text[:-1]}.000000Z"

@@ -80,6 +80,37 @@ async def test_a_window_that_began_yesterday_counts_on_the_day_of_the_yes(
     assert most < 100
 
 
+@pytest.mark.parametrize(
+    "budget", [{"max_discharge_wh_per_day": ENERGY_WH}, {"max_discharge_events_per_day": 1}]
+)
+async def test_a_day_whose_first_hour_the_clocks_repeat_is_one_day(
+    world: World, budget: dict[str, Any]
+) -> None:
+    """On the Azores and in Cuba they go back to midnight; the day's budget could be sold twice."""
+    year = max(2027, world.clock.at.year + 1)
+    autumn = datetime(year, 10, 31, tzinfo=world.clock.at.tzinfo)
+    world.clock.at = autumn - timedelta(days=(autumn.weekday() + 1) % 7, minutes=-5)
+    deal = await presented(
+        world,
+        soc_pct=90,
+        start_at=world.at(300),
+        end_at=world.at(1_200),
+        requested_energy_wh=ENERGY_WH,
+        min_energy_wh=500,
+    )
+    await deal.owner.patch("/v1/me", {"time_zone": "Atlantic/Azores"})
+    await accept(deal)
+    await award(deal)
+    await world.move(300)
+    await give(deal, 90)
+    await preferences(deal.owner, deal.vehicle_id, **budget)
+    # An hour later by the sun it is once more five past midnight.
+    await world.move(3_600 - 960)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=85)
+    again = await world.offer(deal.park, deal.session_id, min_energy_wh=500)
+    assert (again["state"], (await most_wh(deal, again))[1]["code"]) == ("auto_declined", "budget")
+
+
 async def test_a_deal_that_crosses_midnight_is_held_against_the_day_it_counts_on(
     world: World,
 ) -> None:

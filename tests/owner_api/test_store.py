@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
@@ -534,8 +535,17 @@ def test_an_instant_of_a_subclass_is_stored_as_any_other(microsecond: int) -> No
     # Equal instants share what is remembered: each is asked for once.
     stored = f"2026-12-01T05:30:00.{microsecond:06}Z"
     assert times.encode(Frozen(2026, 12, 1, 5, 30, 0, microsecond, UTC)) == stored
-    times.encode.cache_clear()
+    times.encode_utc.cache_clear()
     assert times.encode(datetime(2026, 12, 1, 5, 30, 0, microsecond, UTC)) == stored
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_both_times_of_a_repeated_local_hour_are_stored_apart(first: int) -> None:
+    """To Python they are equal: the second one was stored as the first."""
+    times.encode_utc.cache_clear()
+    midnight = datetime(2027, 10, 31, tzinfo=ZoneInfo("Atlantic/Azores"))
+    stored = {fold: times.encode(midnight.replace(fold=fold)) for fold in (first, 1 - first)}
+    assert stored == {0: "2027-10-31T00:00:00.000000Z", 1: "2027-10-31T01:00:00.000000Z"}
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:
