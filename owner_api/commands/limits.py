@@ -168,7 +168,10 @@ def _day_start(vehicle: VehicleRecord, at: datetime) -> datetime:
 def _counted(
     tx: Tx, vehicle: VehicleRecord, since: datetime, until: datetime
 ) -> list[tuple[CommitmentRecord, int]]:
-    """Return (deal, Wh) of a span: reserved at accept, counted as delivered once ended."""
+    """Return (deal, Wh) of a span: reserved at accept, counted as delivered once ended.
+
+    What no reading has shown yet counts too: a car may be elsewhere before it does.
+    """
     rows = tx.all(
         "SELECT * FROM commitment WHERE vehicle_id = ? AND max(start_at, decided_at) >= ?"
         " AND max(start_at, decided_at) < ? AND state NOT IN ('lapsed', 'cancelled', 'missed')",
@@ -181,7 +184,7 @@ def _counted(
         deal = CommitmentRecord.from_row(row)
         live = deal.state in LIVE_COMMITMENTS
         if live or deal.started_at is not None:
-            found.append((deal, deal.committed_energy_wh if live else deal.delivered_wh))
+            found.append((deal, deal.committed_energy_wh if live else deal.may_have_left_wh))
     return found
 
 

@@ -103,7 +103,8 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         reading_id=reading_id,
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
-    if session.state == "bound" and session.vehicle_id:
+    # What left for a deal left this car, also where the last word comes after the plug.
+    if session.vehicle_id and (session.state == "bound" or deal is not None):
         _count_energy(tx, session, now_live)
     if deal is not None:
         tx.update(
@@ -195,6 +196,10 @@ def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None
     before = session.live
     _anchor(tx, session, now_live)
     if before.import_register_wh is None or before.export_register_wh is None:
+        return
+    row = tx.by_key("vehicle", session.vehicle_id)
+    if row is None or row["deleted_at"] is not None:
+        # Its last deal is settled all the same; it sells nothing any more.
         return
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     charged = (now_live.import_register_wh or 0) - before.import_register_wh

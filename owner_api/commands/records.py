@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from math import ceil
 from typing import Any, Final, Self, cast
 from zoneinfo import ZoneInfo
 
@@ -341,6 +342,16 @@ class CommitmentRecord:
         if self.begin_register_wh is None or self.last_register_wh is None:
             return 0
         return min(self.committed_energy_wh, max(0, self.last_register_wh - self.begin_register_wh))
+
+    @property
+    def may_have_left_wh(self) -> int:
+        """Energy (Wh) that may have left for an ended deal: until it is settled, also unseen."""
+        seen_wh, until, since = self.delivered_wh, self.lease_until, self.last_reading_at
+        if self.settlement_id is not None or until is None or since is None:
+            return seen_wh
+        unseen_s = max(0.0, (until - since).total_seconds())
+        unseen_wh = ceil(-self.worst_setpoint_w * unseen_s / 3600)
+        return min(self.committed_energy_wh, seen_wh + unseen_wh)
 
     @property
     def turn(self) -> tuple[bool, datetime, str]:

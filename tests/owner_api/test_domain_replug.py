@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, active, presented, scheduled
-from .domain_world import accept, code, commitment, park_commitment, running, world
+from .domain_world import (
+    accept,
+    code,
+    commitment,
+    park_commitment,
+    preferences,
+    running,
+    world,
+)
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -179,3 +187,51 @@ async def test_a_slow_cars_word_on_the_charger_before_does_not_end_a_check_in(
     await world.telemetry(owner, vehicle_id, soc_pct=78, plugged_in=True)
     shown = await park.get(f"/v1/park/sessions/{bound['session_id']}")
     assert shown["state"] == "bound"
+
+
+async def left_unseen(world: World) -> Deal:
+    """Pull the plug of a running deal soon after the meter has seen 116 Wh of it."""
+    deal = await active(world, soc_pct=90, requested_energy_wh=1_000, min_energy_wh=500)
+    await deal.deliver(60, soc_pct=90)
+    await world.move(25, tick=False)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=89, plugged_in=False)
+    await deal.park.post(f"/v1/park/sessions/{deal.session_id}/end", {"unplugged_at": world.at(0)})
+    return deal
+
+
+async def test_the_days_budget_counts_what_the_meter_has_not_told_yet(world: World) -> None:
+    """At another park a car that was unplugged sold the rest of it before the last reading came."""
+    deal = await left_unseen(world)
+    await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=116 + 500)
+    other = await world.add_park("West Gate Park")
+    ref = await world.join(deal.owner, other, deal.vehicle_id)
+    there = await world.plug_in(deal.owner, other, deal.vehicle_id, ref, soc_pct=89)
+    terms = {"requested_energy_wh": 500, "min_energy_wh": 500}
+    assert (await world.offer(other, there, **terms))["state"] == "auto_declined"
+    # Nothing more had left: now it is known.
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    assert (await world.offer(other, there, **terms))["state"] == "presented"
+
+
+async def test_what_the_last_reading_shows_after_the_plug_counts_against_the_warranty(
+    world: World,
+) -> None:
+    deal = await left_unseen(world)
+    world.exported_wh += 49
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    assert (await commitment(deal))["settlement"]["delivered_wh"] == 116 + 49
+    (car,) = (await deal.owner.get("/v1/vehicles"))["items"]
+    assert car["discharged_wh"] == 116 + 49
+
+
+async def test_the_last_reading_settles_a_deal_whose_car_its_owner_has_deleted_since(
+    world: World,
+) -> None:
+    deal = await left_unseen(world)
+    path = f"/v1/vehicles/{deal.vehicle_id}"
+    car = await deal.owner.get(path)
+    gone = await deal.owner.call("DELETE", path, etag=str(car["revision"]))
+    assert gone.status == 204
+    world.exported_wh += 49
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    assert (await commitment(deal))["settlement"]["delivered_wh"] == 116 + 49
