@@ -227,9 +227,12 @@ async def test_an_offer_that_names_no_time_to_dispute_leaves_as_long_as_the_sett
     assert offer["terms"]["dispute_window_s"] == world.agent.config.dispute_window_s
 
 
-async def test_a_final_settlement_cannot_be_disputed(world: World) -> None:
+@pytest.mark.parametrize("timer_first", [True, False])
+async def test_a_settlement_cannot_be_disputed_any_more_once_the_time_for_it_has_passed(
+    world: World, *, timer_first: bool
+) -> None:
     deal, found = await delivered(world, 1000)
-    await final(deal, found)
+    await world.move(3600, tick=timer_first)
     path = f"/v1/settlements/{found['settlement_id']}/dispute"
     assert code(await deal.owner.call("POST", path, {"reason": "late"})) == (409, "conflict")
 

@@ -1,5 +1,6 @@
 """The commitment machine and its deadline: a revocation beats a crossing award, always."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 
@@ -21,6 +22,7 @@ from owner_api.core.machine import (
     award_deadline,
     decide_commitment,
 )
+from owner_api.problems import ProblemCode
 
 from .diagrams import COMMITMENT, moves
 from .patience import patient
@@ -79,7 +81,7 @@ def test_an_ending_cannot_start_or_award_a_deal() -> None:
 @patient
 @given(
     terms=st.sampled_from([TERMS, TERMS[:-1] + "b", TERMS.upper(), ""]),
-    energy=st.integers(-10, 7000),
+    energy=st.sampled_from([-1, 0, 1, 2999, 3000, 3001, 5999, 6000, 6001]) | st.integers(-10, 7000),
     now=st.sampled_from(INSTANTS),
 )
 def test_an_award_needs_the_consented_terms_the_consented_energy_and_the_time(
@@ -124,25 +126,36 @@ def test_promise_4_a_revocation_beats_a_crossing_award_in_both_orders(order: tup
     assert state is CommitmentState.REVOKED
 
 
-@patient
-@given(
-    first=st.sampled_from(every_command()),
-    second=st.sampled_from(every_command()),
-    state=st.sampled_from(sorted(LIVE_COMMITMENTS)),
-    now=st.sampled_from(INSTANTS),
-)
-def test_of_two_endings_exactly_one_wins(
-    first: CommitmentCommand,
-    second: CommitmentCommand,
-    state: CommitmentState,
-    now: datetime,
+def test_of_two_endings_exactly_one_wins() -> None:
+    for state, first, now in product(sorted(LIVE_COMMITMENTS), every_command(), INSTANTS):
+        found = decide_commitment(facts(state), first, now)
+        if not isinstance(found, Moved) or found.to in LIVE_COMMITMENTS:
+            continue
+        for second in every_command():
+            again = decide_commitment(facts(found.to), second, now)
+            assert isinstance(again, Rejection)
+            late_award = found.to is CommitmentState.LAPSED and isinstance(second, Award)
+            assert again.code == ("offer_expired" if late_award else "commitment_closed")
+
+
+def test_a_refused_command_says_a_code_that_a_caller_knows_and_why() -> None:
+    for state, command, now in product(CommitmentState, every_command(), INSTANTS):
+        found = decide_commitment(facts(state), command, now)
+        if not isinstance(found, Moved):
+            assert ProblemCode(found.code)
+            assert found.detail
+            if command == End(CommitmentState.LAPSED):
+                early = state is CommitmentState.PENDING_AWARD and now <= AWARD_BY
+                assert found.code == ("conflict" if early else "commitment_closed")
+
+
+@pytest.mark.parametrize(("energy_wh", "taken"), [(-1, False), (0, False), (1, True), (2, True)])
+def test_an_award_of_nothing_is_none_where_a_park_has_named_no_least(
+    energy_wh: int, *, taken: bool
 ) -> None:
-    found = decide_commitment(facts(state), first, now)
-    if isinstance(found, Moved) and found.to not in LIVE_COMMITMENTS:
-        again = decide_commitment(facts(found.to), second, now)
-        assert isinstance(again, Rejection)
-        late_award = found.to is CommitmentState.LAPSED and isinstance(second, Award)
-        assert again.code == ("offer_expired" if late_award else "commitment_closed")
+    any_energy = replace(facts(CommitmentState.PENDING_AWARD), min_energy_wh=0)
+    found = decide_commitment(any_energy, Award(TERMS, energy_wh), DECIDED)
+    assert isinstance(found, Moved) is taken
 
 
 @patient

@@ -18,6 +18,7 @@ from owner_api.core.machine import (
     SettlementState,
     decide_settlement,
 )
+from owner_api.problems import ProblemCode
 
 from .diagrams import SETTLEMENT, moves
 from .patience import patient
@@ -44,6 +45,12 @@ def test_every_drawn_move_is_taken_by_some_command_and_no_other_is() -> None:
         if isinstance(found, Moved):
             taken.add((state.value, found.to.value))
     assert taken == moves(SETTLEMENT)
+
+
+def test_a_refused_command_says_a_code_that_a_caller_knows_and_why() -> None:
+    for state, command, margin in product(SettlementState, COMMANDS, MARGINS):
+        found = decide_settlement(facts(state), command, UNTIL + timedelta(seconds=margin))
+        assert isinstance(found, Moved) or (ProblemCode(found.code) and found.detail)
 
 
 @patient
