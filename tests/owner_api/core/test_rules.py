@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import given, strategies as st
 
@@ -71,6 +72,41 @@ def test_a_rule_matches_only_when_each_of_its_conditions_matches_alone(
         for name in conditions
     ]
     assert matches(rule, case) is all(alone)
+
+
+@patient
+@given(case=cases, off=st.integers(-1, 1), far=st.integers(0, 5_000))
+def test_promise_1_a_limit_of_a_rule_holds_up_to_its_last_digit_and_no_further(
+    case: Case, off: int, far: int
+) -> None:
+    """The test before this one compares a rule with itself: here each limit is drawn anew."""
+    beyond = off * (far + 1)
+    least_price = case.price_per_kwh + beyond * Decimal("0.0001")
+    limits: dict[str, tuple[Any, bool]] = {
+        "min_price_per_kwh": (least_price, beyond <= 0),
+        "min_net_minor": (case.net_minor + beyond, beyond <= 0),
+        "max_energy_wh": (case.energy_wh + beyond, beyond >= 0),
+    }
+    for name, (limit, holds) in limits.items():
+        rule = replace(Rule(rule_id="rul_1", name=name), **{name: limit})
+        assert matches(rule, case) is holds, name
+
+
+@patient
+@given(case=cases)
+def test_promise_1_a_rule_for_parks_purposes_or_days_speaks_for_those_alone(case: Case) -> None:
+    today = WEEKDAYS[case.local_now.weekday()]
+    named: dict[str, tuple[tuple[str, ...], str]] = {
+        "park_ids": (PARKS, case.park_id),
+        "purposes": (PURPOSES, case.purpose),
+        "weekdays": (WEEKDAYS, today),
+    }
+    for name, (all_of_them, own) in named.items():
+        rule = Rule(rule_id="rul_1", name=name)
+        others = tuple(each for each in all_of_them if each != own)
+        assert matches(replace(rule, **{name: (own,)}), case), name
+        assert matches(replace(rule, **{name: all_of_them}), case), name
+        assert not matches(replace(rule, **{name: others}), case), name
 
 
 @patient
