@@ -230,6 +230,32 @@ SOON = Plan(
         ({}, {"carried_pct": 10.1}, "soc_stale"),
         ({}, {"soc_at": NOW - 61 * SECOND, "power_at": NOW - 61 * SECOND}, "blind"),
         ({}, {"pack_temperature_c": -1.0}, "temperature"),
+        ({"left": ("com_1",)}, {}, "unplugged"),
+        ({"lease": replace(GOOD_LEASE, told_at=NOW - 60 * SECOND)}, {}, "delivering"),
+        ({}, {"soc_at": NOW - 898 * SECOND}, "delivering"),
+        ({}, {"soc_at": NOW - 899 * SECOND}, "soc_stale"),
+        ({}, {"carried_pct": 10.0}, "delivering"),
+        ({}, {"soc_at": NOW - 58 * SECOND, "power_at": NOW - 58 * SECOND}, "delivering"),
+        ({}, {"soc_at": NOW - 59 * SECOND, "power_at": NOW - 59 * SECOND}, "blind"),
+        ({}, {"soc_at": NOW - 59 * SECOND, "power_at": None}, "blind"),
+        ({}, {"pack_temperature_c": 0.0}, "delivering"),
+        ({}, {"pack_temperature_c": 45.0}, "delivering"),
+        ({}, {"pack_temperature_c": 45.1}, "temperature"),
+        # 60 % less a margin of 2.5 points, and 0.03 for ten seconds of 6 kW on their way out.
+        ({"cars": (limits(57.46, allowed=True),)}, {}, "delivering"),
+        ({"cars": (limits(57.48, allowed=True),)}, {}, "floor"),
+        ({"cars": (limits(47.48, allowed=True),)}, {"carried_pct": 10.0}, "floor"),
+        # In the hour that is left three quarters count: 7 kW put back 8.16 points.
+        ({"plan": replace(SOON, soc_min_departure_pct=65.6)}, {}, "delivering"),
+        ({"plan": replace(SOON, soc_min_departure_pct=65.7)}, {}, "departure_minimum"),
+        ({"plan": replace(SOON, soc_min_departure_pct=57.4, end_at=NOW)}, {}, "delivering"),
+        ({"plan": replace(SOON, soc_min_departure_pct=57.5, end_at=NOW)}, {}, "departure_minimum"),
+        (
+            {"plan": replace(SOON, soc_min_departure_pct=65.6), "max_charge_w": 6_900},
+            {},
+            "departure_minimum",
+        ),
+        ({"plan": replace(SOON, vehicle_id="veh_red")}, {}, "delivering"),
     ],
     ids=lambda value: value if isinstance(value, str) else ",".join(value),
 )
@@ -248,6 +274,109 @@ def test_from_a_discharge_that_may_be_each_broken_condition_alone_makes_none(
     )
     assert verdict.reason == reason
     assert ((verdict.setpoint_w or 0) < 0) is (reason == "delivering")
+
+
+FIRST = PlanStep(
+    start_at=NOW - timedelta(hours=1),
+    power_w=9_000,
+    start_below_pct=50.0,
+    stop_at_pct=60.0,
+    planned=True,
+)
+SECOND_STEP = replace(FIRST, start_at=NOW + SECOND, power_w=3_000, planned=False)
+BLOCKS = replace(SOON, steps=(FIRST, SECOND_STEP))
+UNSEEN = {"soc_at": NOW - timedelta(minutes=30)}
+SMALL = replace(limits(20, allowed=True), soc_ceiling_pct=70.0, max_charge_w=5_000)
+
+
+@pytest.mark.parametrize("charging", [False, True])
+@pytest.mark.parametrize(
+    ("orders", "sight", "before", "after"),
+    [
+        # Without a plan up to the target; begun again only a point below it.
+        ({}, {"soc_pct": 78.9}, (7_000, "no_plan"), (7_000, "no_plan")),
+        ({}, {"soc_pct": 79.0}, (0, "charged"), (7_000, "no_plan")),
+        ({}, {"soc_pct": 79.9}, (0, "charged"), (7_000, "no_plan")),
+        ({}, {"soc_pct": 80.0}, (0, "charged"), (0, "charged")),
+        ({"cars": (SMALL,)}, {"soc_pct": 68.9}, (5_000, "no_plan"), (5_000, "no_plan")),
+        ({"cars": (SMALL,)}, {"soc_pct": 70.0}, (0, "charged"), (0, "charged")),
+        ({}, UNSEEN, (0, "soc_unknown"), (0, "soc_unknown")),
+        ({}, {"soc_at": UNSEEN["soc_at"] + SECOND}, (7_000, "no_plan"), (7_000, "no_plan")),
+        ({"max_charge_w": 1_400}, {}, (1_400, "no_plan"), (1_400, "no_plan")),
+        ({"max_charge_w": 1_399}, {}, (0, "below_minimum"), (0, "below_minimum")),
+        ({}, {"vehicle_id": "veh_guest"}, (0, "unknown_car"), (0, "unknown_car")),
+        # A block begins below one state of charge and ends at the other.
+        ({"plan": BLOCKS}, {"soc_pct": 49.9}, (7_000, "plan"), (7_000, "plan")),
+        ({"plan": BLOCKS}, {"soc_pct": 50.0}, (0, "waiting"), (7_000, "plan")),
+        ({"plan": BLOCKS}, {"soc_pct": 60.0}, (0, "waiting"), (0, "waiting")),
+        ({"plan": BLOCKS}, UNSEEN, (7_000, "plan"), (7_000, "plan")),
+        (
+            {"plan": replace(BLOCKS, steps=(FIRST, replace(SECOND_STEP, start_at=NOW)))},
+            {"soc_pct": 49.9},
+            (3_000, "plan"),
+            (3_000, "plan"),
+        ),
+        ({"plan": replace(BLOCKS, steps=(SECOND_STEP,))}, UNSEEN, (0, "waiting"), (0, "waiting")),
+        (
+            {"plan": replace(BLOCKS, steps=(replace(FIRST, power_w=1_399),))},
+            {"soc_pct": 49.9},
+            (0, "below_minimum"),
+            (0, "below_minimum"),
+        ),
+        # A plan that is over, empty or another car's is none.
+        ({"plan": replace(BLOCKS, end_at=NOW)}, {}, (7_000, "no_plan"), (7_000, "no_plan")),
+        ({"plan": SOON}, {}, (7_000, "no_plan"), (7_000, "no_plan")),
+        (
+            {"plan": replace(BLOCKS, vehicle_id="veh_red")},
+            {},
+            (7_000, "no_plan"),
+            (7_000, "no_plan"),
+        ),
+    ],
+)
+def test_a_car_is_charged_by_its_plan_or_to_its_target_and_no_further(
+    *,
+    orders: dict[str, Any],
+    sight: dict[str, Any],
+    before: tuple[int, str],
+    after: tuple[int, str],
+    charging: bool,
+) -> None:
+    """``before`` is what is done where nothing was charged until now, ``after`` where it was."""
+    known = replace(GOOD, lease=None, **orders)
+    verdict = decide(
+        known, replace(SEEN, **sight), charger(known), NOW, started_at=NOW, charging=charging
+    )
+    assert (verdict.setpoint_w, verdict.reason) == (after if charging else before)
+
+
+@pytest.mark.parametrize(
+    ("power_w", "sight", "orders", "let"),
+    [
+        (-6_000, {}, {}, True),
+        (-6_000, {"certain": False}, {}, False),
+        (-6_000, {}, {"cars": (limits(58, allowed=True),)}, False),
+        # Charging by hand asks nothing of the battery.
+        (6_000, {"certain": False}, {}, True),
+        (0, {"certain": False}, {}, True),
+        # Of a mode that nobody explained the meter tells the direction, once it has spoken since.
+        (None, {"certain": False}, {}, False),
+        (None, {}, {}, True),
+        (None, {"certain": False, "power_w": -50}, {}, True),
+        (None, {"certain": False, "power_w": -51}, {}, False),
+        (None, {"certain": False, "power_at": NOW - 5 * SECOND}, {}, True),
+    ],
+)
+def test_promises_2_and_3_what_the_owner_discharges_by_hand_needs_no_lease_but_all_else(
+    *, power_w: int | None, sight: dict[str, Any], orders: dict[str, Any], let: bool
+) -> None:
+    hand = Override(kind="by_hand", since=NOW - 5 * SECOND, until=NOW + 5 * SECOND, power_w=power_w)
+    known = replace(GOOD, lease=None, override=hand, **orders)
+    seen = replace(SEEN, **sight)
+    verdict = decide(known, seen, charger(known), NOW, started_at=NOW, charging=False)
+    assert (verdict.setpoint_w, verdict.holder) == (None if let else 0, "owner")
+    over = decide(known, seen, charger(known), NOW + 5 * SECOND, started_at=NOW, charging=False)
+    assert over.holder != "owner"
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
