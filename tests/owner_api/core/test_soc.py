@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from hypothesis import given, strategies as st
 
-from owner_api.core.soc import carry, headroom_wh, lease_end
+from owner_api.core.soc import carry, headroom_wh, lease_end, too_old
 
 from .patience import patient
 
@@ -52,6 +52,27 @@ def test_promise_2_the_headroom_never_reaches_below_the_floor(
         assert left_pct(soc, capacity, room + 2, efficiency) < Fraction(floor)
     else:
         assert room == 0
+
+
+@patient
+@given(
+    most=st.integers(0, 7_200),
+    before=st.integers(-7_200, 7_200),
+    behind=st.integers(0, 7_200),
+    hair=st.integers(-1, 1),
+)
+def test_promise_3_what_was_known_is_believed_to_its_age_and_no_further_ahead_than_a_minute(
+    most: int, before: int, behind: int, hair: int
+) -> None:
+    """A moment that has passed, ``behind`` the clock, does not make what came since wrong."""
+    tick, second = timedelta(microseconds=1), timedelta(seconds=1)
+    for seconds in (before, most, -60, -60 - behind):
+        known_at = NOW - seconds * second + hair * tick
+        aged, ahead = NOW - known_at > most * second, known_at - NOW
+        assert too_old(known_at, NOW, most * second) is (aged or ahead > 60 * second)
+        clock = NOW + behind * second
+        set_back = ahead > (60 + behind) * second
+        assert too_old(known_at, NOW, most * second, clock) is (aged or set_back)
 
 
 @patient
