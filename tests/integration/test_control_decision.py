@@ -355,6 +355,7 @@ def test_a_car_is_charged_by_its_plan_or_to_its_target_and_no_further(
     [
         (-6_000, {}, {}, True),
         (-6_000, {"certain": False}, {}, False),
+        (-6_000, {"unit_fits": False}, {}, False),
         (-6_000, {}, {"cars": (limits(58, allowed=True),)}, False),
         # Charging by hand asks nothing of the battery.
         (6_000, {"certain": False}, {}, True),
@@ -377,6 +378,48 @@ def test_promises_2_and_3_what_the_owner_discharges_by_hand_needs_no_lease_but_a
     assert (verdict.setpoint_w, verdict.holder) == (None if let else 0, "owner")
     over = decide(known, seen, charger(known), NOW + 5 * SECOND, started_at=NOW, charging=False)
     assert over.holder != "owner"
+
+
+@pytest.mark.parametrize(
+    ("tested", "setpoint_w", "reason"),
+    [
+        ({"charge": False}, None, "not_tested"),
+        ({"discharge": False}, 0, "not_tested"),
+        ({}, -6_000, "delivering"),
+    ],
+)
+def test_promise_3_a_charger_is_driven_no_further_than_it_was_tested(
+    tested: dict[str, bool], setpoint_w: int | None, reason: str
+) -> None:
+    """Never tested it is left alone; its discharge untested it charges by its plan at most."""
+    verdict = decide(
+        GOOD, SEEN, charger(GOOD, **tested), NOW, started_at=NOW - 60 * SECOND, charging=False
+    )
+    assert (verdict.setpoint_w, verdict.reason) == (setpoint_w, reason)
+
+
+@pytest.mark.parametrize(
+    ("most_w", "sight", "setpoint_w", "reason"),
+    [
+        (9_000, {}, 7_000, "charge_now"),
+        (3_000, {}, 3_000, "charge_now"),
+        # A guest's own limit is not known: it takes what it can.
+        (9_000, {"vehicle_id": "veh_guest"}, 9_000, "charge_now"),
+        (1_399, {}, 0, "below_minimum"),
+        (9_000, {"unit_fits": False}, 0, "wrong_unit"),
+        (9_000, {"plugged": False}, 0, "unplugged"),
+    ],
+)
+def test_charge_now_is_as_much_as_car_and_charger_take_and_above_a_parks_lease(
+    most_w: int, sight: dict[str, Any], setpoint_w: int, reason: str
+) -> None:
+    word = Override(kind="charge", since=NOW, until=NOW + SECOND)
+    known = replace(GOOD, max_charge_w=most_w, override=word)
+    seen = replace(SEEN, **sight)
+    verdict = decide(known, seen, charger(known), NOW, started_at=NOW, charging=False)
+    assert (verdict.setpoint_w, verdict.reason) == (setpoint_w, reason)
+    over = decide(known, seen, charger(known), NOW + SECOND, started_at=NOW, charging=False)
+    assert over.holder != "charge_now"
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
