@@ -5,10 +5,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import pytest
 
 from owner_api.core.ledger import (
+    CREDIT_BOOK,
     Claim,
     Posting,
     UnbalancedError,
     balanced,
+    book_of,
     owner_account,
     owner_credit,
     park_money,
@@ -42,6 +44,21 @@ def test_only_what_sums_to_zero_in_each_currency_is_a_transaction(entries: list[
             balanced(entries)
     else:
         assert balanced(entries) == tuple(entries)
+
+
+@pytest.mark.parametrize(
+    ("kind", "currency", "book"),
+    [
+        ("cash", "CNY", ""),
+        ("charging_credit", "CNY", CREDIT_BOOK),
+        ("charging_credit", "XKWH", ""),
+        ("points", "XPTS", ""),
+    ],
+)
+def test_only_charging_credit_that_is_counted_in_money_needs_accounts_apart_from_cash(
+    kind: str, currency: str, book: str
+) -> None:
+    assert book_of(kind, currency) == book
 
 
 class OneDeal(RuleBasedStateMachine):
