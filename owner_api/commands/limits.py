@@ -141,7 +141,7 @@ def used_up(
     day = _day_start(vehicle, start_at if leave_out is None else leave_out.counts_at)
     counted = _counted(tx, vehicle, day, day + _DAY)
     count = sum(_stands_before(deal, leave_out) for deal, _ in counted)
-    return blocked("budget", limit, max(0, limit - count), "events") if count >= limit else None
+    return blocked("budget", limit, 0, "events") if count >= limit else None
 
 
 def _stands_before(deal: CommitmentRecord, again: CommitmentRecord | None) -> bool:

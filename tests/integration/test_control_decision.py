@@ -381,20 +381,20 @@ def test_promises_2_and_3_what_the_owner_discharges_by_hand_needs_no_lease_but_a
 
 
 @pytest.mark.parametrize(
-    ("tested", "setpoint_w", "reason"),
+    ("limited", "setpoint_w", "reason"),
     [
-        ({"charge": False}, None, "not_tested"),
-        ({"discharge": False}, 0, "not_tested"),
+        ({"testing": True}, None, "testing"),
+        ({"charge_tested": False}, None, "not_tested"),
+        ({"discharge_tested": False}, 0, "not_tested"),
         ({}, -6_000, "delivering"),
     ],
 )
 def test_promise_3_a_charger_is_driven_no_further_than_it_was_tested(
-    tested: dict[str, bool], setpoint_w: int | None, reason: str
+    limited: dict[str, bool], setpoint_w: int | None, reason: str
 ) -> None:
-    """Never tested it is left alone; its discharge untested it charges by its plan at most."""
-    verdict = decide(
-        GOOD, SEEN, charger(GOOD, **tested), NOW, started_at=NOW - 60 * SECOND, charging=False
-    )
+    """While it is tested, or never was, it is left alone; untested at it, it does not discharge."""
+    known = replace(charger(GOOD), **limited)
+    verdict = decide(GOOD, SEEN, known, NOW, started_at=NOW - 60 * SECOND, charging=False)
     assert (verdict.setpoint_w, verdict.reason) == (setpoint_w, reason)
 
 

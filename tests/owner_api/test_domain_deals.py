@@ -534,7 +534,8 @@ async def test_events_per_day_are_counted_on_the_local_day_of_the_event(world: W
     )
     assert (again["state"], again["reason"]) == ("auto_declined", "not_available")
     shown = await deal.owner.get(f"/v1/offers/{again['offer_id']}")
-    assert shown["evaluation"]["reason"]["code"] == "budget"
+    reason = {"code": "budget", "limit": 1, "needed": 1, "available": 0, "unit": "events"}
+    assert shown["evaluation"]["reason"] == reason
     weekly = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
     await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}/departures", {"weekly": weekly})
     await leave_at(deal.owner, deal.vehicle_id, world.at(30 * 3600))

@@ -249,8 +249,9 @@ def _at(text: str, minimum: int | None = None) -> Departure:
         (None, (_at("2026-12-01T17:00", 20),), None),
         (_at("2026-12-03T18:00", 20), (_at("2026-12-01T17:00", 30),), None),
         (None, (_at("2026-12-01T11:00", 90), _at("2026-12-02T17:00", 90)), None),
-        # A one-off that has passed asks nothing.
+        # What has passed, or passes just now, asks nothing.
         (_at("2026-12-01T11:00", 90), (), None),
+        (_at("2026-12-01T12:00", 90), (_at("2026-12-01T12:00", 90),), None),
     ],
 )
 def test_promise_2_a_leave_time_named_alone_asks_no_less_than_what_it_replaces(

@@ -27,10 +27,12 @@ def entry(body: dict[str, Any] | None = None) -> Entry:
     )
 
 
-def document(made: Entry, *, others: int = 6, position: int = 3) -> dict[str, Any]:
+def document(
+    made: Entry, *, others: int = 6, position: int = 3, salt: bytes = SALT
+) -> dict[str, Any]:
     """Return a receipt over a log in which the entry stands among others."""
     frontier, nodes = merkle.Frontier(), {}
-    digest = receipt.content_digest(SALT, made.content)
+    digest = receipt.content_digest(salt, made.content)
     for number in range(others + 1):
         raw = receipt.leaf_bytes(made.kind, made.at, digest) if number == position else b"other"
         frontier, new = frontier.append(merkle.leaf_hash(raw))
@@ -41,7 +43,7 @@ def document(made: Entry, *, others: int = 6, position: int = 3) -> dict[str, An
     path = merkle.inclusion_proof(position, frontier.size, lambda *at: nodes[at])
     iss = receipt.issuer("srv_1")
     return {
-        "jws": receipt.sign(made, position=position, salt=SALT, iss=iss, iat=7, private=KEY),
+        "jws": receipt.sign(made, position=position, salt=salt, iss=iss, iat=7, private=KEY),
         "proof": {"size": frontier.size, "path": [part.hex() for part in path]},
         "checkpoint": head.sign(KEY),
         "key_statements": [],
@@ -143,15 +145,30 @@ def test_content_that_is_not_in_the_log_is_refused_even_with_the_real_signature(
         {"kind": "stop"},
         {"subject_id": None},
         {"salt": "00" * 16},
-        {"salt": "00" * 15},
         {"position": 4, "jti": receipt.receipt_id(4)},
         {"position": 4},
+        {"jti": receipt.receipt_id(4)},
         {"iss": receipt.issuer("srv_2")},
         {"extra": 1},
     ):
         with pytest.raises(ReceiptError):
             receipt.verify(made | {"jws": _resigned(claims | change)}, KEYS)
     assert receipt.verify(made | {"jws": _resigned(claims)}, KEYS).position == 3
+
+
+@pytest.mark.parametrize("length", [0, 15, 17])
+def test_promise_6_a_salt_of_another_length_is_refused_although_the_log_has_it(length: int) -> None:
+    """Where salt and content may be parted anew, one leaf could be shown as two contents."""
+    with pytest.raises(ReceiptError, match="salt"):
+        receipt.verify(document(entry(), salt=bytes(length)), KEYS)
+
+
+def test_a_position_is_a_number_and_not_what_counts_as_one() -> None:
+    made = document(entry(), position=1)
+    claims = keyring.read_jws(made["jws"], receipt.RECEIPT_TYPE, KEYS)
+    assert claims["jti"] == receipt.receipt_id(position=True)
+    with pytest.raises(ReceiptError, match="position"):
+        receipt.verify(made | {"jws": _resigned(claims | {"position": True})}, KEYS)
 
 
 def test_another_type_another_algorithm_or_no_key_is_refused() -> None:
@@ -181,6 +198,8 @@ def test_a_missing_or_foreign_part_is_refused() -> None:
     for name in ("jws", "proof", "checkpoint"):
         with pytest.raises(ReceiptError):
             receipt.verify({key: value for key, value in made.items() if key != name}, KEYS)
+    with pytest.raises(ReceiptError, match="size"):
+        receipt.verify(made | {"proof": made["proof"] | {"size": 6}}, KEYS)
     longer = document(entry(), others=12)
     with pytest.raises(ReceiptError):
         receipt.verify(made | {"proof": longer["proof"]}, KEYS)
