@@ -238,12 +238,14 @@ SOON = Plan(
         ({}, {"soc_at": NOW - 58 * SECOND, "power_at": NOW - 58 * SECOND}, "delivering"),
         ({}, {"soc_at": NOW - 59 * SECOND, "power_at": NOW - 59 * SECOND}, "blind"),
         ({}, {"soc_at": NOW - 59 * SECOND, "power_at": None}, "blind"),
+        ({}, {"soc_at": None}, "soc_unknown"),
+        ({}, {"pack_temperature_c": None}, "delivering"),
         ({}, {"pack_temperature_c": 0.0}, "delivering"),
         ({}, {"pack_temperature_c": 45.0}, "delivering"),
         ({}, {"pack_temperature_c": 45.1}, "temperature"),
         # 60 % less a margin of 2.5 points, and 0.03 for ten seconds of 6 kW on their way out.
-        ({"cars": (limits(57.46, allowed=True),)}, {}, "delivering"),
-        ({"cars": (limits(57.48, allowed=True),)}, {}, "floor"),
+        ({"cars": (limits(57.470, allowed=True),)}, {}, "delivering"),
+        ({"cars": (limits(57.472, allowed=True),)}, {}, "floor"),
         ({"cars": (limits(47.48, allowed=True),)}, {"carried_pct": 10.0}, "floor"),
         # In the hour that is left three quarters count: 7 kW put back 8.16 points.
         ({"plan": replace(SOON, soc_min_departure_pct=65.6)}, {}, "delivering"),
@@ -356,6 +358,7 @@ def test_a_car_is_charged_by_its_plan_or_to_its_target_and_no_further(
         (-6_000, {}, {}, True),
         (-6_000, {"certain": False}, {}, False),
         (-6_000, {"unit_fits": False}, {}, False),
+        (-6_000, {"vehicle_id": "veh_guest"}, {}, False),
         (-6_000, {}, {"cars": (limits(58, allowed=True),)}, False),
         # Charging by hand asks nothing of the battery.
         (6_000, {"certain": False}, {}, True),
@@ -366,6 +369,8 @@ def test_a_car_is_charged_by_its_plan_or_to_its_target_and_no_further(
         (None, {"certain": False, "power_w": -50}, {}, True),
         (None, {"certain": False, "power_w": -51}, {}, False),
         (None, {"certain": False, "power_at": NOW - 5 * SECOND}, {}, True),
+        (None, {"certain": False, "power_at": None}, {}, True),
+        (None, {"certain": False, "power_w": None}, {}, True),
     ],
 )
 def test_promises_2_and_3_what_the_owner_discharges_by_hand_needs_no_lease_but_all_else(
