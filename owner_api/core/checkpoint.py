@@ -114,9 +114,10 @@ def verify(note: str, keys: Keyring) -> tuple[Checkpoint, str]:
 
 def _read(note: str) -> tuple[Checkpoint, list[bytes]]:
     """Return the checkpoint and the signatures made in its own name."""
-    body, blank, lines = note.partition("\n\n")
+    body, _, lines = note.partition("\n\n")
     parts = body.split("\n")
-    if len(note) > MAX_NOTE or not blank or len(parts) != 3 or not lines.endswith("\n"):
+    # Without a blank line there are no lines of signatures.
+    if len(note) > MAX_NOTE or len(parts) != 3 or not lines.endswith("\n"):
         raise CheckpointError("not a checkpoint: origin, size and root, a blank line, signatures")
     name, size, root = parts
     if not _ORIGIN.fullmatch(name):
