@@ -547,6 +547,28 @@ async def test_without_an_end_reading_it_is_settled_after_15_minutes_and_says_so
     assert (found["delivered_wh"], found["quality"]) == (38, "missing")
 
 
+async def test_promise_4_a_reading_from_before_the_end_settles_nothing_though_it_is_at_rest(
+    world: World,
+) -> None:
+    """It came late, and what left until the stop is not in its register."""
+    deal = await active(world)
+    await world.instruct(deal.park, deal.commitment_id, -7000)
+    await world.move(20)
+    world.exported_wh += 38
+    await world.meter(deal.park, deal.session_id, -7000)
+    await world.move(20)
+    await stop(deal)
+    await world.move(3)
+    for at_s, power_w, more_wh in ((-4, 0, 30), (-3, -7000, 8), (-1, -7000, 2)):
+        world.exported_wh += more_wh
+        await world.meter(deal.park, deal.session_id, power_w, measured_at=world.at(at_s))
+        assert (await commitment(deal))["settlement"] is None, at_s
+    world.exported_wh += 2
+    await world.meter(deal.park, deal.session_id, 0)
+    found = (await commitment(deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (80, "ok")
+
+
 async def test_a_month_is_read_as_json_and_csv_with_the_same_lines(world: World) -> None:
     deal, found = await delivered(world, 1000)
     month = world.at(0)[:7]
