@@ -484,6 +484,28 @@ async def test_promise_2_between_readings_the_worst_is_what_was_allowed_not_aske
     assert 7000 * (35 + seconds) / 3600 <= left
 
 
+@pytest.mark.parametrize(("soc_pct", "released"), [(55.29, True), (55.28, False)])
+async def test_promise_7_what_is_only_just_released_is_delivered_whole(
+    world: World, soc_pct: float, *, released: bool
+) -> None:
+    """The park would see the owner's floor in a deal that ends some Wh before it.
+
+    1,500 Wh are 2.6795 points of 60 kWh at 0.933, above a floor of 50 % and a margin of 2.5 points;
+    0.1 point and three steps of the meter more may be lost by rounding.
+    """
+    wanted = {"requested_energy_wh": 1_500, "min_energy_wh": 1_500, "max_energy_wh": 1_500}
+    if not released:
+        deal = await presented(world, soc_pct=soc_pct, **wanted)
+        assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", "less_energy")
+        return
+    limits = {"soc_floor_pct": 50, "soc_min_departure_pct": 50}
+    deal = await active(world, soc_pct=soc_pct, preferences=limits, **wanted)
+    begin = world.exported_wh
+    await run(deal, 870, step_s=10)
+    assert await ended(deal) == ("completed", "delivered", None)
+    assert world.exported_wh - begin >= 1_500 - 20
+
+
 async def test_an_idle_lease_keeps_the_deal_without_energy(world: World) -> None:
     deal = await active(world)
     assert (await run(deal, 300, power_w=0)).status == 201
