@@ -6,6 +6,7 @@ import pytest
 
 from .deal_world import Deal, World, presented
 from .domain_world import at_home, leave_at, preferences, running, world
+from .test_domain_promised_charging import recharge
 
 __all__ = ["running", "world"]
 # More than --fast has time for.
@@ -103,3 +104,22 @@ async def test_promise_8_no_leave_time_is_told_that_an_earlier_one_keeps_from_ho
     leave = (await told(deal, again))["nearest"]["/departure_at"]
     await leave_at(deal.owner, deal.vehicle_id, leave)
     assert (await world.offer(deal.park, deal.session_id, **late))["state"] == "presented"
+
+
+async def test_promise_8_less_energy_is_told_where_only_the_first_of_it_is_worth_its_price(
+    world: World,
+) -> None:
+    """What is put back for nothing is cheap to sell, and all beyond it costs 2 CNY/kWh.
+
+    Until something is sold the battery is as full as it may be, so nothing is put back before.
+    """
+    promise = recharge(world, 2_000, 4 * HOUR) | {"price_per_kwh": "0.0"}
+    limits = {"soc_ceiling_pct": 77.3, "later_refill_price_per_kwh": "2.0"}
+    deal = await presented(world, preferences=limits, recharge=promise)
+    assert (deal.offer["state"], deal.offer["reason"]) == ("auto_declined", "price")
+    less = (await told(deal, deal.offer))["nearest"]["/offer/requested_energy_wh"]
+    assert 3_000 <= less < 6_000
+    for energy_wh, state in ((less, "presented"), (less + 1, "auto_declined")):
+        wanted = {"requested_energy_wh": energy_wh, "max_energy_wh": energy_wh}
+        again = await world.offer(deal.park, deal.session_id, recharge=promise, **wanted)
+        assert again["state"] == state
