@@ -97,6 +97,25 @@ async def test_a_park_that_opens_the_session_anew_and_charges_in_it_has_kept_its
     assert await broke_it(deal) is False
 
 
+@pytest.mark.parametrize(("given_wh", "broken"), [(5_000, False), (4_999, True)])
+async def test_what_the_meter_counts_in_a_session_that_names_nobody_keeps_the_promise_too(
+    world: World, given_wh: int, *, broken: bool
+) -> None:
+    """A charger that was started again says that somebody is plugged in, and not who."""
+    deal = await sold_with_recharge(world)
+    await end_session(deal)
+    await world.move(600)
+    body = {"evse_id": "E07", "plugged_in_at": world.at(0)}
+    again = await deal.park.post("/v1/park/sessions", body)
+    assert again["state"] != "bound"
+    world.imported_wh += given_wh
+    await world.move(DUE_S - 1_200)
+    await world.meter(deal.park, again["session_id"])
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79)
+    await world.move(600 + READING_WAIT_S)
+    assert await broke_it(deal) is broken
+
+
 async def test_a_deal_that_ends_with_its_session_leaves_the_recharge_promised(
     world: World,
 ) -> None:
