@@ -10,7 +10,7 @@ import pytest
 from owner_api.commands import evaluations
 from owner_api.store.tx import Tx
 
-from .deal_world import Deal, World, presented
+from .deal_world import Deal, World, active, presented
 from .domain_world import accept, award, commitment, leave_at, preferences, running, world
 
 __all__ = ["running", "world"]
@@ -55,6 +55,21 @@ async def quoted_wh(deal: Deal) -> int:
     """Return for how much energy the owner is asked."""
     shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
     return int(shown["evaluation"]["quoted_energy_wh"] or 0)
+
+
+async def test_of_a_deal_that_runs_no_more_is_kept_from_the_next_than_it_may_still_give(
+    world: World,
+) -> None:
+    """What it has given is gone from the battery already: counted again it would not be sold."""
+    deal = await active(world, soc_pct=65, requested_energy_wh=3_000, max_energy_wh=3_000)
+    begin = world.exported_wh
+    await deal.deliver(1_230, soc_pct=65)
+    given = world.exported_wh - begin
+    assert 2_300 < given < 2_400
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=round(65 - given / 0.933 / 600, 2))
+    battery_wh = (65 - 2.5 - 0.11 - 50) * 600 * 0.933
+    next_wh = int(battery_wh - 3_000) // 500 * 500
+    assert await quoted_wh(await offered(deal, 1.5, 2.5, 6_000)) == next_wh
 
 
 async def test_promise_2_a_deal_whose_window_goes_on_after_the_leave_time_is_counted_in_full(
