@@ -275,7 +275,9 @@ def test_from_a_discharge_that_may_be_each_broken_condition_alone_makes_none(
         charging=False,
     )
     assert verdict.reason == reason
-    assert ((verdict.setpoint_w or 0) < 0) is (reason == "delivering")
+    assert verdict.setpoint_w is not None
+    assert (verdict.setpoint_w < 0) is (reason == "delivering")
+    assert (verdict.setpoint_w > 0) is (reason == "no_plan")
 
 
 FIRST = PlanStep(
