@@ -127,10 +127,10 @@ async def test_what_is_added_while_the_account_loads_is_loaded_too(
     )
     feed = integration.async_feed_executors
 
-    async def feed_late(hass: HomeAssistant, entry: Any, coordinator: Any) -> None:
+    async def feed_late(hass: HomeAssistant, entry: Any, *rest: Any) -> None:
         if late.subentry_id not in entry.subentries:
             hass.config_entries.async_add_subentry(entry, late)
-        await feed(hass, entry, coordinator)
+        await feed(hass, entry, *rest)
 
     monkeypatch.setattr(integration, "async_feed_executors", feed_late)
     await hass.config_entries.async_reload(home.entry.entry_id)

@@ -11,6 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.v2g_owner.repairs import CheckAgainFlow, async_create_fix_flow
+from custom_components.v2g_owner.verbatim import verbatim
 from owner_api.core import keyring, receipt
 
 from .log_world import OWNER, SALT, SERVER, Json, Log, watched
@@ -112,7 +113,7 @@ async def test_promise_6_a_receipt_that_is_wrong_raises_a_repair_that_says_in_wh
         assert home.repair is not None
         kind, told = home.repair
         assert kind == "log_receipt"
-        assert told.startswith(detail)
+        assert told.startswith(verbatim(detail))
         assert NAME not in home.kept
         assert home.watch.evidence[-1]["kind"] == "receipt"
         home.log.bent = {}
@@ -131,7 +132,7 @@ async def test_right_receipts_before_a_wrong_one_are_kept_and_not_fetched_again(
         name = receipt.receipt_id(5)
         home.log.bent = {f"/v1/receipts/{name}": signed(home.log, aud="own_2")}
         await home.watch.async_check()
-        assert home.repair == ("log_receipt", ANOTHERS)
+        assert home.repair == ("log_receipt", verbatim(ANOTHERS))
         assert home.kept == [receipt.receipt_id(place) for place in range(5)]
         home.log.bent, home.log.asked = {}, []
         await home.watch.async_check()

@@ -120,7 +120,7 @@ def test_no_sentence_for_owners_is_longer_than_can_be_read_at_once() -> None:
     sentences = [
         (path, sentence)
         for path, text in texts("en").items()
-        for sentence in re.split(r"(?<=[.:;?])\s+", text)
+        for sentence in re.split(r"(?<=[.:;?])\s+|\n\n", text)
     ]
     assert [each for each in sentences if len(each[1].split()) > 28] == []
 
