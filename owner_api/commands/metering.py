@@ -193,13 +193,15 @@ def _metered_deal(tx: Tx, session: SessionRecord) -> CommitmentRecord | None:
 def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
     """Add what the meter saw since the last reading to the vehicle's lifetime counters."""
     assert session.vehicle_id is not None
-    before = session.live
-    _anchor(tx, session, now_live)
-    if before.import_register_wh is None or before.export_register_wh is None:
-        return
     row = tx.by_key("vehicle", session.vehicle_id)
     if row is None or row["deleted_at"] is not None:
         # Its last deal is settled all the same; it sells nothing any more.
+        return
+    if session.state == "bound":
+        # A word that comes after the plug says nothing of the meter where the car stands now.
+        _anchor(tx, session, now_live)
+    before = session.live
+    if before.import_register_wh is None or before.export_register_wh is None:
         return
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     charged = (now_live.import_register_wh or 0) - before.import_register_wh

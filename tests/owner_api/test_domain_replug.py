@@ -235,3 +235,21 @@ async def test_the_last_reading_settles_a_deal_whose_car_its_owner_has_deleted_s
     world.exported_wh += 49
     await world.meter(deal.park, deal.session_id, 0, context="end")
     assert (await commitment(deal))["settlement"]["delivered_wh"] == 116 + 49
+
+
+async def test_promise_2_a_last_reading_after_the_plug_says_nothing_of_the_next_meter(
+    world: World,
+) -> None:
+    """The next charger's register stands forty kilowatt-hours higher; nothing has left the car."""
+    deal = await left_unseen(world)
+    other = await world.add_park("West Gate Park")
+    ref = await world.join(deal.owner, other, deal.vehicle_id)
+    opened = {"evse_id": "W1", "plugged_in_at": world.at(0), "member_ref": ref}
+    there = (await other.post("/v1/park/sessions", opened))["session_id"]
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=89)
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    world.exported_wh += 40_000
+    await world.meter(other, there, 0)
+    (car,) = (await deal.owner.get("/v1/vehicles"))["items"]
+    assert car["session_id"] == there
+    assert 88 <= car["soc"]["soc_pct"] <= 89

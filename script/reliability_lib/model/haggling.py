@@ -5,6 +5,8 @@ from typing import Any
 
 from .compare import DivergedError
 from .things import (
+    COUNTER_PRICE,
+    COUNTER_WH,
     CURRENCIES,
     POWER_W,
     Car,
@@ -200,7 +202,7 @@ class Haggling(World):
             "method": "tap",
         }
         if word == "counter":
-            body |= {"energy_wh": 1000, "price_per_kwh": "1.4000"}
+            body |= {"energy_wh": COUNTER_WH, "price_per_kwh": COUNTER_PRICE}
         answer = await self.send(offer.car.owner, "POST", "/v1/decisions", body)
         had = offer.deal
         if self.agree(

@@ -8,6 +8,9 @@ CAPACITY_WH = 60_000
 # Reading the design: energy leaves the battery as AC energy over 0.933.
 EFFICIENCY = Fraction(933, 1000)
 POWER_W = 7_000
+# What an owner asks for who asks for other terms.
+COUNTER_WH = 1_000
+COUNTER_PRICE = "1.4000"
 CURRENCIES = {"cash": "CNY", "points": "XPOINT", "parking": "XHOUR", "charging_credit": "XKWH"}
 
 
@@ -93,6 +96,8 @@ class Offer:
     terms: Wanted
     said: tuple[str, int] | None = None
     deal: Deal | None = None
+    # What its owner asked for instead, whatever the park made of it.
+    asked: Wanted | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +191,14 @@ def owed_minor(terms: Wanted, delivered_wh: int) -> int:
     gross = round(Fraction(terms.price) * delivered_wh / 1000 * digits)
     fixed = round(terms.fixed_minor * min(Fraction(1), Fraction(delivered_wh, terms.energy_wh)))
     return gross + fixed if terms.cap_minor is None else min(terms.cap_minor, gross + fixed)
+
+
+def worth(terms: Wanted, sold_wh: int) -> Fraction:
+    """Return what terms pay for energy (minor units), not rounded."""
+    digits = 100 if CURRENCIES[terms.kind] == "CNY" else 1
+    share = min(Fraction(1), Fraction(sold_wh, terms.energy_wh))
+    paid = Fraction(terms.price) * sold_wh / 1000 * digits + terms.fixed_minor * share
+    return paid if terms.cap_minor is None else min(paid, Fraction(terms.cap_minor))
 
 
 def award_by(terms: Wanted, decided_at: datetime) -> datetime:

@@ -1,10 +1,21 @@
 """The model of offers: what is judged, asked, answered and taken back."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .drawing import DRAWING
 from .machines import MADE, OK, Expected, Machines
-from .things import Car, Deal, Offer, Stay, Wanted, award_by
+from .things import (
+    COUNTER_PRICE,
+    COUNTER_WH,
+    Car,
+    Deal,
+    Offer,
+    Stay,
+    Wanted,
+    award_by,
+    worth,
+)
 
 
 class Offers(Machines):
@@ -12,20 +23,23 @@ class Offers(Machines):
 
     def judge(self, offer: Offer, now: datetime) -> str:
         """Judge a fresh revision of an offer; return its state."""
-        car, terms = offer.car, offer.terms
         if offer.stay.claimed:
             verdict = "rejected"
         elif self.unwanted(offer, now):
             verdict = "auto_declined"
-        elif self._rule_says_yes(car, terms):
+        elif self._rule_says_yes(offer):
             verdict = "accepted"
         else:
             verdict = "presented"
         offer.state = self.move("offer", "received", verdict)
         return verdict
 
-    def _rule_says_yes(self, car: Car, terms: Wanted) -> bool:
-        """Return whether the owner's rule takes these terms; not where the owner stopped a deal."""
+    def _rule_says_yes(self, offer: Offer) -> bool:
+        """Return whether the owner's rule takes an offer.
+
+        Not where the owner stopped a deal, nor for less than they asked for themselves.
+        """
+        car, terms = offer.car, offer.terms
         stopped = any(
             deal.car is car
             and deal.stopped
@@ -34,7 +48,17 @@ class Offers(Machines):
             for deal in self.deals.values()
         )
         cash = terms.kind == "cash" and terms.price >= "1.5"
-        return car.by_rules and cash and not stopped
+        return car.by_rules and cash and not stopped and not self._undercut(offer)
+
+    def _undercut(self, offer: Offer) -> bool:
+        """Return whether an offer is in anything worse than what its owner asked for."""
+        return any(
+            other.asked is not None
+            and other.car is offer.car
+            and (other is offer or _touches(offer.terms, other.asked))
+            and not _as_good(offer.terms, other.asked)
+            for other in self.offers.values()
+        )
 
     def unwanted(self, offer: Offer, now: datetime) -> str | None:
         """Return why the owner is not asked."""
@@ -103,6 +127,8 @@ class Offers(Machines):
             return 409, block
         offer.state = self.move("offer", offer.state, to)
         offer.said = word, revision
+        if word == "counter":
+            offer.asked = replace(offer.terms, energy_wh=COUNTER_WH, price=COUNTER_PRICE)
         return MADE
 
     def commit(self, offer: Offer, commitment_id: str, now: datetime, energy_wh: int) -> None:
@@ -123,3 +149,20 @@ class Offers(Machines):
         for offer in self.offers.values():
             if offer.stay is stay and offer.state in ("presented", "countered"):
                 offer.state = self.move("offer", offer.state, "withdrawn")
+
+
+def _touches(one: Wanted, other: Wanted) -> bool:
+    return one.start_at < other.end_at and other.start_at < one.end_at
+
+
+def _as_good(terms: Wanted, asked: Wanted) -> bool:
+    """Return whether terms are in nothing worse than those that were asked for."""
+    return (
+        asked.start_at <= terms.start_at
+        and terms.end_at <= asked.end_at
+        and terms.energy_wh <= asked.energy_wh
+        and terms.lease_s <= asked.lease_s
+        and terms.dispute_s >= asked.dispute_s
+        and terms.kind == asked.kind
+        and worth(terms, terms.energy_wh) >= worth(asked, terms.energy_wh)
+    )
