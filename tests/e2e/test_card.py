@@ -173,6 +173,8 @@ async def test_an_offer_is_accepted_with_the_keyboard_alone_in_the_revision_show
             break
     outline = await accept.evaluate("button => getComputedStyle(button).outlineWidth")
     assert outline == "3px"
+    # What has stood here for a moment only accepts nothing.
+    await expect(accept).to_be_enabled()
     await stage.page.keyboard.press("Enter")
     deal = stage.part("deal")
     await expect(deal).to_be_visible()
