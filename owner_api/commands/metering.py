@@ -172,7 +172,9 @@ def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
         live=dump(live),
         recharge_from_wh=None if begin is None else begin + imported,
     )
-    vehicle = VehicleRecord.kept(tx, session.vehicle_id) if session.vehicle_id else None
+    # The anchor is the bound session's: what another charger has seen leave since stays seen.
+    bound_id = session.vehicle_id if session.state == "bound" else None
+    vehicle = None if bound_id is None else VehicleRecord.kept(tx, bound_id)
     if vehicle is not None and (anchor := vehicle.live.anchor_export_wh) is not None:
         moved = replace(vehicle.live, anchor_export_wh=anchor + exported)
         tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(moved))

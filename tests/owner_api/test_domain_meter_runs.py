@@ -76,3 +76,28 @@ async def test_a_meter_that_errs_by_a_tenth_ends_no_deal(world: World) -> None:
     world.exported_wh += 9
     await world.meter(deal.park, deal.session_id, -3_300)
     assert (await commitment(deal))["state"] == "active"
+
+
+async def test_promise_2_a_charger_that_a_car_has_left_takes_nothing_off_the_next_ones_meter(
+    world: World,
+) -> None:
+    """Its registers leap after the plug; what the car gives elsewhere is gone all the same."""
+    deal = await presented(world)
+    await world.meter(deal.park, deal.session_id, 0)
+    left, other = deal.session_id, await world.add_park("West Gate Park")
+    await world.move(60)
+    await deal.park.post(f"/v1/park/sessions/{left}/end", {"unplugged_at": world.at(0)})
+    await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+    await world.move(600)
+    member = await world.join(deal.owner, other, deal.vehicle_id)
+    deal.session_id = await world.plug_in(deal.owner, other, deal.vehicle_id, member)
+    await world.meter(other, deal.session_id, 0)
+    await world.move(600)
+    world.exported_wh += 1_200
+    await world.meter(other, deal.session_id, -7_000)
+    before = (await vehicle(deal))["soc"]["soc_pct"]
+    assert before < 78
+    for _ in range(2):
+        await world.move(10)
+        await world.meter(deal.park, left, 0, export_register_wh=9_000_000)
+    assert (await vehicle(deal))["soc"]["soc_pct"] == before
