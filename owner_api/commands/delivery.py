@@ -193,7 +193,7 @@ def _soc_at_start(
     soc = guard.estimated_soc(vehicle, session, deal, register)
     if soc is None:
         return None
-    before = measured.imported_at(tx, session.session_id, vehicle.live.soc_measured_at)
+    before = measured.imported_at(tx, session, vehicle.live.soc_measured_at)
     before = session.live.first_import_register_wh if before is None else before
     charged_wh = max(0, (session.live.import_register_wh or 0) - (before or 0))
     body = vehicle.body

@@ -13,6 +13,7 @@ from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from .edge import Json, instant
+from .records import SessionRecord
 
 _USUAL: Final = {"park": "meter", "owner": "sensor"}
 _NOTHING: Final = {"source": "estimate", "quality": "missing"}
@@ -62,41 +63,43 @@ class Imported(NamedTuple):
     at: datetime
 
 
-def imported_by(tx: Tx, session_id: str, at: datetime | None) -> Imported | None:
+def imported_by(tx: Tx, session: SessionRecord, at: datetime | None) -> Imported | None:
     """Return the import register as last read at ``at`` or before; None where none was."""
     row = tx.one(
         "SELECT import_register_wh AS wh, measured_at FROM reading WHERE session_id = ?"
-        " AND measured_at <= ? AND quality NOT IN ('missing', 'bad')"
-        " ORDER BY measured_at DESC LIMIT 1",
-        session_id,
+        " AND measured_at <= ? AND measured_at >= coalesce(?, '')"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at DESC LIMIT 1",
+        session.session_id,
         at,
+        session.live.counts_from,
     )
     return None if row is None else Imported(row["wh"], decode(row["measured_at"]))
 
 
-def imported_after(tx: Tx, session_id: str, at: datetime | None) -> Imported | None:
+def imported_after(tx: Tx, session: SessionRecord, at: datetime | None) -> Imported | None:
     """Return the import register as first read at ``at`` or later; None where none was yet.
 
     A clock that runs ahead does not make a reading later than its arrival.
     """
     row = tx.one(
         "SELECT import_register_wh AS wh, measured_at FROM reading WHERE session_id = ?"
-        " AND measured_at >= ? AND received_at >= ? AND quality NOT IN ('missing', 'bad')"
-        " ORDER BY measured_at LIMIT 1",
-        session_id,
+        " AND measured_at >= max(?, coalesce(?, '')) AND received_at >= ?"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at LIMIT 1",
+        session.session_id,
         at,
+        session.live.counts_from,
         at,
     )
     return None if row is None else Imported(row["wh"], decode(row["measured_at"]))
 
 
-def imported_at(tx: Tx, session_id: str, at: datetime | None) -> int | None:
+def imported_at(tx: Tx, session: SessionRecord, at: datetime | None) -> int | None:
     """Return what the import register (Wh) was at ``at``; None where nothing was read by then.
 
     Between two readings, which may be hours apart, it counts as evenly as time passes.
     """
-    before = imported_by(tx, session_id, at)
-    after = None if before is None else imported_after(tx, session_id, at)
+    before = imported_by(tx, session, at)
+    after = None if before is None else imported_after(tx, session, at)
     if at is None or before is None or after is None or after.at <= before.at:
         return None if before is None else before.wh
     return before.wh + round((after.wh - before.wh) * ((at - before.at) / (after.at - before.at)))

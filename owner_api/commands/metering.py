@@ -101,6 +101,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         power_w=reading["power_w"],
         pack_temperature_c=None if pack is None else Decimal(repr(pack)),
         reading_id=reading_id,
+        counts_from=live.counts_from,
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
     # What left for a deal left this car, also where the last word comes after the plug.
@@ -142,7 +143,12 @@ def _from_refused(live: SessionLive) -> SessionLive | None:
         return None
     imported, exported, at = live.refused
     return replace(
-        live, measured_at=at, import_register_wh=imported, export_register_wh=exported, refused=None
+        live,
+        measured_at=at,
+        import_register_wh=imported,
+        export_register_wh=exported,
+        refused=None,
+        counts_from=at,
     )
 
 

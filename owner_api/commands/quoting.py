@@ -169,16 +169,20 @@ def _given_wh(
     begin = None if session is None else session.recharge_begin_wh
     if session is None or session.owed.due_at is None or begin is None or read_at is None:
         return 0
-    read = measured.imported_by(tx, session.session_id, read_at)
+    read = measured.imported_by(tx, session, read_at)
     if read is None:
-        register = session.live.first_import_register_wh
+        register, leapt_at = session.live.first_import_register_wh, session.live.counts_from
+        if leapt_at is not None and read_at < leapt_at:
+            # Of what came in until its registers leapt nobody can say that it did so afterwards.
+            after = measured.imported_after(tx, session, leapt_at)
+            register = None if after is None else after.wh
         return session.owed.left_wh if register is None else max(0, register - begin)
     # Promise 2: what the meter, which may be read seldom, has not shown by then is in the battery
     # all the same. It is no more than the car takes, nor than the meter shows afterwards.
     since = max(read.at, min(each.promise.start_at for each in session.owed.recharges))
     unseen_s = max(0.0, (read_at - since).total_seconds())
     most_wh = read.wh + ceil(max_charge_w * unseen_s / _HOUR_S)
-    after = measured.imported_after(tx, session.session_id, read_at)
+    after = measured.imported_after(tx, session, read_at)
     return max(0, (most_wh if after is None else min(most_wh, after.wh)) - begin)
 
 

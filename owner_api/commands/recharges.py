@@ -31,7 +31,7 @@ def expect(tx: Tx, deal: CommitmentRecord, now: datetime) -> None:
         return
     session = SessionRecord.find(tx, deal.session_id)
     # A park may charge from the deal's end on, before the reading that settles it.
-    read = measured.imported_by(tx, deal.session_id, deal.rests_from)
+    read = measured.imported_by(tx, session, deal.rests_from)
     register = session.live.import_register_wh if read is None else read.wh
     if session.state == "ended":
         # Where the park has not opened it anew, the ended one is held against the park.
@@ -129,7 +129,7 @@ def check(tx: Tx, row: Row, now: datetime, config: Config, heard_since: datetime
     session = SessionRecord.from_row(row)
     grace = timedelta(seconds=config.reading_grace_s)
     while (by := session.owed.due_at) is not None and by <= now:
-        read = measured.imported_after(tx, session.session_id, by)
+        read = measured.imported_after(tx, session, by)
         since = max(by, heard_since or by)
         if read is None and now - since < grace:
             return

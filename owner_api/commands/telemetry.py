@@ -63,10 +63,11 @@ def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | N
         return None
     seen = (
         "SELECT export_register_wh AS wh FROM reading WHERE session_id = ?"
-        " AND quality NOT IN ('missing', 'bad')"
+        " AND measured_at >= coalesce(?, '') AND quality NOT IN ('missing', 'bad')"
     )
-    row = tx.one(f"{seen} AND measured_at <= ? ORDER BY measured_at DESC", session.session_id, at)
-    row = row or tx.one(f"{seen} ORDER BY measured_at", session.session_id)
+    named = session.session_id, session.live.counts_from
+    row = tx.one(f"{seen} AND measured_at <= ? ORDER BY measured_at DESC", *named, at)
+    row = row or tx.one(f"{seen} ORDER BY measured_at", *named)
     return row["wh"] if row else session.live.export_register_wh
 
 

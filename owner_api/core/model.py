@@ -337,7 +337,8 @@ class SessionLive:
     """What the park's charger last said in one plug-in session (registers in Wh).
 
     ``refused`` is the last reading that could not be, by which a later one may be found right:
-    import and export register, and when it was measured.
+    import and export register, and when it was measured. ``counts_from`` is from when on the
+    registers count: what was read before was another's, or not loaded yet.
     """
 
     measured_at: datetime | None = None
@@ -349,6 +350,7 @@ class SessionLive:
     pack_temperature_c: Decimal | None = None
     reading_id: str | None = None
     refused: tuple[int, int, datetime] | None = None
+    counts_from: datetime | None = None
 
     @property
     def seen_at(self) -> datetime | None:

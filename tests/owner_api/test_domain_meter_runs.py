@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Deal, World, active, presented
-from .domain_world import commitment, park_commitment, running, world
+from .domain_world import accept, award, commitment, park_commitment, running, world
 
 __all__ = ["running", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,3 +101,38 @@ async def test_promise_2_a_charger_that_a_car_has_left_takes_nothing_off_the_nex
         await world.move(10)
         await world.meter(deal.park, left, 0, export_register_wh=9_000_000)
     assert (await vehicle(deal))["soc"]["soc_pct"] == before
+
+
+async def test_registers_that_were_not_loaded_yet_make_no_car_another_one(world: World) -> None:
+    """A charger that has just begun says nought; the leap from there is no charging."""
+    deal = await presented(world, min_energy_wh=0, start_at=world.at(300))
+    await world.meter(
+        deal.park,
+        deal.session_id,
+        import_register_wh=0,
+        export_register_wh=0,
+        measured_at=world.at(-5),
+    )
+    for _ in range(2):
+        await world.move(30)
+        await world.meter(deal.park, deal.session_id)
+    await accept(deal)
+    assert (await award(deal)).status == 200
+    await world.move(300)
+    await world.meter(deal.park, deal.session_id)
+    # With the car's next reading after five minutes.
+    assert (await deal.deliver(330)).status == 201
+    assert (await commitment(deal))["state"] == "active"
+
+
+async def test_a_late_reading_of_the_car_is_carried_by_no_register_that_was_not_loaded_yet(
+    world: World,
+) -> None:
+    deal = await presented(world)
+    read_at = world.at(20)
+    await world.meter(deal.park, deal.session_id, import_register_wh=0, export_register_wh=0)
+    for _ in range(2):
+        await world.move(30)
+        await world.meter(deal.park, deal.session_id)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79, measured_at=read_at)
+    assert (await vehicle(deal))["soc"]["soc_pct"] == 79
