@@ -42,13 +42,15 @@ def at_rest(live: SessionLive, config: Config) -> bool:
     return (live.power_w or 0) > -config.stopped_power_w
 
 
-def runs_on(live: SessionLive, stop_asked_at: datetime) -> bool:
+def runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
     """Return whether the meter says, later than a stop may take, that it has not worked.
 
-    Promise 4: neither a park's confirmation nor the end of its lease beats what the meter shows.
+    Promise 4: neither a park's confirmation nor the end of its lease beats what the meter shows of
+    a car that is still there.
     """
-    seen = live.seen_at
-    return seen is not None and seen >= stop_asked_at + STOP_TAKES and surely_out(live)
+    seen = session.live.seen_at
+    late = seen is not None and seen >= stop_asked_at + STOP_TAKES
+    return session.state != "ended" and late and surely_out(session.live)
 
 
 def surely_out(live: SessionLive) -> bool:

@@ -135,7 +135,7 @@ def deal_view(
     reward, stop = deal.terms.reward, deal.stop
     unplug = False
     if stop is not None and stop.stopped_at is None and deal.settlement_id is None:
-        doubt = stop.confirmed_at is None or _runs_on(session, stop.requested_at)
+        doubt = stop.confirmed_at is None or runs_on(session, stop.requested_at)
         unplug = doubt and now - stop.requested_at >= STOP_TAKES
     settlement = None
     if deal.settlement_id is not None:
@@ -169,11 +169,6 @@ def deal_view(
         "settlement": settlement_view(tx, settlement) if settlement else None,
         "decision": decision_view(offer),
     }
-
-
-def _runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
-    """Return whether a car that is still there goes on giving, whoever says that it does not."""
-    return session.state != "ended" and runs_on(session.live, stop_asked_at)
 
 
 def _earned_minor(deal: CommitmentRecord) -> int:

@@ -60,16 +60,23 @@ def settle_if_read(
 def settle_if_silent(
     tx: Tx,
     deal: CommitmentRecord,
+    session: SessionRecord,
     now: datetime,
     config: Config,
     new_id: NewId,
     heard_since: datetime | None,
 ) -> None:
-    """Settle an ended deal by its last reading once the grace for another one has passed."""
+    """Settle an ended deal by its last reading once the grace for another one has passed.
+
+    Promise 4: a meter that says that the stop has not worked is not silent. As long as it says so
+    the owner is told, and what leaves for the deal is paid.
+    """
     ended_at = _waits_since(deal)
     if ended_at is None:
         return
     since = max(ended_at, heard_since or ended_at)
+    if deal.stop is not None and measured.runs_on(session, deal.stop.requested_at):
+        since = max(since, session.live.seen_at or since)
     if now - since >= timedelta(seconds=config.reading_grace_s):
         settle(tx, deal, now, new_id, read_after_end=False)
 

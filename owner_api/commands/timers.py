@@ -139,7 +139,7 @@ def _settle(tx: Tx, row: Row, moment: Moment) -> None:
             deal = CommitmentRecord.find(tx, deal.commitment_id)
     limits, new_id = moment.config, moment.new_id
     if not settling.settle_if_read(tx, deal, session, now, limits, new_id):
-        settling.settle_if_silent(tx, deal, now, limits, new_id, moment.heard_since)
+        settling.settle_if_silent(tx, deal, session, now, limits, new_id, moment.heard_since)
 
 
 def _belied(
@@ -147,7 +147,7 @@ def _belied(
 ) -> bool:
     """Return whether the meter says that a lease's end has stopped nothing, or may say so yet."""
     seen = session.live.seen_at
-    if session.state == "ended" or seen is None or not measured.runs_on(session.live, asked_at):
+    if seen is None or not measured.runs_on(session, asked_at):
         return False
     blind = timedelta(seconds=moment.config.blind_after_s)
     return seen > lease_until or moment.now - seen < blind

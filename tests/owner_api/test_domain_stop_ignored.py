@@ -55,3 +55,34 @@ async def test_promise_4_nothing_has_stopped_while_the_meter_runs_on_after_the_l
     shown = await commitment(deal)
     assert shown["stop"]["stopped_at"] == world.at(0)
     assert shown["unplug_hint"] is False
+
+
+async def test_promise_4_a_stop_that_the_meter_belies_for_long_is_still_told_and_paid(
+    world: World,
+) -> None:
+    """No settlement closes it while the meter speaks: it is not silent."""
+    deal = await ignored_stop(world, confirmed=True)
+    begin = world.exported_wh
+    await goes_on(deal, 1_000)
+    shown = await commitment(deal)
+    assert shown["unplug_hint"] is True
+    assert shown["settlement"] is None
+
+    await world.move(5)
+    await world.meter(deal.park, deal.session_id, 0)
+    shown = await commitment(deal)
+    assert shown["stop"]["stopped_at"] == world.at(0)
+    assert shown["unplug_hint"] is False
+    assert shown["settlement"]["delivered_wh"] >= world.exported_wh - begin
+    assert shown["settlement"]["quality"] == "ok"
+
+
+async def test_a_meter_that_belied_a_stop_and_fell_silent_settles_by_its_last_word(
+    world: World,
+) -> None:
+    deal = await ignored_stop(world, confirmed=True)
+    await goes_on(deal, 120)
+    await world.move(890)
+    assert (await commitment(deal))["settlement"] is None
+    await world.move(20)
+    assert (await commitment(deal))["settlement"]["quality"] == "missing"
