@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .deal_world import Deal, World, active, presented
+from .deal_world import Caller, Deal, World, active, presented
 from .domain_world import accept, award, commitment, park_commitment, running, world
 
 __all__ = ["running", "world"]
@@ -136,3 +136,45 @@ async def test_a_late_reading_of_the_car_is_carried_by_no_register_that_was_not_
         await world.meter(deal.park, deal.session_id)
     await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79, measured_at=read_at)
     assert (await vehicle(deal))["soc"]["soc_pct"] == 79
+
+
+async def most_wh(owner: Caller, offer: Any) -> int:
+    """Return the most energy (Wh) that an offer could be given, as its owner sees it."""
+    shown = await owner.get(f"/v1/offers/{offer['offer_id']}")
+    return int(shown["evaluation"]["max_energy_wh"])
+
+
+async def test_promise_2_what_was_put_back_before_registers_leapt_is_not_promised_once_more(
+    world: World,
+) -> None:
+    """Three of six kilowatt-hours are in the battery, whatever the new meter begins with."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner, soc_min_departure_pct=75, soc_margin_pct=0)
+    member = await world.join(owner, park, vehicle_id)
+    recharge = {
+        "guaranteed": True,
+        "energy_wh": 6_000,
+        "start_at": world.at(0),
+        "by": world.at(14_000),
+        "max_w": 7_000,
+        "price_per_kwh": "0.3",
+    }
+    await world.telemetry(owner, vehicle_id, soc_pct=75)
+    opened = {"evse_id": "E07", "plugged_in_at": world.at(0), "member_ref": member}
+    session = await park.post("/v1/park/sessions", opened | {"recharge": recharge})
+    session_id = session["session_id"]
+    await world.meter(park, session_id)
+    await world.move(1_800)
+    world.imported_wh += 3_000
+    await world.meter(park, session_id)
+    await world.move(10)
+    await world.telemetry(owner, vehicle_id, soc_pct=79)
+    wanted: Any = {"requested_energy_wh": 10_000, "min_energy_wh": 500}
+    before = await most_wh(owner, await world.offer(park, session_id, **wanted))
+    assert before > 4_000
+    for _ in range(2):
+        await world.move(10)
+        await world.meter(park, session_id, import_register_wh=10, export_register_wh=0)
+    after = await most_wh(owner, await world.offer(park, session_id, **wanted))
+    # Of what may have come in between two readings seconds apart one meter says less.
+    assert after <= before + 50
