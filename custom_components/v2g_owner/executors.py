@@ -21,7 +21,7 @@ from .executor_feed import ExecutorFeed
 from .executor_meter import MeterReporter
 from .executor_stop import async_stop_discharging
 from .executor_store import ExecutorStore
-from .rest_issue import async_watch_rest
+from .rest_issue import async_forget_rest, async_watch_rest
 from .trust_watch import LogWatch
 
 
@@ -57,6 +57,8 @@ async def async_start_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) ->
             executor = ChargerExecutor(hass, subentry, cars)
             made.executors[executor.charger_id] = executor
             async_watch_rest(hass, entry, subentry, executor)
+        else:
+            async_forget_rest(hass, subentry)
     if not made.executors:
         return
     running[entry.entry_id] = made

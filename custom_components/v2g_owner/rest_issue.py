@@ -21,17 +21,16 @@ def async_watch_rest(
 
     Returns the way to stop.
     """
-    issue_id = f"charger_restless_{subentry.subentry_id}"
 
     @callback
     def look() -> None:
         if not executor.restless:
-            ir.async_delete_issue(hass, DOMAIN, issue_id)
+            async_forget_rest(hass, subentry)
             return
         ir.async_create_issue(
             hass,
             DOMAIN,
-            issue_id,
+            _issue_id(subentry),
             data={
                 "entry_id": entry.entry_id,
                 "subentry_id": subentry.subentry_id,
@@ -48,3 +47,13 @@ def async_watch_rest(
 
     look()
     return executor.async_listen(look)
+
+
+@callback
+def async_forget_rest(hass: HomeAssistant, subentry: ConfigSubentry) -> None:
+    """End the repair: the charger rests, or is not set from here any more."""
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(subentry))
+
+
+def _issue_id(subentry: ConfigSubentry) -> str:
+    return f"charger_restless_{subentry.subentry_id}"

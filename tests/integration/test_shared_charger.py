@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.v2g_owner.charger_control import CONF_CONTROL
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.control_unrest import Spell, Unrest
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 
@@ -179,6 +183,30 @@ async def test_charging_goes_on_with_two_hands_and_stop_works_with_either(both: 
     assert both.box.commands[before:] == []
     await both.home.set("button", both.again_id, "stop_now", "press")
     await until(lambda: both.box.real_w < 50)
+
+
+async def test_the_repair_of_a_charger_without_rest_ends_with_its_control(both: TwoHands) -> None:
+    """Nobody sets it any more, so nobody would ever see it at rest."""
+    hass = both.home.hass
+    again = both.executor(both.again_id)
+    await until(lambda: again.driver.watch.taken)
+    await both.home.hass.async_block_till_done()
+    now = dt_util.utcnow()
+    spell = Spell(since=now - timedelta(minutes=5), seen_at=now)
+    again.driver.watch = replace(again.driver.watch, unrest=Unrest(much=spell))
+    again.async_tick()
+
+    def restless() -> bool:
+        issues = ir.async_get(hass).issues.values()
+        return any(each.translation_key == "charger_restless" for each in issues if each.active)
+
+    await until(restless)
+    entry = both.home.entry
+    known = next(each for each in entry.subentries.values() if each.title == "Garage again")
+    data = {key: value for key, value in known.data.items() if key != CONF_CONTROL}
+    hass.config_entries.async_update_subentry(entry, known, data=data)
+    await until(lambda: list(executors_of(hass, entry)) == [both.garage_id])
+    await until(lambda: not restless())
 
 
 @pytest.mark.parametrize(
