@@ -92,9 +92,9 @@ class ChargerDriver:
         return None if state is None else state.state
 
     def is_at_rest(self, power_w: int | None) -> bool:
-        """Tell whether nothing of ours runs, and nothing flows out that we could stop."""
+        """Tell whether nothing of ours runs or has to be undone, and nothing flows out."""
         watch = self.watch
-        ours = bool(watch.written) and not (watch.setpoint_w == 0 and watch.taken)
+        ours = self._forced or (bool(watch.written) and not (watch.setpoint_w == 0 and watch.taken))
         return not ours and watch.out_w == 0 and (power_w or 0) >= -STOPPED_BELOW_W
 
     @callback

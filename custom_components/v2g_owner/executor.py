@@ -228,6 +228,9 @@ class ChargerExecutor(ExecutorState):
         found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
         if found.by_owner:
             self._async_override(OverrideKind.BY_HAND, found.power_w)
+            if self.limits.shared and (found.power_w or 0) < 0:
+                # The meter may never show it.
+                self.driver.async_force()
         elif found.undo:
             self.driver.async_force()
             if (word := self.memory.orders.override) and word.kind == OverrideKind.BY_HAND:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -16,11 +16,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.v2g_owner.charger_control import CONF_CONTROL
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.control_model import Reason
 from custom_components.v2g_owner.control_unrest import Spell, Unrest
 from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 
-from .charger_world import Wallbox, lease, subentry
+from .charger_world import POWER, Wallbox, lease, subentry
 from .conftest import Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 
@@ -183,6 +184,25 @@ async def test_charging_goes_on_with_two_hands_and_stop_works_with_either(both: 
     assert both.box.commands[before:] == []
     await both.home.set("button", both.again_id, "stop_now", "press")
     await until(lambda: both.box.real_w < 50)
+
+
+async def test_a_discharge_by_hand_is_undone_with_two_hands_also_where_no_meter_shows_it(
+    both: TwoHands,
+) -> None:
+    """Promise 3: doubt means stop; that the meter says nothing is no rest."""
+    hass = both.home.hass
+    both.box.soc_pct = 95
+    await both.car_stands_at(both.garage_id)
+    await until(lambda: both.executor(both.garage_id).verdict.reason is Reason.CHARGED)
+    ours = [both.executor(each).driver for each in (both.garage_id, both.again_id)]
+    await until(lambda: both.box.real_w == 0 and all(each.is_at_rest(0) for each in ours))
+    both.box.meter_silent = True
+    hass.states.async_set(POWER, "unavailable")
+    by_hand = {"entity_id": "number.wallbox_setting", "value": -16.0}
+    person = Context(user_id="li")
+    await hass.services.async_call("number", "set_value", by_hand, blocking=True, context=person)
+    await until(lambda: both.executor(both.garage_id).verdict.reason is Reason.SHARED)
+    await until(lambda: both.box.real_w > -50)
 
 
 async def test_the_repair_of_a_charger_without_rest_ends_with_its_control(both: TwoHands) -> None:
