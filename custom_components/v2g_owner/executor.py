@@ -195,7 +195,7 @@ class ChargerExecutor(ExecutorState):
         orders, now = self.memory.orders, dt_util.utcnow()
         leased = (orders.lease.commitment_id,) if orders.lease else ()
         due = [each for each in self.deals if self.begins.get(each, now) < now + HOLDS[kind]]
-        ends = () if kind is OverrideKind.BY_HAND else (*due, *leased)
+        ends = () if kind is OverrideKind.BY_HAND else self.with_yeses((*due, *leased))
         orders = owner_says(orders, kind, now, ends=ends, power_w=power_w)
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()

@@ -116,6 +116,11 @@ class ExecutorFeed:
         orders = executor.memory.orders
         executor.deals = {deal.commitment_id: deal.vehicle_id for deal in deals}
         executor.begins = {deal.commitment_id: deal.start_at for deal in deals}
+        executor.yeses = {
+            deal.commitment_id: deal.decision.decision_id
+            for deal in deals
+            if deal.decision and deal.decision.decision_id
+        }
         cars = car_limits(snapshot, executor.cars.keys())
         most_in, most_out = charger_limits(charger, cars)
         executor.async_take(

@@ -1,7 +1,7 @@
 """What the hand on one home charger knows and can do, who is told of it, and what is on disk."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,6 +64,8 @@ class ExecutorState:
         """Live commitments at this charger and their cars, as the API last told."""
         self.begins: Mapping[str, datetime] = {}
         """When each of them begins."""
+        self.yeses: Mapping[str, str] = {}
+        """The owner's decision that each of them rests on, whether or not it is proven."""
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self.others: Sequence[ExecutorState] = ()
@@ -84,6 +86,11 @@ class ExecutorState:
             testing=is_tested_now(self._hass, self.charger_id),
             shared=is_shared(self._hass, self._subentry_id),
         )
+
+    def with_yeses(self, deals: Iterable[str]) -> tuple[str, ...]:
+        """Return deals and the yes to each: with the deal it is spent, no other is made of it."""
+        named = tuple(deals)
+        return (*named, *(self.yeses[each] for each in named if each in self.yeses))
 
     def _asked_w(self, now: datetime) -> int | None:
         """Return the power that was asked of the charger last, by whoever may."""

@@ -38,7 +38,7 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
     if out:
         # Asked again even when zero was asked before: the owner sees a reason to stop.
         executor.driver.async_force()
-    executor.async_take(discharge_stopped(orders, now, ends=ends, rest=out))
+    executor.async_take(discharge_stopped(orders, now, ends=executor.with_yeses(ends), rest=out))
     if out:
         executor.async_tick()
         await executor.driver.async_wait()

@@ -53,9 +53,9 @@ def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], res
 def _ended(orders: Orders, ends: Iterable[str]) -> tuple[str, ...]:
     """Return the deals stopped so far and some more, the newest last.
 
-    With the deal that runs its yes is spent: no other deal can be made of it.
+    With the deal that runs its yes is spent, also where the agent has not told its deals yet.
     """
     ended, lease = tuple(ends), orders.lease
     if lease is not None and lease.consent_id and lease.commitment_id in ended:
         ended = (*ended, lease.consent_id)
-    return tuple(dict.fromkeys((*orders.stopped, *ended)))[-KEPT_DEALS:]
+    return tuple(dict.fromkeys((*orders.stopped, *ended)))[-2 * KEPT_DEALS :]

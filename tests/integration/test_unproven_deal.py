@@ -130,12 +130,14 @@ async def test_promise_3_not_much_more_energy_flows_than_the_yes_was_for(stage: 
     assert stage.executor.verdict.reason is Reason.ALL_SOLD
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["while it ran", "before it began"])
 async def test_promise_4_a_yes_whose_deal_was_stopped_at_home_serves_no_other_deal(
-    stage: Stage,
+    stage: Stage, *, begun: bool
 ) -> None:
     """Promise 4: the operator gives the stopped deal another name and goes on."""
     await stage.sell()
-    await stage.deliver()
+    if begun:
+        await stage.deliver()
     await stage.cut_network()
     await stage.stop_now()
     await stage.seconds(3)
