@@ -1,6 +1,6 @@
 """Brings an executor its orders from the API, and tells the API what was stopped at home."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,6 +24,7 @@ from .executor_orders import (
     plan_depends_on,
     read_plan,
 )
+from .models_deal import Commitment
 from .trust_issues import async_tell_unproven, unproven_id
 from .trust_watch import LogWatch
 from .unsubscribing import together
@@ -83,8 +84,6 @@ class ExecutorFeed:
         """Tell the owner of a deal that goes on without a yes: a receipt may be a moment late."""
         lease, now = self._executor.memory.orders.lease, dt_util.utcnow()
         if lease is None or lease.covered or now >= lease.until:
-            if lease is not None and lease.covered:
-                ir.async_delete_issue(self._hass, DOMAIN, unproven_id(lease.commitment_id))
             self._unproven = None
         elif self._unproven is None or self._unproven[0] != lease.commitment_id:
             self._unproven = lease.commitment_id, now
@@ -93,12 +92,22 @@ class ExecutorFeed:
             async_tell_unproven(self._hass, entry, charger, lease.commitment_id)
 
     @callback
+    def _async_forget_proven(self, deals: Iterable[Commitment]) -> None:
+        """End the repair of a deal whose receipt came in the end, be it over by then."""
+        issues = ir.async_get(self._hass)
+        for deal in deals:
+            issue_id = unproven_id(deal.commitment_id)
+            if issues.async_get_issue(DOMAIN, issue_id) and self._log.consent(deal):
+                ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+
+    @callback
     def _async_news(self) -> None:
         """Take what the API says about cars, charger and deals.
 
         Also where the last full read has failed: the stream may go on, and with it a stop.
         """
         snapshot, executor = self._coordinator.data, self._executor
+        self._async_forget_proven(snapshot.commitments.values())
         charger = snapshot.chargers.get(executor.charger_id)
         if charger is None:
             return

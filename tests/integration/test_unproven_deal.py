@@ -107,6 +107,29 @@ async def test_promise_1_a_receipt_that_comes_late_lets_the_deal_begin(stage: St
     stage.hold()
 
 
+async def test_the_repair_of_a_deal_ends_with_its_receipt_also_where_the_deal_is_over(
+    stage: Stage,
+) -> None:
+    """It says that a receipt may be late: once it is there, nobody has to ask the operator."""
+    log = stage.entry.runtime_data.log  # type: ignore[union-attr]
+    catch_up = log.receipts.async_catch_up
+
+    async def late(_trusted: object) -> None:
+        """Hear of no receipt yet."""
+
+    log.receipts.async_catch_up = late
+    await stage.sell()
+    await stage.seconds(130)
+    assert unproven(stage) == [stage.commitment_id]
+    await stage.world.phone.post("/v1/stops", {"commitment_id": stage.commitment_id})
+    await stage.seconds(5)
+    assert unproven(stage) == [stage.commitment_id]
+    log.receipts.async_catch_up = catch_up
+    await log.async_check()
+    await stage.seconds(5)
+    assert unproven(stage) == []
+
+
 async def test_promise_3_no_more_power_flows_than_the_yes_was_for(stage: Stage) -> None:
     """Promise 3: the yes was to 3 kW; the operator's books say 6.9."""
     await stage.sell(max_discharge_w=3_000)
