@@ -88,9 +88,15 @@ class ExecutorState:
         )
 
     def with_yeses(self, deals: Iterable[str]) -> tuple[str, ...]:
-        """Return deals and the yes to each: with the deal it is spent, no other is made of it."""
-        named = tuple(deals)
-        return (*named, *(self.yeses[each] for each in named if each in self.yeses))
+        """Return deals and the yes to each: with the deal it is spent, no other is made of it.
+
+        That of the deal that runs is known here also where the agent has not told its deals yet.
+        """
+        named, lease = tuple(deals), self.memory.orders.lease
+        yeses = [self.yeses[each] for each in named if each in self.yeses]
+        if lease is not None and lease.consent_id and lease.commitment_id in named:
+            yeses.append(lease.consent_id)
+        return (*named, *yeses)
 
     def _asked_w(self, now: datetime) -> int | None:
         """Return the power that was asked of the charger last, by whoever may."""

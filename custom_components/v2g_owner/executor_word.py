@@ -34,7 +34,7 @@ def owner_says(
     ``power_w`` is what was set by hand (W, + into the car), where it can be told.
     """
     word = Override(kind=kind, since=now, until=now + HOLDS[kind], power_w=power_w)
-    return replace(orders, override=word, stopped=_ended(orders, ends))
+    return replace(orders, override=word, stopped=_with(orders.stopped, ends))
 
 
 def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], rest: bool) -> Orders:
@@ -42,7 +42,7 @@ def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], res
 
     A stop of the charger itself that holds for longer goes on.
     """
-    ended, word = replace(orders, stopped=_ended(orders, ends)), orders.override
+    ended, word = replace(orders, stopped=_with(orders.stopped, ends)), orders.override
     until = now + DISCHARGE_STOP_HOLDS
     longer = word is not None and word.kind == OverrideKind.STOP and word.until >= until
     if longer or not rest:
@@ -50,12 +50,6 @@ def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], res
     return replace(ended, override=Override(kind=OverrideKind.STOP, since=now, until=until))
 
 
-def _ended(orders: Orders, ends: Iterable[str]) -> tuple[str, ...]:
-    """Return the deals stopped so far and some more, the newest last.
-
-    With the deal that runs its yes is spent, also where the agent has not told its deals yet.
-    """
-    ended, lease = tuple(ends), orders.lease
-    if lease is not None and lease.consent_id and lease.commitment_id in ended:
-        ended = (*ended, lease.consent_id)
-    return tuple(dict.fromkeys((*orders.stopped, *ended)))[-2 * KEPT_DEALS :]
+def _with(stopped: tuple[str, ...], ends: Iterable[str]) -> tuple[str, ...]:
+    """Return the deals stopped so far and some more, each with its yes, the newest last."""
+    return tuple(dict.fromkeys((*stopped, *ends)))[-2 * KEPT_DEALS :]

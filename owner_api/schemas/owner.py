@@ -23,7 +23,7 @@ from .fields import (
     timestamp,
     typed_id,
 )
-from .terms import REWARD_KINDS, TERMS
+from .terms import REWARD_KINDS
 
 WARRANTY_POLICIES: Final = ("unknown", "allowed", "capped", "prohibited")
 CONSENT_MODES: Final = ("ask", "rules", "never")
@@ -247,5 +247,4 @@ REASON: Final = Nullable(
         Required("unit"): Nullable(text(1, 20)),
     }
 )
-OFFER_VIEW_TERMS: Final = TERMS
 EMPTY: Final[dict[str, object]] = {}

@@ -19,11 +19,6 @@ class Load:
     statuses: Counter[int]
     wall_s: float
 
-    @property
-    def per_s(self) -> float:
-        """Requests answered per second."""
-        return len(self.latencies) / self.wall_s
-
     def quantile(self, share: float) -> float:
         """Return the latency in s that `share` of the requests did not exceed."""
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
