@@ -53,8 +53,8 @@ async def play(
     """Play scripts, each in a home of its own."""
     # Thousands of seconds pass at once: nobody reads that each was slow.
     asyncio.get_running_loop().set_debug(False)
-    for name in (None, "homeassistant", "homeassistant.core", "custom_components"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("", "homeassistant", "homeassistant.core", "custom_components"):
+        caplog.set_level(logging.WARNING, name)
 
     async def played(script: list[Step], shapes: list[str]) -> Household:
         freezer.move_to(EVENING)
