@@ -65,12 +65,13 @@ async def not_reading(world: World, owner: Caller) -> AsyncIterator[socket.socke
 async def freed(world: World, owner: Caller) -> dict[str, Any]:
     """Return the owner's next export, as soon as the one before has given its place back."""
     async with asyncio.timeout(GUARD_S):
-        # The place is given back by a server that tells nobody of it.
+        # A server tells nobody that a place was given back, or a state let go of.
         while (answer := await owner.call("GET", "/v1/export")).status == 429:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert answer.status == 200
-    begins_anew = await asyncio.to_thread(log_can_begin_anew, world.database)
-    assert begins_anew
+        assert answer.status == 200
+        # The reader of this answer lets go of its state after the last byte has left.
+        while not await asyncio.to_thread(log_can_begin_anew, world.database):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     return dict(answer.body)
 
 
