@@ -155,11 +155,11 @@ class OwnerApi:
             raise OwnerApiCertificateError(str(error)) from error
         except (ClientError, TimeoutError, ValueError) as error:
             raise OwnerApiConnectionError(str(error) or type(error).__name__) from error
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError):
             # So aiohttp says that its session is closed, as Home Assistant does when it ends.
             if not self._session.closed:
                 raise
-            raise OwnerApiConnectionError("Home Assistant is ending") from error
+            raise OwnerApiConnectionError("Home Assistant is ending") from None
 
     async def _send(
         self,

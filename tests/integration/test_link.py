@@ -314,8 +314,11 @@ async def test_what_a_timer_tells_once_home_assistant_has_closed_its_sessions_is
     await until(lambda: session.closed)
     car_says(home.hass, 71)
     await home.hass.async_block_till_done()
+    coordinator = home.entry.runtime_data.coordinator
     with pytest.raises(OwnerApiConnectionError):
-        await home.entry.runtime_data.coordinator.api.get("/v1/me")
+        await coordinator.api.get("/v1/me")
+    caplog.set_level(logging.DEBUG, "custom_components.v2g_owner")
+    await coordinator.async_refresh()
     assert "Session is closed" not in caplog.text
 
 

@@ -193,7 +193,7 @@ async def test_an_edit_made_offline_fails_and_is_not_queued(
     assert failed.value.translation_key == "cannot_connect"
     await world.start_server()
     await home.entry.runtime_data.coordinator.async_refresh()
-    assert home.state("number", vehicle_id, "soc_floor_pct").state == "20.0"
+    await home.reaches("number", vehicle_id, "soc_floor_pct", "20.0")
 
 
 async def test_leave_times_by_weekday_and_once(
