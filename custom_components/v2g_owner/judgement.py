@@ -22,6 +22,7 @@ OFFER_REASONS: Final = (
     "min_energy",
     "not_plugged_in",
     "person_asked_for_more",
+    "person_declined",
     "person_stopped",
     "power",
     "price",

@@ -1,35 +1,58 @@
-"""What a person asked for in a counter: no rule and no automation sells for less than that."""
+"""What a person asked for, or declined: no rule and no automation sells for less than that."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
+from owner_api.core.machine import OfferState
 from owner_api.core.model import CounterTerms, Recharge, RewardPart, Terms
 from owner_api.core.money import minor_digits
 from owner_api.store.documents import dump, load
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from .records import OfferRecord
+from .records import OfferRecord, Row
 from .reward_parts import at_price
 
 # By these a decision is a person's own.
 _BY_PERSON: Final = frozenset({"tap", "voice"})
 
+# Why no rule answers, as the offer says it.
+ASKED_FOR_MORE: Final = "person_asked_for_more"
+DECLINED: Final = "person_declined"
 
-def columns(offer: OfferRecord, counter: CounterTerms | None, method: str) -> dict[str, object]:
-    """Return what is kept beside an offer of a person's counter; of any other answer nothing.
+_SPOKEN: Final = (
+    "SELECT * FROM offer WHERE offer_id = ?1 AND person_asked IS NOT NULL"
+    " UNION ALL SELECT * FROM offer WHERE vehicle_id = ?2 AND person_asked IS NOT NULL"
+    " AND asked_until > ?4 AND asked_from < ?3 AND offer_id != ?1"
+)
 
-    Both windows are spoken of, the one that was offered and the one that was asked for.
+
+def columns(
+    tx: Tx, offer: OfferRecord, kind: str, method: str, counter: CounterTerms | None
+) -> dict[str, object]:
+    """Return what is kept beside an offer of a person's counter or no; of any other answer nothing.
+
+    Both windows are spoken of, the one that was offered and the one that was asked for. A no leaves
+    what was asked for before it as it is.
     """
-    if counter is None or method not in _BY_PERSON:
+    if method not in _BY_PERSON or kind == "accept":
         return {}
-    terms = countered(offer.terms, counter)
+    asked = offer.terms if counter is None else countered(offer.terms, counter)
+    starts, ends = [offer.terms.start_at, asked.start_at], [offer.terms.end_at, asked.end_at]
+    row = tx.by_key("offer", offer.offer_id)
+    assert row is not None
+    before = row["person_asked"] if counter is None else None
+    if before is not None:
+        starts.append(decode(row["asked_from"]))
+        ends.append(decode(row["asked_until"]))
     return {
-        "person_asked": dump(terms),
-        "asked_from": min(offer.terms.start_at, terms.start_at),
-        "asked_until": max(offer.terms.end_at, terms.end_at),
+        "person_asked": before or dump(asked),
+        "asked_from": min(starts),
+        "asked_until": max(ends),
     }
 
 
@@ -49,25 +72,44 @@ def moved(terms: Terms, start_at: datetime) -> Terms:
     return replace(terms, start_at=start_at, end_at=start_at + (terms.end_at - terms.start_at))
 
 
-def is_undercut(
-    tx: Tx, vehicle_id: str, offer_id: str, terms: Terms, energy_wh: int | None = None
-) -> bool:
-    """Return whether terms are worse for the owner than what a person asked of a park.
+class Spoken(NamedTuple):
+    """What a person said to an offer: the terms they asked for, and the offer if they declined."""
 
-    Asked with that offer, whatever its window has become since, or with another one of the car
-    that speaks of the same time: one may be withdrawn, or end, and be sent anew. ``energy_wh`` is
-    what would be sold, by default all that is requested.
+    asked: Terms
+    declined: OfferRecord | None
+
+
+def spoken(tx: Tx, vehicle_id: str, offer_id: str, terms: Terms) -> list[Spoken]:
+    """Return what a person has said of the time that terms speak of.
+
+    Said to that offer, whatever its window has become since, or to another one of the car for the
+    same time: one may be withdrawn, or end, and be sent anew.
     """
-    rows = tx.all(
-        "SELECT person_asked FROM offer WHERE vehicle_id = ? AND person_asked IS NOT NULL"
-        " AND (offer_id = ? OR (asked_from < ? AND asked_until > ?))",
-        vehicle_id,
-        offer_id,
-        terms.end_at,
-        terms.start_at,
-    )
+    rows = tx.all(_SPOKEN, offer_id, vehicle_id, terms.end_at, terms.start_at)
+    return [_spoken(row) for row in rows]
+
+
+def _spoken(row: Row) -> Spoken:
+    offer = OfferRecord.from_row(row)
+    made = offer.decision if offer.state is OfferState.DECLINED else None
+    by_person = made is not None and made.method in _BY_PERSON
+    return Spoken(load(Terms, row["person_asked"]), offer if by_person else None)
+
+
+def objection(words: Iterable[Spoken], terms: Terms, energy_wh: int | None = None) -> str | None:
+    """Return why terms are not enough for what a person said, or None where they are.
+
+    What was asked for is enough; what was declined is not, nor a part of it, until more is paid.
+    ``energy_wh`` is what would be sold, by default all that is requested.
+    """
     sold_wh = terms.requested_energy_wh if energy_wh is None else energy_wh
-    return not all(_holds(terms, sold_wh, load(Terms, row["person_asked"])) for row in rows)
+    for asked, declined in words:
+        if not _holds(terms, sold_wh, asked):
+            only_no = declined is not None and declined.terms == asked
+            return DECLINED if only_no else ASKED_FOR_MORE
+        if declined is not None and not _pays_more(terms, declined.terms, sold_wh):
+            return DECLINED
+    return None
 
 
 def _holds(terms: Terms, sold_wh: int, asked: Terms) -> bool:
@@ -104,6 +146,12 @@ def _pays(terms: Terms, asked: Terms, sold_wh: int) -> bool:
     """Return whether each kind of pay is as much, to the last fraction, for what would be sold."""
     given, wanted = (_pay(each, sold_wh) for each in (terms, asked))
     return all(given.get(kind, -1) >= amount for kind, amount in wanted.items())
+
+
+def _pays_more(terms: Terms, declined: Terms, sold_wh: int) -> bool:
+    """Return whether any kind of pay that was declined is more for the same energy."""
+    given, refused = (_pay(each, sold_wh) for each in (terms, declined))
+    return any(given.get(kind, -1) > amount for kind, amount in refused.items())
 
 
 def _pay(terms: Terms, sold_wh: int) -> dict[tuple[str, str], Fraction]:

@@ -10,7 +10,7 @@ from owner_api.core.machine import (
     Rejection,
     decide_offer,
 )
-from owner_api.core.model import CounterTerms, Decision
+from owner_api.core.model import CounterTerms, Decision, Terms
 from owner_api.core.rules import LONGEST_USUAL_LEASE_S
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import to_json, with_member
@@ -35,7 +35,10 @@ _BLOCK_PROBLEMS: Final = {
     "unbound_session": ProblemCode.NOT_BOUND,
 }
 
-_ASKED_FOR_MORE: Final = "The owner has asked for better terms"
+_OBJECTIONS: Final = {
+    asked_for.ASKED_FOR_MORE: "The owner has asked for better terms",
+    asked_for.DECLINED: "The owner has declined such terms for this time",
+}
 # What an owner may name in a counter.
 _COUNTERED: Final[tuple[str, ...]] = ("energy_wh", "price_per_kwh", "start_at")
 
@@ -130,13 +133,24 @@ def _check_person(tx: Tx, body: Json, offer: OfferRecord, vehicle: VehicleRecord
         why = "The owner has stopped a deal in this window"
     elif broken_promise(tx, vehicle.owner_id, offer.park_id):
         why = "This park has broken a promise to recharge"
-    elif asked_for.is_undercut(
-        tx, vehicle.vehicle_id, offer.offer_id, offer.terms, _most_wh(offer, body)
-    ):
-        why = _ASKED_FOR_MORE
+    elif objection := _objection(tx, offer, vehicle, offer.terms, _most_wh(offer, body)):
+        why = objection
     else:
         return
     raise _persons_word(f"{why}: only a person may say yes to that.")
+
+
+def _objection(
+    tx: Tx,
+    offer: OfferRecord,
+    vehicle: VehicleRecord,
+    terms: Terms,
+    energy_wh: int | None = None,
+) -> str | None:
+    """Return in words why a person has to say whether terms will do, None where anybody may."""
+    words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
+    why = asked_for.objection(words, terms, energy_wh)
+    return None if why is None else _OBJECTIONS[why]
 
 
 def _most_wh(offer: OfferRecord, body: Json) -> int:
@@ -250,8 +264,6 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
     if terms is None:
         raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
     method, wanted = call.body["method"], asked_for.countered(offer.terms, terms)
-    if method == "automation" and asked_for.is_undercut(
-        tx, vehicle.vehicle_id, offer.offer_id, wanted
-    ):
-        raise _persons_word(f"{_ASKED_FOR_MORE}: only a person may ask for less.")
+    if method == "automation" and (why := _objection(tx, offer, vehicle, wanted)):
+        raise _persons_word(f"{why}: only a person may ask for less.")
     return decisions.record(tx, call, offer, vehicle, "counter", method=method, counter=terms)

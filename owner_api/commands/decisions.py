@@ -66,7 +66,7 @@ def record(
         state_reason="rule" if rule else None,
         decision=said,
         updated_at=call.now,
-        **asked_for.columns(offer, counter, method),
+        **asked_for.columns(tx, offer, kind, method, counter),
         **(more or {}),
     )
 

@@ -15,7 +15,7 @@ from owner_api.core.machine import (
     Withdraw,
     decide_offer,
 )
-from owner_api.core.model import CounterTerms, Terms
+from owner_api.core.model import CounterTerms, Rule, Terms
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
@@ -139,15 +139,16 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
         best = None
         if rule and rule.counter:
             best = best_counter(tx, vehicle, session, offer.terms, judged.answer, call.now)
-        if rule and best and not _person_first(tx, vehicle, offer, call, best):
+        if rule and best and not _person_first(tx, vehicle, offer, call, rule, best):
             offer = offer.changed(tx, **kept)
             return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
         return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, declined), call.now, **kept)
     why = None
     # A person may take what counts as nothing; a rule is judged on the net reward alone.
     if rule and judged.feasible and worth_it(vehicle, offer.terms.reward, judged.answer or {}):
-        energy = judged.energy_wh
-        why = rule_consent.person_first(tx, vehicle, offer, offer.terms, energy, call.now)
+        why = rule_consent.person_first(
+            tx, vehicle, offer, offer.terms, rule, call.now, energy_wh=judged.energy_wh
+        )
         if why is None:
             return rule_consent.accept_by_rule(
                 tx, call, offer, vehicle, session, judged, evaluation, rule
@@ -158,11 +159,16 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
 
 
 def _person_first(
-    tx: Tx, vehicle: VehicleRecord, offer: OfferRecord, call: Call, best: CounterTerms
+    tx: Tx,
+    vehicle: VehicleRecord,
+    offer: OfferRecord,
+    call: Call,
+    rule: Rule,
+    best: CounterTerms,
 ) -> str | None:
     """Return why a rule does not ask for these terms: the park would hear less than a person's."""
     terms = countered(offer.terms, best)
-    return rule_consent.person_first(tx, vehicle, offer, terms, None, call.now)
+    return rule_consent.person_first(tx, vehicle, offer, terms, rule, call.now)
 
 
 def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:

@@ -45,18 +45,36 @@ def person_first(
     vehicle: VehicleRecord,
     offer: OfferRecord,
     terms: Terms,
-    energy_wh: int | None,
-    came_at: datetime,
+    rule: Rule,
+    now: datetime,
+    *,
+    energy_wh: int | None = None,
 ) -> str | None:
-    """Return why no rule answers terms that came with an offer, or None: a person spoke before it.
+    """Return why a rule does not answer terms that came just now with an offer, None where it may.
 
-    ``energy_wh`` is what would be sold, by default all that is requested.
+    A person spoke before it. ``energy_wh`` is what would be sold, by default all that is requested.
     """
-    if was_stopped(tx, vehicle, terms) or _stopped_since(vehicle, came_at):
+    if was_stopped(tx, vehicle, terms) or _stopped_since(vehicle, now):
         return "person_stopped"
-    if asked_for.is_undercut(tx, vehicle.vehicle_id, offer.offer_id, terms, energy_wh):
-        return "person_asked_for_more"
-    return None
+    words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
+    if why := asked_for.objection(words, terms, energy_wh):
+        return why
+    overruled = any(
+        declined is not None and _would_have_taken(tx, vehicle, rule, declined, now)
+        for _, declined in words
+    )
+    return asked_for.DECLINED if overruled else None
+
+
+def _would_have_taken(
+    tx: Tx, vehicle: VehicleRecord, rule: Rule, declined: OfferRecord, now: datetime
+) -> bool:
+    """Return whether a rule says yes to what a person declined: it cannot tell what is better."""
+    seen = declined.arrival or {}
+    energy_wh: int | None = seen.get("quoted_energy_wh")
+    if energy_wh is None:
+        return False
+    return first_of((rule,), tx, vehicle, declined, energy_wh, seen, now) is not None
 
 
 def was_stopped(tx: Tx, vehicle: VehicleRecord, terms: Terms) -> bool:

@@ -162,14 +162,19 @@ offer = Table(
     Column("decision", Text),
     Column("commitment_id", Text),
     Column("updated_at", Text, nullable=False),
-    # The terms that a person's counter asked for, and the time that it speaks of.
+    # The terms that a person asked for, or declined, and the time that they speak of.
     Column("person_asked", Text),
     Column("asked_from", Text),
     Column("asked_until", Text),
     # A page is read in the order of its ids, and no more of the list than the page.
     Index("offer_of_park", "park_id", "offer_id"),
     Index("offer_of_owner", "owner_id", "offer_id"),
-    Index("offer_asked", "vehicle_id", sqlite_where=text("person_asked IS NOT NULL")),
+    Index(
+        "offer_asked",
+        "vehicle_id",
+        "asked_until",
+        sqlite_where=text("person_asked IS NOT NULL"),
+    ),
     # Of open offers only, so that an answer takes one out and puts none in.
     Index("offer_due", "respond_by", sqlite_where=text("state IN ('presented', 'countered')")),
     **STRICT,

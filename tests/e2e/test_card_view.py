@@ -260,15 +260,22 @@ async def test_promise_1_an_offer_names_its_day_as_the_phone_does_in_the_homes_t
 
 
 @pytest.mark.parametrize(
-    ("language", "told"),
-    [("en", "better terms"), ("zh-Hans", "更好的条件"), ("zh-Hant", "更好的條件")],
+    ("language", "why", "told"),
+    [
+        ("en", "person_asked_for_more", "better terms"),
+        ("zh-Hans", "person_asked_for_more", "更好的条件"),
+        ("zh-Hant", "person_asked_for_more", "更好的條件"),
+        ("en", "person_declined", "You declined"),
+        ("zh-Hans", "person_declined", "拒绝过"),
+        ("zh-Hant", "person_declined", "拒絕過"),
+    ],
 )
 async def test_promise_8_an_offer_below_what_a_person_asked_for_says_why_it_waits(
-    page: Page, language: str, told: str
+    page: Page, language: str, why: str, told: str
 ) -> None:
     offer = an_offer(there(1, 23, 5), there(1, 23, 50))
     assert told not in (await paint(page, language=language, offer=offer))[0]
-    offer["state_reason"] = "person_asked_for_more"
+    offer["state_reason"] = why
     assert told in (await paint(page, language=language, offer=offer))[0]
     # What a newer agent may say has no words here.
     offer["state_reason"] = "moon_phase"

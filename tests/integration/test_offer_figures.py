@@ -77,17 +77,29 @@ async def test_the_next_offer_shows_break_even_net_wear_and_where_the_reward_goe
     assert home.state("sensor", owner_id, "next_offer_nearest").state == "none"
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"decision": "counter", "price_per_kwh": "9"}, "person_asked_for_more"),
+        ({"decision": "decline"}, "person_declined"),
+    ],
+    ids=["counter", "decline"],
+)
 async def test_promise_8_an_offer_below_what_a_person_asked_for_says_why_no_rule_took_it(
-    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str
+    home: Home,
+    world: OwnerWorld,
+    session_id: str,
+    vehicle_id: str,
+    answer: dict[str, str],
+    why: str,
 ) -> None:
     offer = await world.offer(session_id)
     rules = {"consent_mode": "rules", "rules": [{"name": "any"}]}
     await world.phone.patch(f"/v1/vehicles/{vehicle_id}/preferences", rules)
     asked = {key: offer[key] for key in ("offer_id", "revision", "terms_sha256")}
-    asked |= {"decision": "counter", "method": "tap", "price_per_kwh": "9"}
-    await world.phone.post("/v1/decisions", asked)
+    await world.phone.post("/v1/decisions", asked | {"method": "tap"} | answer)
     await world.offer(session_id)
-    await home.reaches("sensor", vehicle_id, "last_offer_reason", "person_asked_for_more")
+    await home.reaches("sensor", vehicle_id, "last_offer_reason", why)
 
 
 async def test_promise_8_an_offer_that_asks_too_much_says_so_and_what_would_be_enough(

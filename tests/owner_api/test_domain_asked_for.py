@@ -1,4 +1,4 @@
-"""What a person asked of a park no rule and no automation sells for less (docs/adr/0038)."""
+"""What a person asked for or declined no rule and no automation undercuts (docs/adr/0038)."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ FROM_125 = {
     "rules": [{"name": "good", "min_price_per_kwh": "1.25"}],
     "allow_automations": True,
 }
-MORE = "person_asked_for_more"
+MORE, NO = "person_asked_for_more", "person_declined"
 
 
 def cash(price: str, **more: Any) -> dict[str, Any]:
@@ -218,3 +218,105 @@ async def test_an_offer_in_a_stopped_window_says_why_no_rule_took_it(world: Worl
     await deal.owner.post("/v1/stops", {})
     deal.offer = await world.offer(deal.park, deal.session_id, reward=cash("1.30"))
     assert (await shown(deal))["state_reason"] == "person_stopped"
+
+
+async def declined(world: World, *, method: str = "tap", **wanted: Any) -> Deal:
+    """Have somebody decline the usual offer, at 1.2, which waits for a person."""
+    deal = await presented(world, preferences=FROM_125 | wanted)
+    assert deal.offer["state"] == "presented"
+    answer = await world.decide(deal.owner, deal.offer, "decline", method=method)
+    assert answer.status == 201, answer.body
+    return deal
+
+
+async def leaves_it_to_a_person(deal: Deal) -> None:
+    """Check that an offer waits and says why, and that only a person's yes counts."""
+    assert deal.offer["state"] == "presented", deal.offer
+    assert (await shown(deal))["state_reason"] == NO
+    assert deal.offer["reason"] is None, "no park hears of rules"
+    refused = await deal.world.decide(deal.owner, deal.offer, method="automation")
+    assert code(refused) == (403, "forbidden")
+    assert "declined" in refused.body["detail"]
+    assert (await deal.world.decide(deal.owner, deal.offer)).status == 201
+
+
+async def test_promise_1_no_rule_accepts_what_a_person_has_declined(world: World) -> None:
+    deal = await declined(world, rules=[], consent_mode="ask")
+    rules = [{"name": "any", "min_price_per_kwh": "1.0"}]
+    await preferences(deal.owner, deal.vehicle_id, rules=rules, consent_mode="rules")
+    deal.offer = await world.offer(deal.park, deal.session_id)
+    await leaves_it_to_a_person(deal)
+
+
+async def test_promise_1_nor_a_part_of_what_a_person_has_declined(world: World) -> None:
+    deal = await declined(world, rules=[{"name": "small", "max_energy_wh": 3000}])
+    deal.offer = await world.offer(deal.park, deal.session_id, requested_energy_wh=3000)
+    await leaves_it_to_a_person(deal)
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"requested_energy_wh": 6500},
+        {"lease_s": 90},
+        {"reward": cash("1.30", cap_minor=700)},
+    ],
+    ids=["energy", "lease", "cap"],
+)
+async def test_promise_1_nor_better_pay_for_what_is_worse_in_another_way(
+    world: World, worse: dict[str, Any]
+) -> None:
+    deal = await declined(world)
+    better = {"reward": cash("1.30")} | worse
+    deal.offer = await world.offer(deal.park, deal.session_id, **better)
+    assert deal.offer["state"] == "presented", deal.offer
+    assert (await shown(deal))["state_reason"] == NO
+
+
+async def test_what_is_better_than_what_a_person_declined_a_rule_accepts(world: World) -> None:
+    deal = await declined(world)
+    better = await world.offer(deal.park, deal.session_id, reward=cash("1.30"))
+    assert better["state"] == "accepted"
+
+
+async def test_a_rule_that_would_have_taken_it_too_does_not_know_what_is_better(
+    world: World,
+) -> None:
+    """Whoever declined 1.2 where their rule says 1.0 has not been asked about 1.2001."""
+    deal = await declined(world, rules=[], consent_mode="ask")
+    rules = [{"name": "any", "min_price_per_kwh": "1.0"}]
+    await preferences(deal.owner, deal.vehicle_id, rules=rules, consent_mode="rules")
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash("1.2001"))
+    assert deal.offer["state"] == "presented", deal.offer
+    assert (await shown(deal))["state_reason"] == NO
+
+
+async def test_promise_1_a_no_after_a_counter_leaves_what_was_asked_for(world: World) -> None:
+    deal = await countered(world)
+    assert (await world.decide(deal.owner, deal.offer, "decline")).status == 201
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash("1.50"))
+    await asks_a_person(deal)
+    other = await countered(world, energy_wh=3000)
+    assert (await world.decide(other.owner, other.offer, "decline")).status == 201
+    same = {"reward": cash("1.20"), "requested_energy_wh": 3000}
+    await preferences(other.owner, other.vehicle_id, rules=[{"name": "any"}])
+    other.offer = await world.offer(other.park, other.session_id, **same)
+    await leaves_it_to_a_person(other)
+
+
+async def test_an_automations_no_and_a_no_to_another_hour_bind_no_rule(world: World) -> None:
+    rules = [{"name": "small", "max_energy_wh": 3000}]
+    deal = await declined(world, method="automation", rules=rules)
+    again = await world.offer(deal.park, deal.session_id, requested_energy_wh=3000)
+    assert again["state"] == "accepted"
+    deal = await declined(world, rules=rules)
+    later = {"start_at": world.at(5400), "end_at": world.at(9000), "requested_energy_wh": 3000}
+    assert (await world.offer(deal.park, deal.session_id, **later))["state"] == "accepted"
+
+
+async def test_promise_1_no_rule_asks_a_park_for_what_a_person_has_declined(world: World) -> None:
+    deal = await declined(world)
+    rules = [{"name": "any", "counter": True}]
+    await preferences(deal.owner, deal.vehicle_id, rules=rules, min_price_per_kwh="1.1")
+    low = await world.offer(deal.park, deal.session_id, reward=cash("0.9"))
+    assert (low["state"], low["decision"]) == ("auto_declined", None)

@@ -12,7 +12,8 @@ from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.store import Tx, upgrading
 
-from .deal_world import NOON, open_world, scheduled
+from .deal_world import NOON, open_world, presented, scheduled
+from .domain_world import preferences
 from .query_steps import asked, copy_more, steps
 
 
@@ -87,3 +88,28 @@ async def test_promise_4_a_cars_reading_costs_the_same_after_a_thousand_deals(
         for copied in (("commitment", "commitment_id", "com"), ("session", "session_id", "ses")):
             await world.agent.store.write(partial(copy_more, copies=1_000, named=copied))
         assert await of_a_reading() <= few + 100
+
+
+async def test_an_offer_costs_the_same_after_a_thousand_answers_to_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(tmp_path) as world:
+        rules = [{"name": "dear", "min_price_per_kwh": "9"}]
+        deal = await presented(world, preferences={"consent_mode": "rules", "rules": rules})
+        assert (await world.decide(deal.owner, deal.offer, "decline")).status == 201
+        rules = [{"name": "any"}]
+        await preferences(deal.owner, deal.vehicle_id, rules=rules)
+        await world.move(7_200)
+
+        async def of_an_offer() -> int:
+            await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+            with asked(monkeypatch) as queries:
+                offer = await world.offer(deal.park, deal.session_id)
+            assert offer["state"] == "accepted"
+            await deal.park.post(f"/v1/park/commitments/{offer['commitment_id']}/cancellation")
+            return sum(steps(world.database, query) for query in queries)
+
+        few = await of_an_offer()
+        copied = ("offer", "offer_id", "off")
+        await world.agent.store.write(partial(copy_more, copies=1_000, named=copied))
+        assert await of_an_offer() <= few + 100

@@ -30,6 +30,7 @@ export default {
   "counter_send": "Ask",
   "countered": "You asked for other terms. The park has not answered yet.",
   "person_asked_for_more": "You asked for better terms here, so your rules leave this to you.",
+  "person_declined": "You declined such terms here, so your rules leave this to you.",
   "person_stopped": "You stopped a deal in this window, so your rules leave this to you.",
   "more_offers": "{count} more after this one.",
   "silence": "No answer is a no.",

@@ -30,6 +30,7 @@ export default {
   "counter_send": "提出",
   "countered": "您已提出其他條件，園區尚未答覆。",
   "person_asked_for_more": "您在此要求過更好的條件，因此規則不代您答覆。",
+  "person_declined": "您在此拒絕過這樣的條件，因此規則不代您答覆。",
   "person_stopped": "您在此時段停止過交易，因此規則不代您答覆。",
   "more_offers": "之後還有 {count} 個報價。",
   "silence": "不答覆即為拒絕。",
