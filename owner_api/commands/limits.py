@@ -17,6 +17,11 @@ from .records import CommitmentRecord, SessionRecord, VehicleRecord
 PACK_TEMPERATURE_C: Final = (Decimal(0), Decimal(45))
 # Added to a local midnight this is the next local midnight, whatever the clocks do between.
 _DAY: Final = timedelta(days=1)
+# By the index of the few that are not settled: of a car's others there are ever more.
+_UNSETTLED: Final = (
+    "SELECT * FROM commitment INDEXED BY commitment_unsettled WHERE vehicle_id = ?"
+    " AND settlement_id IS NULL AND ended_at IS NOT NULL AND started_at IS NOT NULL"
+)
 
 
 def blocked(code: str, limit: Any = None, available: Any = None, unit: str | None = None) -> Json:  # noqa: ANN401 - numbers, texts or nothing
@@ -59,9 +64,21 @@ def warranty_left_wh(vehicle: VehicleRecord, reserved_wh: int = 0) -> int | None
             return 0
         case WarrantyPolicy.CAPPED:
             cap = vehicle.body.lifetime_discharge_cap_wh or 0
-            return max(0, cap - vehicle.live.discharged_wh - reserved_wh)
+            live = vehicle.live
+            return max(0, cap - live.discharged_wh - live.unseen_wh - reserved_wh)
         case _:
             return None
+
+
+def unsettled_wh(tx: Tx, vehicle: VehicleRecord) -> int:
+    """Return what may have left unseen (Wh) for deals that wait for their meter's last word.
+
+    Only a warranty's limit asks for it.
+    """
+    if vehicle.body.warranty_discharge_policy is not WarrantyPolicy.CAPPED:
+        return 0
+    deals = map(CommitmentRecord.from_row, tx.all(_UNSETTLED, vehicle.vehicle_id))
+    return sum(deal.may_have_left_wh - deal.delivered_wh for deal in deals)
 
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:
@@ -184,8 +201,27 @@ def _counted(
         deal = CommitmentRecord.from_row(row)
         live = deal.state in LIVE_COMMITMENTS
         if live or deal.started_at is not None:
-            found.append((deal, deal.committed_energy_wh if live else deal.may_have_left_wh))
+            found.append((deal, deal.committed_energy_wh if live else _may_have_left_wh(tx, deal)))
     return found
+
+
+def _may_have_left_wh(tx: Tx, deal: CommitmentRecord) -> int:
+    """Return the energy (Wh) of an ended deal, by the first word that its meter had after it.
+
+    Without one, what may have left counts, also of a deal that was settled without it.
+    """
+    most_wh = deal.may_have_left_wh
+    if deal.settlement_id is None or most_wh == deal.delivered_wh:
+        return most_wh
+    row = tx.one(
+        "SELECT export_register_wh AS wh FROM reading WHERE session_id = ? AND measured_at >= ?"
+        " AND quality NOT IN ('missing', 'bad') ORDER BY measured_at LIMIT 1",
+        deal.session_id,
+        deal.lease_until,
+    )
+    if row is None or row["wh"] < (deal.last_register_wh or 0):
+        return most_wh
+    return min(deal.committed_energy_wh, int(row["wh"]) - (deal.begin_register_wh or 0))
 
 
 def _used_wh(

@@ -102,10 +102,12 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         pack_temperature_c=None if pack is None else Decimal(repr(pack)),
         reading_id=reading_id,
         counts_from=live.counts_from,
+        unseen=None if _is_seen(live, reading["measured_at"]) else live.unseen,
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
     # What left for a deal left this car, also where the last word comes after the plug.
-    if session.vehicle_id and (session.state == "bound" or deal is not None):
+    for_deal = deal is not None or live.unseen is not None
+    if session.vehicle_id and (session.state == "bound" or for_deal):
         _count_energy(tx, session, now_live)
     if deal is not None:
         tx.update(
@@ -187,9 +189,18 @@ def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
     return SessionRecord.find(tx, session.session_id)
 
 
+def _is_seen(live: SessionLive, measured_at: datetime) -> bool:
+    """Return whether a reading shows all that may have left for a deal whose meter fell silent."""
+    return live.unseen is None or measured_at >= live.unseen[1]
+
+
 def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:
-    """Return the strongest discharge that may have run since a reading (W, - out of the car)."""
-    before = deal.instructed_at is not None and measured_at < deal.instructed_at
+    """Return the strongest discharge that may have run since a reading (W, - out of the car).
+
+    What was asked for after it says nothing of then: neither a setpoint nor the end.
+    """
+    asked_at = deal.ended_at or deal.instructed_at
+    before = asked_at is not None and measured_at < asked_at
     return deal.worst_setpoint_w if before else deal.setpoint_w
 
 
@@ -220,8 +231,14 @@ def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None
         discharged_wh=vehicle.live.discharged_wh + discharged,
         metered_charged_wh=vehicle.live.metered_charged_wh + charged,
         metered_discharged_wh=vehicle.live.metered_discharged_wh + discharged,
+        unseen_wh=max(0, vehicle.live.unseen_wh - _now_seen_wh(before, now_live)),
     )
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
+
+
+def _now_seen_wh(before: SessionLive, now_live: SessionLive) -> int:
+    """Return what may have left unseen (Wh) until the meter has spoken of that time now."""
+    return 0 if before.unseen is None or now_live.unseen is not None else before.unseen[0]
 
 
 def _anchor(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:

@@ -26,7 +26,7 @@ from owner_api.store.tx import Tx
 
 from . import measured
 from .charger_bounds import bounds
-from .limits import budget_left_wh, warranty_left_wh
+from .limits import budget_left_wh, unsettled_wh, warranty_left_wh
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .reserved import LiveDeal, before_leaving
 from .reward_parts import counted, planned
@@ -112,7 +112,8 @@ def quote_request(
             warranty_discharge_policy=body.warranty_discharge_policy.value,
             # A sale counts once it has left: two that are agreed must not share what is allowed.
             warranty_left_wh=warranty_left_wh(
-                vehicle, sum(deal.fixed.energy_wh for deal in others)
+                vehicle,
+                sum(deal.fixed.energy_wh for deal in others) + unsettled_wh(tx, vehicle),
             ),
         ),
         preferences=Preferences(

@@ -105,6 +105,7 @@ def settle(
         "readings": to_json(readings).decode(),
     }
     write(tx, deal, delivery, now, new_id, meter=meter)
+    _keep_unseen(tx, deal)
     recharges.expect(tx, deal, now)
 
 
@@ -170,13 +171,32 @@ def write(
     return settlement_id
 
 
+def _keep_unseen(tx: Tx, deal: CommitmentRecord) -> None:
+    """Count what may have left since the meter's last word until it speaks again."""
+    unseen_wh = deal.may_have_left_wh - deal.delivered_wh
+    if not unseen_wh or deal.lease_until is None:
+        return
+    session = SessionRecord.find(tx, deal.session_id)
+    silent = replace(session.live, unseen=(unseen_wh, deal.lease_until))
+    tx.update("session", {"session_id": session.session_id}, live=dump(silent))
+    live = _live(tx, deal.vehicle_id)
+    _keep_live(tx, deal.vehicle_id, replace(live, unseen_wh=live.unseen_wh + unseen_wh))
+
+
 def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:
     """Add to what selling has cost the vehicle's battery so far."""
+    live = _live(tx, vehicle_id)
+    _keep_live(tx, vehicle_id, replace(live, v2g_wear_minor=live.v2g_wear_minor + minor))
+
+
+def _live(tx: Tx, vehicle_id: str) -> VehicleLive:
     row = tx.one("SELECT live FROM vehicle WHERE vehicle_id = ?", vehicle_id)
     assert row is not None
-    live = load(VehicleLive, row["live"])
-    worn = replace(live, v2g_wear_minor=live.v2g_wear_minor + minor)
-    tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(worn))
+    return load(VehicleLive, row["live"])
+
+
+def _keep_live(tx: Tx, vehicle_id: str, live: VehicleLive) -> None:
+    tx.update("vehicle", {"vehicle_id": vehicle_id}, live=dump(live))
 
 
 def breakdown(deal: CommitmentRecord, delivery: Delivery, cash_minor: int) -> Json:

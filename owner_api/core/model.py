@@ -63,7 +63,8 @@ class VehicleLive:
     car left the session it was bound in. ``import_read_at`` and ``export_read_at`` are when its own
     registers were read; ``refused_import`` and ``refused_export`` their last readings that could
     not be, by which a later one may be found right; ``metered_charged_wh`` and
-    ``metered_discharged_wh`` what chargers' meters have counted since.
+    ``metered_discharged_wh`` what chargers' meters have counted since. ``unseen_wh`` is what may
+    have left beside ``discharged_wh``, for deals whose meters fell silent.
     """
 
     soc_pct: Decimal | None = None
@@ -88,6 +89,7 @@ class VehicleLive:
     carried_until: datetime | None = None
     charged_wh: int = 0
     discharged_wh: int = 0
+    unseen_wh: int = 0
     v2g_wear_minor: int = 0
 
 
@@ -338,7 +340,8 @@ class SessionLive:
 
     ``refused`` is the last reading that could not be, by which a later one may be found right:
     import and export register, and when it was measured. ``counts_from`` is from when on the
-    registers count: what was read before was another's, or not loaded yet.
+    registers count: what was read before was another's, or not loaded yet. ``unseen`` is what may
+    have left (Wh) for a deal that was settled without a last word, and until when.
     """
 
     measured_at: datetime | None = None
@@ -351,6 +354,7 @@ class SessionLive:
     reading_id: str | None = None
     refused: tuple[int, int, datetime] | None = None
     counts_from: datetime | None = None
+    unseen: tuple[int, datetime] | None = None
 
     @property
     def seen_at(self) -> datetime | None:

@@ -1,11 +1,13 @@
 """A car that was unplugged and plugged in again: where it stands now is to be told anew."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 import secrets
 from typing import Any
 
 import pytest
 
-from .deal_world import Deal, World, active, presented, scheduled
+from .deal_world import Deal, World, active, presented, rfc, scheduled
 from .domain_world import (
     accept,
     code,
@@ -199,18 +201,71 @@ async def left_unseen(world: World) -> Deal:
     return deal
 
 
-async def test_the_days_budget_counts_what_the_meter_has_not_told_yet(world: World) -> None:
-    """At another park a car that was unplugged sold the rest of it before the last reading came."""
+async def next_door(deal: Deal) -> Callable[[], Awaitable[str]]:
+    """Plug the car in at another park; return what tells whether it may sell half a kWh there."""
+    other = await deal.world.add_park("West Gate Park")
+    ref = await deal.world.join(deal.owner, other, deal.vehicle_id)
+    there = await deal.world.plug_in(deal.owner, other, deal.vehicle_id, ref, soc_pct=89)
+
+    async def offered() -> str:
+        await deal.world.telemetry(deal.owner, deal.vehicle_id, soc_pct=89)
+        terms = {"requested_energy_wh": 500, "min_energy_wh": 500}
+        return str((await deal.world.offer(other, there, **terms))["state"])
+
+    return offered
+
+
+async def allow(deal: Deal, limit: str, energy_wh: int) -> None:
+    """Let the car give so much in all, by its owner's budget or by its warranty."""
+    if limit != "warranty":
+        budget = {f"max_discharge_wh_per_{limit}": energy_wh}
+        await preferences(deal.owner, deal.vehicle_id, **budget)
+        return
+    cap = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": energy_wh}
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", cap)
+
+
+@pytest.mark.parametrize("limit", ["day", "week", "warranty"])
+@pytest.mark.parametrize("settled", ["settled", "waiting"])
+async def test_a_limit_counts_what_the_meter_has_not_told_until_it_has(
+    world: World, limit: str, settled: str
+) -> None:
+    """At another park a car that was unplugged sold the rest of it before the last reading came.
+
+    Settled by silence it is paid by what was seen, and what may have left still counts.
+    """
     deal = await left_unseen(world)
-    await preferences(deal.owner, deal.vehicle_id, max_discharge_wh_per_day=116 + 500)
-    other = await world.add_park("West Gate Park")
-    ref = await world.join(deal.owner, other, deal.vehicle_id)
-    there = await world.plug_in(deal.owner, other, deal.vehicle_id, ref, soc_pct=89)
-    terms = {"requested_energy_wh": 500, "min_energy_wh": 500}
-    assert (await world.offer(other, there, **terms))["state"] == "auto_declined"
+    await allow(deal, limit, 116 + 500)
+    offered = await next_door(deal)
+    if settled == "settled":
+        await world.move(901)
+        assert (await commitment(deal))["settlement"]["delivered_wh"] == 116
+    assert await offered() == "auto_declined"
+    # A word from before the lease's end does not tell of all that came after it.
+    left_at = datetime.fromisoformat((await session(deal))["unplugged_at"])
+    early = rfc(left_at - timedelta(seconds=5))
+    await world.meter(deal.park, deal.session_id, -7000, measured_at=early)
+    assert await offered() == "auto_declined"
     # Nothing more had left: now it is known.
     await world.meter(deal.park, deal.session_id, 0, context="end")
-    assert (await world.offer(other, there, **terms))["state"] == "presented"
+    assert await offered() == "presented"
+
+
+@pytest.mark.parametrize("limit", ["day", "warranty"])
+async def test_what_the_last_reading_shows_after_a_settlement_by_silence_counts(
+    world: World, limit: str
+) -> None:
+    deal = await left_unseen(world)
+    await allow(deal, limit, 116 + 500 + 48)
+    offered = await next_door(deal)
+    await world.move(901)
+    world.exported_wh += 49
+    await world.meter(deal.park, deal.session_id, 0, context="end")
+    assert await offered() == "auto_declined"
+    await allow(deal, limit, 116 + 500 + 49)
+    assert await offered() == "presented"
+    (car,) = (await deal.owner.get("/v1/vehicles"))["items"]
+    assert car["discharged_wh"] == 116 + 49
 
 
 async def test_what_the_last_reading_shows_after_the_plug_counts_against_the_warranty(

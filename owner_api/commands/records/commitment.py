@@ -85,9 +85,9 @@ class CommitmentRecord:
 
     @property
     def may_have_left_wh(self) -> int:
-        """Energy (Wh) that may have left for an ended deal: until it is settled, also unseen."""
+        """Energy (Wh) that may have left for an ended deal, by its meter's last word and unseen."""
         seen_wh, until, since = self.delivered_wh, self.lease_until, self.last_reading_at
-        if self.settlement_id is not None or until is None or since is None:
+        if until is None or since is None:
             return seen_wh
         unseen_s = max(0.0, (until - since).total_seconds())
         unseen_wh = ceil(-self.worst_setpoint_w * unseen_s / 3600)
