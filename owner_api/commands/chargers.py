@@ -134,13 +134,18 @@ def _meter(tx: Tx, call: Call, row: Row) -> None:
     )
     needed = ("import_register_wh", "export_register_wh", "power_w")
     origin = ("source", "signed")
-    whole = [
+    told = [
         {key: reading[key] for key in ("measured_at", *needed, *origin) if key in reading}
         for reading in call.body["readings"]
-        if all(reading.get(key) is not None for key in needed)
+        if reading.get("power_w") is not None
     ]
-    if found is not None and whole:
-        metering.take(tx, call, SessionRecord.from_row(found), whole)
+    if found is None:
+        return
+    whole = [each for each in told if all(each.get(key) is not None for key in needed)]
+    metering.take(tx, call, SessionRecord.from_row(found), whole)
+    # A register that is away for a while does not hide the power beside it.
+    bare = [each for each in told if each not in whole]
+    metering.see_power(tx, call, found["session_id"], bare)
 
 
 def _judge_again(tx: Tx, call: Call, *rows: Row) -> None:

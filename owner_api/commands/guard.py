@@ -106,9 +106,11 @@ def worst_export_wh(session: SessionRecord, deal: CommitmentRecord, now: datetim
     since = session.live.seen_at or deal.instructed_at
     if not deal.worst_setpoint_w or since is None or deal.lease_until is None:
         return seen
-    until = min(now, deal.lease_until)
+    until, power_w = min(now, deal.lease_until), deal.worst_setpoint_w
+    if session.live.bare_power is not None:
+        power_w = min(power_w, session.live.bare_power[0])
     seconds = max(0.0, (until - since).total_seconds())
-    return seen + int(-deal.worst_setpoint_w * seconds / 3600) + 1
+    return seen + int(-power_w * seconds / 3600) + 1
 
 
 def estimated_soc(
@@ -160,7 +162,7 @@ def _unfit(vehicle: VehicleRecord, session: SessionRecord, deal: CommitmentRecor
         return "temperature"
     if vehicle.live.plugged_in is False:
         return "unplugged"
-    if (session.live.power_w or 0) < -_most_w(deal):
+    if (session.live.newest_power_w or 0) < -_most_w(deal):
         return "site"
     return "wrong_vehicle" if _wrong_vehicle(vehicle, deal) else None
 

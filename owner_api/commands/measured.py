@@ -5,7 +5,6 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from owner_api.config import Config
-from owner_api.core.model import SessionLive
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.schemas.evidence import READING_QUALITIES, READING_SOURCES
 from owner_api.store.documents import from_json
@@ -37,9 +36,9 @@ def check_origins(readings: list[Json]) -> None:
             raise Problem(ProblemCode.INVALID_BODY, f"signed: {limit}", errors=(error,))
 
 
-def at_rest(live: SessionLive, config: Config) -> bool:
+def at_rest(power_w: int | None, config: Config) -> bool:
     """Return whether nothing leaves the car any more: what is charged into it is rest too."""
-    return (live.power_w or 0) > -config.stopped_power_w
+    return (power_w or 0) > -config.stopped_power_w
 
 
 def runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
@@ -48,14 +47,14 @@ def runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
     Promise 4: neither a park's confirmation nor the end of its lease beats what the meter shows of
     a car that is still there.
     """
-    seen = session.live.seen_at
+    seen = session.live.power_seen_at
     late = seen is not None and seen >= stop_asked_at + STOP_TAKES
-    return session.state != "ended" and late and surely_out(session.live)
+    return session.state != "ended" and late and surely_out(session.live.newest_power_w)
 
 
-def surely_out(live: SessionLive) -> bool:
+def surely_out(power_w: int | None) -> bool:
     """Return whether energy leaves the car, by more than a meter at rest may be wrong."""
-    return (live.power_w or 0) < _SURELY_OUT_W
+    return (power_w or 0) < _SURELY_OUT_W
 
 
 class Imported(NamedTuple):

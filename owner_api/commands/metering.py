@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from owner_api.calls import Call, Reply
 from owner_api.core.model import SessionLive
@@ -11,14 +11,10 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, measured, settling
+from . import announce, deals, doubted, guard, measured, settling
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
-
-# The strongest that the API takes; and what a meter may add at once that speaks seldom.
-_MOST_W: Final = 1_000_000
-_STEP_WH: Final = 1_000
 
 
 def readings(tx: Tx, call: Call) -> Reply:
@@ -55,14 +51,25 @@ def take(tx: Tx, call: Call, session: SessionRecord, told: list[Json]) -> int:
     return taken
 
 
+def see_power(tx: Tx, call: Call, session_id: str, told: list[Json]) -> None:
+    """Guard by powers that came without registers; nothing is counted or paid by them."""
+    session = SessionRecord.find(tx, session_id)
+    live = session.live
+    for reading in sorted(told, key=lambda item: item["measured_at"]):
+        live = doubted.with_power(live, reading["power_w"], min(reading["measured_at"], call.now))
+    if live != session.live:
+        tx.update("session", {"session_id": session_id}, live=dump(live))
+        _after_readings(tx, call, replace(session, live=live))
+
+
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
     deal = _metered_deal(tx, session)
-    if deal is None and _is_right_again(session.live, reading):
+    if deal is None and doubted.is_right_again(session.live, reading):
         session = _rebased(tx, session)
     live = session.live
     newest = live.measured_at is None or reading["measured_at"] > live.measured_at
-    refused = newest and _cannot_be(live, reading)
+    refused = newest and doubted.cannot_be(live, reading)
     source, signed = measured.source_of(reading, session.meter), reading.get("signed")
     usual = "estimated" if source == "estimate" else "ok"
     quality = "bad" if refused else reading.get("quality", usual)
@@ -85,11 +92,8 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     if not newest or quality in {"missing", "bad"}:
         # Such a register is no evidence; the next good reading settles the total.
         if refused:
-            tx.update(
-                "session",
-                {"session_id": session.session_id},
-                live=dump(replace(live, refused=_registers(reading))),
-            )
+            told = doubted.refuse(live, reading, call.now)
+            tx.update("session", {"session_id": session.session_id}, live=dump(told))
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
     now_live = SessionLive(
@@ -120,55 +124,13 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         )
 
 
-def _cannot_be(live: SessionLive, reading: Json) -> bool:
-    """Return whether a register runs backwards, or faster than any car is charged."""
-    if live.measured_at is None:
-        return False
-    seconds = (reading["measured_at"] - live.measured_at).total_seconds()
-    most_wh = _MOST_W * seconds / 3600 + _STEP_WH
-    steps = (
-        reading["export_register_wh"] - (live.export_register_wh or 0),
-        reading["import_register_wh"] - (live.import_register_wh or 0),
-    )
-    return not all(0 <= step <= most_wh for step in steps)
-
-
-def _registers(reading: Json) -> tuple[int, int, datetime]:
-    names = ("import_register_wh", "export_register_wh", "measured_at")
-    told: tuple[int, int, datetime] = tuple(reading[name] for name in names)
-    return told
-
-
-def _from_refused(live: SessionLive) -> SessionLive | None:
-    """Return what would be known if the reading that could not be had been right after all."""
-    if live.refused is None:
-        return None
-    imported, exported, at = live.refused
-    return replace(
-        live,
-        measured_at=at,
-        import_register_wh=imported,
-        export_register_wh=exported,
-        refused=None,
-        counts_from=at,
-    )
-
-
-def _is_right_again(live: SessionLive, reading: Json) -> bool:
-    """Return whether two readings in a row agree with each other, and not with those before."""
-    other = _from_refused(live)
-    if other is None or other.measured_at is None or reading["measured_at"] <= other.measured_at:
-        return False
-    return _cannot_be(live, reading) and not _cannot_be(other, reading)
-
-
 def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
     """Count on from the refused reading: what a meter said before was the wrong one.
 
     As when its registers were not loaded yet, or it was changed. Only while no deal's energy is
     counted; the leap itself is counted nowhere.
     """
-    live = _from_refused(session.live)
+    live = doubted.from_refused(session.live)
     assert live is not None
     imported = (live.import_register_wh or 0) - (session.live.import_register_wh or 0)
     exported = (live.export_register_wh or 0) - (session.live.export_register_wh or 0)
@@ -271,10 +233,11 @@ def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:
 
 def _seen_stopped(tx: Tx, call: Call, deal: CommitmentRecord, session: SessionRecord) -> None:
     """Record that the meter shows no power after a stop was asked for."""
-    seen = session.live.seen_at
+    seen = session.live.power_seen_at
     if deal.stop is None or deal.stop.stopped_at or seen is None:
         return
-    if seen >= deal.stop.requested_at and measured.at_rest(session.live, call.config):
+    power_w = session.live.newest_power_w
+    if seen >= deal.stop.requested_at and measured.at_rest(power_w, call.config):
         deals.mark_stop(tx, deal, call.now, stopped_at=seen)
 
 

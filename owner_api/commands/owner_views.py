@@ -158,7 +158,7 @@ def deal_view(
         "lease_until": None if deal.lease_until is None else instant_text(deal.lease_until),
         "power_setpoint_w": deal.setpoint_w if deal.state is CommitmentState.ACTIVE else None,
         "delivered_wh": deal.delivered_wh,
-        "power_w": session.live.power_w,
+        "power_w": session.live.newest_power_w,
         "soc_pct": None if soc is None else float(soc),
         "soc_floor_pct": float(deal.soc_floor_pct),
         "earned_minor": _earned_minor(deal) if settlement is None else settlement["net_minor"],

@@ -50,8 +50,8 @@ def settle_if_read(
     rests_from = deal.rests_from
     if _waits_since(deal) is None or rests_from is None:
         return False
-    seen = session.live.seen_at
-    read = seen is not None and seen >= rests_from and measured.at_rest(session.live, config)
+    seen, power_w = session.live.seen_at, session.live.power_w
+    read = seen is not None and seen >= rests_from and measured.at_rest(power_w, config)
     if read:
         settle(tx, deal, now, new_id, read_after_end=True)
     return read
@@ -76,7 +76,7 @@ def settle_if_silent(
         return
     since = max(ended_at, heard_since or ended_at)
     if deal.stop is not None and measured.runs_on(session, deal.stop.requested_at):
-        since = max(since, session.live.seen_at or since)
+        since = max(since, session.live.power_seen_at or since)
     if now - since >= timedelta(seconds=config.reading_grace_s):
         settle(tx, deal, now, new_id, read_after_end=False)
 

@@ -146,7 +146,7 @@ def _belied(
     session: SessionRecord, lease_until: datetime, asked_at: datetime, moment: Moment
 ) -> bool:
     """Return whether the meter says that a lease's end has stopped nothing, or may say so yet."""
-    seen = session.live.seen_at
+    seen = session.live.power_seen_at
     if seen is None or not measured.runs_on(session, asked_at):
         return False
     blind = timedelta(seconds=moment.config.blind_after_s)

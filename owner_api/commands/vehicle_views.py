@@ -74,14 +74,15 @@ def vehicle_view(
 
 
 def _power(told: int | None, session: SessionRecord | None) -> int | None:
-    return session.live.power_w if session and session.live.power_w is not None else told
+    metered = session.live.newest_power_w if session else None
+    return told if metered is None else metered
 
 
 def _is_drawn(session: SessionRecord | None, now: datetime) -> bool:
     """Return whether the meter shows that energy leaves the car, with a deal or without one."""
-    if session is None or (seen := session.live.seen_at) is None:
+    if session is None or (seen := session.live.power_seen_at) is None:
         return False
-    return now - seen <= _METER_TELLS and measured.surely_out(session.live)
+    return now - seen <= _METER_TELLS and measured.surely_out(session.live.newest_power_w)
 
 
 def _status(  # noqa: PLR0911 - one return per status, in the order that people ask
@@ -236,7 +237,7 @@ def _at_session(session: SessionRecord) -> Json:
     live = session.live
     return {
         "online": live.measured_at is not None,
-        "power_w": live.power_w,
+        "power_w": live.newest_power_w,
         "import_register_wh": live.import_register_wh,
         "export_register_wh": live.export_register_wh,
         "vehicle_id": session.vehicle_id,

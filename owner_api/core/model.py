@@ -341,7 +341,8 @@ class SessionLive:
     ``refused`` is the last reading that could not be, by which a later one may be found right:
     import and export register, and when it was measured. ``counts_from`` is from when on the
     registers count: what was read before was another's, or not loaded yet. ``unseen`` is what may
-    have left (Wh) for a deal that was settled without a last word, and until when.
+    have left (Wh) for a deal that was settled without a last word, and until when. ``bare_power``
+    is what was told since then without registers that count: W, and when it was measured.
     """
 
     measured_at: datetime | None = None
@@ -355,6 +356,17 @@ class SessionLive:
     refused: tuple[int, int, datetime] | None = None
     counts_from: datetime | None = None
     unseen: tuple[int, datetime] | None = None
+    bare_power: tuple[int, datetime] | None = None
+
+    @property
+    def newest_power_w(self) -> int | None:
+        """The power that was told last, with registers that count or without (W)."""
+        return self.power_w if self.bare_power is None else self.bare_power[0]
+
+    @property
+    def power_seen_at(self) -> datetime | None:
+        """When the power was last known."""
+        return self.seen_at if self.bare_power is None else self.bare_power[1]
 
     @property
     def seen_at(self) -> datetime | None:

@@ -1,0 +1,76 @@
+"""Registers that cannot be: refused, found right after all, and what their power still says."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from owner_api.core.model import SessionLive
+
+from . import measured
+from .edge import Json
+
+# The strongest that the API takes; and what a meter may add at once that speaks seldom.
+_MOST_W: Final = 1_000_000
+_STEP_WH: Final = 1_000
+
+
+def cannot_be(live: SessionLive, reading: Json) -> bool:
+    """Return whether a register runs backwards, or faster than any car is charged."""
+    if live.measured_at is None:
+        return False
+    seconds = (reading["measured_at"] - live.measured_at).total_seconds()
+    most_wh = _MOST_W * seconds / 3600 + _STEP_WH
+    steps = (
+        reading["export_register_wh"] - (live.export_register_wh or 0),
+        reading["import_register_wh"] - (live.import_register_wh or 0),
+    )
+    return not all(0 <= step <= most_wh for step in steps)
+
+
+def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
+    """Return what is known after a reading whose registers cannot be.
+
+    Promises 3 and 4: its power still speaks against a discharge, and its pack's temperature. That
+    nothing flows any more it says only where the one before agrees with it: a meter that starts
+    says nought of everything.
+    """
+    names = ("import_register_wh", "export_register_wh", "measured_at")
+    told: tuple[int, int, datetime] = tuple(reading[name] for name in names)
+    known, pack = replace(live, refused=told), reading.get("pack_temperature_c")
+    if pack is not None:
+        known = replace(known, pack_temperature_c=Decimal(repr(pack)))
+    if measured.surely_out(reading["power_w"]) or is_right_again(live, reading):
+        return with_power(known, reading["power_w"], min(reading["measured_at"], now))
+    return known
+
+
+def with_power(live: SessionLive, power_w: int, at: datetime) -> SessionLive:
+    """Return what is known after a power without registers that count, where it is the newest."""
+    known_at = live.power_seen_at
+    newer = known_at is None or at > known_at
+    return replace(live, bare_power=(power_w, at)) if newer else live
+
+
+def from_refused(live: SessionLive) -> SessionLive | None:
+    """Return what would be known if the reading that could not be had been right after all."""
+    if live.refused is None:
+        return None
+    imported, exported, at = live.refused
+    return replace(
+        live,
+        measured_at=at,
+        import_register_wh=imported,
+        export_register_wh=exported,
+        refused=None,
+        counts_from=at,
+        bare_power=None,
+    )
+
+
+def is_right_again(live: SessionLive, reading: Json) -> bool:
+    """Return whether two readings in a row agree with each other, and not with those before."""
+    other = from_refused(live)
+    if other is None or other.measured_at is None or reading["measured_at"] <= other.measured_at:
+        return False
+    return cannot_be(live, reading) and not cannot_be(other, reading)

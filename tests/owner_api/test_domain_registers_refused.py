@@ -1,0 +1,218 @@
+"""Registers that were reset in a deal are refused; the power beside them is guarded by."""
+
+from typing import Any
+
+import pytest
+
+from .deal_world import Deal, World, active
+from .domain_world import commitment, rows, running, stop, world
+from .test_domain_home_charger import at_home
+
+__all__ = ["running", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OUT_W = -7_000
+
+
+class ParkMeter:
+    """The meter at the park's charger."""
+
+    def __init__(self, deal: Deal) -> None:
+        """Read it from here on as the park does."""
+        self.deal = deal
+        self.world = deal.world
+
+    @classmethod
+    async def of(cls, world: World) -> ParkMeter:
+        """Bring its deal to the first minute of its window."""
+        return cls(await active(world))
+
+    async def says(self, power_w: int) -> None:
+        """Report what it shows now."""
+        await self.world.meter(self.deal.park, self.deal.session_id, power_w)
+
+
+class HomeMeter(ParkMeter):
+    """The meter at the owner's charger."""
+
+    charger_id: str
+
+    @classmethod
+    async def of(cls, world: World) -> HomeMeter:
+        """Bring its deal to the first minute of its window."""
+        deal, charger_id = await at_home(world)
+        meter = cls(deal)
+        meter.charger_id = charger_id
+        await meter.says(0)
+        return meter
+
+    async def tells(self, **reading: Any) -> None:
+        """Report what Home Assistant reads now."""
+        told = {"measured_at": self.world.at(0)} | reading
+        path = f"/v1/chargers/{self.charger_id}/telemetry"
+        await self.deal.owner.post(path, {"readings": [told]})
+
+    async def says(self, power_w: int) -> None:
+        """Report what it shows now."""
+        await self.tells(
+            import_register_wh=self.world.imported_wh,
+            export_register_wh=self.world.exported_wh,
+            power_w=power_w,
+        )
+
+
+METERS = pytest.mark.parametrize("kind", [ParkMeter, HomeMeter])
+
+
+@pytest.fixture(autouse=True)
+def registers(world: World) -> None:
+    """Let each test's meter have counted something."""
+    world.imported_wh, world.exported_wh = 100_000, 5_000
+
+
+async def counted(meter: ParkMeter) -> int:
+    """Discharge for a minute with a meter that counts; returns the energy (Wh)."""
+    begin = meter.world.exported_wh
+    for _ in range(2):
+        granted = await meter.world.instruct(meter.deal.park, meter.deal.commitment_id)
+        assert granted.status == 201
+        await flows(meter, 30)
+    return meter.world.exported_wh - begin
+
+
+async def flows(meter: ParkMeter, seconds: int, power_w: int = OUT_W) -> None:
+    """Let it discharge for a while longer, its meter telling so."""
+    for _ in range(seconds // 10):
+        await meter.world.move(10, tick=False)
+        meter.world.exported_wh += round(-power_w / 360)
+        await meter.says(power_w)
+        await meter.world.agent.tick()
+
+
+def reset(world: World) -> None:
+    """Let the meter count from nothing again."""
+    world.exported_wh = world.imported_wh = 0
+
+
+@METERS
+async def test_promise_4_a_stop_that_a_meter_with_reset_registers_belies_says_to_unplug(
+    world: World, kind: type[ParkMeter]
+) -> None:
+    """It was believed when the lease ended: nobody saw the power."""
+    meter = await kind.of(world)
+    await counted(meter)
+    reset(world)
+    await stop(meter.deal)
+    await flows(meter, 130)
+    shown = await commitment(meter.deal)
+    assert shown["power_w"] == OUT_W
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["unplug_hint"] is True
+
+    await world.move(5)
+    await meter.says(0)
+    shown = await commitment(meter.deal)
+    assert shown["stop"]["stopped_at"] == world.at(0)
+    assert shown["unplug_hint"] is False
+
+
+@METERS
+async def test_promise_4_nothing_is_paid_from_reset_registers_nor_lost_of_those_before(
+    world: World, kind: type[ParkMeter]
+) -> None:
+    meter = await kind.of(world)
+    delivered_wh = await counted(meter)
+    reset(world)
+    await stop(meter.deal)
+    await flows(meter, 1_000)
+    assert (await commitment(meter.deal))["settlement"] is None
+    await flows(meter, 20, power_w=0)
+    await world.move(910)
+    found = (await commitment(meter.deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (delivered_wh, "missing")
+
+
+async def test_promise_4_registers_that_come_back_pay_all_that_left_while_they_were_gone(
+    world: World,
+) -> None:
+    """A charger that starts again says nought for a while, and then what it has counted."""
+    meter = await ParkMeter.of(world)
+    delivered_wh = await counted(meter)
+    true_wh, imported_wh = world.exported_wh, world.imported_wh
+    reset(world)
+    await stop(meter.deal)
+    await flows(meter, 60)
+    unseen_wh = world.exported_wh
+    world.exported_wh, world.imported_wh = true_wh + unseen_wh, imported_wh
+    await world.move(5)
+    await meter.says(0)
+    found = (await commitment(meter.deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (delivered_wh + unseen_wh, "ok")
+
+
+@METERS
+async def test_promise_3_more_power_than_was_agreed_to_ends_a_deal_whose_registers_are_refused(
+    world: World, kind: type[ParkMeter]
+) -> None:
+    meter = await kind.of(world)
+    await counted(meter)
+    reset(world)
+    await world.move(10)
+    await meter.says(-15_000)
+    shown = await commitment(meter.deal)
+    assert (shown["state"], shown["state_reason"]) == ("curtailed", "site")
+
+
+async def test_promise_3_a_pack_too_hot_ends_a_deal_whose_registers_are_refused(
+    world: World,
+) -> None:
+    meter = await ParkMeter.of(world)
+    await counted(meter)
+    reset(world)
+    await world.move(10)
+    await world.meter(meter.deal.park, meter.deal.session_id, OUT_W, pack_temperature_c=51)
+    assert (await commitment(meter.deal))["state_reason"] == "temperature"
+
+
+@METERS
+async def test_promise_4_a_meter_that_starts_anew_and_says_nought_of_all_has_seen_no_rest(
+    world: World, kind: type[ParkMeter]
+) -> None:
+    """Its registers are not loaded yet, and no more is its power."""
+    meter = await kind.of(world)
+    await counted(meter)
+    await stop(meter.deal)
+    await flows(meter, 10)
+    reset(world)
+    await world.move(5)
+    await meter.says(0)
+    shown = await commitment(meter.deal)
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["unplug_hint"] is True
+
+
+async def test_promise_4_a_power_whose_registers_are_away_belies_a_stop_at_home(
+    world: World,
+) -> None:
+    """Its energy counters are unavailable; its power is not, and is no settlement's evidence."""
+    meter = await HomeMeter.of(world)
+    delivered_wh = await counted(meter)
+    await stop(meter.deal)
+    for _ in range(13):
+        await world.move(10)
+        await meter.tells(power_w=OUT_W)
+    shown = await commitment(meter.deal)
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["unplug_hint"] is True
+    await world.move(5)
+    await meter.tells(power_w=0)
+    assert (await commitment(meter.deal))["stop"]["stopped_at"] == world.at(0)
+    kept = await rows(
+        world,
+        "SELECT DISTINCT quality FROM reading WHERE session_id = ?",
+        meter.deal.session_id,
+    )
+    assert kept == [{"quality": "ok"}]
+    await world.move(910)
+    found = (await commitment(meter.deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (delivered_wh, "missing")
