@@ -75,6 +75,9 @@ class Override:
     power_w: int | None = None
     """By hand: what the owner set, where it can be told."""
 
+    vehicle_id: str | None = None
+    """The car that stood here then, where that was known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:

@@ -25,7 +25,7 @@ from .executor_alarm import Alarm
 from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_state import ExecutorState
-from .executor_word import HOLDS, owner_says
+from .executor_word import HOLDS, owner_says, said_of
 
 TICK: Final = LOOK_EVERY
 # While a car is bound, so often the disk learns that it still stands here.
@@ -181,7 +181,11 @@ class ChargerExecutor(ExecutorState):
     @callback
     def async_name_car(self, vehicle_id: str | None) -> None:
         """Take the owner's word for which car stands here."""
-        self.memory = replace(self.memory, parking=self.memory.parking.owner_says(vehicle_id))
+        self.memory = replace(
+            self.memory,
+            parking=self.memory.parking.owner_says(vehicle_id),
+            orders=said_of(self.memory.orders, vehicle_id),
+        )
         self.async_save_soon()
         self.async_tick()
         self._async_tell()
@@ -196,7 +200,8 @@ class ChargerExecutor(ExecutorState):
         leased = (orders.lease.commitment_id,) if orders.lease else ()
         due = [each for each in self.deals if self.begins.get(each, now) < now + HOLDS[kind]]
         ends = () if kind is OverrideKind.BY_HAND else self.with_yeses((*due, *leased))
-        orders = owner_says(orders, kind, now, ends=ends, power_w=power_w)
+        here = self.memory.parking.bound
+        orders = owner_says(orders, kind, now, ends=ends, power_w=power_w, vehicle_id=here)
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()
 

@@ -9,6 +9,7 @@ from .control_carry import Carry
 from .control_model import KEPT_DEALS, Orders, Sight
 from .executor_sight import Eyes
 from .executor_store import Memory
+from .executor_word import kept_for
 
 
 def look(
@@ -43,7 +44,7 @@ def look(
     carried = (
         0.0 if car is None else carry.carried_pct(car.usable_capacity_wh, car.discharge_efficiency)
     )
-    orders = memory.orders
+    orders = kept_for(memory.orders, parking.bound)
     here = _plugged(parking, vehicle_id)
     if _plugged(memory.parking, memory.parking.presumed()) and here is False:
         orders = replace(orders, override=None, left=_ended_by(orders))

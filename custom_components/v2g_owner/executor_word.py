@@ -28,12 +28,15 @@ def owner_says(
     *,
     ends: Iterable[str] = (),
     power_w: int | None = None,
+    vehicle_id: str | None = None,
 ) -> Orders:
     """Return the orders with the owner's word above them; ``ends`` are deals that it stops.
 
-    ``power_w`` is what was set by hand (W, + into the car), where it can be told.
+    ``power_w`` is what was set by hand (W, + into the car), where it can be told; ``vehicle_id``
+    the car that is known to stand here.
     """
-    word = Override(kind=kind, since=now, until=now + HOLDS[kind], power_w=power_w)
+    until = now + HOLDS[kind]
+    word = Override(kind=kind, since=now, until=until, power_w=power_w, vehicle_id=vehicle_id)
     return replace(orders, override=word, stopped=_with(orders.stopped, ends))
 
 
@@ -48,6 +51,25 @@ def discharge_stopped(orders: Orders, now: datetime, *, ends: Iterable[str], res
     if longer or not rest:
         return ended
     return replace(ended, override=Override(kind=OverrideKind.STOP, since=now, until=until))
+
+
+def said_of(orders: Orders, vehicle_id: str | None) -> Orders:
+    """Return the orders with the owner's word meant for the car that the owner now names."""
+    word = orders.override
+    return (
+        orders if word is None else replace(orders, override=replace(word, vehicle_id=vehicle_id))
+    )
+
+
+def kept_for(orders: Orders, vehicle_id: str | None) -> Orders:
+    """Return the orders without a word that was meant for a car whose place another has taken.
+
+    A charger that is asked seldom shows no gap between two cars. A stop stands all the same.
+    """
+    word = orders.override
+    if word is None or word.kind == OverrideKind.STOP or None in {vehicle_id, word.vehicle_id}:
+        return orders
+    return orders if word.vehicle_id == vehicle_id else replace(orders, override=None)
 
 
 def _with(stopped: tuple[str, ...], ends: Iterable[str]) -> tuple[str, ...]:

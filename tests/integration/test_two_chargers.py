@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
@@ -20,6 +20,7 @@ from .household import Box, Car, async_link, limits, plug
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
+BY_AN_AUTOMATION = Context(parent_id="01J0000000000000000000TEST")
 
 
 class Drive:
@@ -153,3 +154,23 @@ async def test_promise_1_a_charger_of_another_account_counts_as_well(drive: Driv
     plug(drive.blue, drive.left)
     await drive.seconds(10)
     assert drive.bound() == ["veh_blue", None]
+
+
+async def test_promise_1_what_was_set_by_hand_takes_nothing_out_of_the_car_that_comes_next(
+    family: Drive,
+) -> None:
+    """Promise 1: the charger is asked every five seconds, and shows no gap between the two."""
+    plug(family.red, family.right)
+    await family.seconds(20)
+    data = {"entity_id": family.right.number.entity_id, "value": -30}
+    await family.hass.services.async_call(
+        "number", "set_value", data, blocking=True, context=BY_AN_AUTOMATION
+    )
+    await family.seconds(10)
+    assert family.right.real_w == pytest.approx(-6_900, abs=50), "it was the owner's hand"
+    before = family.blue.soc_pct
+    plug(family.blue, family.right)
+    await family.seconds(60)
+    assert family.bound() == [None, "veh_blue"]
+    assert family.right.real_w >= 0
+    assert family.blue.soc_pct > before - 0.05
