@@ -140,13 +140,19 @@ class ChargerDriver:
         return task
 
     async def async_leave(self) -> None:
-        """Set zero for the last time: what fails is tried again until it is taken."""
-        for tried in range(_LAST_TRIES):
-            if tried:
-                await asyncio.sleep(_LAST_PAUSE_S)
+        """Set zero for the last time: what fails is tried again until it is taken.
+
+        One that is out of reach says so at once, and is waited for as long as one that is slow: its
+        network may only be starting anew, and it goes on as it was told.
+        """
+        left_s = _LAST_TRIES * (_LAST_PAUSE_S + _ANSWER_S)
+        while True:
+            away = not self.reachable and self.watch.out_w < 0
+            left_s -= _LAST_PAUSE_S if away else _LAST_PAUSE_S + _ANSWER_S
             await self.async_put(0)
-            if self.watch.taken:
+            if self.watch.taken or left_s <= 0:
                 return
+            await asyncio.sleep(_LAST_PAUSE_S)
 
     async def async_put(self, setpoint_w: int) -> None:
         """Set a power and wait for the charger's answer, not for long."""

@@ -199,6 +199,23 @@ async def test_promise_3_the_last_zero_is_tried_again_where_it_is_refused(night:
     assert discharging(rows[2:]) == []
 
 
+async def test_promise_3_a_charger_that_is_away_as_home_assistant_ends_is_waited_for(
+    night: Night,
+) -> None:
+    """Promise 3: it starts anew, and goes on discharging with nobody there to end it."""
+    await selling(night)
+    assert night.box.number is not None
+    night.box.number.show_available(yes=False)
+    assert night.executor is not None
+    ending = asyncio.create_task(night.executor.async_shut_down())
+    night.executor = None
+    await night.seconds(8)
+    night.box.number.show_available(yes=True)
+    rows = await night.seconds(10)
+    assert ending.done()
+    assert discharging(rows[5:]) == []
+
+
 async def test_whatever_a_charger_raises_is_one_line_in_the_log_and_tried_again(
     night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
