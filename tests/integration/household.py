@@ -127,6 +127,8 @@ class Box:
     shown_w: float = 0.0
     dead: bool = False
     """Nobody's words reach it: Home Assistant has crashed."""
+    boots_s: int = 0
+    blank_s: int = 0
     mode: Any = None
     number: Any = None
 
@@ -194,6 +196,30 @@ class Box:
         value = round(amperes * per_ampere, 1)
         return abs(value) if self.shape == "sigenergy" else value
 
+    def reboot(self, seconds: int, value: float | None) -> None:
+        """Start anew, with what it was told or with a number of its own."""
+        self.show_available(yes=False)
+        self.boots_s, self.real_w = seconds, 0.0
+        self.queue.clear()
+        if value is not None:
+            self.told = {"number": value, "mode": self.mode and ("Charge" if value else "Stop")}
+
+    def blank(self, seconds: int) -> None:
+        """Show nothing for a while."""
+        self.blank_s = seconds
+        for entity in (self.number, self.mode):
+            if entity is not None:
+                entity._attr_native_value = entity._attr_current_option = None
+                entity.async_write_ha_state()
+
+    def _wake(self) -> None:
+        """Show what it was told, after a start and a silence."""
+        if self.boots_s == 1:
+            self.show_available(yes=True)
+        if self.boots_s == 1 or self.blank_s == 1:
+            self.queue += [(0, key, value) for key, value in self.told.items() if value is not None]
+        self.boots_s, self.blank_s = max(0, self.boots_s - 1), max(0, self.blank_s - 1)
+
     @property
     def wanted_w(self) -> float:
         """What it was told, in watts."""
@@ -206,7 +232,8 @@ class Box:
     def step(self) -> None:
         """Let a second pass."""
         self.second += 1
-        wanted = self.wanted_w if self.car else 0.0
+        self._wake()
+        wanted = self.wanted_w if self.car and not self.boots_s else 0.0
         self.real_w += max(-5_000.0, min(5_000.0, wanted - self.real_w))
         if self.car is None or (self.car.soc_pct >= 100 and self.real_w > 0):
             self.real_w = 0.0

@@ -1,7 +1,7 @@
 """Whatever can happen to two home chargers, in any order, held against the true cars each second.
 
-A script is plain data: seconds to wait, what happens, and to whom. What the park leased and the
-owner said is kept here; the executor is asked for nothing but to go on.
+A script is plain data: seconds to wait, what happens, and to whom. What the park leased, the owner
+said and a receipt proves is kept here; the executor is asked for nothing but to go on.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from custom_components.v2g_owner.executors import (
     executors_of,
 )
 
-from .charger_world import lease
-from .household import Box, Car, async_link, limits, plug
+from .household import Box, Car, async_link, plug
+from .household_agent import LEASE_S, HomeAgent, Yes
 
 type Step = tuple[int, str, int, Any]
 """Seconds to wait before it, what happens, at which charger or to which car, and how much."""
@@ -37,9 +37,13 @@ EXCUSED_S = 9
 # What a charger adds by itself is seen by its meter, and undone at the next command.
 MORE, MORE_FOR_S = "more than was ordered", 15
 COMMANDS_A_MINUTE = 30
+# The home counts by power and the deal by registers; and its meter speaks every five seconds.
+COUNTS_DIFFER, COUNTS_DIFFER_WH = 1.1, 150
 TURNS = 25
+UNPLUGGED = "it was unplugged"
 BY_AN_AUTOMATION = Context(parent_id="01J0000000000000000000TEST")
 WRONG = ["frozen", "silent", "unavailable", "unknown"]
+PROOFS = ["late", "never", "less power", "less energy", "shorter"]
 HAPPENS: dict[str, tuple[int, Callable[[Random], Any]]] = {
     "deal": (6, lambda r: r.choice([-6_900, -3_000, -1_500, -500, -11_000])),
     "renew": (12, lambda r: r.choice([-6_900, -3_000, 0])),
@@ -65,11 +69,16 @@ HAPPENS: dict[str, tuple[int, Callable[[Random], Any]]] = {
     "lag": (2, lambda r: r.choice([0, 0, 20, 60])),
     "car_lag": (2, lambda r: r.choice([0, 0, 20, 60])),
     "jump": (2, lambda r: r.choice([-20, -3, 3, 20])),
-    "floor": (1, lambda r: r.choice([20, 40, 55])),
+    "floor": (3, lambda r: r.choice([20, 40, 55])),
     "allow": (3, lambda r: r.random() < 0.6),
     "restart": (3, lambda r: r.choice([0, 5, 20, 400])),
     "crash": (2, lambda r: r.choice([0, 5, 40])),
-    "clock": (2, lambda r: r.choice([-600, -60, -5, 5, 60, 600])),
+    "clock": (2, lambda r: r.choice([-3_600, -600, -60, -5, 5, 60, 600, 3_600])),
+    "proof": (4, lambda r: r.choice(["at once", "at once", *PROOFS])),
+    "rename": (2, lambda _: None),
+    "agent": (4, lambda r: r.random() < 0.4),
+    "reboot": (3, lambda r: (r.choice([5, 20, 60]), r.choice([None, 0, 16]))),
+    "blank": (2, lambda r: r.choice([5, 60, 200])),
 }
 
 
@@ -92,6 +101,7 @@ class Deal:
     power_w: int
     since: int
     until: datetime
+    yes: Yes
     ended: str = ""
 
 
@@ -104,9 +114,13 @@ class Household:
     disk: dict[str, Any]
     boxes: list[Box]
     cars: list[Car]
+    agent: HomeAgent
     entry: MockConfigEntry | None = None
+    proof: str = "at once"
     deals: dict[str, Deal] = field(default_factory=dict)
     by_hand: set[str] = field(default_factory=set)
+    unreached: set[str] = field(default_factory=set)
+    """The chargers that were away when Home Assistant last ended."""
     excused: dict[str, int] = field(default_factory=dict)
     bad: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
@@ -132,26 +146,25 @@ class Household:
     async def start(self) -> None:
         """Start Home Assistant's part, with what is on disk."""
         self.entry = await async_link(self.hass, self.boxes, self.own)
-        self.tell_limits()
+        self.attach()
         await self.turns()
 
-    def tell_limits(self) -> None:
-        """Let the agent say what the owner allows."""
-        for box in self.boxes:
-            if (executor := self.executor(box)) is not None:
-                said = limits(self.own)
-                known = {"max_charge_w": said.max_charge_w, "max_discharge_w": said.max_discharge_w}
-                executor.async_take(replace(executor.memory.orders, cars=said.cars, **known))
+    def attach(self) -> None:
+        """Let the home follow its agent, where that is there."""
+        if self.entry is not None and not self.agent.away and not self.agent.attached:
+            self.agent.attach(self.hass, self.entry, executors_of(self.hass, self.entry))
 
     async def end(self) -> None:
         """End it in order."""
         if self.entry is None:
             return
+        self.agent.detach()
         ending = asyncio.create_task(async_stop_executors(self.hass, self.entry))
         self.entry = None
         while not ending.done():
             await self.pass_second()
         await ending
+        self.unreached = {box.name for box in self.boxes if not box.available}
 
     async def play(self, script: list[Step]) -> list[str]:
         """Let a script happen; returns the promises that were broken."""
@@ -175,7 +188,7 @@ class Household:
         """Let one second pass, and look whether every promise was kept in it."""
         self.freezer.tick(1)
         self.second += 1
-        for each in (*self.cars, *self.boxes):
+        for each in (*self.cars, *self.boxes, self.agent):
             each.step()
         async_fire_time_changed(self.hass)
         await self.turns()
@@ -197,17 +210,25 @@ class Household:
             return deal.ended or "it is another car"
         if dt_util.utcnow() >= deal.until:
             return "the lease has ended"
+        yes = deal.yes
+        if yes.known_s is None or self.second < yes.known_s:
+            return "nothing proves a yes"
+        most_wh = yes.energy_wh * COUNTS_DIFFER + COUNTS_DIFFER_WH
+        if yes.out_wh > most_wh and not yes.uncounted:
+            return "more has left than the yes is for"
         return "" if deal.car.allowed else "discharging is not allowed"
 
     def judge(self, box: Box) -> None:
         """Hold one charger's second to the promises."""
         car = box.car
-        if box.refuse or not box.available or box.answers_after_s or box.dead:
+        away = not box.available or (self.entry is None and box.name in self.unreached)
+        if box.refuse or away or box.answers_after_s or box.dead:
             self.excused[box.name] = EXCUSED_S
         excused = self.excused.get(box.name, 0)
         self.excused[box.name] = max(0, excused - 1)
         out_w = -box.real_w if car is not None and box.real_w < -60 else 0.0
         self.delivered_s += bool(out_w)
+        self.count(box, out_w)
         faults = {"too many commands": self._commands(box) > COMMANDS_A_MINUTE}
         if out_w and car is not None and not excused:
             why = "" if box.name in self.by_hand else self.refusal(box)
@@ -224,6 +245,12 @@ class Household:
                 self.broken.append(
                     f"second {self.second}, {box.name}: {fault}; {out_w:.0f} W {said}"
                 )
+
+    def count(self, box: Box, out_w: float) -> None:
+        """Count what leaves under a yes; where a meter is wrong, or in a crash, nobody does."""
+        if (deal := self.deals.get(box.name)) is not None:
+            deal.yes.out_wh += out_w / 3_600
+            deal.yes.uncounted |= box.meter != "ok" or box.dead
 
     def _lasts(self, box: Box, fault: str) -> int:
         """Return for how many seconds on end something has been wrong at a charger."""
@@ -250,34 +277,77 @@ class Household:
     async def do_go(self, box: Box, _car: Car, _much: None) -> None:
         """Unplug."""
         if box.car is not None:
-            self._ends(box, "it was unplugged")
+            self._ends(box, UNPLUGGED)
             plug(box.car, None)
 
     async def do_deal(self, box: Box, _car: Car, power_w: int) -> None:
-        """Sell, with the owner's yes, what is in the car that stands here."""
-        if box.car is not None and box.car.mapped:
+        """Sell, with a yes or without a proof of one, what is in the car that stands here."""
+        if box.car is not None and box.car.mapped and self.agent.heard:
             self.sold += 1
             now = dt_util.utcnow()
             self.deals[box.name] = Deal(
-                number=self.sold, car=box.car, power_w=power_w, since=self.second, until=now
+                number=self.sold,
+                car=box.car,
+                power_w=power_w,
+                since=self.second,
+                until=now,
+                yes=self._yes(),
             )
             await self.do_renew(box, box.car, power_w)
 
+    def _yes(self) -> Yes:
+        """Return the yes to the next deal, as far as a receipt will prove it."""
+        late_s = {"late": self.second + 40, "never": None}
+        return Yes(
+            decision_id=f"dec_{self.sold}",
+            end_at=self.agent.now + timedelta(seconds=30 if self.proof == "shorter" else 7_200),
+            max_discharge_w=2_000 if self.proof == "less power" else 11_000,
+            energy_wh=100 if self.proof == "less energy" else 9_000,
+            known_s=late_s.get(self.proof, self.second),
+        )
+
     async def do_renew(self, box: Box, _car: Car, power_w: int) -> None:
         """Grant the next lease of the deal here, whatever became of it."""
-        deal, executor = self.deals.get(box.name), self.executor(box)
-        if deal is None or executor is None:
+        deal = self.deals.get(box.name)
+        if deal is None or not self.agent.heard:
             return
-        deal.since = self.second if power_w != deal.power_w else deal.since
-        given = replace(lease(60, power_w, f"com_{deal.number}"), vehicle_id=deal.car.vehicle_id)
-        deal.power_w, deal.until = power_w, given.until
-        executor.deals = {given.commitment_id: given.vehicle_id}
-        executor.async_take(replace(executor.memory.orders, lease=given))
+        covered_w = max(power_w, -deal.yes.max_discharge_w)
+        deal.since = self.second if covered_w != deal.power_w else deal.since
+        ends = (dt_util.utcnow() + timedelta(seconds=LEASE_S), deal.yes.end_at)
+        deal.power_w, deal.until = covered_w, min(ends)
+        self.agent.grant(box, f"com_{deal.number}", deal.car, power_w, deal.yes)
 
     async def do_revoke(self, box: Box, _car: Car, _much: None) -> None:
         """Let the agent say that the deal is over."""
-        if (executor := self.executor(box)) is not None and self.deals.pop(box.name, None):
-            executor.async_take(replace(executor.memory.orders, lease=None))
+        if self.agent.heard and self.deals.pop(box.name, None):
+            self.agent.revoke(box)
+
+    async def do_proof(self, _box: Box, _car: Car, how: str) -> None:
+        """Let the receipts of the next deals come late, never, or for less."""
+        self.proof = how
+
+    async def do_rename(self, box: Box, _car: Car, _much: None) -> None:
+        """Let the operator give a deal another name; its yes stays what it was."""
+        if (deal := self.deals.get(box.name)) is not None and self.agent.heard:
+            self.sold += 1
+            stopped = deal.ended if deal.yes.stopped else ""
+            self.deals[box.name] = replace(deal, number=self.sold, ended=stopped)
+            await self.do_renew(box, deal.car, deal.power_w)
+
+    async def do_agent(self, _box: Box, _car: Car, much: bool) -> None:  # noqa: FBT001
+        """Lose the agent, or find it again."""
+        self.agent.away = much
+        self.agent.tell()
+        self.attach()
+
+    async def do_reboot(self, box: Box, _car: Car, how: tuple[int, int | None]) -> None:
+        """Let the charger start anew: with what it was told, or with a setting of its own."""
+        seconds, amperes = how
+        box.reboot(seconds, None if amperes is None else box.shown_for(amperes))
+
+    async def do_blank(self, box: Box, _car: Car, seconds: int) -> None:
+        """Let the charger's entities show nothing for a while."""
+        box.blank(seconds)
 
     async def do_stop_now(self, box: Box, _car: Car, _much: None) -> None:
         """Press Stop now."""
@@ -297,6 +367,7 @@ class Household:
         self.by_hand.discard(box.name)
         if (deal := self.deals.get(box.name)) is not None:
             deal.ended = deal.ended or why
+            deal.yes.stopped |= why != UNPLUGGED
 
     async def do_charge_now(self, box: Box, _car: Car, _much: None) -> None:
         """Switch on Charge now."""
@@ -380,14 +451,16 @@ class Household:
             car.report()
 
     async def do_floor(self, _box: Box, car: Car, pct: int) -> None:
-        """Change the floor."""
-        car.floor_pct = float(pct)
-        self.tell_limits()
+        """Change the floor, where the agent hears of it."""
+        if self.agent.heard:
+            car.floor_pct = float(pct)
+            self.agent.tell()
 
     async def do_allow(self, _box: Box, car: Car, much: bool) -> None:  # noqa: FBT001
-        """Switch Discharging allowed."""
-        car.allowed = much
-        self.tell_limits()
+        """Switch Discharging allowed, where the agent hears of it."""
+        if self.agent.heard:
+            car.allowed = much
+            self.agent.tell()
 
     async def do_restart(self, _box: Box, _car: Car, away_s: int) -> None:
         """End Home Assistant in order and start it again."""
@@ -411,6 +484,7 @@ class Household:
     async def do_clock(self, _box: Box, _car: Car, seconds: int) -> None:
         """Set the clock; what was leased lasts no longer for it."""
         self.freezer.tick(seconds)
+        self.agent.ahead = max(timedelta(), self.agent.ahead - timedelta(seconds=seconds))
         if seconds < 0:
             self.behind_s = 30 - seconds
             for deal in self.deals.values():

@@ -25,13 +25,19 @@ from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 import pytest
 from pytest_homeassistant_custom_component.common import async_test_home_assistant
 
-from custom_components.v2g_owner import control_decision, executor, executor_look
+from custom_components.v2g_owner import (
+    control_decision,
+    executor,
+    executor_look,
+    executor_orders,
+)
 from custom_components.v2g_owner.charger_driver import ChargerDriver
 from custom_components.v2g_owner.control_model import Orders, Verdict
 from custom_components.v2g_owner.executor import ChargerExecutor
 
 from .charger_world import EVENING
 from .household import Box, Car
+from .household_agent import HomeAgent
 from .random_household import Household, Step, random_script
 
 # More than --fast has time for.
@@ -65,16 +71,18 @@ async def play(
             frame.async_setup(hass)
             await translation.async_load_integrations(hass, {HA_DOMAIN})
             names = zip(("left", "right"), shapes, strict=True)
+            boxes = [Box(hass=hass, name=name, shape=shape) for name, shape in names]
+            own = [
+                Car(hass=hass, name="blue", soc_pct=60.4),
+                Car(hass=hass, name="red", soc_pct=50.2),
+            ]
             home = Household(
                 hass=hass,
                 freezer=freezer,
                 disk=hass_storage,
-                boxes=[Box(hass=hass, name=name, shape=shape) for name, shape in names],
-                cars=[
-                    Car(hass=hass, name="blue", soc_pct=60.4),
-                    Car(hass=hass, name="red", soc_pct=50.2),
-                    Car(hass=hass, name="guest", soc_pct=40.0, mapped=False),
-                ],
+                boxes=boxes,
+                cars=[*own, Car(hass=hass, name="guest", soc_pct=40.0, mapped=False)],
+                agent=HomeAgent(boxes=boxes, cars=own),
             )
             await home.play(script)
             # What still hangs at a slow charger ends by itself.
@@ -158,6 +166,24 @@ BROKEN: dict[str, tuple[Any, str, Any, list[Step], str]] = {
         deaf,
         [(10, "stop_now", 0, None)],
         "it was stopped",
+    ),
+    "the proof of a yes": (
+        executor_orders,
+        "_within",
+        lambda lease, *_: lease,
+        [(0, "proof", 0, "never"), (1, "deal", 0, -6_900), PASS],
+        "nothing proves a yes",
+    ),
+    "the energy of a yes": (
+        control_decision,
+        "_is_all_sold",
+        lambda *_: False,
+        [
+            (0, "proof", 0, "less energy"),
+            (1, "deal", 0, -6_900),
+            *[(40, "renew", 0, -6_900)] * 5,
+        ],
+        "more has left than the yes is for",
     ),
     "what unplugging ends": (
         executor_look,
