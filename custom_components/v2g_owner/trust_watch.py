@@ -117,9 +117,14 @@ class LogWatch:
             assert self.trusted is not None
             try:
                 await self._async_judge(self.trusted, note)
-                await self.receipts.async_replay()
-                await self.receipts.async_catch_up(self.trusted)
-                self._async_tell()
+                try:
+                    await self.receipts.async_replay()
+                finally:
+                    # One receipt that cannot be shown again, or fetched, must cost no other yes.
+                    try:
+                        await self.receipts.async_catch_up(self.trusted)
+                    finally:
+                        self._async_tell()
             except LogContradictionError as contradiction:
                 await self._async_contradicted(contradiction)
             else:

@@ -10,11 +10,12 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.v2g_owner.api_errors import OwnerApiAnswerError
 from custom_components.v2g_owner.repairs import CheckAgainFlow, async_create_fix_flow
 from custom_components.v2g_owner.verbatim import verbatim
 from owner_api.core import keyring, receipt
 
-from .log_world import OWNER, SALT, SERVER, Json, Log, watched
+from .log_world import OWNER, SALT, SERVER, Json, Log, away, watched
 
 PLACE = 3
 NAME = receipt.receipt_id(PLACE)
@@ -122,7 +123,7 @@ async def test_promise_6_a_receipt_that_is_wrong_raises_a_repair_that_says_in_wh
         assert NAME in home.kept
 
 
-async def test_right_receipts_before_a_wrong_one_are_kept_and_not_fetched_again(
+async def test_right_receipts_around_a_wrong_one_are_kept_and_not_fetched_again(
     hass: HomeAssistant,
 ) -> None:
     """One bad answer costs one receipt, not those around it; pages are read to their end."""
@@ -133,12 +134,93 @@ async def test_right_receipts_before_a_wrong_one_are_kept_and_not_fetched_again(
         home.log.bent = {f"/v1/receipts/{name}": signed(home.log, aud="own_2")}
         await home.watch.async_check()
         assert home.repair == ("log_receipt", verbatim(ANOTHERS))
-        assert home.kept == [receipt.receipt_id(place) for place in range(5)]
+        assert home.kept == [receipt.receipt_id(place) for place in (0, 1, 2, 3, 4, 6, 7)]
         home.log.bent, home.log.asked = {}, []
         await home.watch.async_check()
-        assert home.kept == [receipt.receipt_id(place) for place in range(8)]
-        fetched = [path for path in home.log.asked if path.startswith("/v1/receipts/")]
-        assert fetched == [f"/v1/receipts/{receipt.receipt_id(place)}" for place in (5, 6, 7)]
+        assert home.repair is None
+        assert home.kept == [receipt.receipt_id(place) for place in (0, 1, 2, 3, 4, 6, 7, 5)]
+        assert fetched(home.log) == [5]
+
+
+def fetched(log: Log) -> list[int]:
+    """Return the places whose receipts were asked for."""
+    names = [path.removeprefix("/v1/receipts/") for path in log.asked]
+    return [int(name.removeprefix("rcp_"), 16) for name in names if name.startswith("rcp_")]
+
+
+UNREADABLE: dict[str, Exception] = {
+    "not found": away("not_found", 404),
+    "gone": away("gone", 410),
+    "an error of the server's": away("internal", 500),
+    "no answer of its own": OwnerApiAnswerError("not the owner API"),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+async def test_promise_5_a_receipt_that_cannot_be_fetched_costs_no_other(
+    hass: HomeAssistant, why: str
+) -> None:
+    """Promise 5: a yes that came after it was not known either, and nothing new began at home."""
+    async with watched(hass, Log()) as home:
+        for number in range(3, 6):
+            home.log.say(body={"number": number})
+        home.log.bent = {f"/v1/receipts/{NAME}": UNREADABLE[why]}
+        await home.watch.async_check()
+        assert home.kept == [receipt.receipt_id(place) for place in (0, 1, 2, 4, 5)]
+        assert home.repair is None
+        home.log.say(body={"number": 6})
+        home.log.asked = []
+        await home.watch.async_check()
+        assert fetched(home.log) == [6, PLACE]
+        home.log.bent = {}
+        await home.watch.async_check()
+        assert home.kept[-2:] == [receipt.receipt_id(6), NAME]
+
+
+async def test_a_server_that_fails_at_every_receipt_is_not_asked_for_all_of_them(
+    hass: HomeAssistant,
+) -> None:
+    """It is in trouble; what was not asked for, and what failed, is asked for later."""
+    async with watched(hass, Log()) as home:
+        for number in range(3, 40):
+            home.log.say(body={"number": number})
+        home.log.bent = {"/v1/receipts/": away("internal", 500)}
+        home.log.asked = []
+        await home.watch.async_check()
+        assert len(fetched(home.log)) <= 20
+        home.log.bent = {}
+        for _ in range(3):
+            await home.watch.async_check()
+        assert sorted(home.kept) == [receipt.receipt_id(place) for place in range(40)]
+
+
+async def test_promise_6_the_receipt_of_another_entry_than_was_asked_for_is_a_wrong_one(
+    hass: HomeAssistant,
+) -> None:
+    """Promise 6: a true receipt in the place of one that is held back would hide that."""
+    async with watched(hass, Log()) as home:
+        home.log.say(body={"number": 3})
+        home.log.bent = {f"/v1/receipts/{NAME}": home.log.document(2)}
+        await home.watch.async_check()
+        assert home.repair is not None
+        assert home.repair[0] == "log_receipt"
+
+
+async def test_a_wrong_receipt_stays_told_while_others_are_asked_for(hass: HomeAssistant) -> None:
+    """Promise 6: a few that cannot be fetched do not take its turn away."""
+    async with watched(hass, Log()) as home:
+        for number in range(3, 16):
+            home.log.say(body={"number": number})
+        missing = {f"/v1/receipts/{receipt.receipt_id(n)}": away("gone", 410) for n in range(4, 15)}
+        home.log.bent = {f"/v1/receipts/{NAME}": signed(home.log, aud="own_2"), **missing}
+        for _ in range(3):
+            await home.watch.async_check()
+            assert home.repair == ("log_receipt", verbatim(ANOTHERS))
+        home.log.bent = {}
+        for _ in range(3):
+            await home.watch.async_check()
+        assert home.repair is None
+        assert len(home.kept) == 16
 
 
 async def test_promise_6_the_repair_of_a_bad_receipt_checks_again_and_gives_up_no_checkpoint(

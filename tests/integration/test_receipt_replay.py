@@ -78,10 +78,12 @@ async def test_an_api_that_is_away_is_shown_the_receipts_when_it_is_back(
 ) -> None:
     """What could not be asked is still waiting, and nobody is accused."""
     home.log.bent = {"replay": trouble}
+    home.log.say(body={"number": 3})
     for _ in range(2):
         with pytest.raises(type(trouble)):
             await home.watch.async_check()
     assert home.repair is None
+    assert len(home.kept) == 4, "a new receipt does not wait for them"
     assert not [each for each in lost(home) if "replayed_as" in each]
     home.log.bent, home.log.shown = {}, []
     await home.watch.async_check()

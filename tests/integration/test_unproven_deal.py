@@ -13,6 +13,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.v2g_owner.api_errors import OwnerApiProblem
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
 from owner_api.store import Tx
@@ -105,6 +106,33 @@ async def test_promise_1_a_receipt_that_comes_late_lets_the_deal_begin(stage: St
     await stage.seconds(60)
     assert unproven(stage) == []
     stage.hold()
+
+
+@pytest.mark.parametrize("status", [404, 410, 500, 200])
+async def test_a_receipt_that_cannot_be_had_costs_no_deal_but_its_own(
+    stage: Stage, status: int
+) -> None:
+    """What the home could not read once kept it from every yes that came after."""
+    api = stage.entry.runtime_data.coordinator.api  # type: ignore[union-attr]
+    get, bad = api.get, []
+
+    async def first_is_bad(path: str) -> Any:
+        """Have no receipt for whichever is asked for first: it is that of the agreement."""
+        if not path.startswith("/v1/receipts/"):
+            return await get(path)
+        if not bad:
+            bad.append(path)
+        if path not in bad:
+            return await get(path)
+        if status == 200:
+            return {"jws": "none"}
+        raise OwnerApiProblem(status, {"code": "internal" if status == 500 else "not_found"})
+
+    api.get = first_is_bad
+    await stage.sell()
+    await stage.deliver()
+    assert bad
+    assert unproven(stage) == []
 
 
 async def test_the_repair_of_a_deal_ends_with_its_receipt_also_where_the_deal_is_over(
