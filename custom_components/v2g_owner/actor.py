@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from homeassistant.core import Context, Event, HomeAssistant, callback
+from homeassistant.helpers.http import current_request
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 
+# As Home Assistant's own views read it; ``http`` need not be set up where no form can be sent.
+_REQUEST_USER: Final = "hass_user"
 _NOTIFICATION_TAP: Final = "mobile_app_notification_action"
 _STARTERS: Final = ("automation_triggered", "script_started")
 NOBODY_KNOWN: Final = "unknown"
@@ -84,6 +87,16 @@ def _forget_oldest(remembered: dict[str, Any]) -> None:
     """Keep the memory small."""
     if len(remembered) > _MOST_REMEMBERED:
         del remembered[next(iter(remembered))]
+
+
+def who_fills_in() -> Context:
+    """Return what is done by whoever sends the form that is filled in now.
+
+    A form has no context, but comes by a request, which has a user; without one nobody is known.
+    """
+    request = current_request.get()
+    user = None if request is None else request.get(_REQUEST_USER)
+    return Context(user_id=None if user is None else user.id)
 
 
 async def async_actor_of(

@@ -20,6 +20,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from .actor import who_fills_in
 from .const import CONF_VEHICLE_ID, DOMAIN
 from .coordinator import V2GCoordinator
 from .subentry_flow import LinkedDeviceFlow
@@ -122,17 +123,37 @@ class DriversStep(LinkedDeviceFlow):
         subentry = self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            if user_input[CONF_ADMINS_ANSWER] or user_input.get(CONF_DRIVERS):
+            if not (user_input[CONF_ADMINS_ANSWER] or user_input.get(CONF_DRIVERS)):
+                errors["base"] = "nobody_answers"
+            elif not await self._async_may_choose(subentry.data, user_input):
+                errors["base"] = "not_yours_to_allow"
+            else:
                 optional = {CONF_DRIVERS, CONF_ASKED_PHONES}
                 rest = {k: v for k, v in subentry.data.items() if k not in optional}
                 return self.async_update_and_abort(
                     self._get_entry(), subentry, data={**rest, **user_input}
                 )
-            errors["base"] = "nobody_answers"
         return self.async_show_form(
             step_id="drivers",
             data_schema=self.add_suggested_values_to_schema(
                 DRIVERS_SCHEMA, user_input or subentry.data
             ),
             errors=errors,
+            description_placeholders={"vehicle": subentry.title},
         )
+
+    async def _async_may_choose(self, before: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
+        """Tell whether whoever fills this in may let those people say yes.
+
+        Fewer anybody may choose; more, those whose yes counts. Home Assistant's owner may too, else
+        nobody could where its forms are closed to all whose yes counts.
+        """
+        more = set(chosen.get(CONF_DRIVERS, ())) - set(before.get(CONF_DRIVERS, ()))
+        if not more and before.get(CONF_ADMINS_ANSWER, True) >= chosen[CONF_ADMINS_ANSWER]:
+            return True
+        user_id = who_fills_in().user_id
+        if user_id is None:
+            return False
+        user = await self.hass.auth.async_get_user(user_id)
+        is_owner = user is not None and user.is_active and user.is_owner
+        return is_owner or await _async_counts(self.hass, before, user_id)

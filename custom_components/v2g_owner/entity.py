@@ -199,11 +199,10 @@ class VehicleEntity(V2GEntity[Vehicle]):
 
     async def async_write_preferences(self, changes: Changes) -> None:
         """Change preferences at the API, or raise why not."""
-        if not callable(changes):
-            context = self._context or Context()
-            changes = await async_as_allowed(self.coordinator, self.vehicle_id, changes, context)
+        context = self._context or Context()
+        allowed = await async_as_allowed(self.coordinator, self.vehicle_id, changes, context)
         with translated_errors(self.coordinator, "preferences"):
-            await self.coordinator.async_write("preferences", self.vehicle_id, changes)
+            await self.coordinator.async_write("preferences", self.vehicle_id, allowed)
 
     async def async_write_departures(self, changes: Mapping[str, Any]) -> None:
         """Change leave times at the API, or raise why not."""

@@ -99,8 +99,12 @@ def _sentence(
     )
 
 
-async def async_sentence(hass: HomeAssistant, error: OwnerApiError) -> str:
-    """Return what an API error says in Home Assistant's language; the API's own words if none."""
+async def async_sentence(hass: HomeAssistant, error: OwnerApiError | HomeAssistantError) -> str:
+    """Return what an error says in Home Assistant's language; the API's own words if none."""
     texts = await async_get_translations(hass, hass.config.language, "exceptions", {DOMAIN})
     key = f"component.{DOMAIN}.exceptions.{error.translation_key}.message"
-    return texts.get(key, "{detail}").format(**error.placeholders)
+    if isinstance(error, HomeAssistantError):
+        told = error.translation_placeholders or {}
+    else:
+        told = error.placeholders
+    return texts.get(key, "{detail}").format(**told)

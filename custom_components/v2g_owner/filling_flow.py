@@ -15,6 +15,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from .kept_flow import Form, KeptFormStep, rows_of
+from .loosening import async_check_facts
 from .models import TaperStep
 from .subentry_schemas import number_field
 
@@ -80,6 +81,7 @@ class FillingStep(KeptFormStep):
         coordinator, device_id = self._coordinator, self._device_id or ""
         revision = self._known()[device_id].revision
         body = {"taper": _steps(form)}
+        await async_check_facts(coordinator, device_id, body)
         view = await coordinator.api.patch(f"/v1/{self.resource}/{device_id}", body, revision)
         coordinator.async_apply(f"{self.subject}.updated", view)
         return device_id

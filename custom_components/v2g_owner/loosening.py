@@ -5,80 +5,33 @@ automation may do the rest.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 
-from .actor import NOBODY_KNOWN, async_actor_of
+from .actor import NOBODY_KNOWN, async_actor_of, who_fills_in
 from .const import DOMAIN
-from .coordinator import V2GCoordinator
+from .coordinator import Changes, V2GCoordinator
 from .drivers import async_counts_for
-from .models import Preferences
-
-_MODES: Final = ("never", "ask", "rules")
-_PERMISSIONS: Final = ("discharge_allowed", "allow_automations")
-_LEAST: Final = (
-    "soc_floor_pct",
-    "soc_min_departure_pct",
-    "min_price_per_kwh",
-    "soc_margin_pct",
-    "departure_buffer_s",
-    "cooldown_s",
-)
-BUDGETS: Final = (
-    "max_discharge_wh_per_event",
-    "max_discharge_wh_per_day",
-    "max_discharge_wh_per_week",
-    "max_discharge_events_per_day",
-)
-_MOST: Final = (*BUDGETS, "soc_max_age_consent_s", "soc_max_age_discharge_s")
-_NO_LIMIT: Final = float("inf")
-
-
-def loosens(known: Preferences, changes: Mapping[str, Any]) -> bool:
-    """Tell whether changed preferences let more be sold, or with less of a yes."""
-    return (
-        any(changes[key] and not getattr(known, key) for key in _PERMISSIONS if key in changes)
-        or _rank(changes.get("consent_mode", known.consent_mode)) > _rank(known.consent_mode)
-        or any(
-            _floor(changes[key]) < _floor(getattr(known, key)) for key in _LEAST if key in changes
-        )
-        or any(
-            _budget(changes[key]) > _budget(getattr(known, key)) for key in _MOST if key in changes
-        )
-    )
-
-
-def _rank(mode: str) -> int:
-    """Return how much a way to answer lets through: nothing, what a person says, rules as well."""
-    return _MODES.index(mode) if mode in _MODES else len(_MODES)
-
-
-def _floor(value: float | str | None) -> float:
-    """Return a least value as a number; none is no limit."""
-    return -_NO_LIMIT if value is None else float(value)
-
-
-def _budget(value: float | None) -> float:
-    """Return a most value as a number; none is no limit."""
-    return _NO_LIMIT if value is None else value
+from .looser import facts_loosen, loosens
 
 
 async def async_as_allowed(
-    coordinator: V2GCoordinator, vehicle_id: str, changes: Mapping[str, Any], context: Context
+    coordinator: V2GCoordinator, vehicle_id: str, changes: Changes, context: Context
 ) -> Callable[[], Mapping[str, Any]]:
     """Return changes to be written, which fail where they loosen what somebody has no say in.
 
     Judged at their turn: a change that waits for another one is held against what that has left.
     """
-    lets_automations = bool(changes.get("allow_automations"))
+    lets_automations = not callable(changes) and bool(changes.get("allow_automations"))
     refused = await _async_refusal(coordinator, vehicle_id, context, person_alone=lets_automations)
 
     def at_their_turn() -> Mapping[str, Any]:
-        if refused is not None and loosens(coordinator.data.preferences[vehicle_id], changes):
+        now = changes() if callable(changes) else changes
+        if refused is not None and loosens(coordinator.data.preferences[vehicle_id], now):
             raise refused
-        return changes
+        return now
 
     return at_their_turn
 
@@ -89,6 +42,22 @@ async def async_check_may_allow(
     """Raise a translated error unless whoever acts may let more of a car be sold."""
     if (refused := await _async_refusal(coordinator, vehicle_id, context)) is not None:
         raise refused
+
+
+async def async_write_as_filled_in(
+    coordinator: V2GCoordinator, vehicle_id: str, changes: Changes
+) -> None:
+    """Change preferences by a form; it fails where it loosens what that person has no say in."""
+    allowed = await async_as_allowed(coordinator, vehicle_id, changes, who_fills_in())
+    await coordinator.async_write("preferences", vehicle_id, allowed)
+
+
+async def async_check_facts(
+    coordinator: V2GCoordinator, vehicle_id: str, facts: Mapping[str, Any]
+) -> None:
+    """Raise a translated error where a form's facts let more be sold, and not by their word."""
+    if facts_loosen(coordinator.data.vehicles[vehicle_id], facts):
+        await async_check_may_allow(coordinator, vehicle_id, who_fills_in())
 
 
 async def _async_refusal(

@@ -19,6 +19,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from .kept_flow import Form, KeptFormStep, rows_of
+from .loosening import async_write_as_filled_in
 from .models import Preferences
 from .price import price_text
 
@@ -109,7 +110,7 @@ class PayStep(KeptFormStep):
         device_id = self._device_id or ""
         kinds = [kind for kind in REWARD_KINDS if kind in form[CONF_KINDS]]
         changes: dict[str, Any] = {CONF_KINDS: kinds, CONF_RATES: _rates(form)}
-        await self._coordinator.async_write("preferences", device_id, changes)
+        await async_write_as_filled_in(self._coordinator, device_id, changes)
         return device_id
 
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlowResult
+from homeassistant.exceptions import ServiceValidationError
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .coordinator import V2GConfigEntry
@@ -40,13 +41,12 @@ class AccountRepairFlow(ConfirmRepairFlow):
             return self.async_abort(reason="not_loaded")
         try:
             return await self.async_repair(entry)
-        except OwnerApiError as error:
-            if self.writes and isinstance(error, OwnerApiProblem) and error.is_the_callers:
-                detail = await async_sentence(self.hass, error)
-                return self.async_abort(
-                    reason="refused", description_placeholders={"detail": detail}
-                )
-            return self.async_abort(reason="not_loaded")
+        except (OwnerApiError, ServiceValidationError) as error:
+            problem = isinstance(error, OwnerApiProblem) and error.is_the_callers
+            if not (isinstance(error, ServiceValidationError) or (self.writes and problem)):
+                return self.async_abort(reason="not_loaded")
+            detail = await async_sentence(self.hass, error)
+            return self.async_abort(reason="refused", description_placeholders={"detail": detail})
 
     @abstractmethod
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:

@@ -6,12 +6,14 @@ from homeassistant.components.repairs import RepairsFlowResult
 from homeassistant.helpers import issue_registry as ir
 import probatio
 
+from .actor import who_fills_in
 from .agreeing import async_agree, covered
 from .api import Json
 from .api_errors import OwnerApiError
 from .const import DOMAIN
 from .coordinator import V2GConfigEntry
 from .loading import async_loaded
+from .loosening import async_check_may_allow
 from .models import Agreement
 from .repair_flow import AccountRepairFlow
 from .verbatim import verbatim
@@ -82,6 +84,8 @@ class ReadTermsFlow(AccountRepairFlow):
             return self.async_abort(reason="still_wrong")
         if kept := covered(coordinator, agreement):
             version = int(park["terms_version"])
+            for vehicle_id in kept:
+                await async_check_may_allow(coordinator, vehicle_id, who_fills_in())
             await async_agree(coordinator, agreement.park.park_id, version, kept, agreement)
         else:
             # No agreement is made for no car.

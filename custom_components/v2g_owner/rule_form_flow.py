@@ -14,6 +14,7 @@ import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .loading import is_connected
+from .loosening import async_write_as_filled_in
 from .models import Preferences
 from .rule_forms import CONF_NAME, FIELDS, Form, RuleView, rule_body, rule_form, rule_values
 from .rule_list import Rules, RulesChangedError, find, saved
@@ -222,7 +223,7 @@ class RuleFormStep(LinkedDeviceFlow):
 
         async def write() -> str:
             """Change the rules at the API."""
-            await coordinator.async_write("preferences", self._vehicle_id, body)
+            await async_write_as_filled_in(coordinator, self._vehicle_id, body)
             return self._vehicle_id
 
         try:

@@ -16,7 +16,7 @@ import probatio
 
 from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
-from .loosening import BUDGETS
+from .looser import BUDGETS
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import ServiceValidationError
 import probatio
 
 from .api_errors import OwnerApiError, OwnerApiProblem
@@ -261,4 +262,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                 placeholders["detail"] = error.placeholders["limits"]
         except OwnerApiError:
             errors["base"] = "cannot_connect"
+        except ServiceValidationError as error:
+            errors["base"] = error.translation_key or "refused"
+            placeholders |= error.translation_placeholders or {}
         return None

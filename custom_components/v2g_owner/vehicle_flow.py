@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, override
 
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.util import dt as dt_util
 import probatio
 
+from .actor import who_fills_in
 from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
 from .deleting_flow import DeletingStep
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
 from .filling_flow import FillingStep
+from .loosening import async_check_facts, async_check_may_allow, async_write_as_filled_in
 from .models import Tariff
 from .pay_flow import PayStep
 from .price_reporter import prices_path
@@ -98,6 +100,13 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
         unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT, "")
         return f"{state.state} {unit}".strip()
 
+    @override
+    async def _async_change(self) -> str:
+        """Change what the vehicle is: what lets more of it be sold asks whose yes counts."""
+        facts = self.body(self._facts)
+        await async_check_facts(self._coordinator, self._vehicle_id, facts)
+        return await super()._async_change()
+
     @property
     def _tariff(self) -> Tariff:
         """What the API counts with where no sensor tells the price."""
@@ -167,7 +176,11 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
     async def _async_write_bands(self, bands: list[dict[str, str]]) -> str:
         """Change the bands, and drop what a sensor told before."""
         coordinator = self._coordinator
-        await coordinator.async_write("preferences", self._vehicle_id, {"tariff": {"bands": bands}})
+        if CONF_PRICE_ENTITY in self._get_reconfigure_subentry().data:
+            # What the sensor has told lately, and will tell, may all be more than the bands.
+            await async_check_may_allow(coordinator, self._vehicle_id, who_fills_in())
+        changes = {"tariff": {"bands": bands}}
+        await async_write_as_filled_in(coordinator, self._vehicle_id, changes)
         await coordinator.api.post(prices_path(self._vehicle_id), {"entries": []})
         return self._vehicle_id
 

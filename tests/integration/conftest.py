@@ -1,18 +1,20 @@
 """What the integration's tests share: a real owner API, the entry paired with it, and patience."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from aiohttp.test_utils import make_mocked_request
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.const import CONF_URL
 from homeassistant.core import Context, HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.http import current_request
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
@@ -41,6 +43,16 @@ PATIENCE_S = 30.0
 @pytest.fixture(autouse=True)
 def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant find our integration."""
+
+
+@pytest.fixture(autouse=True)
+def filled_in_by_somebody() -> Iterator[None]:
+    """Let the forms that a test sends itself be sent by one of the home's administrators."""
+    request = make_mocked_request("POST", "/")
+    request["hass_user"] = SimpleNamespace(id="somebody")
+    token = current_request.set(request)
+    yield
+    current_request.reset(token)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.v2g_owner.actor import async_remember_model_turn
 from custom_components.v2g_owner.const import DOMAIN
-from custom_components.v2g_owner.loosening import BUDGETS, loosens
+from custom_components.v2g_owner.looser import BUDGETS, loosens
 from custom_components.v2g_owner.models import Preferences
 
 from .conftest import Home, until
