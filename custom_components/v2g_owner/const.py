@@ -78,6 +78,8 @@ CALENDAR_CONFIRM_INTERVAL: Final = timedelta(hours=1)
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONSENT_MODES: Final = ("ask", "rules", "never")
+DEPARTURE_GUARDS: Final = ("off", "q02", "q05", "q10")
+"""How often a forecast leave time may be too late; each lets more be sold than the one before."""
 PURPOSES: Final = ("peak_price", "pv_balance", "backup", "grid_emergency", "test")
 VEHICLE_STATUSES: Final = (
     "unknown",

@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import time
 from typing import Any, Final
 
+from .const import DEPARTURE_GUARDS
 from .models import Preferences, TaperStep, TariffBand, Vehicle
 
-_MODES: Final = ("never", "ask", "rules")
+_STEPS: Final = {
+    # From what lets nothing through to what lets most.
+    "consent_mode": ("never", "ask", "rules"),
+    "departure_guard": DEPARTURE_GUARDS,
+}
 _CAPPED: Final = "capped"
 _WARRANTIES: Final = ("prohibited", _CAPPED, "unknown", "allowed")
 _PERMISSIONS: Final = ("discharge_allowed", "allow_automations")
@@ -58,8 +63,11 @@ def loosens(known: Preferences, changes: Mapping[str, Any]) -> bool:
     """Tell whether changed preferences let more be sold, or with less of a yes."""
     return (
         any(changes[key] and not getattr(known, key) for key in _PERMISSIONS if key in changes)
-        or _rank(_MODES, changes.get("consent_mode", known.consent_mode))
-        > _rank(_MODES, known.consent_mode)
+        or any(
+            _rank(steps, changes[key]) > _rank(steps, getattr(known, key))
+            for key, steps in _STEPS.items()
+            if key in changes
+        )
         or any(
             _least(changes[key]) < _least(getattr(known, key)) for key in _LEAST if key in changes
         )

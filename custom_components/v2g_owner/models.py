@@ -143,6 +143,7 @@ class Preferences:
     soc_max_age_consent_s: int = 1_800
     soc_max_age_discharge_s: int = 900
     departure_buffer_s: int = 900
+    departure_guard: str = "q05"
     cooldown_s: int = 0
 
 

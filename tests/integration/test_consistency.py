@@ -229,7 +229,7 @@ async def test_every_entity_has_a_name_and_every_text_an_entity(
 def test_every_state_of_an_enum_has_a_text() -> None:
     """A state without a text shows its code."""
     from custom_components.v2g_owner.event import EVENTS
-    from custom_components.v2g_owner.select import CONSENT_MODE
+    from custom_components.v2g_owner.select import SELECTS
     from custom_components.v2g_owner.sensor import HUB_SENSORS
     from custom_components.v2g_owner.sensor_departure import DEPARTURE_SENSORS
     from custom_components.v2g_owner.sensor_last_offer import LAST_OFFER_SENSORS
@@ -240,7 +240,8 @@ def test_every_state_of_an_enum_has_a_text() -> None:
         if description.options:
             states = entity["sensor"][description.translation_key]["state"]
             assert set(states) == set(description.options), description.key
-    assert set(entity["select"]["consent_mode"]["state"]) == set(CONSENT_MODE.options or ())
+    for select in SELECTS:
+        assert set(entity["select"][select.key]["state"]) == set(select.options or ()), select.key
     for event in EVENTS:
         shown = entity["event"][event.translation_key]["state_attributes"]["event_type"]["state"]
         assert set(shown) == set(event.event_types or ()), event.key

@@ -98,6 +98,38 @@ async def test_promise_3_how_careful_the_agent_is_can_be_set_here_and_loosened_b
     assert await kept(loose, Context(user_id=hass_admin_user.id)) == kept_loose
 
 
+async def test_promise_2_how_often_a_forecast_may_be_too_late_is_set_here_and_loosened_by_few(
+    home: Home, world: OwnerWorld, vehicle_id: str, hass_admin_user: Any
+) -> None:
+    """A leave time that nobody named may let a rule sell: who says yes says how sure it must be."""
+    entity_id = home.entity_id("select", vehicle_id, "departure_guard")
+    er.async_get(home.hass).async_update_entity(entity_id, disabled_by=None)
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    await home.hass.async_block_till_done()
+    assert home.state("select", vehicle_id, "departure_guard").state == "q05"
+
+    async def kept(option: str, context: Context) -> Any:
+        data = {"entity_id": entity_id, "option": option}
+        await home.hass.services.async_call(
+            "select", "select_option", data, blocking=True, context=context
+        )
+        return (await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences"))["departure_guard"]
+
+    anybody, owner = guest(home.hass), Context(user_id=hass_admin_user.id)
+    assert await kept("q02", anybody) == "q02"
+    for looser in ("q05", "q10"):
+        with pytest.raises(ServiceValidationError) as refused:
+            await kept(looser, anybody)
+        assert refused.value.translation_key == "not_yours_to_allow"
+    assert await kept("off", anybody) == "off"
+    with pytest.raises(ServiceValidationError):
+        await kept("q02", anybody)
+    assert await kept("q10", owner) == "q10"
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {"departure_guard": "q05"})
+    await home.reaches("select", vehicle_id, "departure_guard", "q05")
+
+
 async def test_a_price_is_asked_for_in_the_owners_currency(home: Home, vehicle_id: str) -> None:
     """A number without its unit is a misunderstanding waiting."""
     state = home.state("number", vehicle_id, "min_price_per_kwh")
