@@ -17,6 +17,7 @@ import probatio
 from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
 from .looser import BUDGETS
+from .service_account import ATTR_MONTH, get_statement
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
@@ -180,6 +181,16 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
             **_ENTRY,
             probatio.Optional(ATTR_NEWEST, default=200): probatio.All(
                 probatio.Coerce(int), probatio.Range(min=1, max=MOST_RECEIPTS)
+            ),
+        },
+        SupportsResponse.ONLY,
+    ),
+    "get_statement": (
+        get_statement,
+        {
+            **_ENTRY,
+            probatio.Optional(ATTR_MONTH): probatio.All(
+                cv.string, probatio.Match(r"20\d\d-(?:0[1-9]|1[0-2])\Z")
             ),
         },
         SupportsResponse.ONLY,
