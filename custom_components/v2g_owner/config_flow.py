@@ -11,6 +11,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryFlow,
     FlowType,
+    OptionsFlow,
     SubentryFlowContext,
 )
 from homeassistant.const import CONF_URL
@@ -30,6 +31,8 @@ from .const import (
     SUBENTRY_CHARGER,
     SUBENTRY_VEHICLE,
 )
+from .coordinator import V2GConfigEntry
+from .devices_flow import DevicesFlow
 from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url
 from .pairing_flow import PairingFlow
 from .vehicle_flow import VehicleSubentryFlow
@@ -59,6 +62,13 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return what can be added to an account."""
         return {SUBENTRY_VEHICLE: VehicleSubentryFlow, SUBENTRY_CHARGER: ChargerSubentryFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: V2GConfigEntry) -> OptionsFlow:
+        """Return what Configure opens for an account."""
+        return DevicesFlow()
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

@@ -1,10 +1,11 @@
-"""What the actions about the account as a whole tell: a month's rewards."""
+"""What the actions about the account tell: a month's rewards, and who acts for the owner."""
 
 from typing import Final
 
 from homeassistant.core import ServiceCall
 
 from .api import Json
+from .devices import async_devices
 from .errors import translated_errors
 from .money import in_words, major
 from .reward_month import reward_month
@@ -30,3 +31,10 @@ def _in_money(row: Json) -> Json:
     """Return a line, or a total, with its amount as people read it."""
     minor, currency = int(row["amount_minor"]), str(row["currency"])
     return {**row, "amount": major(minor, currency), "amount_in_words": in_words(minor, currency)}
+
+
+async def list_devices(call: ServiceCall) -> Json:
+    """Return the phones and homes that act for the owner, this one among them."""
+    coordinator = account_of(call)
+    with translated_errors(coordinator):
+        return {"devices": await async_devices(coordinator.api)}

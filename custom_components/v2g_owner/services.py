@@ -17,7 +17,7 @@ import probatio
 from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
 from .looser import BUDGETS
-from .service_account import ATTR_MONTH, get_statement
+from .service_account import ATTR_MONTH, get_statement, list_devices
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
@@ -238,6 +238,7 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         },
         SupportsResponse.OPTIONAL,
     ),
+    "list_devices": (list_devices, _ENTRY, SupportsResponse.ONLY),
     "list_parks": (list_parks, _ENTRY, SupportsResponse.ONLY),
     "join_park": (
         join_park,

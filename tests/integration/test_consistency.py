@@ -250,7 +250,7 @@ def test_every_state_of_an_enum_has_a_text() -> None:
 def test_every_form_field_is_explained() -> None:
     """Each field has a label and a description, and no description lacks its field."""
     english = read(FOLDER / "translations/en.json")
-    groups = [english["config"], *english["config_subentries"].values()]
+    groups = [english["config"], english["options"], *english["config_subentries"].values()]
     for group in groups:
         for name, step in group["step"].items():
             if "data" in step:

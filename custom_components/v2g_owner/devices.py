@@ -1,0 +1,35 @@
+"""The owner's devices that act for them at the agent: phones and homes, this one among them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .api import Json, OwnerApi
+from .api_errors import OwnerApiAnswerError
+from .decode import BadAnswerError, decode
+from .trust_proofs import read_items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device that is paired with the account."""
+
+    device_id: str
+    display_name: str
+    paired_at: datetime
+    last_seen_at: datetime | None = None
+    current: bool
+    """Whether it is this home."""
+
+
+async def async_devices(api: OwnerApi) -> list[Json]:
+    """Return the devices that are paired, the oldest pairing first."""
+    return await read_items(api, "/v1/devices?limit=200")
+
+
+async def async_others(api: OwnerApi, own_id: str) -> dict[str, Device]:
+    """Return the devices beside this home by their ids."""
+    try:
+        found = [decode(Device, each) for each in await async_devices(api)]
+    except BadAnswerError as error:
+        raise OwnerApiAnswerError(str(error)) from error
+    return {each.device_id: each for each in found if not each.current and each.device_id != own_id}
