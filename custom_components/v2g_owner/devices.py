@@ -6,7 +6,7 @@ from datetime import datetime
 from .api import Json, OwnerApi
 from .api_errors import OwnerApiAnswerError
 from .decode import BadAnswerError, decode
-from .trust_proofs import read_items
+from .pages import async_every_item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Device:
 
 async def async_devices(api: OwnerApi) -> list[Json]:
     """Return the devices that are paired, the oldest pairing first."""
-    return await read_items(api, "/v1/devices?limit=200")
+    return await async_every_item(api, "/v1/devices")
 
 
 async def async_others(api: OwnerApi, own_id: str) -> dict[str, Device]:

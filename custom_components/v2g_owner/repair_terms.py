@@ -15,6 +15,7 @@ from .coordinator import V2GConfigEntry
 from .loading import async_loaded
 from .loosening import async_check_may_allow
 from .models import Agreement
+from .pages import async_every_item
 from .repair_flow import AccountRepairFlow
 from .verbatim import verbatim
 
@@ -60,7 +61,7 @@ class ReadTermsFlow(AccountRepairFlow):
         """Return the agreement and its park's terms, None when either is there no more."""
         coordinator = entry.runtime_data.coordinator
         agreement = coordinator.data.agreements.get(str(self._about["agreement_id"]))
-        parks = (await coordinator.api.get("/v1/parks"))["items"]
+        parks = await async_every_item(coordinator.api, "/v1/parks")
         return next(
             (
                 (agreement, each)

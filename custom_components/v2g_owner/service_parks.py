@@ -11,6 +11,7 @@ from .api import Json
 from .const import DOMAIN
 from .errors import translated_errors
 from .loosening import async_check_may_allow
+from .pages import async_every_item
 from .service_targets import account_of, vehicle_of
 
 ATTR_PARK_ID: Final = "park_id"
@@ -22,7 +23,7 @@ async def list_parks(call: ServiceCall) -> Json:
     """Return the parks one can join, with the terms to read first."""
     coordinator = account_of(call)
     with translated_errors(coordinator):
-        return await coordinator.api.get("/v1/parks")
+        return {"items": await async_every_item(coordinator.api, "/v1/parks")}
 
 
 async def join_park(call: ServiceCall) -> Json:

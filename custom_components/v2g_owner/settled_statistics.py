@@ -28,11 +28,11 @@ from .coordinator import V2GCoordinator
 from .decode import BadAnswerError, decode
 from .models_deal import Commitment
 from .money import major
+from .pages import async_every_item
 from .settled_ledger import Series, SettledDeal, SettledLedger, hour_of, read_ledger
 from .snapshot import StreamEvent
 from .unsubscribing import together
 
-_PAGE: Final = 200
 _FINAL: Final = "final"
 _NAMES: Final = {"energy": "energy_discharged", "reward": "rewards_total"}
 
@@ -135,14 +135,8 @@ class SettledStatistics:
         api = self._coordinator.api
         if commitment_id is not None:
             return [decode(Commitment, await api.get(f"/v1/commitments/{commitment_id}"))]
-        found: list[Commitment] = []
-        after = ""
-        while True:
-            answer = await api.get(f"/v1/commitments?limit={_PAGE}{after}")
-            found += [decode(Commitment, item) for item in answer.get("items", ())]
-            if not answer.get("next_cursor"):
-                return found
-            after = f"&cursor={answer['next_cursor']}"
+        items = await async_every_item(api, "/v1/commitments")
+        return [decode(Commitment, item) for item in items]
 
     async def _async_write(self, ledger: SettledLedger, series: Series, since: str) -> None:
         """Write the hours of a series from the first changed one on: every later sum moved too."""

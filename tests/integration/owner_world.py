@@ -20,6 +20,7 @@ from owner_api.commands import owners, pairing, parks
 from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
+from owner_api.store import Tx
 
 
 class ServerClock:
@@ -166,6 +167,18 @@ class OwnerWorld:
             lambda tx: parks.add_park(tx, now=self.clock.now(), new_id=new_id, display_name=name)
         )
         return await self.sign_in(str(added.park_id), str(added.client_secret))
+
+    async def add_parks_until_the_last(self, name: str = "Far Park", *, beside: int = 210) -> None:
+        """Add more parks than a page of a list has; the last of them is the one to deal with."""
+
+        def add(tx: Tx) -> None:
+            for number in range(beside):
+                parks.add_park(
+                    tx, now=self.clock.now(), new_id=new_id, display_name=f"Park {number}"
+                )
+
+        await self.agent.store.write(add)
+        self.park = await self.add_park(name)
 
     async def sign_in(self, park_id: str, secret: str) -> Party:
         """Give a park a new token: it lasts an hour."""

@@ -49,7 +49,8 @@ def device_of(home: Home, identifier: str) -> dr.DeviceEntry:
 async def test_a_park_is_joined_after_reading_its_terms_and_left_again(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
-    """An agreement is the owner's act; withdrawing it is as well."""
+    """An agreement is the owner's act; withdrawing it is as well. An operator has many parks."""
+    await world.add_parks_until_the_last()
     parks = (await home.act("list_parks"))["items"]
     (park,) = [each for each in parks if each["park_id"] == world.park.party_id]
     assert park["terms_text"]

@@ -290,7 +290,11 @@ async def test_an_api_of_another_version_is_a_repair_that_says_which_side_to_upd
 async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
     home: Home, world: OwnerWorld, vehicle_id: str, hass_client: Any
 ) -> None:
-    """An owner agrees to what they have read, never to what somebody put in its place."""
+    """An owner agrees to what they have read, never to what somebody put in its place.
+
+    The park is the newest of many: the list does not end with its first page.
+    """
+    await world.add_parks_until_the_last()
     await world.join(vehicle_id)
     await world.agent.store.write(
         lambda tx: parks.set_terms(
@@ -299,7 +303,7 @@ async def test_changed_terms_are_shown_and_agreed_to_from_the_repair(
     )
     await home.entry.runtime_data.coordinator.async_refresh()
     issue = await until(lambda: raised(home.hass, "terms_changed"))
-    assert issue.translation_placeholders == {"park": "East Gate Park", "old": "1", "new": "2"}
+    assert issue.translation_placeholders == {"park": "Far Park", "old": "1", "new": "2"}
     form, answer = await submit(home.hass, hass_client, issue)
     assert form["description_placeholders"]["terms"] == r"Deals may last up to six hours\."
     assert answer["type"] == "create_entry", answer

@@ -235,7 +235,7 @@ async def test_at_a_start_deals_are_read_page_by_page_and_the_final_alone_are_wr
     home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Years of deals are more than one answer, and the newest of them are still provisional."""
-    monkeypatch.setattr("custom_components.v2g_owner.settled_statistics._PAGE", 1)
+    monkeypatch.setattr("custom_components.v2g_owner.pages._MOST_A_PAGE", 1)
     hass, energy_id = home.hass, f"v2g_owner:energy_{vehicle_id}"
     first = await deliver(home, world, session_id)
     second = await deliver(home, world, session_id)
