@@ -32,6 +32,8 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
     id_key: ClassVar[str]
     facts_schema: ClassVar[probatio.Schema]
     entities_schema: ClassVar[probatio.Schema]
+    known_schema: ClassVar[probatio.Schema | None] = None
+    """What can be said of a device besides, once it is there."""
     first_schema: ClassVar[probatio.Schema | None] = None
     """The form of entities of a new device where it asks for more than ``entities_schema``."""
     known_steps: ClassVar[tuple[str, ...]] = ("refacts",)
@@ -217,7 +219,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
         return self.async_show_form(
             step_id="refacts",
             data_schema=self.add_suggested_values_to_schema(
-                self.facts_schema, user_input or current
+                self.known_schema or self.facts_schema, user_input or current
             ),
             errors=errors,
             description_placeholders=placeholders,

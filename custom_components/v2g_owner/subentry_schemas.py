@@ -44,11 +44,14 @@ CONF_WARRANTY: Final = "warranty_discharge_policy"
 CONF_WARRANTY_TOTAL_KWH: Final = "warranty_total_kwh"
 CONF_PACK_PRICE: Final = "pack_price"
 CONF_EVSE_ID: Final = "evse_id"
+CONF_CHARGE_EFFICIENCY: Final = "charge_efficiency"
+CONF_DISCHARGE_EFFICIENCY: Final = "discharge_efficiency"
 
 CHEMISTRIES: Final = ("unknown", "lfp", "nmc")
 WARRANTY_CAPPED: Final = "capped"
 WARRANTY_POLICIES: Final = ("unknown", "allowed", WARRANTY_CAPPED, "prohibited")
 _LEAST_CAPACITY_KWH: Final = 1
+_EFFICIENCIES: Final = (CONF_CHARGE_EFFICIENCY, CONF_DISCHARGE_EFFICIENCY)
 POWER_SIGNS: Final = (POWER_SIGN_CHARGING_POSITIVE, POWER_SIGN_DISCHARGING_POSITIVE)
 
 
@@ -120,6 +123,10 @@ VEHICLE_FACTS: Final = probatio.Schema(
         probatio.Optional(CONF_WARRANTY_TOTAL_KWH): number_field(1, 1_000_000, 0.1, "kWh"),
     }
 )
+# Few know it of a new car. Left empty, what the agent counts with stays.
+VEHICLE_KNOWN_FACTS: Final = VEHICLE_FACTS.extend(
+    {probatio.Optional(key): number_field(50, 100, 0.1, "%") for key in _EFFICIENCIES}
+)
 VEHICLE_ENTITIES: Final = probatio.Schema(
     {
         probatio.Required(CONF_SOC_ENTITY): entity_field("sensor", "battery"),
@@ -168,6 +175,7 @@ def vehicle_body(form: dict[str, Any]) -> dict[str, Any]:
         "warranty_discharge_policy": form[CONF_WARRANTY],
         "lifetime_discharge_cap_wh": None if total is None else round(total * 1000),
         **({} if price is None else {"pack_price_per_kwh": price_text(price)}),
+        **{key: round(form[key] / 100, 6) for key in _EFFICIENCIES if key in form},
     }
 
 
@@ -204,6 +212,9 @@ def facts_form(view: Any) -> dict[str, Any]:  # noqa: ANN401 - a Vehicle or a Ch
             form[conf] = value / 1000
     if (price := getattr(view, "pack_price_per_kwh", None)) is not None:
         form[CONF_PACK_PRICE] = float(price)
+    for name in _EFFICIENCIES:
+        if (share := getattr(view, name, None)) is not None:
+            form[name] = round(share * 100, 4)
     for name in (CONF_CHEMISTRY, CONF_WARRANTY, CONF_EVSE_ID):
         if (value := getattr(view, name, None)) is not None:
             form[name] = value

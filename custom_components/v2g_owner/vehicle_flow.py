@@ -22,7 +22,13 @@ from .price_source import PriceSource
 from .price_units import UnreadablePricesError
 from .readings import read_percent
 from .rule_flow import RulesStep
-from .subentry_schemas import VEHICLE_ENTITIES, VEHICLE_FACTS, vehicle_body, vehicle_wrong
+from .subentry_schemas import (
+    VEHICLE_ENTITIES,
+    VEHICLE_FACTS,
+    VEHICLE_KNOWN_FACTS,
+    vehicle_body,
+    vehicle_wrong,
+)
 from .tariff_forms import (
     PRICE_ENTITY,
     PRICE_ENTITY_FORM,
@@ -44,6 +50,7 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
     resource = "vehicles"
     id_key = CONF_VEHICLE_ID
     facts_schema = VEHICLE_FACTS
+    known_schema = VEHICLE_KNOWN_FACTS
     entities_schema = VEHICLE_ENTITIES
     first_schema = VEHICLE_ENTITIES.extend({probatio.Optional(CONF_PRICE_ENTITY): PRICE_ENTITY})
     known_steps = ("refacts", "filling", "tariff", "pay", "rules", "drivers", "delete")
