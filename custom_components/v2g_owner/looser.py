@@ -32,6 +32,8 @@ BUDGETS: Final = (
     "max_discharge_wh_per_week",
     "max_discharge_events_per_day",
 )
+COSTS: Final = ("later_refill_price_per_kwh", "degradation_cost_per_kwh")
+"""What one kWh that is sold costs its owner; unsaid, the agent knows what, and not we."""
 _MOST: Final = (*BUDGETS, "soc_max_age_consent_s", "soc_max_age_discharge_s")
 # How much the car holds, gives and takes: by them it is counted what can be put back in time.
 _MOST_OF_A_CAR: Final = (
@@ -74,7 +76,8 @@ def loosens(known: Preferences, changes: Mapping[str, Any]) -> bool:
         or any(_most(changes[key]) > _most(getattr(known, key)) for key in _MOST if key in changes)
         or ("rules" in changes and _rules_say_more(known.rules, changes["rules"]))
         or _pays_more(known, changes)
-        or ("tariff" in changes and _costs_less(known.tariff.bands, changes["tariff"]["bands"]))
+        or any(_costs_less(getattr(known, key), changes[key]) for key in COSTS if key in changes)
+        or ("tariff" in changes and _is_cheaper(known.tariff.bands, changes["tariff"]["bands"]))
     )
 
 
@@ -179,7 +182,14 @@ def _pays_more(known: Preferences, changes: Mapping[str, Any]) -> bool:
     )
 
 
-def _costs_less(known: Sequence[TariffBand], told: Sequence[Mapping[str, str]]) -> bool:
+def _costs_less(known: str | None, told: str | None) -> bool:
+    """Tell whether a cost may be lower than it was: one that is unsaid may be anything."""
+    if known is None or told is None:
+        return known != told
+    return float(told) < float(known)
+
+
+def _is_cheaper(known: Sequence[TariffBand], told: Sequence[Mapping[str, str]]) -> bool:
     """Tell whether charging costs less at some time of the day: what is sold is put back at it."""
     before = [(_minute(band.start), float(band.price_per_kwh)) for band in known]
     after = [(_minute(band["start"]), float(band["price_per_kwh"])) for band in told]

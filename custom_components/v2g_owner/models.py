@@ -139,6 +139,8 @@ class Preferences:
     accepted_reward_kinds: tuple[str, ...] = ("cash",)
     in_kind_rates: tuple[InKindRate, ...] = ()
     tariff: Tariff = Tariff()
+    later_refill_price_per_kwh: str | None = None
+    degradation_cost_per_kwh: str | None = None
     soc_margin_pct: float = 2.5
     soc_max_age_consent_s: int = 1_800
     soc_max_age_discharge_s: int = 900

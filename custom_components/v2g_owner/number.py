@@ -81,6 +81,34 @@ def _energy(
     )
 
 
+def _price(
+    key: str,
+    value_fn: Callable[[Preferences], str | None],
+    *,
+    least: float = 0,
+    enabled: bool = True,
+) -> PreferenceNumberDescription:
+    """Describe a price per kWh in the owner's currency."""
+
+    def price(preferences: Preferences) -> float | None:
+        told = value_fn(preferences)
+        return None if told is None else float(told)
+
+    return PreferenceNumberDescription(
+        key=key,
+        translation_key=key,
+        native_min_value=least,
+        native_max_value=10_000,
+        native_step=0.01,
+        mode=NumberMode.BOX,
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=enabled,
+        value_fn=price,
+        change_fn=price_text,
+        is_price=True,
+    )
+
+
 def _time(
     key: str,
     value_fn: Callable[[Preferences], int],
@@ -114,20 +142,7 @@ NUMBERS: tuple[PreferenceNumberDescription, ...] = (
     _percent("soc_ceiling_pct", lambda wishes: wishes.soc_ceiling_pct),
     _percent("soc_min_departure_pct", lambda wishes: wishes.soc_min_departure_pct),
     _percent("soc_target_departure_pct", lambda wishes: wishes.soc_target_departure_pct),
-    PreferenceNumberDescription(
-        key="min_price_per_kwh",
-        translation_key="min_price_per_kwh",
-        native_min_value=0,
-        native_max_value=10_000,
-        native_step=0.01,
-        mode=NumberMode.BOX,
-        entity_category=EntityCategory.CONFIG,
-        value_fn=lambda wishes: (
-            None if wishes.min_price_per_kwh is None else float(wishes.min_price_per_kwh)
-        ),
-        change_fn=price_text,
-        is_price=True,
-    ),
+    _price("min_price_per_kwh", lambda wishes: wishes.min_price_per_kwh),
     _energy(
         "max_discharge_wh_per_event",
         lambda wishes: wishes.max_discharge_wh_per_event,
@@ -178,6 +193,16 @@ NUMBERS: tuple[PreferenceNumberDescription, ...] = (
         most=168,
         step=0.5,
         unit=UnitOfTime.HOURS,
+    ),
+    # Few know better than the price of charging and the battery's published wear.
+    _price(
+        "later_refill_price_per_kwh",
+        lambda wishes: wishes.later_refill_price_per_kwh,
+        least=-100,
+        enabled=False,
+    ),
+    _price(
+        "degradation_cost_per_kwh", lambda wishes: wishes.degradation_cost_per_kwh, enabled=False
     ),
 )
 

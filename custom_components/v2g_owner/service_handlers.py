@@ -208,7 +208,7 @@ def _leave_changes(given: Mapping[str, Any]) -> Json:
 
 
 async def clear_limits(call: ServiceCall) -> Json:
-    """Remove budgets of one vehicle, which a number entity cannot."""
+    """Remove limits and costs of one vehicle, which a number entity cannot."""
     coordinator, vehicle_id = vehicle_of(call.hass, call.data[ATTR_DEVICE_ID])
     removed = dict.fromkeys(call.data[ATTR_LIMITS])
     changes = await async_as_allowed(coordinator, vehicle_id, removed, call.context)

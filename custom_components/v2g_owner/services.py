@@ -16,7 +16,7 @@ import probatio
 
 from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
-from .looser import BUDGETS
+from .looser import BUDGETS, COSTS
 from .service_account import ATTR_MONTH, get_statement, list_devices
 from .service_handlers import (
     ATTR_CLEAR,
@@ -233,7 +233,7 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
         {
             **_DEVICE,
             probatio.Required(ATTR_LIMITS): probatio.All(
-                cv.ensure_list, probatio.Length(min=1), [probatio.In(BUDGETS)]
+                cv.ensure_list, probatio.Length(min=1), [probatio.In((*BUDGETS, *COSTS))]
             ),
         },
         SupportsResponse.OPTIONAL,

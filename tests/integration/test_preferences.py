@@ -130,6 +130,46 @@ async def test_promise_2_how_often_a_forecast_may_be_too_late_is_set_here_and_lo
     await home.reaches("select", vehicle_id, "departure_guard", "q05")
 
 
+@pytest.mark.parametrize("key", ["later_refill_price_per_kwh", "degradation_cost_per_kwh"])
+async def test_promise_9_what_a_sold_kwh_costs_is_said_here_raised_by_anybody_and_lowered_by_few(
+    key: str, home: Home, world: OwnerWorld, vehicle_id: str, hass_admin_user: Any
+) -> None:
+    """A rule that asks for a net says yes to more, the less a kWh is said to cost."""
+    path = f"/v1/vehicles/{vehicle_id}/preferences"
+    await world.phone.patch(path, {key: None})
+    entity_id = home.entity_id("number", vehicle_id, key)
+    er.async_get(home.hass).async_update_entity(entity_id, disabled_by=None)
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    await home.hass.async_block_till_done()
+    assert home.state("number", vehicle_id, key).state == "unknown"
+    assert home.state("number", vehicle_id, key).attributes["unit_of_measurement"] == "CNY/kWh"
+    clear = {"device_id": device_id_of(home, vehicle_id), "limits": [key]}
+
+    async def kept(value: float | None, context: Context) -> Any:
+        if value is None:
+            await home.act("clear_limits", clear, context=context)
+        else:
+            data = {"entity_id": entity_id, "value": value}
+            await home.hass.services.async_call(
+                "number", "set_value", data, blocking=True, context=context
+            )
+        return (await world.phone.get(path))[key]
+
+    anybody, owner = guest(home.hass), Context(user_id=hass_admin_user.id)
+    with pytest.raises(ServiceValidationError):
+        # More than what it counts as by itself, or less: nobody here knows.
+        await kept(0.9, anybody)
+    assert float(await kept(0.1, owner)) == 0.1
+    assert float(await kept(0.25, anybody)) == 0.25
+    for less in (0.2, None):
+        with pytest.raises(ServiceValidationError) as refused:
+            await kept(less, anybody)
+        assert refused.value.translation_key == "not_yours_to_allow"
+    assert float(await kept(0, owner)) == 0
+    assert await kept(None, owner) is None
+    assert home.state("number", vehicle_id, key).state == "unknown"
+
+
 async def test_a_price_is_asked_for_in_the_owners_currency(home: Home, vehicle_id: str) -> None:
     """A number without its unit is a misunderstanding waiting."""
     state = home.state("number", vehicle_id, "min_price_per_kwh")

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.v2g_owner.actor import async_remember_model_turn
 from custom_components.v2g_owner.const import DOMAIN
-from custom_components.v2g_owner.looser import BUDGETS, loosens
+from custom_components.v2g_owner.looser import BUDGETS, COSTS, loosens
 from custom_components.v2g_owner.models import Preferences
 
 from .conftest import Home, until
@@ -259,6 +259,7 @@ WISHES = st.builds(
     discharge_allowed=st.booleans(),
     allow_automations=st.booleans(),
     **{key: st.none() | st.integers(0, 9) for key in BUDGETS},
+    **{key: st.sampled_from(["-0.1", "0.0000", "0.32"]) for key in COSTS},
 )
 KEYS = (
     "soc_floor_pct",
@@ -269,6 +270,7 @@ KEYS = (
     "discharge_allowed",
     "allow_automations",
     *BUDGETS,
+    *COSTS,
 )
 
 
