@@ -40,6 +40,8 @@ _MOST_OF_A_CAR: Final = (
     "usable_capacity_wh",
     "max_charge_w",
     "max_discharge_w",
+    "charge_efficiency",
+    "discharge_efficiency",
 )
 _LEAST_OF_A_RULE: Final = ("min_price_per_kwh", "min_net_minor", "min_net_per_kwh")
 _CHOICES_OF_A_RULE: Final = ("park_ids", "weekdays")
