@@ -76,10 +76,10 @@ def loosens(known: Preferences, changes: Mapping[str, Any]) -> bool:
             _least(changes[key]) < _least(getattr(known, key)) for key in _LEAST if key in changes
         )
         or any(_most(changes[key]) > _most(getattr(known, key)) for key in _MOST if key in changes)
+        or any(_is_less(getattr(known, key), changes[key]) for key in COSTS if key in changes)
         or ("rules" in changes and _rules_say_more(known.rules, changes["rules"]))
         or _pays_more(known, changes)
-        or any(_costs_less(getattr(known, key), changes[key]) for key in COSTS if key in changes)
-        or ("tariff" in changes and _is_cheaper(known.tariff.bands, changes["tariff"]["bands"]))
+        or ("tariff" in changes and _costs_less(known.tariff.bands, changes["tariff"]["bands"]))
     )
 
 
@@ -122,6 +122,13 @@ def _least(value: float | str | None) -> float:
 def _most(value: float | None) -> float:
     """Return a most value as a number; none is no limit."""
     return _NO_LIMIT if value is None else value
+
+
+def _is_less(known: str | None, told: str | None) -> bool:
+    """Tell whether a cost may be lower than it was: one that is unsaid may be anything."""
+    if known is None or told is None:
+        return known != told
+    return float(told) < float(known)
 
 
 def _rules_say_more(known: Iterable[Mapping[str, Any]], told: Iterable[Mapping[str, Any]]) -> bool:
@@ -184,14 +191,7 @@ def _pays_more(known: Preferences, changes: Mapping[str, Any]) -> bool:
     )
 
 
-def _costs_less(known: str | None, told: str | None) -> bool:
-    """Tell whether a cost may be lower than it was: one that is unsaid may be anything."""
-    if known is None or told is None:
-        return known != told
-    return float(told) < float(known)
-
-
-def _is_cheaper(known: Sequence[TariffBand], told: Sequence[Mapping[str, str]]) -> bool:
+def _costs_less(known: Sequence[TariffBand], told: Sequence[Mapping[str, str]]) -> bool:
     """Tell whether charging costs less at some time of the day: what is sold is put back at it."""
     before = [(_minute(band.start), float(band.price_per_kwh)) for band in known]
     after = [(_minute(band["start"]), float(band["price_per_kwh"])) for band in told]
