@@ -96,7 +96,8 @@ def bind(
 ) -> None:
     """Bind a session to a vehicle; the vehicle's older session, if any, ends."""
     others = tx.all(
-        "SELECT session_id FROM session WHERE vehicle_id = ? AND state = 'bound'"
+        "SELECT session_id FROM session INDEXED BY session_live"
+        " WHERE vehicle_id = ? AND state = 'bound'"
         " AND session_id != ?",
         vehicle.vehicle_id,
         session_id,
@@ -130,7 +131,8 @@ def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s
     if not vehicle.live.plugged_in or plugged is None:
         return
     rows = tx.all(
-        "SELECT session.* FROM session JOIN member USING (park_id, vehicle_id)"
+        "SELECT session.* FROM session INDEXED BY session_live"
+        " JOIN member USING (park_id, vehicle_id)"
         " JOIN agreement USING (agreement_id)"
         " WHERE session.vehicle_id = ? AND session.state = 'claimed'"
         " AND agreement.state = 'active'"
@@ -206,7 +208,8 @@ def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
     where; only an agreement in force lets it be bound again.
     """
     rows = tx.all(
-        "SELECT * FROM session WHERE vehicle_id = ? AND park_id = ? AND state = 'bound'",
+        "SELECT * FROM session INDEXED BY session_live"
+        " WHERE vehicle_id = ? AND park_id = ? AND state = 'bound'",
         vehicle_id,
         park_id,
     )
@@ -218,7 +221,9 @@ def part(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
 def release(tx: Tx, vehicle_id: str, now: datetime) -> None:
     """Let go of a vehicle's open sessions when it is deleted: nobody known claims them."""
     rows = tx.all(
-        "SELECT session_id FROM session WHERE vehicle_id = ? AND state != 'ended'", vehicle_id
+        "SELECT session_id FROM session INDEXED BY session_live"
+        " WHERE vehicle_id = ? AND (state = 'bound' OR state = 'claimed')",
+        vehicle_id,
     )
     for row in rows:
         deals.close_offers(tx, row["session_id"], now, "vehicle_deleted")

@@ -68,8 +68,11 @@ def refresh(tx: Tx, vehicle_id: str, now: datetime) -> None:
     Promise 1: where the owner allows nothing any more they are declined, and no park waits for it.
     """
     rows = tx.all(
-        "SELECT * FROM offer WHERE vehicle_id = ? AND state IN ('presented', 'countered')",
+        "SELECT * FROM offer WHERE vehicle_id = ? AND state IN ('presented', 'countered')"
+        # One whose time has passed is the next tick's to end.
+        " AND respond_by > ?",
         vehicle_id,
+        now,
     )
     vehicle = VehicleRecord.find(tx, vehicle_id) if rows else None
     for row in rows:

@@ -142,10 +142,10 @@ def used_up(
     rest = timedelta(seconds=vehicle.preferences.cooldown_s)
     if rest:
         near = tx.all(
-            "SELECT * FROM commitment WHERE vehicle_id = ?"
+            "SELECT * FROM commitment WHERE vehicle_id = ?1"
             " AND (state IN ('pending_award', 'scheduled', 'active') OR started_at IS NOT NULL)"
             # Nothing flows after a window, however late its end was noticed.
-            " AND start_at < ? AND min(COALESCE(ended_at, end_at), end_at) > ?",
+            " AND start_at < ?2 AND min(COALESCE(ended_at, end_at), end_at) > ?3 AND end_at > ?3",
             vehicle.vehicle_id,
             terms.end_at + rest,
             start_at - rest,
@@ -190,8 +190,10 @@ def _counted(
     What no reading has shown yet counts too: a car may be elsewhere before it does.
     """
     rows = tx.all(
-        "SELECT * FROM commitment WHERE vehicle_id = ? AND max(start_at, decided_at) >= ?"
-        " AND max(start_at, decided_at) < ? AND state NOT IN ('lapsed', 'cancelled', 'missed')",
+        # No deal begins, nor is agreed to, when its window is over.
+        "SELECT * FROM commitment WHERE vehicle_id = ?1 AND end_at > ?2"
+        " AND max(start_at, decided_at) >= ?2 AND max(start_at, decided_at) < ?3"
+        " AND state NOT IN ('lapsed', 'cancelled', 'missed')",
         vehicle.vehicle_id,
         encode(since),
         encode(until),

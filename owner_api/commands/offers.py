@@ -1,7 +1,7 @@
 """Offers from a park: taken in, judged at once, and shown to the owner only when they can hold."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from owner_api.calls import Call, Reply
@@ -26,7 +26,7 @@ from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
 from .offer_terms import checked_terms
-from .owner_views import offer_view
+from .owner_views import OF_CARS, offer_view
 from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
@@ -37,6 +37,13 @@ _OF_PARK: Final = "SELECT * FROM offer WHERE park_id = ?"
 _OPEN_OF_PARK: Final = (
     "SELECT * FROM offer INDEXED BY offer_due"
     " WHERE park_id = ? AND state IN ('presented', 'countered')"
+)
+
+# One stays open until a tick has ended it.
+_OVERDUE: Final = timedelta(days=1)
+_OPEN_OF_OWNER: Final = (
+    f"SELECT * FROM offer INDEXED BY offer_of_car WHERE {OF_CARS} AND owner_id = ?1"  # noqa: S608 - a constant
+    " AND respond_by > ?2 AND state IN ('presented', 'countered')"
 )
 
 
@@ -218,9 +225,9 @@ def list_for_owner(tx: Tx, call: Call) -> Reply:
     return read_page(
         tx,
         call,
-        "SELECT * FROM offer WHERE owner_id = ? AND (? OR state IN ('presented', 'countered'))",
+        "SELECT * FROM offer WHERE owner_id = ?" if everything else _OPEN_OF_OWNER,
         call.principal.party_id,
-        int(everything),
+        *(() if everything else (call.now - _OVERDUE,)),
         key="offer_id",
         view=lambda row: offer_view(tx, OfferRecord.from_row(row)),
     )

@@ -16,7 +16,8 @@ from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleR
 from .reward_views import reward_views
 
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
-
+# By the cars of owner ?1: of each what counts at a time is found by that.
+OF_CARS: Final = "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = ?1)"
 
 # What an answer says of its offer, which stands beside it.
 _OF_THE_OFFER: Final = frozenset(("offer_id", "terms_sha256"))
@@ -54,7 +55,7 @@ def broken_promise(tx: Tx, owner_id: str, park_id: str) -> bool:
         " ON a.owner_id = session.owner_id AND a.park_id = session.park_id"
         " WHERE session.owner_id = ? AND session.park_id = ? AND a.state = 'active'"
         # Agreeing anew gives another chance, also where the plug stays in.
-        " AND recharge_broken_at >= a.created_at LIMIT 1",
+        " AND recharge_broken_at IS NOT NULL AND recharge_broken_at >= a.created_at LIMIT 1",
         owner_id,
         park_id,
     )

@@ -21,13 +21,14 @@ def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
     """
     since = call.now - timedelta(hours=1)
     row = tx.one(
-        "SELECT COUNT(*) AS asked, MIN(asked_at) AS first FROM question"
-        " WHERE asked_at > ? AND session_id IN (SELECT ? UNION"
-        " SELECT session_id FROM session WHERE park_id = ? AND vehicle_id = ?)",
-        since,
+        "SELECT COUNT(*) AS asked, MIN(asked_at) AS first FROM ("
+        " SELECT question_id, asked_at FROM question WHERE session_id = ?1 AND asked_at > ?2"
+        " UNION SELECT question_id, asked_at FROM question JOIN session USING (session_id)"
+        " WHERE question.vehicle_id = ?3 AND asked_at > ?2 AND park_id = ?4)",
         session.session_id,
-        session.park_id,
+        since,
         session.vehicle_id,
+        session.park_id,
     )
     limit = call.config.asks_per_session_per_hour
     if row is not None and row["asked"] >= limit:
@@ -42,6 +43,7 @@ def spend_question(tx: Tx, call: Call, session: SessionRecord) -> None:
         question_id=call.new_id("evt"),
         session_id=session.session_id,
         asked_at=call.now,
+        vehicle_id=session.vehicle_id,
     )
 
 

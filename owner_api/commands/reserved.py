@@ -16,7 +16,8 @@ from .records import CommitmentRecord, Row
 
 _LIVE_DEALS: Final = (
     "SELECT commitment_id, state, start_at, end_at, committed_energy_wh, energy_limit_wh,"
-    " begin_register_wh, last_register_wh, terms FROM commitment WHERE vehicle_id = ?"
+    " begin_register_wh, last_register_wh, terms FROM commitment"
+    " INDEXED BY commitment_live WHERE vehicle_id = ?"
     " AND state IN ('pending_award', 'scheduled', 'active') ORDER BY start_at"
 )
 

@@ -1,7 +1,7 @@
 """The reward ledger: earned, confirmed, paid or reversed, each step a balanced transaction."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,8 @@ type NewId = Callable[[str], str]
 
 STATUSES: Final = ("pending", "confirmed", "paid")
 _BOOKS: Final = ("", ledger.CREDIT_BOOK)
+# How far a clock may have been set back between a settlement and what was booked of it.
+_SET_BACK: Final = timedelta(days=31)
 
 
 def _post(
@@ -245,8 +247,10 @@ def balances(
             " LEFT JOIN (SELECT reward_id, settled_at FROM claim) USING (reward_id)"
         )
         counts = "iif(kind = 'reversed', at, coalesce(created_at, settled_at))"
-        span = f" AND {counts} >= ? AND {counts} < ?"
-        rows = tx.all(sql.format(settled, span), *accounts, *earned)
+        # Nothing is booked before its settlement; unless a clock was set back.
+        span = f" AND at >= ? AND {counts} >= ? AND {counts} < ?"
+        sql = sql.replace("FROM posting", "FROM posting INDEXED BY posting_of_account")
+        rows = tx.all(sql.format(settled, span), *accounts, earned[0] - _SET_BACK, *earned)
     found: dict[tuple[str, str], dict[str, int]] = {}
     for row in rows:
         name, book = accounts[row["account"]]

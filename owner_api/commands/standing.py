@@ -14,7 +14,7 @@ from .reserved import LiveDeal, live_deals
 def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:
     """Return the vehicle's bound session that has not ended."""
     row = tx.one(
-        "SELECT * FROM session WHERE vehicle_id = ? AND state = 'bound'"
+        "SELECT * FROM session INDEXED BY session_live WHERE vehicle_id = ? AND state = 'bound'"
         " ORDER BY plugged_in_at DESC LIMIT 1",
         vehicle_id,
     )

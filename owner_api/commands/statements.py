@@ -18,6 +18,14 @@ from .months import Stretch, month_of
 from .records import Row
 
 _MONTH: Final = re.compile(r"20\d\d-(?:0[1-9]|1[0-2])")
+# What a month's parks have booked in a time, and not all that they ever had, in this order.
+_OF_PARKS: Final = "park CROSS JOIN posting"
+_IN_TIME: Final = (
+    "park.park_id IN (SELECT park_id FROM agreement WHERE owner_id = ?1"
+    " UNION SELECT park_id FROM claim WHERE owner_id = ?1)"
+    " AND posting.account IN (park.park_id || ':payable', park.park_id || ?2)"
+    " AND posting.at >= ?3 AND posting.at < ?4"
+)
 _COLUMNS: Final = (
     "earned_at",
     "park",
@@ -78,17 +86,16 @@ def _first_day(month: str) -> date:
 def _booked(tx: Tx, owner: Row, stretch: Stretch) -> list[Row]:
     """Return what a park came to owe, or no longer owes, in a stretch of a local month."""
     return tx.all(
-        "SELECT reward.*, posting.posting_id, posting.at, posting.kind AS booked_as,"
+        # What it is put together from are constants.
+        "SELECT reward.*, posting.posting_id, posting.at, posting.kind AS booked_as,"  # noqa: S608 - as said
         " -posting.amount_minor AS owed, settlement.delivered_wh, commitment.terms,"
-        " park.display_name FROM posting"
+        f" park.display_name FROM {_OF_PARKS}"
         " JOIN reward ON reward.settlement_id = posting.settlement_id"
         " AND coalesce(posting.reward_id, reward.reward_id) = reward.reward_id"
         " JOIN settlement ON settlement.settlement_id = posting.settlement_id"
         " JOIN commitment USING (commitment_id)"
-        " JOIN park ON park.park_id = reward.park_id"
-        " WHERE reward.owner_id = ? AND posting.kind IN ('earned', 'reversed')"
-        " AND posting.account IN (reward.park_id || ':payable', reward.park_id || ?)"
-        " AND posting.at >= ? AND posting.at < ?",
+        f" WHERE {_IN_TIME} AND posting.kind IN ('earned', 'reversed')"
+        " AND reward.owner_id = ?1 AND reward.park_id = park.park_id",
         owner["owner_id"],
         f":payable{CREDIT_BOOK}",
         stretch.start_at,
@@ -99,12 +106,12 @@ def _booked(tx: Tx, owner: Row, stretch: Stretch) -> list[Row]:
 def _booked_claims(tx: Tx, owner: Row, stretch: Stretch) -> list[Row]:
     """Return what a restore had lost and a park has paid in a stretch of a local month."""
     return tx.all(
-        "SELECT claim.*, 'paid' AS status, posting.posting_id, posting.at,"
-        " posting.kind AS booked_as, -posting.amount_minor AS owed, park.display_name FROM posting"
-        " JOIN claim USING (reward_id) JOIN park USING (park_id)"
-        " WHERE claim.owner_id = ? AND posting.kind = 'earned'"
-        " AND posting.account IN (claim.park_id || ':payable', claim.park_id || ?)"
-        " AND posting.at >= ? AND posting.at < ?",
+        # What it is put together from are constants.
+        "SELECT claim.*, 'paid' AS status, posting.posting_id, posting.at,"  # noqa: S608 - as said
+        " posting.kind AS booked_as, -posting.amount_minor AS owed, park.display_name"
+        f" FROM {_OF_PARKS} JOIN claim USING (reward_id)"
+        f" WHERE {_IN_TIME} AND posting.kind = 'earned'"
+        " AND claim.owner_id = ?1 AND claim.park_id = park.park_id",
         owner["owner_id"],
         f":payable{CREDIT_BOOK}",
         stretch.start_at,

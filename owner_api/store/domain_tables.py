@@ -106,8 +106,8 @@ session = Table(
     metadata,
     Column("session_id", Text, primary_key=True),
     Column("park_id", Text, nullable=False, index=True),
-    Column("owner_id", Text, index=True),
-    Column("vehicle_id", Text, index=True),
+    Column("owner_id", Text),
+    Column("vehicle_id", Text),
     Column("evse_id", Text, nullable=False),
     Column("evse_code", Text),
     Column("identifier_digest", Text),
@@ -128,6 +128,16 @@ session = Table(
     Column("recharge_broken_at", Text),
     Index("session_open_evse", "park_id", "evse_id", "state"),
     Index("session_recharge_due", "recharge_due_at"),
+    Index("session_of_car", "vehicle_id", "plugged_in_at"),
+    Index("session_of_owner", "owner_id", "session_id"),
+    # Sessions that name a car and are not bound to it, and those that lost what was promised: few.
+    Index("session_guessed", "vehicle_id", "created_at", sqlite_where=text("bound_by IS NULL")),
+    Index(
+        "session_broken",
+        "owner_id",
+        "park_id",
+        sqlite_where=text("recharge_broken_at IS NOT NULL"),
+    ),
     Index("session_live", "vehicle_id", sqlite_where=text("state = 'bound' OR state = 'claimed'")),
     **STRICT,
 )
@@ -137,7 +147,10 @@ question = Table(
     Column("question_id", Text, primary_key=True),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False),
     Column("asked_at", Text, nullable=False),
+    # Of its session when it was asked: a car's sessions share a budget.
+    Column("vehicle_id", Text),
     Index("question_budget", "session_id", "asked_at"),
+    Index("question_of_car", "vehicle_id", "asked_at"),
     **STRICT,
 )
 offer = Table(
@@ -146,7 +159,7 @@ offer = Table(
     Column("offer_id", Text, primary_key=True),
     Column("park_id", Text, nullable=False),
     Column("owner_id", Text),
-    Column("vehicle_id", Text, index=True),
+    Column("vehicle_id", Text),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
     Column("revision", Integer, nullable=False),
     Column("state", Text, nullable=False),
@@ -169,6 +182,8 @@ offer = Table(
     # A page is read in the order of its ids, and no more of the list than the page.
     Index("offer_of_park", "park_id", "offer_id"),
     Index("offer_of_owner", "owner_id", "offer_id"),
+    # An open one's time to answer is not over, so this needs no change when it is answered.
+    Index("offer_of_car", "vehicle_id", "respond_by"),
     Index(
         "offer_asked",
         "vehicle_id",
@@ -197,7 +212,7 @@ commitment = Table(
     Column("commitment_id", Text, primary_key=True),
     Column("offer_id", Text, ForeignKey("offer.offer_id"), nullable=False),
     Column("session_id", Text, ForeignKey("session.session_id"), nullable=False, index=True),
-    Column("vehicle_id", Text, nullable=False, index=True),
+    Column("vehicle_id", Text, nullable=False),
     Column("owner_id", Text, nullable=False),
     Column("park_id", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -234,6 +249,8 @@ commitment = Table(
     Column("owner_stopped_at", Text),
     Index("commitment_of_park", "park_id", "commitment_id"),
     Index("commitment_of_owner", "owner_id", "commitment_id"),
+    # By when they end a car's deals are found that matter at a time.
+    Index("commitment_of_car", "vehicle_id", "end_at"),
     # A car's live deals and its session are asked for at each of its readings, and are few.
     Index(
         "commitment_live",
@@ -297,7 +314,7 @@ settlement = Table(
     Column("settlement_id", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("commitment_id", Text, ForeignKey("commitment.commitment_id"), nullable=False),
-    Column("owner_id", Text, nullable=False, index=True),
+    Column("owner_id", Text, nullable=False),
     Column("park_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("baseline_wh", Integer, nullable=False),
@@ -330,6 +347,8 @@ settlement = Table(
     Column("updated_at", Text, nullable=False),
     UniqueConstraint("commitment_id", "version"),
     Index("settlement_of_park", "park_id", "settlement_id"),
+    Index("settlement_of_state", "park_id", "state", "settlement_id"),
+    Index("settlement_of_owner", "owner_id", "settlement_id"),
     Index("settlement_due", "state", "dispute_until"),
     **STRICT,
 )
@@ -339,7 +358,7 @@ reward = Table(
     Column("reward_id", Text, primary_key=True),
     Column("settlement_id", Text, ForeignKey("settlement.settlement_id"), nullable=False),
     Column("owner_id", Text, nullable=False, index=True),
-    Column("park_id", Text, nullable=False, index=True),
+    Column("park_id", Text, nullable=False),
     # Which of the terms' payers this is, and what it pays in.
     Column("part", Integer, nullable=False, server_default="0"),
     Column("payer", Text),
@@ -354,6 +373,7 @@ reward = Table(
     Column("confirmed_at", Text),
     Column("paid_at", Text),
     UniqueConstraint("settlement_id", "part"),
+    Index("reward_of_park", "park_id", "status", "settlement_id"),
     **STRICT,
 )
 posting = Table(
@@ -369,7 +389,9 @@ posting = Table(
     # Books from before there could be several payers name only the settlement.
     Column("reward_id", Text),
     Column("at", Text, nullable=False),
-    Index("posting_balance", "account", "currency"),
+    # A balance is summed from the index alone.
+    Index("posting_balance", "account", "currency", "amount_minor"),
+    Index("posting_of_account", "account", "at"),
     **STRICT,
 )
 # What a restore lost and an owner's receipt proves: one row for each payer, never in the books.

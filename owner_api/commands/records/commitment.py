@@ -120,7 +120,7 @@ class CommitmentRecord:
     def live_of_vehicle(cls, tx: Tx, vehicle_id: str) -> list[Self]:
         """Load the vehicle's commitments that have not ended, earliest first."""
         rows = tx.all(
-            "SELECT * FROM commitment WHERE vehicle_id = ?"
+            "SELECT * FROM commitment INDEXED BY commitment_live WHERE vehicle_id = ?"
             " AND state IN ('pending_award', 'scheduled', 'active') ORDER BY start_at",
             vehicle_id,
         )
@@ -130,8 +130,10 @@ class CommitmentRecord:
     def live_or_in_time(cls, tx: Tx, vehicle_id: str, now: datetime) -> list[Self]:
         """Load the vehicle's commitments that live or whose window is not over, earliest first."""
         rows = tx.all(
-            "SELECT * FROM commitment WHERE vehicle_id = ? AND (end_at > ?"
-            " OR state IN ('pending_award', 'scheduled', 'active')) ORDER BY start_at",
+            "SELECT * FROM commitment WHERE rowid IN ("
+            " SELECT rowid FROM commitment WHERE vehicle_id = ?1 AND end_at > ?2"
+            " UNION SELECT rowid FROM commitment INDEXED BY commitment_live WHERE vehicle_id = ?1"
+            " AND state IN ('pending_award', 'scheduled', 'active')) ORDER BY start_at",
             vehicle_id,
             now,
         )
