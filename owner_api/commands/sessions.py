@@ -27,7 +27,8 @@ def open_session(tx: Tx, call: Call) -> Reply:
             errors=(FieldError(pointer="/plugged_in_at", code="range", limit="not after now"),),
         )
     earlier = tx.all(
-        "SELECT session_id FROM session WHERE park_id = ? AND evse_id = ? AND state != 'ended'",
+        "SELECT session_id FROM session WHERE park_id = ? AND evse_id = ?"
+        " AND state IN ('bound', 'claimed')",
         park_id,
         body["evse_id"],
     )
