@@ -1,7 +1,8 @@
 """Configure an account: which of the owner's devices act for them.
 
 Home Assistant shows these forms to administrators alone, and there is no action for either: a code
-lets its finder sell for the owner, and a phone that a guest shuts out could no longer stop.
+lets its finder sell for the owner, so it is given to those whose yes counts; and a phone that a
+guest shuts out could no longer stop.
 """
 
 from collections.abc import Callable, Coroutine
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.selector import (
     BooleanSelector,
     QrCodeSelector,
@@ -21,6 +23,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from .actor import who_fills_in
 from .api import OwnerApi
 from .api_errors import OwnerApiAnswerError, OwnerApiError
 from .const import CONF_DEVICE_ID
@@ -29,6 +32,7 @@ from .decode import BadAnswerError, decode
 from .devices import Device, async_others
 from .errors import async_sentence
 from .loading import async_loaded
+from .loosening import async_check_may_allow
 from .moments import async_moments
 
 type Form = dict[str, Any]
@@ -92,7 +96,7 @@ class DevicesFlow(OptionsFlow):
             return self.async_abort(reason="not_loaded")
         try:
             return await step(user_input)
-        except OwnerApiError as error:
+        except (OwnerApiError, ServiceValidationError) as error:
             detail = await async_sentence(self.hass, error)
             return self.async_abort(reason="refused", description_placeholders={"detail": detail})
 
@@ -100,6 +104,7 @@ class DevicesFlow(OptionsFlow):
         """Show a code, and once somebody asks, who has used it."""
         others, errors = await self._async_others(), {}
         if user_input is None or self._code is None:
+            await self._async_check_may_pair()
             self._paired_before = set(others)
             self._code = await self._async_new_code()
         elif new := [others[key].display_name for key in others.keys() - self._paired_before]:
@@ -123,6 +128,15 @@ class DevicesFlow(OptionsFlow):
                 "ends_at": moments.at(code.expires_at),
             },
         )
+
+    async def _async_check_may_pair(self) -> None:
+        """Raise a translated error unless whoever asks may say yes for every car of the account.
+
+        What is paired says yes for all of them.
+        """
+        coordinator = self._entry.runtime_data.coordinator
+        for vehicle_id in coordinator.data.vehicles:
+            await async_check_may_allow(coordinator, vehicle_id, who_fills_in())
 
     async def _async_new_code(self) -> PairingCode:
         """Have the agent make a code for one device."""

@@ -89,24 +89,45 @@ async def test_a_device_that_a_phone_has_shut_out_meanwhile_is_no_error(
     assert set(offered(await configure(home, "shut_out"))) == {new}
 
 
+@pytest.fixture
+async def options(hass: HomeAssistant, home: Home, hass_client: Any) -> Any:
+    """Send the forms behind Configure as somebody, by requests as the frontend does."""
+    assert await async_setup_component(hass, "config", {})
+    path = "/api/config/config_entries/options/flow"
+
+    async def fill(token: str, flow_id: str | None = None, **form: Any) -> Any:
+        http = await hass_client(token)
+        body = form if flow_id else {"handler": home.entry.entry_id}
+        answer = await http.post(f"{path}/{flow_id}" if flow_id else path, json=body)
+        return await answer.json() if answer.status == 200 else answer.status
+
+    return fill
+
+
+async def open_pairing(options: Any, token: str) -> Any:
+    """Ask for a code as somebody."""
+    menu = await options(token)
+    return await options(token, menu["flow_id"], next_step_id="pair")
+
+
 async def test_another_device_is_paired_with_a_code_that_home_assistant_shows(
-    home: Home, world: OwnerWorld
+    home: Home, world: OwnerWorld, options: Any, hass_access_token: str
 ) -> None:
     """Until now only a phone, or the operator, could give an owner the code for the next device."""
-    flow = await configure(home, "pair")
+    flow = await open_pairing(options, hass_access_token)
     shown = flow["description_placeholders"]
-    ((key, picture),) = flow["data_schema"].schema.items()
-    assert key == "qr_code"
-    assert picture.config["data"] == shown["text"]
+    (field,) = flow["data_schema"]
+    assert field["name"] == "qr_code"
+    assert field["selector"]["qr_code"]["data"] == shown["text"]
     assert shown["text"].startswith("v2gowner:pair#")
-    flow = await send(home, flow)
+    flow = await options(hass_access_token, flow["flow_id"])
     assert flow["errors"] == {"base": "code_unused"}
     assert flow["description_placeholders"]["code"] == shown["code"]
 
     body = {"code": shown["code"], "device_name": "Tablet", "kind": "phone"}
     status, _ = await world.phone.call("POST", "/v1/pair", body)
     assert status == 201
-    done = await send(home, flow)
+    done = await options(hass_access_token, flow["flow_id"])
     assert done["reason"] == "paired"
     assert done["description_placeholders"] == {"devices": "Tablet"}
     assert "Tablet" in await devices(home)
@@ -127,25 +148,20 @@ async def test_without_the_agent_configure_says_so_and_shows_nothing_old(
     await world.start_server()
 
 
-async def test_promise_1_nobody_but_administrators_gets_a_code(
-    hass: HomeAssistant,
+async def test_promise_1_a_code_is_given_to_those_alone_whose_yes_counts_for_every_car(
     home: Home,
     world: OwnerWorld,
-    hass_client: Any,
+    options: Any,
+    hass_access_token: str,
     hass_read_only_access_token: str,
 ) -> None:
-    """Promise 1: a code lets its finder say yes as the owner; a guest of the home is not asked."""
-    assert await async_setup_component(hass, "config", {})
-    path = "/api/config/config_entries/options/flow"
-    body = {"handler": home.entry.entry_id}
-    refused = await (await hass_client(hass_read_only_access_token)).post(path, json=body)
-    assert refused.status in {401, 403}
-    allowed = await (await hass_client()).post(path, json=body)
-    menu = await allowed.json()
-    assert menu["menu_options"] == ["pair", "shut_out"]
-    shown = await (await hass_client()).post(
-        f"{path}/{menu['flow_id']}", json={"next_step_id": "pair"}
-    )
-    form = await shown.json()
-    (field,) = form["data_schema"]
-    assert field["selector"]["qr_code"]["data"] == form["description_placeholders"]["text"]
+    """Promise 1: a code lets its finder say yes as the owner, beside whom nobody is asked."""
+    assert await options(hass_read_only_access_token) in {401, 403}
+    assert (await open_pairing(options, hass_access_token))["type"] == "form"
+    (subentry,) = home.entry.subentries.values()
+    chosen = {**subentry.data, "drivers": ["person.li"], "admins_answer": False}
+    home.hass.config_entries.async_update_subentry(home.entry, subentry, data=chosen)
+    await home.hass.async_block_till_done()
+    refused = await open_pairing(options, hass_access_token)
+    assert (refused["type"], refused["reason"]) == ("abort", "refused")
+    assert "Only this car's people" in refused["description_placeholders"]["detail"]
