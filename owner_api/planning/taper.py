@@ -62,7 +62,7 @@ def _before(
 ) -> int:
     """Return the least from which charging for a time comes to a level."""
     left = Fraction(seconds)
-    while left > 0 and level > 0 and power_w:
+    while level > 0 and power_w:
         taken_w = min([power_w, *(most_w for at, most_w in steps if at < level)])
         from_level = max([0, *(at for at, _ in steps if at < level)])
         lasts = Fraction(level - from_level, taken_w * per_ws)
@@ -77,7 +77,7 @@ def _charged(
 ) -> int:
     """Return what is stored after charging for a time, slower from each step of the taper on."""
     left = Fraction(seconds)
-    while left > 0 and level < high and power_w:
+    while level < high and power_w:
         taken_w = min([power_w, *(most_w for at, most_w in steps if at <= level)])
         until = min([high, *(at for at, _ in steps if at > level)])
         lasts = Fraction(until - level, taken_w * per_ws)

@@ -95,6 +95,21 @@ def test_a_quote_never_goes_below_the_floor_or_the_departure_minimum() -> None:
         assert answer["soc_at_departure_pct"] <= max(start, wishes["soc_ceiling_pct"])
 
 
+def test_promise_2_the_floor_holds_at_the_leave_time_where_the_minimum_is_lower() -> None:
+    """5 % of 60 kWh above the floor, though the owner would leave with 20 %."""
+    answer = example(
+        preferences__soc_floor_pct=55,
+        preferences__soc_min_departure_pct=20,
+        departure_at="2026-12-01T08:00:00Z",
+        charging=[],
+    )
+    assert answer["max_energy_wh"] == int(3_000 * 0.933)
+    assert (answer["soc_lowest_pct"], answer["reason"]["limit"]) == (
+        55,
+        "/preferences/soc_floor_pct",
+    )
+
+
 def test_nothing_is_charged_inside_the_offers_window() -> None:
     """No wash trading: the plan's power is never positive between the offer's edges."""
     for seed in range(200):
@@ -141,6 +156,18 @@ def test_a_taper_moves_the_end_of_the_horizon_earlier() -> None:
     assert tapered["soc_at_departure_pct"] >= 85
 
 
+def test_a_taper_is_what_the_battery_takes_however_it_is_told() -> None:
+    """A step in two halves is one step, and a stronger promise charges a car no faster."""
+    hour = {"start_at": "2026-12-01T08:00:00Z", "end_at": "2026-12-01T09:00:00Z", "max_w": 7_000}
+    request = {"preferences__soc_min_departure_pct": 65, "charging": [hour]}
+    taper = [{"from_soc_pct": 60, "max_charge_w": 3_500}]
+    answer = example(**request, taper=taper)
+    assert 0 < answer["max_energy_wh"] < example(**request)["max_energy_wh"]
+    assert example(**request, taper=[*taper, {**taper[0], "from_soc_pct": 62}]) == answer
+    request["charging"] = [{**hour, "max_w": 22_000}]
+    assert example(**request, taper=taper) == answer
+
+
 def test_what_is_charged_before_an_offer_comes_as_fast_as_the_filling_battery_takes_it() -> None:
     """Half an hour before the window, from 80 % on 1 kW: 0.5 kWh to sell on, not 3.5."""
     short = {
@@ -183,6 +210,33 @@ def test_promise_2_a_filling_battery_is_not_charged_in_a_later_deals_window() ->
     full = request | {"preferences__soc_ceiling_pct": 60, "vehicle__soc_pct": 60}
     late = example(**full, departure_at="2026-12-01T09:41:00Z")
     assert (late["max_energy_wh"], late["verdict"]) == (0, "decline")
+
+
+@pytest.mark.parametrize("ends", ["2026-12-01T09:40:00Z", "2026-12-01T10:00:00Z"])
+def test_promise_2_a_filling_battery_is_above_its_floor_after_a_later_deal(ends: str) -> None:
+    """Between two deals it charges 1 kWh, not 7, whether or not the car leaves after the other."""
+    later = {
+        "start_at": "2026-12-01T09:00:00Z",
+        "end_at": ends,
+        "energy_wh": 2_000,
+        "max_discharge_w": 7_000,
+    }
+    answer = example(
+        preferences__soc_floor_pct=55,
+        preferences__soc_min_departure_pct=20,
+        taper=[{"from_soc_pct": 50, "max_charge_w": 1_000}],
+        commitments=[later],
+    )
+    needed = 33_000 + 2_000 / 0.933 - 1_000 * 0.933
+    assert answer["max_energy_wh"] == int((36_000 + 500 * 0.933 - needed) * 0.933)
+
+
+def test_promise_2_up_to_a_step_of_the_taper_the_car_is_charged_at_its_full_power() -> None:
+    """Promised up to 60 %, where the taper begins: an hour at 7 kW is all there to be sold."""
+    hour = {"start_at": "2026-12-01T08:00:00Z", "end_at": "2026-12-01T09:00:00Z", "max_w": 7_000}
+    request = {"preferences__soc_min_departure_pct": 60, "charging": [hour]}
+    taper = [{"from_soc_pct": 60, "max_charge_w": 1_000}]
+    assert example(**request, taper=taper)["max_energy_wh"] == int(7_000 * 0.933 * 0.933)
 
 
 def test_a_window_that_opens_before_the_floor_is_reached_has_no_solution() -> None:

@@ -121,3 +121,14 @@ def test_a_tie_charges_earliest_after_the_window_too() -> None:
     answer = example(tariff=tariff)
     charging = [step["start_at"] for step in answer["plan"] if step["power_w"] > 0]
     assert charging == ["2026-12-01T08:00:00Z"]
+
+
+def test_a_price_that_changes_in_the_window_leaves_the_discharge_even() -> None:
+    """What is sold is spread by time alone: half an hour is no more than a half of an hour."""
+    prices = [
+        {"start_at": f"2026-12-01T{clock}:00Z", "price_per_kwh": price}
+        for clock, price in (("00:00", "0.66"), ("06:10", "0.5"), ("06:30", "0.9"), ("07:30", "1"))
+    ]
+    answer = example(tariff=prices)
+    steps = [(step["start_at"], step["power_w"]) for step in answer["plan"] if step["power_w"] < 0]
+    assert steps == [("2026-12-01T06:00:00Z", -4_000)]

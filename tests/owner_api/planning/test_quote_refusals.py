@@ -1,11 +1,12 @@
 """Impossible or absurd requests are refused with the field and the limit, before any work."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from owner_api.planning import evaluation
-from owner_api.planning.quote import QuoteRequestError, parse_request
+from owner_api.planning.quote import QuoteRequestError, parse_request, quote, quote_accepted
 
 from .requests import EXAMPLE, changed
 
@@ -114,3 +115,12 @@ def test_a_taper_that_rises_is_refused() -> None:
     with pytest.raises(QuoteRequestError) as caught:
         parse_request(changed(EXAMPLE, {"/taper": taper}))
     assert caught.value.pointer == "/taper/1"
+
+
+@pytest.mark.parametrize("judge", [quote, quote_accepted])
+def test_a_request_that_nobody_has_parsed_is_checked_as_well(judge: Any) -> None:
+    """The service builds its requests itself; a leave time that has passed is still no request."""
+    request = parse_request(EXAMPLE)
+    with pytest.raises(QuoteRequestError) as caught:
+        judge(replace(request, departure_at=request.now))
+    assert caught.value.pointer == "/departure_at"
