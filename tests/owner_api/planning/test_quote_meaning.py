@@ -297,7 +297,8 @@ def test_discharge_is_even_as_far_as_the_power_allows() -> None:
 
 
 def test_an_energy_budget_is_a_limit() -> None:
-    """What the owner still allows today is the most that can be sold."""
+    """What the owner still allows today is the most that can be sold, to the last Wh."""
+    assert example(budget_left_wh=8_000)["counter"] == example()["counter"]
     answer = example(budget_left_wh=5_000)
     assert answer["max_energy_wh"] == 5_000
     assert answer["fits"] == "part"
@@ -308,6 +309,29 @@ def test_an_energy_budget_is_a_limit() -> None:
         "available": 5_000,
         "unit": "Wh",
     }
+
+
+def test_a_sale_that_costs_what_it_brings_is_taken_and_one_that_costs_more_is_not() -> None:
+    """A lossless car that replaces 0.32 a kWh at a wear of 0.06: 0.38 is no loss."""
+    lossless = {
+        "vehicle__charge_efficiency": 1,
+        "vehicle__discharge_efficiency": 1,
+        "preferences__soc_min_departure_pct": 20,
+    }
+    even = lossless | {"offer__price_per_kwh": "0.3800"}
+    answer = example(**even)
+    assert (answer["verdict"], answer["net_minor"]) == ("accept", 0)
+    assert example(**lossless, offer__price_per_kwh="0.37999999")["verdict"] == "counter"
+    dearer = example(**even, preferences__min_price_per_kwh="0.5000")["nearest"]
+    assert {"change": "/preferences/min_price_per_kwh", "to": "0.3800"} in dearer
+    # Part of it is no loss either, at the least that the park takes too; nor would all of it be.
+    for least in (0, 5_000):
+        answer = example(**even, budget_left_wh=5_000, offer__min_energy_wh=least)
+        assert answer["counter"]["energy_wh"] == 5_000
+        assert answer["nearest"] == [
+            {"change": "/offer/requested_energy_wh", "to": 5_000},
+            {"change": "/budget_left_wh", "to": 8_000},
+        ]
 
 
 def test_a_fixed_reward_counts_pro_rata_below_the_request_and_is_capped() -> None:
@@ -389,34 +413,174 @@ def test_a_capped_reward_makes_less_energy_the_better_sale() -> None:
     assert answer["counter"]["energy_wh"] == 5_000
 
 
+CAPPED = {"vehicle__warranty_discharge_policy": "capped"}
+EMPTY = {"energy_wh": None, "price_per_kwh": None, "start_at": None}
+
+
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("change", "code", "limit", "needed", "available", "unit"),
     [
-        ({"vehicle__pack_temperature_c": -3}, "temperature"),
-        ({"vehicle__pack_temperature_c": 46.5}, "temperature"),
-        ({"vehicle__warranty_discharge_policy": "prohibited"}, "warranty"),
-        ({"vehicle__warranty_discharge_policy": "capped"}, "warranty"),
-        ({"currency": "EUR"}, "currency"),
-        ({"preferences__soc_min_departure_pct": 95}, "departure_unreachable"),
+        *(
+            (
+                {"vehicle__pack_temperature_c": told},
+                "temperature",
+                "/vehicle/pack_temperature_c",
+                passes,
+                told,
+                "°C",
+            )
+            for told, passes in ((-0.1, 0), (45.1, 45))
+        ),
+        (
+            {"vehicle__warranty_discharge_policy": "prohibited"},
+            "warranty",
+            "/vehicle/warranty_discharge_policy",
+            8_000,
+            0,
+            "Wh",
+        ),
+        (CAPPED, "warranty", "/vehicle/warranty_left_wh", 8_000, 0, "Wh"),
+        (
+            CAPPED | {"vehicle__warranty_left_wh": 3_000, "budget_left_wh": 4_000},
+            "warranty",
+            "/vehicle/warranty_left_wh",
+            8_000,
+            3_000,
+            "Wh",
+        ),
+        ({"currency": "EUR"}, "currency", "/offer/currency", 0, 0, "EUR"),
+        (
+            {"preferences__soc_min_departure_pct": 95},
+            "departure_unreachable",
+            "/preferences/soc_min_departure_pct",
+            95,
+            90,
+            "%",
+        ),
+        (
+            {
+                "preferences__soc_min_departure_pct": 85,
+                "departure_at": "2026-12-01T07:00:00Z",
+            },
+            "departure_unreachable",
+            "/preferences/soc_min_departure_pct",
+            85,
+            76.3275,
+            "%",
+        ),
         (
             {"departure_at": "2026-12-01T08:10:00Z", "vehicle__soc_pct": 40},
             "window_blocks_recharge",
+            "/preferences/soc_min_departure_pct",
+            50,
+            47.2566,
+            "%",
         ),
-        ({"offer__requested_energy_wh": 30_000}, "power"),
-        ({"offer__min_energy_wh": 8_000, "charging": []}, "min_energy"),
-        ({"charging": []}, "energy"),
-        ({"offer__price_per_kwh": "0.5000"}, "price"),
-        ({"preferences__min_price_per_kwh": "1.5000"}, "price"),
+        (
+            {"vehicle__soc_pct": 10, "preferences__soc_min_departure_pct": 20},
+            "below_floor",
+            "/preferences/soc_floor_pct",
+            20,
+            15.4425,
+            "%",
+        ),
+        (
+            {"offer__requested_energy_wh": 30_000},
+            "power",
+            "/offer/max_discharge_w",
+            30_000,
+            14_000,
+            "Wh",
+        ),
+        (
+            {"offer__requested_energy_wh": 30_000, "vehicle__max_discharge_w": 5_000},
+            "power",
+            "/vehicle/max_discharge_w",
+            30_000,
+            10_000,
+            "Wh",
+        ),
+        *(
+            (
+                {"offer__start_at": f"{hour[0]}:00:00Z", "offer__end_at": f"{hour[1]}:00:00Z"},
+                "power",
+                limit,
+                8_000,
+                0,
+                "Wh",
+            )
+            for hour, limit in (
+                (("2026-12-01T12", "2026-12-01T14"), "/departure_at"),
+                (("2026-12-01T02", "2026-12-01T04"), "/offer/end_at"),
+            )
+        ),
+        (
+            {"offer__min_energy_wh": 8_000, "charging": []},
+            "min_energy",
+            "/offer/min_energy_wh",
+            8_000,
+            5_598,
+            "Wh",
+        ),
+        ({"charging": []}, "energy", "/preferences/soc_min_departure_pct", 8_000, 5_598, "Wh"),
+        (
+            {"charging": [], "preferences__soc_floor_pct": 55},
+            "energy",
+            "/preferences/soc_floor_pct",
+            8_000,
+            2_799,
+            "Wh",
+        ),
+        (
+            {"offer__price_per_kwh": "0.5000", "offer__fixed_minor": 7},
+            "price",
+            "/offer/price_per_kwh",
+            "0.5449",
+            "0.5087",
+            "CNY/kWh",
+        ),
+        (
+            {"preferences__min_price_per_kwh": "1.5000"},
+            "price",
+            "/preferences/min_price_per_kwh",
+            "1.5000",
+            "1.2000",
+            "CNY/kWh",
+        ),
     ],
 )
-def test_every_no_names_the_limit_that_binds(change: dict[str, Any], code: str) -> None:
+def test_every_no_names_the_limit_that_binds(
+    change: dict[str, Any], code: str, limit: str, needed: Any, available: Any, unit: str
+) -> None:
     """Promise 8: the code, the limit, what it needs and what there is."""
     answer = example(**change)
     assert answer["verdict"] != "accept"
-    reason = answer["reason"]
-    assert reason["code"] == code
-    assert reason["limit"].startswith("/")
-    assert {"needed", "available", "unit"} <= set(reason)
+    assert answer["reason"] == {
+        "code": code,
+        "limit": limit,
+        "needed": needed,
+        "available": available,
+        "unit": unit,
+    }
+
+
+@pytest.mark.parametrize("told", [0, 45])
+def test_a_pack_at_the_edge_of_its_temperatures_may_discharge(told: int) -> None:
+    assert example(vehicle__pack_temperature_c=told)["verdict"] == "accept"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vehicle__pack_temperature_c": 46},
+        {"vehicle__warranty_discharge_policy": "prohibited"},
+        {"currency": "EUR"},
+    ],
+)
+def test_no_other_terms_are_named_for_what_no_terms_would_change(change: dict[str, Any]) -> None:
+    """Promise 8: at another hour the pack would be as hot, and the pay in as strange a coin."""
+    answer = example(**change, offer__start_at="2026-12-01T07:00:00Z")
+    assert (answer["verdict"], answer["counter"], answer["nearest"]) == ("decline", EMPTY, [])
 
 
 def test_figures_are_null_when_nothing_fits() -> None:

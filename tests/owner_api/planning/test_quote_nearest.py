@@ -162,6 +162,22 @@ def test_a_price_below_the_owners_minimum_names_both_ways_out() -> None:
     ]
 
 
+def test_a_minimum_finer_than_a_price_is_asked_for_in_full() -> None:
+    """Promise 8: a countered price is never rounded to one that the owner would refuse."""
+    answer = example(preferences__min_price_per_kwh="1.30001")
+    assert answer["counter"]["price_per_kwh"] == "1.3001"
+
+
+def test_a_countered_start_is_one_that_a_filling_battery_can_be_ready_from() -> None:
+    """What is sold last cannot be charged again at 1 kW; where the taper is not met, it can."""
+    need = {"preferences__soc_min_departure_pct": 60}
+    latest = example(**need)["counter"]["start_at"]
+    assert latest is not None
+    high, low = ([{"from_soc_pct": pct, "max_charge_w": 1_000}] for pct in (90, 50))
+    assert example(**need, taper=high)["counter"]["start_at"] == latest
+    assert example(**need, taper=low)["counter"]["start_at"] is None
+
+
 def test_a_departure_too_early_names_the_leave_time_that_would_do() -> None:
     """Promise 8: less energy, a later leave time, or another window."""
     answer = example(departure_at="2026-12-01T08:00:00Z", vehicle__soc_pct=50, charging=None)
