@@ -611,6 +611,31 @@ def test_feasible_never_depends_on_the_price() -> None:
     assert answer["verdict"] == "counter"
 
 
+@pytest.mark.parametrize(
+    ("dearer", "minor"),
+    [("0.00125", 0), ("0.00375", 2), ("0.00625", 2), ("0.006", 2), ("0.0065", 3), ("0", 0)],
+)
+def test_promise_9_what_the_window_itself_costs_is_rounded_half_even(
+    dearer: str, minor: int
+) -> None:
+    """4 kWh that would have been charged in the window come at a price that much higher."""
+    tariff = [
+        {"start_at": f"2026-12-01T{clock}:00Z", "price_per_kwh": price}
+        for clock, price in (
+            ("00:00", str(Decimal("0.5") + Decimal(dearer))),
+            ("06:00", "0.5"),
+            ("08:00", str(Decimal("0.5") + Decimal(dearer))),
+        )
+    ]
+    answer = example(
+        tariff=tariff,
+        vehicle__usable_capacity_wh=40_000,
+        vehicle__charge_efficiency=1,
+        vehicle__soc_pct=40,
+    )
+    assert answer["window_cost_minor"] == minor
+
+
 def test_a_currency_without_cents_is_rounded_to_whole_units() -> None:
     """960 yen are 960 minor units; 9.60 yuan are 960 fen."""
     yen = example(
