@@ -12,6 +12,8 @@ from .requests import EXAMPLE, changed
 
 LATE_TARIFF = [{"start_at": "2026-12-01T06:00:00Z", "price_per_kwh": "0.6600"}]
 FIRST = {"start_at": "2026-12-01T00:00:00Z", "price_per_kwh": "0.6600"}
+HOUR = {"start_at": "2026-12-01T08:00:00Z", "end_at": "2026-12-01T09:00:00Z"}
+PART = {"price_per_kwh": "1.2000", "fixed_minor": 0}
 WINDOW = {"start_at": "2026-12-01T07:00:00Z", "end_at": "2026-12-01T06:00:00Z"}
 
 
@@ -64,7 +66,27 @@ WINDOW = {"start_at": "2026-12-01T07:00:00Z", "end_at": "2026-12-01T06:00:00Z"}
         ("/offer/fixed_minor", -1, None),
         ("/charging", [{**WINDOW, "max_w": 7_000}], "/charging/0/end_at"),
         ("/charging", [{**WINDOW, "max_w": "7000"}], "/charging/0/max_w"),
+        (
+            "/charging",
+            [{**HOUR, "max_w": 7_000, "price_per_kwh": "99999999"}],
+            "/charging/0/price_per_kwh",
+        ),
+        ("/charging", [{**HOUR, "max_w": 10**9}], "/charging/0/max_w"),
         ("/taper", [{"from_soc_pct": 80, "max_charge_w": 0}], "/taper/0/max_charge_w"),
+        ("/taper", [{"from_soc_pct": 101, "max_charge_w": 1}], "/taper/0/from_soc_pct"),
+        ("/offer/parts", [PART | {"price_per_kwh": "-1"}], "/offer/parts/0/price_per_kwh"),
+        ("/offer/parts", [PART | {"fixed_minor": 10**15}], "/offer/parts/0/fixed_minor"),
+        ("/offer/parts", [PART | {"cap_minor": 10**15}], "/offer/parts/0/cap_minor"),
+        (
+            "/commitments",
+            [{**HOUR, "energy_wh": 10**9, "max_discharge_w": 1}],
+            "/commitments/0/energy_wh",
+        ),
+        (
+            "/commitments",
+            [{**HOUR, "energy_wh": 1, "max_discharge_w": 10**9}],
+            "/commitments/0/max_discharge_w",
+        ),
         (
             "/commitments",
             [{**WINDOW, "energy_wh": 1, "max_discharge_w": 1}],
