@@ -11,7 +11,7 @@ import pytest
 from owner_api.planning.quote import QuoteRequestError
 
 from .instances import moment, random_request, text
-from .requests import ask, changed, example
+from .requests import EXAMPLE, ask, changed, example
 
 FINEST_PRICE = Decimal("0.0001")
 SECOND = timedelta(seconds=1)
@@ -183,6 +183,31 @@ def test_a_departure_too_early_names_the_leave_time_that_would_do() -> None:
     answer = example(departure_at="2026-12-01T08:00:00Z", vehicle__soc_pct=50, charging=None)
     changes = {entry["change"] for entry in answer["nearest"]}
     assert {"/offer/requested_energy_wh", "/departure_at"} <= changes
+
+
+def test_a_leave_time_that_is_late_enough_for_a_cheap_hour_is_named() -> None:
+    """Charged again at 0.66 it costs too much: some of it has to come at the 0.30 after noon."""
+    prices = [
+        {"start_at": f"2026-12-01T{clock}:00Z", "price_per_kwh": price}
+        for clock, price in (("00:00", "0.66"), ("12:00", "0.30"))
+    ]
+    request = changed(
+        EXAMPLE,
+        {
+            "/tariff": prices,
+            "/later_refill_price_per_kwh": "0.2500",
+            "/departure_at": "2026-12-01T08:00:00Z",
+            "/vehicle/soc_pct": 50,
+            "/offer/price_per_kwh": "0.7000",
+            "/offer/requested_energy_wh": 4_000,
+        },
+    )
+    assert "/departure_at" in _check_nearest(request)
+    # 4.595 kWh are charged again, and 2.80 - 0.24 of wear may be paid for them.
+    (leave,) = (each for each in ask(request)["nearest"] if each["change"] == "/departure_at")
+    cheap_kwh = (4 / 0.933**2 * 0.66 - 2.56) / 0.36
+    wanted = moment("2026-12-01T12:00:00Z") + timedelta(hours=cheap_kwh / 7)
+    assert timedelta() <= moment(leave["to"]) - wanted < SECOND
 
 
 def test_an_offer_past_the_departure_is_a_plain_no() -> None:
