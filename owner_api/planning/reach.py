@@ -16,12 +16,14 @@ def most_energy_wh(request: QuoteRequest) -> int:
         return 0
     pieces = cut(request)
     first, last = pieces.window_pieces()
-    needed, fullest = _needed(pieces, last), _fullest(pieces, first)
-    if needed is None or fullest is None:
+    needed = _needed(pieces, last)
+    if needed is None:
         return 0
     if request.taper:
-        fullest = min(fullest, fullest_at_window(request, pieces))
+        fullest = fullest_at_window(request, pieces)
         needed = max(needed, least_after_window(request, pieces))
+    else:
+        fullest = _fullest(pieces, first)
     stored = fullest - needed - sum(pieces.drain[first:last])
     most = max(0, min(sum(pieces.sellable[first:last]), stored))
     return min(most // pieces.scale.per_sold_wh, allowance_wh(request))
@@ -44,13 +46,9 @@ def _needed(pieces: Pieces, at: int) -> int | None:
     return needed if low <= pieces.start <= high else None
 
 
-def _fullest(pieces: Pieces, at: int) -> int | None:
-    """Return the most that can be stored at edge `at`; None when a lower bound is broken before."""
-    low = high = pieces.start
+def _fullest(pieces: Pieces, at: int) -> int:
+    """Return the most that can be stored at edge `at`, where a plan of the owner holds."""
+    level = pieces.start
     for index in range(at):
-        low -= pieces.drain[index]
-        high += pieces.charge[index] - pieces.drain[index]
-        if pieces.low[index + 1] > high or pieces.high < low:
-            return None
-        low, high = max(low, pieces.low[index + 1]), min(high, pieces.high)
-    return high
+        level = min(pieces.high, level + pieces.charge[index] - pieces.drain[index])
+    return level
