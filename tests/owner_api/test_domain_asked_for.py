@@ -87,7 +87,7 @@ async def test_what_a_person_asked_for_a_rule_accepts_when_it_comes(world: World
     ids=["cap", "currency", "energy", "lease"],
 )
 async def test_promise_1_nor_what_is_worse_in_any_other_way(
-    world: World, worse: dict[str, Any]
+    world: World, name: str, worse: Any
 ) -> None:
     deal = await countered(world)
     await revised(deal, **({"reward": cash("1.60")} | worse))
@@ -121,7 +121,14 @@ async def test_promise_1_nor_more_energy_than_a_person_wanted_to_give(world: Wor
     assert taken["state"] == "accepted", "its price was good enough for the person"
 
 
-async def test_promise_1_nor_without_the_recharge_that_was_offered(world: World) -> None:
+@pytest.mark.parametrize(
+    ("name", "worse"),
+    [("energy_wh", 3999), ("by", 9001), ("price_per_kwh", "0.31"), ("guaranteed", False)],
+)
+async def test_promise_1_nor_without_the_recharge_that_was_offered(
+    world: World, name: str, worse: Any
+) -> None:
+    """As much, as early, as cheap and as sure: who asked for a price had all of that before."""
     recharge = {
         "guaranteed": True,
         "energy_wh": 4000,
@@ -134,7 +141,8 @@ async def test_promise_1_nor_without_the_recharge_that_was_offered(world: World)
     assert (
         await world.decide(deal.owner, deal.offer, "counter", price_per_kwh="1.60")
     ).status == 201
-    await revised(deal, reward=cash("1.60"), recharge=recharge | {"energy_wh": 3999})
+    changed = {name: world.at(worse) if name == "by" else worse}
+    await revised(deal, reward=cash("1.60"), recharge=recharge | changed)
     assert deal.offer["state"] == "presented"
     assert (await revised(deal, reward=cash("1.60"), recharge=recharge))["state"] == "accepted"
 
