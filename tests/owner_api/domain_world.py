@@ -1,10 +1,12 @@
 """One running server for a file of tests: each test gets the noon of a new day and its own parties.
 
-After every test the books must balance, and no timer may be left that fails.
+After every test the books must balance, both sides must have been told how they stand, and no timer
+may be left that fails.
 """
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ async def world(running: World) -> AsyncIterator[World]:
     yield running
     await running.agent.tick()
     await books_balance(running)
+    await streams_have_told(running)
 
 
 async def books_balance(world: World) -> None:
@@ -40,6 +43,32 @@ async def books_balance(world: World) -> None:
         )
     )
     assert rows == []
+
+
+async def streams_have_told(world: World) -> None:
+    """What a stream said last of a settlement, a reward or an owner's sums is how they stand."""
+    said: dict[tuple[str, str], Any] = {}
+    for event in await rows(world, "SELECT party_id, type, data FROM outbox ORDER BY seq"):
+        kind, data = event["type"].split(".")[0], json.loads(event["data"])
+        said[event["party_id"], data.get(f"{kind}_id", kind)] = event["type"], data
+    stand = await rows(
+        world,
+        "SELECT settlement_id AS id, 'settlement.' || state AS stands, owner_id, park_id"
+        " FROM settlement UNION ALL"
+        " SELECT reward_id, 'reward.' || status, owner_id, park_id FROM reward"
+        " WHERE status != 'pending'",
+    )
+    for row in stand:
+        for party in ("owner_id", "park_id"):
+            told, _ = said.get((row[party], row["id"]), (None, None))
+            assert told in {row["stands"], None}, (party, row)
+    sums = "SELECT account, SUM(amount_minor) AS total FROM posting GROUP BY account"
+    booked = {row["account"]: row["total"] for row in await rows(world, sums)}
+    for (party, kind), (_, data) in said.items():
+        if kind == "rewards":
+            for status in ("pending", "confirmed", "paid"):
+                stands = booked.get(f"{party}:{status}", 0)
+                assert data["others"] or data[f"{status}_minor"] == stands, (party, status)
 
 
 async def rows(world: World, sql: str, *params: object) -> list[dict[str, Any]]:

@@ -84,11 +84,11 @@ async def test_each_payer_has_a_transaction_and_a_line_of_its_own(world: World) 
     assert [part[2] for part in owed(found)] == [180, 60, 20]
     assert found["net_minor"] == 240
     month = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
-    lines = [(line["payer"], line["amount_minor"], line["currency"]) for line in month["lines"]]
-    assert lines == [
-        ("East Gate Park", 180, "CNY"),
-        ("Grid Company", 60, "CNY"),
-        ("East Gate Mall", 20, "XPOINT"),
+    told = ("payer", "amount_minor", "currency", "price_per_kwh", "delivered_wh")
+    assert [tuple(line[name] for name in told) for line in month["lines"]] == [
+        ("East Gate Park", 180, "CNY", PARK["price_per_kwh"], 2000),
+        ("Grid Company", 60, "CNY", GRID["price_per_kwh"], 2000),
+        ("East Gate Mall", 20, "XPOINT", MALL["price_per_kwh"], 2000),
     ]
     assert {t["currency"]: t["amount_minor"] for t in month["totals"]} == {"CNY": 240, "XPOINT": 20}
     named = (await deal.owner.get("/v1/receipts"))["items"]

@@ -284,6 +284,10 @@ async def test_promise_6_a_correction_reverses_the_old_and_starts_version_2(
     after = await rows(world, "SELECT * FROM posting ORDER BY posting_id")
     assert [row for row in after if row in before] == before
     assert (await commitment(deal))["settlement"]["settlement_id"] == second["settlement_id"]
+    # The battery was worn once, by what the version in force says.
+    vehicle = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}")
+    worn = (await deal.owner.get(f"/v1/settlements/{second['settlement_id']}"))["breakdown"]
+    assert vehicle["v2g_wear_minor"] == worn["wear_minor"] > first["breakdown"]["wear_minor"]
     again = await deal.park.call("POST", park_path(found, "correction"), body)
     assert code(again) == (409, "conflict")
 
@@ -514,6 +518,8 @@ async def test_a_correction_cannot_pay_more_than_was_ordered(world: World) -> No
     assert code(answer) == (422, "invalid_body")
     assert answer.body["errors"][0]["pointer"] == "/delivered_wh"
     assert "6000" in answer.body["errors"][0]["limit"]
+    all_of_it = body | {"delivered_wh": 6000}
+    assert (await deal.park.post(park_path(found, "correction"), all_of_it))["net_minor"] == 720
 
 
 @pytest.mark.parametrize(("delivers_s", "then_s"), [(270, 30), (270, 30.3), (30, 20.3)])
@@ -590,7 +596,9 @@ async def test_promise_6_a_correction_stands_in_the_statement_as_a_line_of_its_o
         park_path(found, "correction"), {"delivered_wh": 1500, "reason": "read again"}
     )
     shown = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
-    assert [line["amount_minor"] for line in shown["lines"]] == [120, -120, 180]
+    told = [(line["delivered_wh"], line["amount_minor"]) for line in shown["lines"]]
+    assert told == [(1000, 120), (-1000, -120), (1500, 180)]
+    assert {line["price_per_kwh"] for line in shown["lines"]} == {REWARD["price_per_kwh"]}
     assert shown["totals"] == [{"currency": "CNY", "charging_credit": False, "amount_minor": 180}]
 
 
@@ -638,6 +646,17 @@ async def test_promise_6_a_statement_stays_what_it_was_when_its_owner_moves(
         [line | {"status": "confirmed"} for line in before["lines"]],
         before["totals"],
     )
+
+
+async def test_promise_6_what_is_booked_after_a_move_stands_once_in_its_month(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    await world.move(60)
+    await deal.owner.patch("/v1/me", {"time_zone": "Europe/London"})
+    body = {"delivered_wh": 1500, "reason": "read again"}
+    await deal.park.post(park_path(found, "correction"), body)
+    shown = await deal.owner.get(f"/v1/statements/{world.at(0)[:7]}")
+    assert [line["amount_minor"] for line in shown["lines"]] == [120, -120, 180]
+    assert (await deal.owner.get("/v1/rewards"))["this_month"]["pending_minor"] == 180
 
 
 @pytest.mark.parametrize("becomes", ["provisional", "final"])
