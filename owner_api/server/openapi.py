@@ -1,6 +1,8 @@
 """The contract as OpenAPI 3.1, generated from the operations that are served."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from itertools import groupby
 import re
@@ -135,11 +137,19 @@ def build(operations: Iterable[Operation]) -> Json:
 
 
 def contract_endpoint(operations: Iterable[Operation]) -> Endpoint:
-    """Return the operation that serves the contract; it describes itself too."""
-    documents: list[bytes] = []
+    """Return the operation that serves the contract; it describes itself too.
+
+    It is made when somebody first asks for it: that takes longer than all the rest of a start.
+    """
+
+    @cache
+    def document() -> bytes:
+        return to_json(build(described))
 
     async def serve(_request: web.Request, _principal: Principal) -> web.StreamResponse:
-        return web.Response(body=documents[0], content_type="application/json")
+        # On another thread: who asks for it must not keep everybody else waiting.
+        body = await asyncio.to_thread(document)
+        return web.Response(body=body, content_type="application/json")
 
     endpoint = Endpoint(
         method="GET",
@@ -150,7 +160,7 @@ def contract_endpoint(operations: Iterable[Operation]) -> Endpoint:
         answer={},
         serve=serve,
     )
-    documents.append(to_json(build([*operations, endpoint])))
+    described = [*operations, endpoint]
     return endpoint
 
 
