@@ -21,6 +21,7 @@ from owner_api.config import Config
 from owner_api.ids import new_id
 from owner_api.server.agent import Agent, build_agent
 from owner_api.store import Tx
+from tests.fresh_database import SYNCHRONOUS, lay
 
 
 class ServerClock:
@@ -41,6 +42,11 @@ class ServerClock:
 def rfc(instant: datetime) -> str:
     """Return an instant as the API writes it."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+async def serving(database: Path, clock: ServerClock, config: Config) -> Agent:
+    """Return a server on a database, not yet listening, whose timers are moved by hand."""
+    return await build_agent(database, clock, config, run_timers=False, synchronous=SYNCHRONOUS)
 
 
 @dataclass(kw_only=True)
@@ -116,7 +122,7 @@ class OwnerWorld:
 
     async def start_server(self) -> None:
         """Bring the server back where it was."""
-        self.agent = await build_agent(self.database, self.clock, self.config, run_timers=False)
+        self.agent = await serving(self.database, self.clock, self.config)
         await self.agent.start("127.0.0.1", self.port)
 
     async def tick(self) -> None:
@@ -301,8 +307,8 @@ async def open_owner_world(
     # In real time nobody waits an hour for a settlement to be final.
     limits["dispute_window_min_s"] = 0
     config = Config(**limits | settings)
-    clock, database = ServerClock(), folder / "owner.db"
-    agent = await build_agent(database, clock, config, run_timers=False)
+    clock, database = ServerClock(), lay(folder / "owner.db")
+    agent = await serving(database, clock, config)
     port = await agent.start("127.0.0.1", 0)
     async with aiohttp.ClientSession() as http:
         world = OwnerWorld(

@@ -20,6 +20,7 @@ from owner_api.server.access import access_routes
 from owner_api.server.app import create_app, make_runner
 from owner_api.server.auth import Authenticator
 from owner_api.store import Store
+from tests.fresh_database import SYNCHRONOUS, lay
 
 
 class MovableClock:
@@ -146,7 +147,7 @@ class Server:
 async def running(database: Path, **settings: Any) -> AsyncIterator[Server]:
     """Serve the access operations on 127.0.0.1 until the block ends."""
     config, clock = replace(Config(), **settings), MovableClock()
-    store = await Store.open(database)
+    store = await Store.open(lay(database), synchronous=SYNCHRONOUS)
     access = await open_access(store, database, clock.now())
     app = create_app(
         store=store,

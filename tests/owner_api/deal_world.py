@@ -20,6 +20,7 @@ from owner_api.server.agent import Agent, build_agent
 from owner_api.server.desk import Operate
 from owner_api.server.owner import ROUTES as OWNER_ROUTES
 from owner_api.server.park import ROUTES as PARK_ROUTES
+from tests.fresh_database import SYNCHRONOUS, lay
 
 NOON = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
 
@@ -329,7 +330,13 @@ async def open_world(
     clock.at = at
     config = config or Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
     agent = await build_agent(
-        folder / "owner.db", clock, config, run_timers=False, apart=apart, packages=("tests",)
+        lay(folder / "owner.db"),
+        clock,
+        config,
+        run_timers=False,
+        synchronous=SYNCHRONOUS,
+        apart=apart,
+        packages=("tests",),
     )
     port = await agent.start("127.0.0.1", 0)
     async with aiohttp.ClientSession() as http:
