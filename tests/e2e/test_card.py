@@ -27,7 +27,12 @@ from .card_stage import (
     overflows,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    # All beside what they share, however many run at once.
+    pytest.mark.xdist_group("card"),
+]
 
 ENOUGH_CONTRAST = 4.5
 DARK_IS = "dark => document.querySelector('home-assistant').hass.themes.darkMode === dark"

@@ -10,7 +10,12 @@ import pytest_asyncio
 from custom_components.v2g_owner.card import FOLDER
 from script.demo_lib.browser import running_browser
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    # All beside what they share, however many run at once.
+    pytest.mark.xdist_group("card_element"),
+]
 
 ADDRESS: Final = "http://card.test"
 # One account with one car; ``show`` gives the card its states, ``offers`` are what it is told.

@@ -16,7 +16,12 @@ from custom_components.v2g_owner.money import in_words
 from script.demo_lib.browser import running_browser
 from tests.told_times import NOW, TOLD, ZONE, there
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    # All beside what they share, however many run at once.
+    pytest.mark.xdist_group("card_view"),
+]
 
 ADDRESS: Final = "http://card.test"
 NOW_MS: Final = 1_800_000_000_000

@@ -59,13 +59,10 @@ async def checked_amount(seed: int) -> str:
     return amount
 
 
-async def test_a_deal_reaches_the_reward_sensor_and_four_books_agree() -> None:
-    assert float(await checked_amount(1)) > 0
-
-
 @pytest.mark.slow
-async def test_three_seeds_give_three_amounts() -> None:
-    amounts = await asyncio.gather(*(checked_amount(seed) for seed in (2, 3, 4)))
+async def test_a_deal_reaches_the_reward_sensor_and_four_books_agree_for_each_seed_anew() -> None:
+    amounts = await asyncio.gather(*(checked_amount(seed) for seed in (1, 2, 3)))
+    assert all(float(amount) > 0 for amount in amounts), amounts
     assert len(set(amounts)) == 3, amounts
 
 

@@ -11,7 +11,12 @@ import pytest_asyncio
 from .newcomer_dialogs import flow_dialog
 from .repair_stage import LANGUAGES, RepairStage, clipped, reach, repair_stage, texts
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    # All beside what they share, however many run at once.
+    pytest.mark.xdist_group("repairs"),
+]
 
 CHOOSE: Final = {"fix": "choose_entities"}
 # How each is mended, as its cause says; those whose way ends in a form of its own lead to it.
