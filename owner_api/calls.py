@@ -46,7 +46,7 @@ class Call:
     ``body`` and ``query`` hold validated values (instants as aware UTC datetimes); ``if_match``
     is the revision inside the If-Match header's quotes. ``authorization`` is handed on only to
     public routes, which authenticate by themselves; ``remote`` is the caller's address; ``accept``
-    is the Accept header, for the few answers that have two forms.
+    and ``accept_language`` are those headers, for the few answers that have several forms.
     """
 
     principal: Principal
@@ -60,6 +60,7 @@ class Call:
     authorization: str | None = None
     remote: str = ""
     accept: str = ""
+    accept_language: str = ""
 
     def require_revision(self, revision: int, current: Mapping[str, Any]) -> None:
         """Raise precondition_failed with ``current`` unless If-Match named ``revision``."""
@@ -76,7 +77,7 @@ class Reply:
     """What a command or query answers; ``etag`` is the bare revision, quotes are added later.
 
     ``body`` is any JSON value (datetimes allowed), or text or bytes with another content type,
-    or None for no body.
+    or None for no body. ``language`` is what an answer for people is written in.
     """
 
     body: Any
@@ -84,6 +85,7 @@ class Reply:
     etag: str | None = None
     location: str | None = None
     content_type: str = "application/json"
+    language: str | None = None
 
 
 # A handler raises a Problem to undo what it wrote, and returns one to keep it: a wrong pairing

@@ -1,95 +1,142 @@
 """A receipt as a page that a person can read and print: no script, no style, nothing fetched."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, tzinfo
 from html import escape
 from typing import Any, Final
 
-# An owner and a park read the same page, so none says "you" of what both have a receipt of.
-_TITLES: Final = {
-    "decision": "Your decision",
-    "stop": "You said stop",
-    "agreement.active": "An owner joined a park",
-    "agreement.withdrawn": "An owner left a park",
-    "agreement.replaced": "A newer agreement took this one's place",
-    "commitment.pending_award": "The owner agreed; the park has to confirm",
-    "commitment.scheduled": "The park confirmed the deal",
-    "commitment.active": "Delivery began",
-    "commitment.completed": "Delivery is complete",
-    "commitment.curtailed": "Delivery ended early",
-    "commitment.revoked": "The deal was taken back",
-    "commitment.failed": "Delivery failed",
-    "commitment.missed": "Delivery did not begin",
-    "commitment.lapsed": "The park did not confirm in time",
-    "commitment.cancelled": "The park cancelled",
-    "stop.requested": "A stop was asked for",
-    "stop.confirmed": "The stop was confirmed",
-    "stop.stopped": "The power is off",
-    "settlement.provisional": "Settlement, provisional",
-    "settlement.final": "Settlement, final",
-    "settlement.disputed": "Settlement, disputed",
-    "settlement.corrected": "Settlement, corrected",
-    "reward.earned": "Reward earned",
-    "reward.confirmed": "Reward confirmed",
-    "reward.paid": "Reward paid",
-    "reward.reversed": "Reward reversed",
-    "reward.covered": "Reward covered by an earlier payment",
-    "receipt.replayed": "A receipt that a restore had lost was shown again",
-    "settlement.claimed": "A settlement that a restore had lost is claimed",
-}
-# What a name ends in says what its number counts. Of which money a minor unit is, is not always
-# told beside it: what an offer leaves is the owner's money, also where the park pays in points.
-_UNITS: Final = {
-    "_minor": " (smallest unit of money)",
-    "_wh": " (Wh)",
-    "_pct": " (%)",
-    "_w": " (W)",
-    "_s": " (s)",
-}
-_HINT: Final = (
-    "This page is for reading. The proof is the same receipt as JSON: keep it, and check it "
-    "anywhere with <code>owner-api receipt verify FILE --public-key KEY</code>."
-)
+from owner_api.schemas.owner import LANGUAGES
+
+from .receipt_values import Values, is_a_name, is_a_time, owners_money
+from .receipt_words import Words
+
+_HEADINGS: Final = 6
+# A name longer than a phone is wide may be broken after so many letters.
+_UNBROKEN: Final = 8
+_CHECK: Final = "owner-api receipt verify FILE --public-key KEY"
+# Parts whose amounts are the owner's money, whatever the park pays in.
+_OWNERS: Final = frozenset({"breakdown", "judged", "limits"})
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """Return the receipt as a whole HTML page."""
-    title = escape(_TITLES.get(document["kind"], document["kind"]))
-    rows = "\n".join(_rows(document["content"]))
-    proof = {
-        "Receipt": document["receipt_id"],
-        "Recorded": document["at"],
-        "Place in the log": f"{document['position']} of {document['proof']['size']}",
-    }
-    about = "\n".join(_rows(proof))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title></head>\n'
-        f"<body>\n<h1>{title}</h1>\n<table>\n{about}\n</table>\n<h2>What was recorded</h2>\n"
-        f"<table>\n{rows}\n</table>\n<h2>The log when this was recorded</h2>\n"
-        f"<pre>{escape(document['checkpoint'])}</pre>\n<p>{_HINT}</p>\n</body>\n</html>\n"
+def render(document: Mapping[str, Any], words: Words, zone: tzinfo) -> str:
+    """Return the receipt as a whole HTML page, in the reader's language and by the reader's clock.
+
+    An owner and a park read the same page, so none says "you" of what both have a receipt of.
+    """
+    return "\n".join(_Page(words, Values(words, zone)).lines(document)) + "\n"
+
+
+class _Page:
+    def __init__(self, words: Words, values: Values) -> None:
+        self._words = words
+        self._values = values
+
+    def lines(self, document: Mapping[str, Any]) -> Iterator[str]:
+        told, kind = self._words.page, document["kind"]
+        title = escape(self._words.title(kind) or kind)
+        yield f'<!doctype html>\n<html lang="{self._words.language}">\n<head><meta charset="utf-8">'
+        yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        yield f'<meta name="color-scheme" content="light dark"><title>{title}</title></head>'
+        yield f"<body><main>\n<h1>{title}</h1>\n<h2>{escape(told('recorded'))}</h2>"
+        yield from self._part(document["content"], _family(kind), 3, None)
+        yield f"<h2>{escape(told('about'))}</h2>\n<dl>"
+        place = told("place_of", position=document["position"], size=document["proof"]["size"])
+        yield _pair(told("at"), self._time(document["at"]))
+        yield _pair(told("place"), escape(place))
+        yield _pair(told("receipt_id"), _code(document["receipt_id"]))
+        yield f"</dl>\n<p>{escape(told('hint'))} <code>{_CHECK}</code></p>"
+        others = " ".join(
+            f'<code lang="{each}">?lang={each}</code>'
+            for each in LANGUAGES
+            if each != self._words.language
+        )
+        yield f"<p>{escape(told('languages'))} {others}</p>"
+        yield f"<h2>{escape(told('checkpoint'))}</h2>"
+        note = (_broken(line) for line in document["checkpoint"].splitlines())
+        yield f"<p><code translate=no>{'<br>'.join(note)}</code></p>\n</main></body>\n</html>"
+
+    def _part(
+        self, content: Mapping[str, Any], within: str, level: int, around: str | None
+    ) -> Iterator[str]:
+        """Yield what is told directly, and then each part below a heading of its own."""
+        filled = {name: value for name, value in content.items() if not _is_empty(value)}
+        names = self._words.in_order(filled, within)
+        parts = [name for name in names if _is_a_part(filled[name])]
+        money = filled.get("currency", around)
+        if len(parts) < len(names):
+            yield "<dl>"
+            for name in names:
+                if name not in parts:
+                    yield _pair(self._label(name, within), self._shown(name, within, filled, money))
+            yield "</dl>"
+        for name in parts:
+            begins = name in _OWNERS and within not in _OWNERS
+            known = owners_money(filled) if begins else money
+            head = self._label(name, within)
+            # An earlier receipt inside this one is read as its own kind is.
+            inside = _family(filled["kind"]) if name == "body" else name
+            yield from self._below(head, inside, filled[name], level, known)
+
+    def _below(
+        self,
+        head: str,
+        inside: str,
+        value: Mapping[str, Any] | list[Mapping[str, Any]],
+        level: int,
+        money: str | None,
+    ) -> Iterator[str]:
+        every = value if isinstance(value, list) else [value]
+        for number, each in enumerate(every, 1):
+            counted = self._words.page("numbered", name=head, number=number)
+            yield f"<h{level}>{escape(counted if len(every) > 1 else head)}</h{level}>"
+            yield from self._part(each, inside, min(level + 1, _HEADINGS), money)
+
+    def _label(self, name: str, within: str) -> str:
+        return self._words.field(name, within) or name
+
+    def _shown(self, name: str, within: str, content: Mapping[str, Any], money: str | None) -> str:
+        value = content[name]
+        every = value if isinstance(value, list) else [value]
+        return "</dd><dd>".join(self._one(name, within, each, money) for each in every)
+
+    def _one(self, name: str, within: str, value: Any, money: str | None) -> str:  # noqa: ANN401
+        if is_a_name(name):
+            return _code(str(value))
+        if is_a_time(name):
+            return self._time(value)
+        told = self._values.shown(name, within, value, money)
+        # What somebody else wrote may run the other way; it turns nothing around it.
+        return f"<bdi>{escape(str(value))}</bdi>" if told is None else escape(told)
+
+    def _time(self, text: str) -> str:
+        told = self._values.time(datetime.fromisoformat(text))
+        return f'<time datetime="{escape(text)}">{escape(told)}</time>'
+
+
+def _family(kind: str) -> str:
+    """Return what a kind of entry is about: a deal, a settlement."""
+    return kind.partition(".")[0]
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _is_a_part(value: object) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
     )
 
 
-def _rows(content: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield one table row per value; nested names are joined, empty ones are left out."""
-    for name, value in content.items():
-        label = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _rows(value, f"{label}: ")
-        elif value not in (None, [], ""):
-            yield f"<tr><th scope=row>{escape(_words(label))}</th><td>{_shown(value)}</td></tr>"
+def _pair(label: str, shown: str) -> str:
+    return f"<dt>{escape(label)}</dt><dd>{shown}</dd>"
 
 
-def _words(label: str) -> str:
-    end = next((end for end in _UNITS if label.endswith(end)), "")
-    return label.removesuffix(end).replace("_", " ") + _UNITS.get(end, "")
+def _code(text: str) -> str:
+    return f"<code translate=no>{_broken(text)}</code>"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return "<br>".join(_shown(item) for item in value)
-    if isinstance(value, Mapping):
-        return f"<table>{''.join(_rows(value))}</table>"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return escape(str(value))
+def _broken(text: str) -> str:
+    """Return a text that may be broken where a phone needs it, and is copied as it was."""
+    pieces = (text[at : at + _UNBROKEN] for at in range(0, len(text), _UNBROKEN))
+    return "<wbr>".join(map(escape, pieces))

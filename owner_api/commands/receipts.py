@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from owner_api.calls import Call, Reply
 from owner_api.core import receipt as receipts
@@ -22,10 +23,12 @@ from owner_api.store.tx import Tx
 
 from . import epochs
 from .edge import Json
+from .languages import preferred
 from .nodes import node_lookup
 from .notary import Notary
 from .paging import read_page
 from .receipt_page import render
+from .receipt_words import words_for
 from .records import Row
 
 # The first checkpoint over a leaf since a key came into force. All since then are by that key or a
@@ -157,8 +160,16 @@ def get(notary: Notary, tx: Tx, call: Call) -> Reply:
         raise not_found()
     document = write(notary, tx, row["position"])
     if "text/html" in call.accept:
-        return Reply(body=render(document), content_type="text/html")
+        return _page(tx, call, document)
     return Reply(body=document)
+
+
+def _page(tx: Tx, call: Call, document: Json) -> Reply:
+    """Return a receipt to read: a park's clock is UTC, an owner's their own, as is the language."""
+    owner = tx.by_key("owner", call.principal.party_id) or {"language": "en", "time_zone": "UTC"}
+    language = call.query.get("lang") or preferred(call.accept_language, owner["language"])
+    page = render(document, words_for(language), ZoneInfo(owner["time_zone"]))
+    return Reply(body=page, content_type="text/html", language=language)
 
 
 def _covering(notary: Notary, tx: Tx, position: int) -> Row | None:

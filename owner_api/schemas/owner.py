@@ -26,6 +26,7 @@ from .fields import (
 from .terms import REWARD_KINDS
 
 WARRANTY_POLICIES: Final = ("unknown", "allowed", "capped", "prohibited")
+LANGUAGES: Final = ("en", "zh-Hans", "zh-Hant")
 CONSENT_MODES: Final = ("ask", "rules", "never")
 DECISIONS: Final = ("accept", "decline", "counter")
 METHODS: Final = ("tap", "automation", "rule", "voice")
@@ -233,7 +234,7 @@ DISPUTE: Final = {
 OWNER_PATCH: Final = {
     Optional("display_name"): NAME,
     Optional("time_zone"): time_zone(),
-    Optional("language"): choice("en", "zh-Hans", "zh-Hant"),
+    Optional("language"): choice(*LANGUAGES),
     Optional("currency"): currency(),
 }
 

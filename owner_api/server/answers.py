@@ -61,6 +61,8 @@ def render(reply: Reply) -> Rendered:
         headers["ETag"] = f'"{reply.etag}"'
     if reply.location is not None:
         headers["Location"] = reply.location
+    if reply.language is not None:
+        headers["Content-Language"] = reply.language
     match reply.body:
         case None:
             body = b""

@@ -116,7 +116,8 @@ class Endpoints:
         self, request: web.Request, route: Route, principal: Principal
     ) -> web.StreamResponse:
         """Answer from memory what was asked since the last write, as when many ask at once."""
-        asked = (principal, request.raw_path, request.headers.get("Accept"))
+        forms = (request.headers.get("Accept"), request.headers.get("Accept-Language"))
+        asked = (principal, request.raw_path, forms)
         rendered = None if request.body_exists else self.answers.recall(self.store.age, asked)
         if rendered is None:
             raw = await read_body(request, self.config)
@@ -140,6 +141,7 @@ class Endpoints:
             ),
             remote=client_address(request),
             accept=request.headers.get("Accept", ""),
+            accept_language=request.headers.get("Accept-Language", ""),
         )
 
     async def _run(self, route: Route, call: Call, ticket: Ticket | None) -> Rendered:

@@ -67,7 +67,7 @@ class Errand(Worded):
             # As text: a datetime is no JSON, and takes as long to pickle as all the rest.
             call.now.isoformat(),
             (call.params, call.query, call.body, call.if_match),
-            (call.authorization, call.remote, call.accept),
+            (call.authorization, call.remote, call.accept, call.accept_language),
             keyed,
             None if ticket is None else ticket.secret,
         )
@@ -120,7 +120,7 @@ def _principal(who: tuple[Any, ...]) -> Principal:
 
 def _afar(words: Words) -> _Afar:
     name, who, now, (params, query, body, if_match), more, keyed, secret = words
-    authorization, remote, accept = more
+    authorization, remote, accept, accept_language = more
     at = desk.here()
     call = Call(
         principal=_principal(tuple(who)),
@@ -134,6 +134,7 @@ def _afar(words: Words) -> _Afar:
         authorization=authorization,
         remote=remote,
         accept=accept,
+        accept_language=accept_language,
     )
     ticket = None
     if keyed is not None:

@@ -10,7 +10,8 @@ from owner_api.commands import receipts, replay
 from owner_api.commands.notary import Notary
 from owner_api.problems import Problem, ProblemCode
 from owner_api.schemas import ledger as messages
-from owner_api.schemas.fields import text
+from owner_api.schemas.fields import choice, text
+from owner_api.schemas.owner import LANGUAGES
 
 from .routing import PAGE, Operation, Route
 
@@ -145,7 +146,9 @@ def ledger_routes(notary: Notary) -> tuple[Route, ...]:
             path="/v1/receipts/{receipt_id}",
             role="any",
             kind="query",
-            summary="A signed receipt with its proof; a page to read with Accept: text/html",
+            summary="A signed receipt with its proof; a page to read with Accept: text/html,"
+            " in the language of lang, of Accept-Language or of the owner",
+            query={Optional("lang"): choice(*LANGUAGES)},
             answer=messages.RECEIPT,
             handler=partial(receipts.get, notary),
         ),

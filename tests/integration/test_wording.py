@@ -51,11 +51,12 @@ _HALF_WIDTH = re.compile(f"{_CJK}[,;:?!](?!/)|(?<!\\]){_CJK}\\(|\\({_CJK}|{_CJK}
 
 
 def texts(language: str) -> dict[str, str]:
-    """Return the integration's and the card's texts by path."""
+    """Return the texts of the integration, of the card and of a receipt's page by path."""
     found = dict(_leaves(json.loads((FOLDER / f"translations/{language}.json").read_text("utf-8"))))
     card = (FOLDER / f"frontend/words/{language}.js").read_text("utf-8")
     body = card.partition("export default ")[2].rstrip().removesuffix(";")
-    return found | dict(_leaves(json.loads(body), "card"))
+    receipt = json.loads((ROOT / f"owner_api/commands/words/{language}.json").read_text("utf-8"))
+    return found | dict(_leaves(json.loads(body), "card")) | dict(_leaves(receipt, "receipt"))
 
 
 def guides(language: str) -> list[Path]:

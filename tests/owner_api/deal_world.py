@@ -21,6 +21,7 @@ from owner_api.server.desk import Operate
 from owner_api.server.owner import ROUTES as OWNER_ROUTES
 from owner_api.server.park import ROUTES as PARK_ROUTES
 from tests.fresh_database import SYNCHRONOUS, lay
+from tests.owner_api.receipt_words import without_words
 
 NOON = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
 
@@ -113,6 +114,8 @@ class Caller:
         if route is not None and answer.status < 300 and route.answer is not None and is_json:
             Schema(route.answer)(found)
             assert answer.status == route.status, (method, path, answer.status)
+        if method == "GET" and path.startswith("/v1/receipts/rcp_") and answer.status == 200:
+            assert without_words(found) == set()
         return answer
 
     async def get(self, path: str) -> Any:
