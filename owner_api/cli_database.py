@@ -35,12 +35,21 @@ def db() -> None:
 @database_option
 @json_option
 def db_upgrade(*, database: Path, as_json: bool) -> None:
-    """Bring the schema to this program's; a copy of the older file is kept beside it."""
+    """Bring the schema to this program's; a copy of the older file is kept beside it.
+
+    A missing file is made, which is said: there may be another where it was looked for.
+    """
+    made = not database.exists()
     try:
         revision = upgrade(database)
     except (StoreError, OSError) as error:
         cannot_run(str(error), as_json=as_json)
-    say({"revision": revision}, as_json=as_json, text=f"{database}: schema {revision}")
+    new = "there was none, made a new one; " if made else ""
+    say(
+        {"revision": revision, "made": made},
+        as_json=as_json,
+        text=f"{database}: {new}schema {revision}",
+    )
 
 
 @db.command("check")

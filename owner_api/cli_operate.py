@@ -24,6 +24,7 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.server.control import COPY, short_path, socket_path
 from owner_api.store import Store, StoreError, StoreLockedError, Tx
 from owner_api.store.copying import is_held
+from owner_api.store.errors import told
 from owner_api.store.upgrading import bring_up
 
 from .cli_common import CannotRunError, bad_input, cannot_run
@@ -56,6 +57,8 @@ def operate(
         bad_input(_named(problem, arguments), as_json=as_json)
     except (StoreError, KeyFileError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
+    except (OSError, sqlite3.Error) as error:
+        cannot_run(f"{database}: {told(error)}", as_json=as_json)
 
 
 def _named(problem: Problem, arguments: Mapping[str, Any]) -> Problem:
@@ -109,7 +112,7 @@ def exporting(database: Path, owner_id: str, *, as_json: bool) -> Iterator[Expor
     except (StoreError, CannotRunError) as error:
         cannot_run(str(error), as_json=as_json)
     except sqlite3.Error as error:
-        cannot_run(f"{database}: {error}", as_json=as_json)
+        cannot_run(f"{database}: {told(error)}", as_json=as_json)
 
 
 @contextmanager

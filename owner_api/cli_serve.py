@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+import errno
 from pathlib import Path
 import re
 import signal
+import socket
 import sys
 from typing import Any, Final
 
@@ -22,6 +24,11 @@ from owner_api.store import Store, StoreError
 
 from .cli_common import DATABASE_VARIABLE, bad_input, cannot_run, json_option, say
 
+_LISTENING: Final = {
+    errno.EADDRINUSE: "another program listens there: end it, or choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EACCES: "this user may not listen there: choose a port from 1024 on",
+}
 _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d+)")
 
 
@@ -64,8 +71,18 @@ def serve(
         asyncio.run(_serve(config, self_signed=self_signed, as_json=as_json))
     except (ConfigError, ListenRefusedError) as error:
         bad_input(Problem(ProblemCode.INVALID_PARAMETER, str(error)), as_json=as_json)
-    except (StoreError, KeyFileError, OSError) as error:
+    except (StoreError, KeyFileError) as error:
         cannot_run(str(error), as_json=as_json)
+    except OSError as error:
+        cannot_run(_without_an_address(error), as_json=as_json)
+
+
+def _without_an_address(error: OSError) -> str:
+    """Return what the system said of an address that cannot be had, and what would help."""
+    if isinstance(error, socket.gaierror):
+        return f"the host to listen on: {error.strerror}; give an address of this machine"
+    helps = _LISTENING.get(error.errno or 0)
+    return f"{error.strerror}; {helps}" if helps else str(error)
 
 
 def _config(file: Path | None, listen: str | None, given: Mapping[str, Any]) -> Config:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from owner_api.core import checkpoint as notes
 from owner_api.core.epoch import in_question
 from owner_api.core.keyring import Keyring
+from owner_api.store.errors import told
 
 from .books import check_postings, check_receipts
 from .contents import Contents, check_contents
@@ -66,7 +67,7 @@ def _require_tables(connection: sqlite3.Connection) -> None:
     try:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     except sqlite3.DatabaseError as error:
-        raise NoLogError(f"not a database: {error}") from error
+        raise NoLogError(f"cannot be read ({told(error)})") from error
     missing = [name for name in COVERED if name not in names]
     if missing:
         raise NoLogError(f"no log in it: {', '.join(missing)} missing; see db upgrade")

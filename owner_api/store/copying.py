@@ -69,7 +69,7 @@ def check(path: Path) -> Health:
                 )
             ]
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from error
+        raise StoreError(f"{path}: cannot be read ({told(error)})") from error
     finally:
         connection.close()
     return Health(revision=revision, newest=newest, problems=tuple(problems))
@@ -139,6 +139,8 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
     Raises StoreError when the target exists, the source is no database, or either cannot be read
     or written.
     """
+    if not target.parent.is_dir():
+        raise StoreError(f"{target.parent}: no such directory")
     if target.exists():
         raise StoreError(f"{target}: exists; a copy never overwrites")
     for ending in _LEFT_BESIDE:

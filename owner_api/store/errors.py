@@ -1,5 +1,6 @@
 """Why a store cannot be opened or cannot answer."""
 
+import errno
 import sqlite3
 from typing import Final
 
@@ -52,10 +53,24 @@ _NO_ROOM: Final = frozenset(
 )
 
 
+_FULL: Final = "the disk may be full, or has a limit"
+_OTHERS: Final = "run this as the user that the database belongs to"
+_HELPS: Final = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _OTHERS,
+    errno.EPERM: _OTHERS,
+}
+
+
 def told(error: BaseException) -> str:
-    """Return what went wrong, and what to look at first where SQLite names the disk alone."""
+    """Return what went wrong, and what to look at first where the system's word names no cause."""
     if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
-        return f"{error}; the disk may be full, or has a limit"
+        return f"{error}; {_FULL}"
+    if isinstance(error, OSError) and error.strerror:
+        helps = _HELPS.get(error.errno or 0)
+        return f"{error.strerror}; {helps}" if helps else error.strerror
     return str(error)
 
 

@@ -42,10 +42,11 @@ def current(path: Path) -> str | None:
     connection = sqlite3.connect(path)
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path}: {error}") from error
+        # No such table. A disk that refuses says nothing of what is in the file.
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return None
+        raise StoreError(f"{path}: {told(error)}") from error
     finally:
         connection.close()
     return None if row is None else str(row[0])
@@ -78,7 +79,8 @@ def bring_up(path: Path, *, allowed: bool) -> None:
             f"{path}: schema {found} is newer than this program's {newest}; use a newer program"
         )
     if not allowed:
-        raise StoreVersionError(f"{path}: schema {found} is older than {newest}; run db upgrade")
+        held = "nothing is in it" if found is None else f"schema {found} is older than {newest}"
+        raise StoreVersionError(f"{path}: {held}; run db upgrade")
     copy = None if found is None else path.with_name(f"{path.name}{_BEFORE}{found}")
     try:
         if copy is not None:
