@@ -155,7 +155,7 @@ class OwnerApi:
             raise OwnerApiCertificateError(str(error)) from error
         except (ClientError, TimeoutError, ValueError) as error:
             raise OwnerApiConnectionError(str(error) or type(error).__name__) from error
-        except (AssertionError, RuntimeError):
+        except AssertionError, RuntimeError:
             # So aiohttp says that its session is closed, as Home Assistant does when it ends.
             if not self._session.closed:
                 raise

@@ -46,7 +46,7 @@ async def books_balance(world: World) -> None:
 
 
 async def streams_have_told(world: World) -> None:
-    """What a stream said last of a settlement, a reward or an owner's sums is how they stand."""
+    """Hold what streams said last of settlements, rewards and sums against how they stand."""
     said: dict[tuple[str, str], Any] = {}
     for event in await rows(world, "SELECT party_id, type, data FROM outbox ORDER BY seq"):
         kind, data = event["type"].split(".")[0], json.loads(event["data"])
