@@ -80,6 +80,17 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnheardStop:
+    """A stop said while the agent was away: it is about deals that this home does not know of."""
+
+    since: datetime
+    before: datetime | None = None
+    """It ends the deals that begin by then; all of them where it names no time."""
+    vehicle_id: str | None = None
+    """It is about this car, or about all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
     """From ``start_at``: charge at ``power_w`` below one state of charge, stop at the other."""
 
@@ -154,6 +165,8 @@ class Orders:
     override: Override | None = None
     stopped: tuple[str, ...] = ()
     """Commitments the owner stopped here, the newest last: no lease of theirs counts again."""
+    unheard: tuple[UnheardStop, ...] = ()
+    """What to hold against deals that the agent tells of when it is back, the newest last."""
     left: tuple[str, ...] = ()
     """Commitments whose car was unplugged while they ran: plugged in again it owes nothing."""
 

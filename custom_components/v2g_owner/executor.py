@@ -18,14 +18,14 @@ from homeassistant.helpers.event import (
 from homeassistant.util import dt as dt_util
 
 from .control_decision import decide
-from .control_model import LOOK_EVERY, Orders, OverrideKind, Plan, Reason
+from .control_model import LOOK_EVERY, Orders, OverrideKind, Plan, Reason, UnheardStop
 from .control_sold import count_sold
 from .control_watch import STOPPED_BELOW_W
 from .executor_alarm import Alarm
 from .executor_hand import is_new_unit, judge_change, may_discharge
 from .executor_look import look
 from .executor_state import ExecutorState
-from .executor_word import HOLDS, owner_says, said_of
+from .executor_word import HOLDS, owner_says, said_of, stop_kept
 
 TICK: Final = LOOK_EVERY
 # While a car is bound, so often the disk learns that it still stands here.
@@ -202,6 +202,8 @@ class ChargerExecutor(ExecutorState):
         ends = () if kind is OverrideKind.BY_HAND else self.with_yeses((*due, *leased))
         here = self.memory.parking.bound
         orders = owner_says(orders, kind, now, ends=ends, power_w=power_w, vehicle_id=here)
+        if kind is not OverrideKind.BY_HAND and not self.hears_agent():
+            orders = stop_kept(orders, UnheardStop(since=now, before=now + HOLDS[kind]))
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()
 

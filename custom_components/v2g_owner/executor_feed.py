@@ -24,6 +24,7 @@ from .executor_orders import (
     plan_depends_on,
     read_plan,
 )
+from .executor_word import deals_ended, is_stopped_unheard
 from .models_deal import Commitment
 from .trust_issues import async_tell_unproven, unproven_id
 from .trust_watch import LogWatch
@@ -68,9 +69,20 @@ class ExecutorFeed:
             self._executor.async_listen(self._async_work_soon),
             async_track_time_interval(self._hass, self._async_timer, _LOOK_EVERY),
         ]
+        self._executor.hears_agent = self._hears_agent
         self._async_news()
 
-        return together(unsubscribes)
+        return together([*unsubscribes, self._async_end])
+
+    @callback
+    def _async_end(self) -> None:
+        """Leave the executor to itself: what it knows of deals may be old from now on."""
+        self._executor.hears_agent = lambda: False
+
+    def _hears_agent(self) -> bool:
+        """Tell whether news comes as it is made."""
+        coordinator = self._coordinator
+        return coordinator.stream_connected and coordinator.last_update_success
 
     @callback
     def _async_timer(self, _now: datetime) -> None:
@@ -130,6 +142,8 @@ class ExecutorFeed:
             for deal in deals
             if deal.decision and deal.decision.decision_id
         }
+        ends = [each.commitment_id for each in deals if is_stopped_unheard(orders, each)]
+        orders = deals_ended(orders, executor.with_yeses(ends))
         cars = car_limits(snapshot, executor.cars.keys())
         most_in, most_out = charger_limits(charger, cars)
         executor.async_take(

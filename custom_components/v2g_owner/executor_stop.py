@@ -5,10 +5,10 @@ from datetime import datetime
 
 from homeassistant.util import dt as dt_util
 
-from .control_model import Lease, OverrideKind
+from .control_model import Lease, OverrideKind, UnheardStop
 from .control_watch import STOPPED_BELOW_W
 from .executor import ChargerExecutor
-from .executor_word import discharge_stopped
+from .executor_word import discharge_stopped, stop_kept
 
 
 async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, str]) -> None:
@@ -23,8 +23,10 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
     deals = dict(executor.deals)
     if orders.lease is not None:
         deals[orders.lease.commitment_id] = orders.lease.vehicle_id
+    hears = executor.hears_agent()
     if (commitment_id := what.get("commitment_id")) is not None:
-        ends = [each for each in deals if each == commitment_id]
+        # Which charger a deal is at is not known either while the agent is away.
+        ends = [commitment_id] if commitment_id in deals or not hears else []
         out = lease is not None and lease.commitment_id == commitment_id
     elif (vehicle_id := what.get("vehicle_id")) is not None:
         ends = [each for each, car in deals.items() if car == vehicle_id]
@@ -38,7 +40,10 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
     if out:
         # Asked again even when zero was asked before: the owner sees a reason to stop.
         executor.driver.async_force()
-    executor.async_take(discharge_stopped(orders, now, ends=executor.with_yeses(ends), rest=out))
+    stopped = discharge_stopped(orders, now, ends=executor.with_yeses(ends), rest=out)
+    if commitment_id is None and not hears:
+        stopped = stop_kept(stopped, UnheardStop(since=now, vehicle_id=what.get("vehicle_id")))
+    executor.async_take(stopped)
     if out:
         executor.async_tick()
         await executor.driver.async_wait()

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from .control_model import KEPT_DEALS, Orders, Override, OverrideKind
+from .control_model import KEPT_DEALS, Orders, Override, OverrideKind, UnheardStop
+from .models_deal import Commitment
 
 # After this the plan goes on; a stopped deal stays stopped.
 STOP_HOLDS: Final = timedelta(hours=1)
@@ -70,6 +71,27 @@ def kept_for(orders: Orders, vehicle_id: str | None) -> Orders:
     if word is None or word.kind == OverrideKind.STOP or None in {vehicle_id, word.vehicle_id}:
         return orders
     return orders if word.vehicle_id == vehicle_id else replace(orders, override=None)
+
+
+def stop_kept(orders: Orders, stop: UnheardStop) -> Orders:
+    """Return the orders with a stop that the agent cannot be told, nor its deals looked up."""
+    return replace(orders, unheard=(*orders.unheard, stop)[-KEPT_DEALS:])
+
+
+def is_stopped_unheard(orders: Orders, deal: Commitment) -> bool:
+    """Tell whether a stop that nobody could be told is about a deal: one that was agreed before."""
+    said = deal.decision.decided_at if deal.decision else None
+    return any(
+        stop.vehicle_id in {None, deal.vehicle_id}
+        and (said is None or said <= stop.since)
+        and (stop.before is None or deal.start_at < stop.before)
+        for stop in orders.unheard
+    )
+
+
+def deals_ended(orders: Orders, ends: Iterable[str]) -> Orders:
+    """Return the orders after some deals were stopped, each named with its yes."""
+    return replace(orders, stopped=_with(orders.stopped, ends))
 
 
 def _with(stopped: tuple[str, ...], ends: Iterable[str]) -> tuple[str, ...]:

@@ -1,0 +1,111 @@
+"""A stop pressed while this home does not know the deals: its agent was away when it began."""
+
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import Context
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockUser
+
+from custom_components.v2g_owner.const import DOMAIN
+
+from .frozen import stopped_clock
+from .power_stage import Stage, on_stage
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
+
+
+@pytest.fixture
+def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
+    """Stop the clock, after what must be made before."""
+    return stopped_clock(request, EVENING)
+
+
+@pytest.fixture
+async def stage(
+    evening: FrozenDateTimeFactory,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Stage]:
+    """Stand the car at the home's own charger, with nothing sold yet."""
+    async with on_stage(evening, tmp_path, hass_storage) as opened:
+        await opened.seconds(3)
+        yield opened
+
+
+async def restart_alone(stage: Stage) -> None:
+    """Restart Home Assistant while its agent is away."""
+    await stage.stop_home()
+    await stage.stop_api()
+    await stage.boot()
+    assert stage.entry is not None
+    assert stage.entry.runtime_data.coordinator.alone
+
+
+async def press(stage: Stage, which: str) -> None:
+    """Press one of the buttons, or turn the switch, that a person sees while the agent is away."""
+    platform, key, device_id = {
+        "stop now": ("button", "stop_now", stage.charger_id),
+        "charge now": ("switch", "charge_now", stage.charger_id),
+        "stop the car": ("button", "stop", stage.vehicle_id),
+        "stop everything": ("button", "stop", stage.world.owner_id),
+    }[which]
+    entity_id = er.async_get(stage.hass).async_get_entity_id(platform, DOMAIN, f"{device_id}_{key}")
+    assert entity_id is not None
+    user = MockUser(id="li", name="Li", is_owner=True).add_to_hass(stage.hass)
+    act = {"button": "press", "switch": "turn_on"}[platform]
+    told = pytest.raises(HomeAssistantError, match="Your agent cannot be reached")
+    # What is the charger's own matter is done; of the rest they hear that nobody could be told.
+    with told if key == "stop" else nullcontext():
+        await stage.hass.services.async_call(
+            platform, act, {"entity_id": entity_id}, blocking=True, context=Context(user_id=user.id)
+        )
+
+
+@pytest.mark.parametrize("which", ["stop now", "charge now", "stop the car", "stop everything"])
+async def test_promise_4_a_deal_to_come_that_was_stopped_while_the_agent_was_away_does_not_begin(
+    stage: Stage, which: str
+) -> None:
+    """Promise 4: what a person stopped does not begin by itself, though nobody knew of it here."""
+    await stage.sell(start_s=900, hours=2)
+    await restart_alone(stage)
+    await press(stage, which)
+    await stage.seconds(5)
+    await stage.start_api()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "revoked"
+    await stage.hop(EVENING + timedelta(minutes=20))
+    assert min(row.power_w for row in stage.record) >= -50
+
+
+async def test_what_is_sold_after_a_stop_that_the_agent_did_not_hear_begins(stage: Stage) -> None:
+    """A stop is about the deals that there are; a yes by phone that comes later is a new word."""
+    await restart_alone(stage)
+    await press(stage, "stop everything")
+    await stage.seconds(5)
+    await stage.cut_network()
+    await stage.start_api()
+    await stage.sell()
+    await stage.mend_network()
+    await stage.deliver(150)
+
+
+async def test_a_deal_of_tomorrow_outlives_a_stop_of_the_charger(stage: Stage) -> None:
+    """*Stop now* on a charger holds for an hour, and ends what begins by then."""
+    await stage.sell(start_s=3 * 3_600, hours=1)
+    await restart_alone(stage)
+    await press(stage, "stop now")
+    await stage.seconds(5)
+    await stage.start_api()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "scheduled"
