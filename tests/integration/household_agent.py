@@ -34,6 +34,7 @@ class Yes:
     """An owner's yes, and at which second the home can prove it; never where that is None."""
 
     decision_id: str
+    decided_at: datetime
     end_at: datetime
     max_discharge_w: int
     energy_wh: int
@@ -81,6 +82,11 @@ class HomeAgent:
         return dt_util.utcnow() + self.ahead
 
     # --- the coordinator and the watch of the log, as the home knows them
+
+    @property
+    def stream_connected(self) -> bool:
+        """Tell whether the home hears of each deal as it is made."""
+        return not self.away
 
     @property
     def api(self) -> HomeAgent:
@@ -204,7 +210,11 @@ class HomeAgent:
                 evse_id=box.name,
                 lease_until=now + timedelta(seconds=LEASE_S),
                 power_setpoint_w=power_w,
-                decision=Decision(decision="accept", decision_id=yes.decision_id),
+                decision=Decision(
+                    decision="accept",
+                    decision_id=yes.decision_id,
+                    decided_at=yes.decided_at,
+                ),
             )
         }
         self.tell()

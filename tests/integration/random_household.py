@@ -300,6 +300,7 @@ class Household:
         late_s = {"late": self.second + 40, "never": None}
         return Yes(
             decision_id=f"dec_{self.sold}",
+            decided_at=self.agent.now,
             end_at=self.agent.now + timedelta(seconds=30 if self.proof == "shorter" else 7_200),
             max_discharge_w=2_000 if self.proof == "less power" else 11_000,
             energy_wh=100 if self.proof == "less energy" else 9_000,
