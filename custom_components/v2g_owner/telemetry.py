@@ -7,13 +7,14 @@ the API judges how old a state of charge is, and must not be told that an old on
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.core import (
     CALLBACK_TYPE,
     Event,
     EventStateChangedData,
     HomeAssistant,
+    State,
     callback,
 )
 from homeassistant.helpers.event import (
@@ -43,6 +44,10 @@ from .const import (
 from .coordinator import V2GCoordinator
 from .instants import utc_text
 from .readings import Read, read_energy, read_on, read_percent, read_power, read_temperature
+
+# The API shows tenths, rounded down, and lets a meter carry a state of charge no further.
+_SHOWN_PCT: Final = 0.1
+_CARRIED_PCT: Final = 10.0
 
 
 class Reporter:
@@ -198,9 +203,14 @@ class Reporter:
             key, read = self.readers[conf]
             state = self._hass.states.get(entity_id)
             value = None if state is None else read(state, self._mapping)
-            if state is not None and value is not None:
-                found[key] = (state.last_reported, value)
+            if state is None or value is None or self._says_nothing_new(conf, state, value):
+                continue
+            found[key] = (state.last_reported, value)
         return found
+
+    def _says_nothing_new(self, _conf: str, _state: State, _value: Any) -> bool:  # noqa: ANN401 - any reading
+        """Return whether a value may be older than its sensor says."""
+        return False
 
 
 class VehicleReporter(Reporter):
@@ -217,6 +227,34 @@ class VehicleReporter(Reporter):
     urgent = frozenset({CONF_PLUGGED_ENTITY})
     resource = "vehicles"
     id_key = CONF_VEHICLE_ID
+    _first_at: datetime | None = None
+    _restored_at: datetime | None = None
+
+    @override
+    def _says_nothing_new(self, conf: str, state: State, value: Any) -> bool:
+        """Promise 3: a state of charge that was only restored grows no younger.
+
+        After a start many a sensor shows what it said before, as if it had just been measured. The
+        first that repeats what the API has counts once it is reported again, or changes.
+        """
+        if conf != CONF_SOC_ENTITY:
+            return False
+        at = state.last_reported
+        if self._first_at is None:
+            self._first_at = at
+            self._restored_at = at if self._repeats(value, at) else None
+        return at == self._restored_at
+
+    def _repeats(self, soc_pct: float, at: datetime) -> bool:
+        """Return whether the API may have a state of charge already, from before ``at``.
+
+        In a session it shows what its meter has left of that.
+        """
+        vehicle = self._coordinator.data.vehicles.get(self._mapping[CONF_VEHICLE_ID])
+        if vehicle is None or vehicle.soc is None or vehicle.soc.measured_at >= at:
+            return False
+        carried = _CARRIED_PCT if vehicle.session_id is not None else 0.0
+        return -_SHOWN_PCT <= soc_pct - vehicle.soc.soc_pct <= carried + _SHOWN_PCT
 
     @override
     def _confirm_every(self) -> timedelta | None:

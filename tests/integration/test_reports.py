@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 import json
 from pathlib import Path
@@ -21,6 +22,7 @@ from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from custom_components.v2g_owner.const import TELEMETRY_MIN_INTERVAL, WEEKDAYS
 from custom_components.v2g_owner.departures import read_events
 from custom_components.v2g_owner.instants import utc_text
+from custom_components.v2g_owner.models import Soc
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
 
 from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
@@ -207,6 +209,32 @@ async def test_promise_3_a_confirmed_value_is_resent_with_its_new_time_and_a_fro
 
 
 @pytest.mark.parametrize(
+    ("known_pct", "session_id"),
+    [(50.0, None), (47.3, "ses_1")],
+    ids=["as it was", "carried by a meter"],
+)
+async def test_promise_3_a_state_of_charge_that_was_only_restored_is_not_told_as_new(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory, known_pct: float, session_id: str | None
+) -> None:
+    """Promise 3: hours later the sensor shows its old value, and the car has been driven since."""
+    hass, coordinator = home.hass, home.entry.runtime_data.coordinator
+    known = Soc(soc_pct=known_pct, measured_at=dt_util.utcnow() - timedelta(hours=5))
+    car = next(iter(coordinator.data.vehicles.values()))
+    there = replace(car, vehicle_id="veh_x", soc=known, session_id=session_id)
+    vehicles = {**coordinator.data.vehicles, "veh_x": there}
+    coordinator.data = replace(coordinator.data, vehicles=vehicles)
+    hass.states.async_set("sensor.x_soc", "unavailable")
+    stop = reporter(home).async_start()
+    hass.states.async_set("sensor.x_soc", "50")
+    await pass_time(hass, freezer, 700)
+    assert told.bodies == [], "nobody has measured it"
+    hass.states.async_set("sensor.x_soc", "50")
+    await pass_time(hass, freezer, 700)
+    assert told.last() == [{"soc_pct": 50.0}]
+    stop()
+
+
+@pytest.mark.parametrize(
     ("plug", "deals", "told_again"),
     [("on", 0, 1), ("off", 0, 1), ("on", 1, 2)],
     ids=["waits", "is away", "gives energy"],
@@ -221,7 +249,9 @@ async def test_promise_3_a_state_of_charge_is_confirmed_in_time_for_what_the_car
     coordinator: Any = SimpleNamespace(
         api=told,
         config_entry=home.entry,
-        data=SimpleNamespace(live_commitments=[SimpleNamespace(vehicle_id="veh_x")] * deals),
+        data=SimpleNamespace(
+            live_commitments=[SimpleNamespace(vehicle_id="veh_x")] * deals, vehicles={}
+        ),
         async_add_listener=lambda _listener: lambda: None,
     )
     entities = {"soc_entity": "sensor.x_soc", "plugged_entity": "binary_sensor.x_plug"}
