@@ -41,6 +41,8 @@ COMMANDS_A_MINUTE = 30
 COUNTS_DIFFER, COUNTS_DIFFER_WH = 1.1, 150
 TURNS = 25
 UNPLUGGED = "it was unplugged"
+# So often a sensor is asked.
+UNSEEN_S = 5
 BY_AN_AUTOMATION = Context(parent_id="01J0000000000000000000TEST")
 WRONG = ["frozen", "silent", "unavailable", "unknown"]
 PROOFS = ["late", "never", "less power", "less energy", "shorter"]
@@ -105,6 +107,15 @@ class Deal:
     ended: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gone:
+    """The car that was unplugged last, when, and whether the owner's hand held then."""
+
+    car: Car
+    second: int
+    by_hand: bool
+
+
 @dataclass(kw_only=True)
 class Household:
     """Chargers, cars, deals and clock, moved together."""
@@ -119,6 +130,7 @@ class Household:
     proof: str = "at once"
     deals: dict[str, Deal] = field(default_factory=dict)
     by_hand: set[str] = field(default_factory=set)
+    gone: dict[str, Gone] = field(default_factory=dict)
     unreached: set[str] = field(default_factory=set)
     """The chargers that were away when Home Assistant last ended."""
     excused: dict[str, int] = field(default_factory=dict)
@@ -273,10 +285,18 @@ class Household:
                 await self.do_go(taken.box, taken, None)
                 return
         plug(car, box)
+        gone = self.gone.pop(box.name, None)
+        if gone is not None and gone.car is car and self.second - gone.second <= UNSEEN_S:
+            # The same car, back before any sensor was asked: nobody can know that it was away.
+            self.by_hand |= {box.name} if gone.by_hand else set()
+            if (deal := self.deals.get(box.name)) is not None and deal.ended == UNPLUGGED:
+                deal.ended = ""
 
     async def do_go(self, box: Box, _car: Car, _much: None) -> None:
         """Unplug."""
         if box.car is not None:
+            by_hand = box.name in self.by_hand
+            self.gone[box.name] = Gone(car=box.car, second=self.second, by_hand=by_hand)
             self._ends(box, UNPLUGGED)
             plug(box.car, None)
 
