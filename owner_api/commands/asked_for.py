@@ -41,18 +41,26 @@ def columns(
     """
     if method not in _BY_PERSON or kind == "accept":
         return {}
-    asked = offer.terms if counter is None else countered(offer.terms, counter)
-    starts, ends = [offer.terms.start_at, asked.start_at], [offer.terms.end_at, asked.end_at]
+    terms = offer.terms
+    if counter is not None:
+        asked = countered(terms, counter)
+        return {
+            "person_asked": dump(asked),
+            "asked_from": min(terms.start_at, asked.start_at),
+            "asked_until": max(terms.end_at, asked.end_at),
+        }
     row = tx.by_key("offer", offer.offer_id)
     assert row is not None
-    before = row["person_asked"] if counter is None else None
-    if before is not None:
-        starts.append(decode(row["asked_from"]))
-        ends.append(decode(row["asked_until"]))
+    if row["person_asked"] is None:
+        # A no is said often, and has no time to write its terms anew.
+        return {
+            "person_asked": row["terms"],
+            "asked_from": terms.start_at,
+            "asked_until": terms.end_at,
+        }
     return {
-        "person_asked": before or dump(asked),
-        "asked_from": min(starts),
-        "asked_until": max(ends),
+        "asked_from": min(terms.start_at, decode(row["asked_from"])),
+        "asked_until": max(terms.end_at, decode(row["asked_until"])),
     }
 
 

@@ -32,7 +32,7 @@ type NewId = Callable[[str], str]
 STATUSES: Final = ("pending", "confirmed", "paid")
 _BOOKS: Final = ("", ledger.CREDIT_BOOK)
 # How far a clock may have been set back between a settlement and what was booked of it.
-_SET_BACK: Final = timedelta(days=31)
+_SET_BACK: Final = timedelta(days=400)
 
 
 def _post(
