@@ -618,6 +618,8 @@ async def test_a_broken_recharge_is_recorded_shown_and_ends_the_rules_yes_for_th
     told = [json.loads(each["data"]) for each in await deal.owner.events() if each["type"] == TOLD]
     assert told == [agreement]
     assert TOLD not in {each["type"] for each in await deal.park.events()}
+    heard = [each for each in await deal.owner.events() if each["type"].startswith("session.")]
+    assert json.loads(heard[-1]["data"])["recharge_broken"] is True
     offer = await next_offer(deal)
     assert offer["state"] == "presented"
 
