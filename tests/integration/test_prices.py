@@ -1,5 +1,6 @@
 """What charging costs, from price sensors of every form to the API."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -298,6 +299,9 @@ async def test_new_prices_are_told_and_the_same_ones_are_not_told_again(
     """At most four times an hour, and only what the API does not know yet."""
     hass, api = priced_home.hass, priced_home.entry.runtime_data.coordinator.api
     await until_told(world, vehicle_id, "0.900000", "1.100000", "1.000000")
+    # The API has them a moment before its answer is here.
+    telling = f"prices of {PRICE}"
+    await until(lambda: telling not in {each.get_name() for each in asyncio.all_tasks()})
     real, bodies = api.post, []
 
     async def post(path: str, body: Any) -> Any:
