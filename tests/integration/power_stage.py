@@ -72,6 +72,8 @@ class Stage:
     refused: int = 0
     record: list[Second] = field(default_factory=list)
     event: str = ""
+    # What this home knew when it last heard the API at once.
+    known: object = None
 
     @property
     def hass(self) -> HomeAssistant:
@@ -104,11 +106,17 @@ class Stage:
 
     @property
     def _linking(self) -> bool:
-        """Tell whether this home has read the API's snapshot and its stream is not open yet."""
+        """Tell whether this home has read the API's snapshot and its stream is not open yet.
+
+        One that broke is no such stream before the next snapshot: that is read after a pause, and
+        the clock stands still.
+        """
         if self.linked or self.home != "up" or not (self.network and self.api):
             return False
-        runtime = getattr(self.entry, "runtime_data", None)
-        return runtime is not None and bool(runtime.coordinator.last_update_success)
+        if (runtime := getattr(self.entry, "runtime_data", None)) is None:
+            return False
+        coordinator = runtime.coordinator
+        return bool(coordinator.last_update_success) and coordinator.data is not self.known
 
     async def boot(self) -> None:
         """Start Home Assistant on the disk as it is, with the charger's integration first."""
@@ -212,6 +220,7 @@ class Stage:
         """Tell whether this home has heard all the API has to tell it."""
         if not self.linked or self.entry is None:
             return True
+        self.known = self.entry.runtime_data.coordinator.data
         head = await self.world.agent.store.read(
             lambda tx: tx.one("SELECT seq FROM stream_head WHERE party_id = ?", self.world.owner_id)
         )
