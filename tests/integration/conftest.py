@@ -9,34 +9,25 @@ from typing import Any
 
 from aiohttp.test_utils import make_mocked_request
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
-from homeassistant.const import CONF_URL
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Context, HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.http import current_request
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.v2g_owner.api import OwnerApi
-
 # Imported before Home Assistant starts: the test plugin's own ``custom_components`` comes later.
 from custom_components.v2g_owner.const import (
-    CONF_DEVICE_ID,
-    CONF_KEY_SHA256,
-    CONF_OWNER_ID,
-    CONF_RECEIPT_KEY,
-    CONF_REFRESH_TOKEN,
-    CONF_SERVER_ID,
     DOMAIN,
 )
 
-from .charger_world import EVENING, Night, Wallbox
+from .charger_world import EVENING, PLUG, SOC, Night, Wallbox
+from .entries import paired_entry, vehicle_subentry
+from .frozen import stopped_clock
 from .owner_world import OwnerWorld, open_owner_world
+from .power_stage import Stage, on_stage
 
-SOC = "sensor.car_battery"
-PLUG = "binary_sensor.car_plug"
 PATIENCE_S = 30.0
 
 
@@ -142,49 +133,6 @@ def car_says(hass: HomeAssistant, soc: float | str, plug: str = "on") -> None:
     hass.states.async_set(PLUG, plug, {"device_class": "plug"})
 
 
-async def paired_entry(
-    hass: HomeAssistant, world: OwnerWorld, subentries: list[ConfigSubentryData]
-) -> MockConfigEntry:
-    """Pair for real and return an entry that is not set up yet."""
-    for user_id in ("somebody", "anna", "li"):
-        MockUser(id=user_id, name=user_id, is_owner=True).add_to_hass(hass)
-    api = OwnerApi(async_get_clientsession(hass), world.url)
-    pairing = await api.pair(await world.pairing_code(), "Test home")
-    entry = MockConfigEntry(
-        domain=DOMAIN,
-        title="Li Wei",
-        unique_id=pairing.owner_id,
-        data={
-            CONF_URL: world.url,
-            CONF_KEY_SHA256: None,
-            CONF_RECEIPT_KEY: pairing.receipt_key,
-            CONF_SERVER_ID: pairing.server_id,
-            CONF_OWNER_ID: pairing.owner_id,
-            CONF_DEVICE_ID: pairing.device_id,
-            CONF_REFRESH_TOKEN: pairing.refresh_token,
-        },
-        subentries_data=subentries,
-    )
-    entry.add_to_hass(hass)
-    return entry
-
-
-def vehicle_subentry(vehicle_id: str, **mapping: Any) -> ConfigSubentryData:
-    """Return a vehicle's subentry with the usual two sensors mapped."""
-    return ConfigSubentryData(
-        data={
-            "vehicle_id": vehicle_id,
-            "soc_entity": SOC,
-            "plugged_entity": PLUG,
-            "power_sign": "charging_positive",
-            **mapping,
-        },
-        subentry_type="vehicle",
-        title="Blue car",
-        unique_id=vehicle_id,
-    )
-
-
 @pytest.fixture
 async def vehicle_id(world: OwnerWorld) -> str:
     """Return a vehicle that may discharge and leaves tomorrow."""
@@ -262,3 +210,21 @@ async def night(
     yield made
     if made.executor is not None:
         await made.end()
+
+
+@pytest.fixture
+def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
+    """Stop the clock in the evening, after what must be made before."""
+    return stopped_clock(request, EVENING)
+
+
+@pytest.fixture
+async def stage(
+    evening: FrozenDateTimeFactory,
+    socket_enabled: None,
+    tmp_path: Path,
+    hass_storage: dict[str, Any],
+) -> AsyncIterator[Stage]:
+    """Stand the car at the home's own charger, with nothing sold yet."""
+    async with on_stage(evening, tmp_path, hass_storage) as opened:
+        yield opened

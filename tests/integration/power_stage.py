@@ -32,7 +32,7 @@ from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 
 from .charger_world import POWER, SOC, Wallbox, subentry
-from .conftest import paired_entry, vehicle_subentry
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld, open_owner_world
 from .power_promises import Second, Terms, violations
 from .relay import Relay, relaying

@@ -6,6 +6,7 @@ from datetime import timedelta
 import logging
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.script import DATA_SCRIPTS
 from homeassistant.util import dt as dt_util
@@ -15,7 +16,6 @@ from custom_components.v2g_owner.charger_control import ChargerControl
 from custom_components.v2g_owner.charger_driver import ChargerDriver
 
 from .charger_world import EVENING, Night, Wallbox, discharging, lease, mapping, orders, plan
-from .frozen import stopped_clock
 from .power_stage import on_stage
 
 # More than --fast has time for.
@@ -158,14 +158,13 @@ async def test_promise_4_a_charger_slower_than_we_wait_takes_a_zero_that_is_aske
 
 
 async def test_promise_4_a_real_deal_by_actions_is_kept_and_stopped(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Any,
     hass_storage: dict[str, Any],
 ) -> None:
     """Promise 4: a real API, the owner's script, restart and stop, held to every promise."""
-    freezer = stopped_clock(request, EVENING)
-    async with on_stage(freezer, tmp_path, hass_storage, shape="actions") as stage:
+    async with on_stage(evening, tmp_path, hass_storage, shape="actions") as stage:
         await stage.sell()
         await stage.deliver()
         await stage.seconds(10)

@@ -1,23 +1,21 @@
 """Owners see what their charger will do next, and the recorder is spared it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import State
 from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .charger_world import SOC
-from .frozen import stopped_clock
+from .charger_world import EVENING, SOC
 from .power_stage import Stage, on_stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
-
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 
 
 def controlled_by(stage: Stage) -> State:
@@ -31,15 +29,14 @@ def controlled_by(stage: Stage) -> State:
 
 
 async def test_the_charging_to_come_is_shown_and_comes_true(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Path,
     hass_storage: dict[str, Any],
 ) -> None:
     """From when to when, how fast, how far; a new leave time makes a new plan at once."""
-    freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
-    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+    async with on_stage(evening, tmp_path, hass_storage, **wishes) as stage:
         state = controlled_by(stage)
         assert state.state_info is not None
         assert "plan" in state.state_info["unrecorded_attributes"]
@@ -59,15 +56,14 @@ async def test_the_charging_to_come_is_shown_and_comes_true(
 
 
 async def test_a_car_that_falls_silent_is_charged_as_was_planned_and_no_further(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Path,
     hass_storage: dict[str, Any],
 ) -> None:
     """A plan made anew from its last word would charge the same energy again, until it leaves."""
-    freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
-    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+    async with on_stage(evening, tmp_path, hass_storage, **wishes) as stage:
         leaving = await stage.leave_in(hours=10)
         stage.box.soc_silent = True
         await stage.hop(leaving - timedelta(minutes=1))
@@ -75,15 +71,14 @@ async def test_a_car_that_falls_silent_is_charged_as_was_planned_and_no_further(
 
 
 async def test_a_silent_car_is_charged_no_further_after_home_assistant_was_started_anew(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Path,
     hass_storage: dict[str, Any],
 ) -> None:
     """What was charged before the restart is charged, though only this home knows of it."""
-    freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 75, "soc_target_departure_pct": 75}
-    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+    async with on_stage(evening, tmp_path, hass_storage, **wishes) as stage:
         leaving = await stage.leave_in(hours=10)
         stage.box.soc_silent = True
         charged_at = EVENING + timedelta(hours=5)

@@ -1,19 +1,18 @@
 """Home Assistant's clock is set back while the agent's goes on as before."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from .frozen import stopped_clock
 from .power_promises import Second
 from .power_stage import Stage, on_stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
 BACK = timedelta(hours=2)
 
 
@@ -33,14 +32,13 @@ async def looking(stage: Stage, seconds: int) -> list[Second]:
 
 
 async def test_promise_3_a_lease_given_after_the_clock_was_set_back_ends_with_the_link(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Path,
     hass_storage: dict[str, Any],
 ) -> None:
     """Promise 3: the agent tells when it ends by its own clock, which is two hours ahead here."""
-    freezer = stopped_clock(request, EVENING)
-    async with on_stage(freezer, tmp_path, hass_storage) as stage:
+    async with on_stage(evening, tmp_path, hass_storage) as stage:
         await stage.sell(hours=4)
         await stage.deliver()
         set_back(stage)
@@ -54,15 +52,14 @@ async def test_promise_3_a_lease_given_after_the_clock_was_set_back_ends_with_th
 
 
 async def test_promise_10_after_the_clock_was_set_back_the_charging_is_planned_on(
-    request: pytest.FixtureRequest,
+    evening: FrozenDateTimeFactory,
     socket_enabled: None,
     tmp_path: Path,
     hass_storage: dict[str, Any],
 ) -> None:
     """Promise 10: a plan is old in a quarter of an hour; the car spoke since it was charged."""
-    freezer = stopped_clock(request, EVENING)
     wishes: dict[str, Any] = {"soc_min_departure_pct": 50, "soc_target_departure_pct": 50}
-    async with on_stage(freezer, tmp_path, hass_storage, **wishes) as stage:
+    async with on_stage(evening, tmp_path, hass_storage, **wishes) as stage:
         await stage.leave_in(hours=10)
         stage.executor.async_charge_now()
         await stage.seconds(30)

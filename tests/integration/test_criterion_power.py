@@ -4,7 +4,6 @@ The deal is real: a real owner API judges, grants leases and settles; only time 
 between two seconds. Each test ends by holding its whole record to ``power_promises``.
 """
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,32 +15,11 @@ import pytest
 
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
-from .frozen import stopped_clock
 from .power_promises import Second
 from .power_stage import Stage, on_stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
-
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
-
-
-@pytest.fixture
-def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
-    """Stop the clock, after what must be made before."""
-    return stopped_clock(request, EVENING)
-
-
-@pytest.fixture
-async def stage(
-    evening: FrozenDateTimeFactory,
-    socket_enabled: None,
-    tmp_path: Path,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Stage]:
-    """Stand the car at the home's own charger, with nothing sold yet."""
-    async with on_stage(evening, tmp_path, hass_storage) as opened:
-        yield opened
 
 
 @pytest.fixture

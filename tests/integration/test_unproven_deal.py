@@ -4,12 +4,6 @@ The agent is real; what an operator can do is done to its database. What holds i
 the owner's receipts, and gives what they prove and no more (ADR 39).
 """
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
@@ -18,32 +12,10 @@ from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
 from owner_api.store import Tx
 
-from .frozen import stopped_clock
-from .power_stage import Stage, on_stage
+from .power_stage import Stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
-
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
-
-
-@pytest.fixture
-def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
-    """Stop the clock, after what must be made before."""
-    return stopped_clock(request, EVENING)
-
-
-@pytest.fixture
-async def stage(
-    evening: FrozenDateTimeFactory,
-    socket_enabled: None,
-    tmp_path: Path,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Stage]:
-    """Stand the car at the home's own charger, with nothing sold yet."""
-    async with on_stage(evening, tmp_path, hass_storage) as opened:
-        await opened.seconds(3)
-        yield opened
 
 
 async def lie(stage: Stage, *statements: str) -> None:
