@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.event import async_track_entity_registry_updated_event
@@ -42,6 +42,9 @@ MAPPED = (
 CONTROLS = (CONF_SETPOINT_ENTITY, CONF_MODE_ENTITY)
 _ROLES = (*MAPPED, *CONTROLS)
 
+# As Home Assistant keeps it with an issue.
+type FixData = dict[str, str | int | float | None]
+
 
 def mapped_to(data: Mapping[str, Any], conf: str) -> str | None:
     """Return the entity that a subentry maps to a role, if any."""
@@ -75,16 +78,17 @@ def gone_id(subentry: ConfigSubentry, conf: str) -> str:
     return f"mapped_entity_gone_{subentry.subentry_id}_{conf}"
 
 
+def fixed_by(entry: ConfigEntry[Any], subentry: ConfigSubentry, fix: str) -> FixData:
+    """Return what the dialog of a repair that the owner can act on is to know."""
+    return {"entry_id": entry.entry_id, "subentry_id": subentry.subentry_id, "fix": fix}
+
+
 @callback
 def async_raise_gone(
     hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSubentry, conf: str
 ) -> None:
     """Raise the repair of a mapped entity that is gone."""
-    data: dict[str, str | int | float | None] = {
-        "entry_id": entry.entry_id,
-        "subentry_id": subentry.subentry_id,
-        "fix": "choose_entities",
-    }
+    data = fixed_by(entry, subentry, "choose_entities")
     told = {"entity_id": mapped_to(subentry.data, conf) or "", "name": subentry.title}
     if conf in CONTROLS:
         ir.async_create_issue(

@@ -8,6 +8,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import CONF_POWER_ENTITY, DOMAIN
 from .executor import ChargerExecutor
+from .issues import fixed_by
 
 
 @callback
@@ -31,11 +32,7 @@ def async_watch_rest(
             hass,
             DOMAIN,
             _issue_id(subentry),
-            data={
-                "entry_id": entry.entry_id,
-                "subentry_id": subentry.subentry_id,
-                "fix": "choose_entities",
-            },
+            data=fixed_by(entry, subentry, "choose_entities"),
             is_fixable=True,
             severity=ir.IssueSeverity.ERROR,
             translation_key="charger_restless",

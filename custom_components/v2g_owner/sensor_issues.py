@@ -20,6 +20,7 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import V2GConfigEntry
+from .issues import fixed_by
 from .plausibility import sign_watch, soc_watch
 from .readings import Read, read_energy, read_on, read_percent, read_power
 from .unsubscribing import together
@@ -121,11 +122,11 @@ class SensorCheck:
             self._hass,
             DOMAIN,
             issue_id,
-            data={
-                "entry_id": self._entry.entry_id,
-                "subentry_id": self._subentry.subentry_id,
-                "fix": "choose_entities" if kind == "soc_stale" else "turn_sign",
-            },
+            data=fixed_by(
+                self._entry,
+                self._subentry,
+                "choose_entities" if kind == "soc_stale" else "turn_sign",
+            ),
             is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=kind,

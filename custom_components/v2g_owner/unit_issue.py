@@ -10,7 +10,7 @@ from .charger_control import CONF_CONTROL, CONF_SETPOINT_ENTITY, ChargerControl
 from .charger_range import Range
 from .const import DOMAIN
 from .coordinator import V2GConfigEntry
-from .issues import mapped_to
+from .issues import fixed_by, mapped_to
 from .unsubscribing import together
 
 
@@ -57,11 +57,7 @@ def _async_look(hass: HomeAssistant, entry: V2GConfigEntry, subentry: ConfigSube
         hass,
         DOMAIN,
         issue_id,
-        data={
-            "entry_id": entry.entry_id,
-            "subentry_id": subentry.subentry_id,
-            "fix": "choose_entities",
-        },
+        data=fixed_by(entry, subentry, "choose_entities"),
         is_fixable=True,
         severity=ir.IssueSeverity.WARNING,
         translation_key="control_unit_wrong",
