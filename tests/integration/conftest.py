@@ -18,9 +18,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 # Imported before Home Assistant starts: the test plugin's own ``custom_components`` comes later.
-from custom_components.v2g_owner.const import (
-    DOMAIN,
-)
+from custom_components.v2g_owner.const import DOMAIN
 
 from .charger_world import EVENING, PLUG, SOC, Night, Wallbox
 from .entries import paired_entry, vehicle_subentry

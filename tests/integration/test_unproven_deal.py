@@ -4,6 +4,8 @@ The agent is real; what an operator can do is done to its database. What holds i
 the owner's receipts, and gives what they prove and no more (ADR 39).
 """
 
+from typing import Any
+
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
