@@ -151,14 +151,19 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for what is answer
         current: Mapping[str, Any] | None = None,
         retry_after_s: int | None = None,
         members: Mapping[str, Any] | None = None,
+        reason: str | None = None,
     ) -> None:
+        """Take what is answered; ``reason`` says by a word what ``detail`` says in English.
+
+        Whoever shows the problem to a person has a sentence for it in that person's language.
+        """
         super().__init__(detail or code.title)
         self.code = code
         self.detail = detail or code.title
         self.errors = errors
         self.current = current
         self.retry_after_s = retry_after_s
-        self.members = dict(members or {})
+        self.members = dict(members or {}) | ({} if reason is None else {"reason": reason})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Say how the problem is made again in another process; Exception knows only its text."""

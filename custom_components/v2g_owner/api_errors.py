@@ -41,6 +41,9 @@ class OwnerApiProblem(OwnerApiError):  # noqa: N818 - RFC 9457's own word for wh
         self.status = status
         self.code = str(document.get("code", "internal"))
         self.translation_key = self.code
+        self.reason = document.get("reason")
+        named = [park for park in document.get("parks") or [] if isinstance(park, dict)]
+        self.parks = [f"{park.get('display_name')} ({park.get('park_id')})" for park in named]
         current = document.get("current")
         self.current: dict[str, Any] | None = current if isinstance(current, dict) else None
         self._errors = [error for error in document.get("errors") or [] if isinstance(error, dict)]

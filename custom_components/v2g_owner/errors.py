@@ -64,7 +64,7 @@ def _in_words(hass: HomeAssistant, error: OwnerApiProblem) -> dict[str, str]:
             f"{name} {sign} {texts.get(f'{prefix}.number.{other}.name', other)}"
             for (sign, other), name in ((_MUST_HOLD[field], name) for field, name in named.items())
         )
-    if why := _why(texts, prefix, error):
+    if why := _why(texts, prefix, error) or _refusal(hass, error):
         told["detail"] = why
     return told
 
@@ -80,6 +80,13 @@ def _why(texts: dict[str, str], prefix: str, error: OwnerApiProblem) -> str | No
     if words is None or code not in _SHORT or unit is None or None in {available, needed}:
         return words
     return f"{words} ({_amount(available, unit)} < {_amount(needed, unit)})"
+
+
+def _refusal(hass: HomeAssistant, error: OwnerApiProblem) -> str | None:
+    """Return our sentence for the API's word for why; None for a word that is not known here."""
+    texts = async_get_cached_translations(hass, hass.config.language, "exceptions", DOMAIN)
+    told = texts.get(f"component.{DOMAIN}.exceptions.why_{error.reason}.message")
+    return told and told.format(parks=", ".join(error.parks))
 
 
 def _amount(value: Any, unit: str) -> str:  # noqa: ANN401 - a number or a decimal string
@@ -107,4 +114,6 @@ async def async_sentence(hass: HomeAssistant, error: OwnerApiError | HomeAssista
         told = error.translation_placeholders or {}
     else:
         told = error.placeholders
+    if isinstance(error, OwnerApiProblem):
+        told = {**told, **_in_words(hass, error)}
     return texts.get(key, "{detail}").format(**told)

@@ -81,9 +81,11 @@ def _replaced(tx: Tx, call: Call) -> Row | None:
         return active
     if named is None:
         detail = f"There already is an agreement: withdraw {in_force}, or name it in replaces."
+        reason = "agreed_already"
     else:
         detail = "The agreement named in replaces is not in force with this park."
-    raise Problem(ProblemCode.CONFLICT, detail)
+        reason = "agreement_changed"
+    raise Problem(ProblemCode.CONFLICT, detail, reason=reason)
 
 
 def list_all(tx: Tx, call: Call) -> Reply:
@@ -112,7 +114,7 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     if row["state"] == "replaced" and successor:
         # Promise 4: a yes to who wants to leave would leave the park where it is.
         detail = f"It was replaced: withdraw {successor['agreement_id']}, which is in force."
-        raise Problem(ProblemCode.CONFLICT, detail)
+        raise Problem(ProblemCode.CONFLICT, detail, reason="agreement_changed")
     return Reply(body=agreement_view(tx, row), status=200)
 
 

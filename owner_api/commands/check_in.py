@@ -49,10 +49,13 @@ def _unclear(found: list[Row]) -> Problem:
             ProblemCode.CONFLICT,
             "This code stands at more than one charger of the park where a car is plugged in;"
             " only the park can tell them apart.",
+            reason="code_unclear",
         )
     named = ", ".join(f"{name} ({park_id})" for park_id, name in parks.items())
     return Problem(
         ProblemCode.CONFLICT,
         f"This code stands at chargers of several of your parks. Name the park: {named}.",
         errors=(FieldError(pointer="/park_id", code="required", limit=" | ".join(parks)),),
+        reason="code_of_several_parks",
+        members={"parks": [{"park_id": each, "display_name": parks[each]} for each in parks]},
     )

@@ -35,7 +35,7 @@ _BLOCK_PROBLEMS: Final = {
     "unbound_session": ProblemCode.NOT_BOUND,
 }
 
-_OBJECTIONS: Final = {
+OBJECTIONS: Final = {
     asked_for.ASKED_FOR_MORE: "The owner has asked for better terms",
     asked_for.DECLINED: "The owner has declined such terms for this time",
 }
@@ -116,6 +116,7 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
             ProblemCode.FORBIDDEN,
             "Automations may not answer for this vehicle until the owner allows it.",
             errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
+            reason="automations_not_allowed",
         )
 
 
@@ -128,16 +129,16 @@ def _check_person(tx: Tx, body: Json, offer: OfferRecord, vehicle: VehicleRecord
     if body["method"] != "automation":
         return
     if offer.terms.lease_s > LONGEST_USUAL_LEASE_S:
-        why = "A stop may take longer than usual here"
+        why, reason = "A stop may take longer than usual here", "long_stop"
     elif rule_consent.was_stopped(tx, vehicle, offer.terms):
-        why = "The owner has stopped a deal in this window"
+        why, reason = "The owner has stopped a deal in this window", "person_stopped"
     elif broken_promise(tx, vehicle.owner_id, offer.park_id):
-        why = "This park has broken a promise to recharge"
+        why, reason = "This park has broken a promise to recharge", "recharge_broken"
     elif objection := _objection(tx, offer, vehicle, offer.terms, _most_wh(offer, body)):
-        why = objection
+        why, reason = OBJECTIONS[objection], objection
     else:
         return
-    raise _persons_word(f"{why}: only a person may say yes to that.")
+    raise _persons_word(f"{why}: only a person may say yes to that.", reason)
 
 
 def _objection(
@@ -147,10 +148,9 @@ def _objection(
     terms: Terms,
     energy_wh: int | None = None,
 ) -> str | None:
-    """Return in words why a person has to say whether terms will do, None where anybody may."""
+    """Return why a person has to say whether terms will do, None where anybody may."""
     words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
-    why = asked_for.objection(words, terms, energy_wh)
-    return None if why is None else _OBJECTIONS[why]
+    return asked_for.objection(words, terms, energy_wh)
 
 
 def _most_wh(offer: OfferRecord, body: Json) -> int:
@@ -159,10 +159,10 @@ def _most_wh(offer: OfferRecord, body: Json) -> int:
     return min([named_wh, *_told_wh(offer, body)])
 
 
-def _persons_word(detail: str) -> Problem:
+def _persons_word(detail: str, reason: str) -> Problem:
     """Return the problem of an automation that speaks where only a person may."""
     error = FieldError(pointer="/method", code="not_allowed", limit="tap | voice")
-    return Problem(ProblemCode.FORBIDDEN, detail, errors=(error,))
+    return Problem(ProblemCode.FORBIDDEN, detail, errors=(error,), reason=reason)
 
 
 def _accept(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> str | None:
@@ -262,8 +262,9 @@ def _counter(tx: Tx, call: Call, offer: OfferRecord, vehicle: VehicleRecord) -> 
         session = SessionRecord.find(tx, offer.session_id)
         terms = best_counter(tx, vehicle, session, offer.terms, offer.evaluation, call.now)
     if terms is None:
-        raise Problem(ProblemCode.NOT_FEASIBLE, "There are no terms that would be accepted.")
+        detail = "There are no terms that would be accepted."
+        raise Problem(ProblemCode.NOT_FEASIBLE, detail, reason="no_better_terms")
     method, wanted = call.body["method"], asked_for.countered(offer.terms, terms)
     if method == "automation" and (why := _objection(tx, offer, vehicle, wanted)):
-        raise _persons_word(f"{why}: only a person may ask for less.")
+        raise _persons_word(f"{OBJECTIONS[why]}: only a person may ask for less.", why)
     return decisions.record(tx, call, offer, vehicle, "counter", method=method, counter=terms)

@@ -63,6 +63,7 @@ def check_room(tx: Tx, owner_id: str, kind: Literal["vehicle", "charger"]) -> No
         raise Problem(
             ProblemCode.CONFLICT,
             f"An owner has at most {MOST_OF_A_KIND} {kind}s; delete one first.",
+            reason="too_many",
         )
 
 

@@ -96,7 +96,9 @@ def delete(tx: Tx, call: Call) -> Reply:
     record = _own(tx, call)
     call.require_revision(record.revision, vehicle_view(tx, record, call.now))
     if CommitmentRecord.live_of_vehicle(tx, record.vehicle_id):
-        raise Problem(ProblemCode.CONFLICT, "Stop its live commitments first.")
+        raise Problem(
+            ProblemCode.CONFLICT, "Stop its live commitments first.", reason="has_live_deals"
+        )
     binding.release(tx, record.vehicle_id, call.now)
     tx.update("vehicle", {"vehicle_id": record.vehicle_id}, deleted_at=call.now)
     gone = {"vehicle_id": record.vehicle_id}

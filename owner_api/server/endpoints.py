@@ -153,7 +153,7 @@ class Endpoints:
             elif route.kind == "command":
                 async with self.turns.of(call.principal) as stopped:
                     if stopped and route.until_stop:
-                        raise Problem(ProblemCode.CONFLICT, _STOPPED)
+                        raise Problem(ProblemCode.CONFLICT, _STOPPED, reason="stopped_meanwhile")
                     result = await self.store.write(errand)
             else:
                 result = await self.store.read(errand, few_rows=route.few_rows)

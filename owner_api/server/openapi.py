@@ -78,6 +78,11 @@ PROBLEM_SCHEMA: Final[Json] = {
             },
         },
         "current": {"type": "object"},
+        "reason": {
+            "type": "string",
+            "description": "In a word what detail says in English, for who shows it to people",
+        },
+        "parks": {"type": "array", "items": {"type": "object"}},
         "error": {"type": "string", "description": "RFC 6749's code, on /v1/token only"},
     },
 }

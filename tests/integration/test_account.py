@@ -11,6 +11,7 @@ from homeassistant.components.calendar.const import DATA_COMPONENT
 from homeassistant.core import Context
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 import probatio
 import pytest
@@ -94,10 +95,20 @@ async def test_a_check_in_for_an_unknown_session_says_so(home: Home, vehicle_id:
     assert refused.value.translation_key == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "This code stands at chargers of several of your parks. Name the park: "),
+        ("zh-Hans", "您的多个园区都有充电桩使用这个代码。请指明园区"),
+        ("zh-Hant", "您的多個園區都有充電樁使用這個代碼。請指明園區"),
+    ],
+)
 async def test_a_code_of_two_parks_asks_for_the_park_and_binds_there(
-    home: Home, world: OwnerWorld, vehicle_id: str
+    home: Home, world: OwnerWorld, vehicle_id: str, language: str, sentence: str
 ) -> None:
     """Chargers numbered alike: only the person there knows which park it is."""
+    home.hass.config.language = language
+    await async_get_translations(home.hass, language, "exceptions", {DOMAIN})
     other = await world.add_park("West Gate Park")
     device = device_of(home, vehicle_id)
     code = "GATE-0001"
@@ -111,6 +122,7 @@ async def test_a_code_of_two_parks_asks_for_the_park_and_binds_there(
         await home.act("check_in", here)
     detail = (refused.value.translation_placeholders or {})["detail"]
     assert refused.value.translation_key == "conflict"
+    assert detail.startswith(sentence)
     assert "West Gate Park" in detail
     assert world.park.party_id in detail
     bound = await home.act("check_in", {**here, "park_id": world.park.party_id})

@@ -316,9 +316,14 @@ async def test_promise_1_an_add_on_or_the_cloud_is_an_automation_and_nobodys_tap
     offer = await world.offer(session_id)
     await home.reaches("sensor", world.owner_id, "open_offers", "1")
     path, context = f"/v1/offers/{offer['offer_id']}", Context(user_id=program.id)
+    home.hass.config.language = "zh-Hans"
+    await async_get_translations(home.hass, "zh-Hans", "exceptions", {DOMAIN})
     with pytest.raises(ServiceValidationError) as refused:
         await home.act("accept_offer", context=context)
     assert refused.value.translation_key == "forbidden"
+    # The English sentence of the API stood in the middle of a Chinese one.
+    told = (refused.value.translation_placeholders or {})["detail"]
+    assert told.startswith("在您允许之前")
     assert (await world.phone.get(path))["state"] == "presented"
 
     await home.set("switch", vehicle_id, "allow_automations", "turn_on")

@@ -22,6 +22,7 @@ import pytest
 
 from custom_components.v2g_owner.const import DOMAIN, PLATFORMS
 from custom_components.v2g_owner.services import ACTIONS
+from owner_api.commands.consent import OBJECTIONS
 
 from . import syntax
 
@@ -180,6 +181,46 @@ def test_every_problem_of_the_api_has_words_in_every_language() -> None:
     assert len(codes) > 40
     for file in TRANSLATIONS:
         assert codes <= set(read(file)["exceptions"]), file.name
+
+
+def test_every_reason_that_the_api_gives_for_a_no_has_a_sentence_in_every_language() -> None:
+    """And no sentence is left for a reason that it does not give any more."""
+    given = {
+        reason
+        for source in (ROOT / "owner_api").rglob("*.py")
+        for function in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for reason in _reasons_in(function)
+    }
+    given |= set(OBJECTIONS)
+    assert len(given) > 10
+    for file in TRANSLATIONS:
+        told = {key for key in read(file)["exceptions"] if key.startswith("why_")}
+        assert told == {f"why_{reason}" for reason in given}, file.name
+
+
+def _reasons_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Yield the reasons of the problems that a function makes, written out or set before."""
+    nodes, told = list(ast.walk(function)), list[ast.expr]()
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id="Problem")):
+                told += [each.value for each in node.keywords if each.arg == "reason"]
+            case ast.Call(func=ast.Name(id="_persons_word")):
+                told += node.args[1:]
+    if any(isinstance(each, ast.Name) for each in told):
+        for node in nodes:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="reason")]):
+                    told.append(node.value)
+                case ast.Assign(
+                    targets=[ast.Tuple(elts=[_, ast.Name(id="reason")])],
+                    value=ast.Tuple(elts=[_, value]),
+                ):
+                    told.append(value)
+    for each in told:
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value
 
 
 def test_every_translation_key_in_code_has_a_text() -> None:
