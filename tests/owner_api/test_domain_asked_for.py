@@ -87,7 +87,7 @@ async def test_what_a_person_asked_for_a_rule_accepts_when_it_comes(world: World
     ids=["cap", "currency", "energy", "lease"],
 )
 async def test_promise_1_nor_what_is_worse_in_any_other_way(
-    world: World, name: str, worse: Any
+    world: World, worse: dict[str, Any]
 ) -> None:
     deal = await countered(world)
     await revised(deal, **({"reward": cash("1.60")} | worse))
