@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from owner_api.store import Store
-from tests.fresh_database import SYNCHRONOUS, lay
+from tests.fresh_database import lay
 
 
 class StillClock:
@@ -38,6 +38,6 @@ def clock() -> StillClock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """Return an open store on a real file."""
-    opened = await Store.open(lay(tmp_path / "owner.db"), synchronous=SYNCHRONOUS)
+    opened = await Store.open(lay(tmp_path / "owner.db"))
     yield opened
     await opened.close()
