@@ -1,5 +1,6 @@
 """Dialogs that are open, or opened, while the account loads anew: nothing typed is lost."""
 
+import asyncio
 from types import MappingProxyType
 from typing import Any
 
@@ -137,3 +138,21 @@ async def test_what_is_added_while_the_account_loads_is_loaded_too(
     await hass.async_block_till_done()
     await until(lambda: home.entry.state is ConfigEntryState.LOADED)
     assert home.state("sensor", charger_id, "connected_vehicle")
+
+
+async def test_a_test_may_end_while_its_account_loads_anew(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is set up while Home Assistant ends nobody unloads: its timers would fail the test."""
+    feed, begun = integration.async_feed_executors, asyncio.Event()
+
+    async def slowly(*about: Any) -> None:
+        """Take a while, after the entities have been added."""
+        begun.set()
+        await asyncio.sleep(0.5)
+        await feed(*about)
+
+    monkeypatch.setattr(integration, "async_feed_executors", slowly)
+    home.hass.config_entries.async_schedule_reload(home.entry.entry_id)
+    await begun.wait()
+    assert home.entry.state is ConfigEntryState.SETUP_IN_PROGRESS

@@ -227,8 +227,6 @@ async def test_the_repair_of_a_charger_without_rest_ends_with_its_control(both: 
     hass.config_entries.async_update_subentry(entry, known, data=data)
     await until(lambda: list(executors_of(hass, entry)) == [both.garage_id])
     await until(lambda: not restless())
-    # The end of Home Assistant must not cut the reload in two.
-    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize(
