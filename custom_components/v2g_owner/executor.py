@@ -232,7 +232,8 @@ class ChargerExecutor(ExecutorState):
         if is_new_unit(event):
             self.driver.async_force()
             return
-        found = judge_change(event, self.driver, self.memory.parking, dt_util.utcnow())
+        others, parking = [each.driver for each in self.others], self.memory.parking
+        found = judge_change(event, self.driver, parking, dt_util.utcnow(), others=others)
         if found.by_owner:
             self._async_override(OverrideKind.BY_HAND, found.power_w)
             if self.limits.shared and (found.power_w or 0) < 0:

@@ -1,5 +1,6 @@
 """Judge a change of a charger's control entity that was none of our commands."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,6 +48,8 @@ def judge_change(
     driver: ChargerDriver,
     parking: Parking,
     now: datetime,
+    *,
+    others: Iterable[ChargerDriver] = (),
 ) -> HandChange:
     """Tell what a change of a control entity means.
 
@@ -65,6 +68,8 @@ def judge_change(
         if by_person
         else watch.is_echo(new.entity_id, new.state, now)
     )
+    # Two chargers may be set through one entity: what our other hand sets there is no person's.
+    ours = ours or any(_set_by(other, new, now, by_person=by_person) for other in others)
     if ours or not watch.written or parking.charger.plugged is False:
         return _NOTHING
     power_w = set_by_hand_w(driver.control, new, driver.mode)
@@ -78,6 +83,14 @@ def judge_change(
     if watch.settling(now) or own_default:
         return _NOTHING
     return HandChange(by_owner=True, power_w=power_w)
+
+
+def _set_by(other: ChargerDriver, new: State, now: datetime, *, by_person: bool) -> bool:
+    """Tell whether a change was made by our hand on another charger, or is an echo of it."""
+    if other.is_ours(new.context):
+        return True
+    shared = new.entity_id in other.control.entities
+    return shared and not by_person and other.watch.is_echo(new.entity_id, new.state, now)
 
 
 def set_by_hand_w(control: ChargerControl, state: State, mode: str | None) -> int | None:

@@ -186,6 +186,27 @@ async def test_charging_goes_on_with_two_hands_and_stop_works_with_either(both: 
     await until(lambda: both.box.real_w < 50)
 
 
+async def test_what_one_hand_of_ours_sets_is_no_hand_of_the_owners_to_the_other(
+    both: TwoHands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stepped back for twelve hours from a charger that nobody had touched."""
+    # No command of its own can still be echoing, and the car has long been plugged in.
+    monkeypatch.setattr("custom_components.v2g_owner.control_watch.ECHO", timedelta())
+    monkeypatch.setattr("custom_components.v2g_owner.executor_hand.TOGETHER", timedelta())
+    both.box.soc_pct = 95
+    await both.car_stands_at(both.garage_id)
+    again = both.executor(both.again_id)
+    await until(lambda: again.driver.watch.setpoint_w == 0)
+    await until(lambda: both.executor(both.garage_id).verdict.reason is Reason.CHARGED)
+    await until(lambda: both.box.real_w == 0)
+    await both.home.set("switch", both.garage_id, "charge_now", "turn_on")
+    await until(lambda: both.box.real_w > 3_000)
+    assert again.memory.orders.override is None
+    await both.home.set("switch", both.garage_id, "charge_now", "turn_off")
+    await until(lambda: both.box.real_w < 50)
+    assert again.memory.orders.override is None
+
+
 async def test_a_discharge_by_hand_is_undone_with_two_hands_also_where_no_meter_shows_it(
     both: TwoHands,
 ) -> None:
