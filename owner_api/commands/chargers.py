@@ -11,6 +11,7 @@ from owner_api.store.tx import Tx
 from . import measured, metering, owners, rejudge
 from .paging import page
 from .records import Row, SessionRecord, VehicleRecord
+from .standing import OPEN_SESSIONS
 from .vehicle_views import charger_view
 
 # What the judgement of a deal at the charger rests on.
@@ -125,10 +126,10 @@ def _meter(tx: Tx, call: Call, row: Row) -> None:
     Promise 4: also where the park was left while a deal ran, until what was delivered is settled.
     """
     found = tx.one(
-        "SELECT * FROM session WHERE owner_id = ? AND evse_id = ? AND meter = 'owner'"
-        " AND (state = 'bound' OR (state = 'claimed' AND EXISTS (SELECT 1 FROM commitment"
+        f"{OPEN_SESSIONS} AND evse_id = ?2 AND meter = 'owner'"  # noqa: S608 - a constant
+        " AND (state = 'bound' OR EXISTS (SELECT 1 FROM commitment"
         " WHERE commitment.session_id = session.session_id AND started_at IS NOT NULL"
-        " AND settlement_id IS NULL))) ORDER BY state = 'bound' DESC, plugged_in_at DESC LIMIT 1",
+        " AND settlement_id IS NULL)) ORDER BY state = 'bound' DESC, plugged_in_at DESC LIMIT 1",
         row["owner_id"],
         row["evse_id"],
     )
@@ -152,8 +153,7 @@ def _judge_again(tx: Tx, call: Call, *rows: Row) -> None:
     """Hold the deals at a charger against what it can do now: charging that it promised may go."""
     for evse_id in {row["evse_id"] for row in rows if row["evse_id"]}:
         found = tx.all(
-            "SELECT vehicle_id FROM session WHERE owner_id = ? AND evse_id = ?"
-            " AND state = 'bound' AND meter = 'owner'",
+            f"{OPEN_SESSIONS} AND evse_id = ?2 AND state = 'bound' AND meter = 'owner'",
             call.principal.party_id,
             evse_id,
         )

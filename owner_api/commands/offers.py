@@ -26,11 +26,12 @@ from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
 from .offer_terms import checked_terms
-from .owner_views import OF_CARS, offer_view
+from .owner_views import offer_view
 from .paging import read_page
 from .park_views import offer_view as park_offer_view
 from .questions import spend_question
 from .records import OfferRecord, SessionRecord, VehicleRecord
+from .standing import OF_CARS
 
 _OF_PARK: Final = "SELECT * FROM offer WHERE park_id = ?"
 # By the index of the open ones: of a park's others there are ever more.

@@ -16,8 +16,6 @@ from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleR
 from .reward_views import reward_views
 
 LIVE: Final = "('pending_award', 'scheduled', 'active')"
-# By the cars of owner ?1: of each what counts at a time is found by that.
-OF_CARS: Final = "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = ?1)"
 
 # What an answer says of its offer, which stands beside it.
 _OF_THE_OFFER: Final = frozenset(("offer_id", "terms_sha256"))

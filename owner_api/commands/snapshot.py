@@ -8,8 +8,9 @@ from owner_api.core.canonical import instant_text
 from owner_api.store.tx import Tx
 
 from . import agreements, chargers, rewards
-from .owner_views import LIVE, OF_CARS, commitment_view, offer_view, session_view
+from .owner_views import LIVE, commitment_view, offer_view, session_view
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
+from .standing import OF_CARS, OPEN_SESSIONS
 from .vehicle_views import departures_view, preferences_view, vehicle_view
 
 _RECENT: Final = timedelta(days=7)
@@ -40,11 +41,7 @@ def snapshot(tx: Tx, call: Call) -> Reply:
         owner_id,
         since,
     )
-    sessions = tx.all(
-        f"SELECT * FROM session INDEXED BY session_live WHERE {OF_CARS} AND owner_id = ?1"  # noqa: S608 - a constant
-        " AND (state = 'bound' OR state = 'claimed') ORDER BY session_id",
-        owner_id,
-    )
+    sessions = tx.all(f"{OPEN_SESSIONS} ORDER BY session_id", owner_id)
     owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", owner_id)
     assert owner is not None
     shown = {

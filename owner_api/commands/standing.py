@@ -1,7 +1,7 @@
 """What is true of a vehicle besides its own row: where it is bound, when it leaves, its deals."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from owner_api.core.model import NextDeparture
 from owner_api.store.tx import Tx
@@ -9,6 +9,14 @@ from owner_api.store.tx import Tx
 from .leaving import departure_in_force
 from .records import SessionRecord, VehicleRecord
 from .reserved import LiveDeal, live_deals
+
+# By the cars of owner ?1: of each what counts at a time is found by that, in no other's rows.
+OF_CARS: Final = "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = ?1)"
+# An owner's sessions that have not ended, which are few.
+OPEN_SESSIONS: Final = (
+    f"SELECT * FROM session INDEXED BY session_live WHERE {OF_CARS} AND owner_id = ?1"  # noqa: S608 - a constant
+    " AND (state = 'bound' OR state = 'claimed')"
+)
 
 
 def open_session(tx: Tx, vehicle_id: str) -> SessionRecord | None:

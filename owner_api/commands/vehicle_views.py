@@ -18,7 +18,7 @@ from .freshness import at_consent_s
 from .quoting import current_soc, planned_currency, quote_request
 from .records import Row, SessionRecord, VehicleRecord
 from .reserved import LiveDeal
-from .standing import Standing, standing
+from .standing import OPEN_SESSIONS, Standing, standing
 from .wear_cost import wear_band
 
 _AVAILABLE_HORIZON: Final = timedelta(hours=24)
@@ -220,10 +220,10 @@ def charger_view(tx: Tx, row: Row) -> Json:
     }
     if row["evse_id"]:
         found = tx.one(
-            "SELECT * FROM session WHERE evse_id = ? AND owner_id = ? AND state = 'bound'"
+            f"{OPEN_SESSIONS} AND evse_id = ?2 AND state = 'bound'"
             " ORDER BY plugged_in_at DESC LIMIT 1",
-            row["evse_id"],
             row["owner_id"],
+            row["evse_id"],
         )
         if found:
             shown |= _at_session(SessionRecord.from_row(found))

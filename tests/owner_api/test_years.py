@@ -11,6 +11,7 @@ from owner_api.store import Tx
 from .deal_world import Deal, active, open_world
 from .domain_world import preferences, settled, stop
 from .query_steps import asked, steps
+from .test_domain_home_charger import at_home, meter
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -132,3 +133,22 @@ async def test_promise_4_no_request_costs_more_after_two_thousand_deals_of_the_c
         await world.agent.store.write(live_for_years)
         after = await costs()
         assert {name: cost for name, cost in after.items() if cost > before[name] + 2_000} == {}
+
+
+async def test_promise_4_a_home_chargers_reading_costs_no_more_after_two_thousand_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes every few seconds, and went through all stays that its owner ever had."""
+    async with open_world(tmp_path) as world:
+        deal, charger_id = await at_home(world)
+
+        async def of_a_reading() -> int:
+            await world.move(5)
+            with asked(monkeypatch) as queries:
+                await meter(world, deal.owner, charger_id, 700)
+            return sum(steps(world.database, query) for query in queries)
+
+        await of_a_reading()
+        before = await of_a_reading()
+        await world.agent.store.write(live_for_years)
+        assert await of_a_reading() <= before + 100
