@@ -16,6 +16,7 @@ from .domain_world import (
     preferences,
     running,
     settled,
+    stop,
     world,
 )
 
@@ -78,6 +79,32 @@ async def test_a_window_that_began_yesterday_counts_on_the_day_of_the_yes(
     most, reason = await most_wh(deal, again)
     assert (again["state"], reason["code"]) == ("auto_declined", "budget")
     assert most < 100
+
+
+async def test_what_was_sold_on_monday_counts_until_the_week_is_over(world: World) -> None:
+    days = (7 - world.clock.at.weekday()) % 7
+    world.clock.at += timedelta(days=days)
+    sold = {"requested_energy_wh": ENERGY_WH, "min_energy_wh": 500}
+    week = {"max_discharge_wh_per_week": ENERGY_WH}
+    deal = await presented(world, soc_pct=90, preferences=week, start_at=world.at(0), **sold)
+    await accept(deal)
+    await give(deal, 90)
+    for days, state, why in ((2, "auto_declined", "budget"), (5, "presented", None)):
+        await world.move(days * 86_400)
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=90)
+        await world.meter(deal.park, deal.session_id)
+        offer = await world.offer(deal.park, deal.session_id, **sold)
+        _, reason = await most_wh(deal, offer)
+        assert (offer["state"], reason and reason["code"]) == (state, why)
+
+
+async def test_of_a_deal_that_ended_early_only_what_it_gave_is_used(world: World) -> None:
+    deal = await active(world, preferences={"max_discharge_wh_per_day": 6_000}, min_energy_wh=0)
+    await deal.deliver(60)
+    await stop(deal)
+    given_wh = (await settled(deal))["delivered_wh"]
+    offer = await world.offer(deal.park, deal.session_id, min_energy_wh=0)
+    assert (await most_wh(deal, offer))[0] == 6_000 - given_wh < 6_000
 
 
 @pytest.mark.parametrize(
@@ -246,6 +273,24 @@ async def test_the_rest_between_two_deals_is_counted_from_now_where_a_window_has
     window = {"start_at": world.at(-800), "end_at": world.at(3_600)}
     rested = await world.offer(deal.park, deal.session_id, min_energy_wh=500, **window)
     assert rested["state"] == "presented"
+
+
+async def test_the_battery_rests_before_a_deal_that_was_agreed_on_earlier_too(
+    world: World,
+) -> None:
+    deal = await scheduled(
+        world,
+        preferences={"cooldown_s": 1_800},
+        start_at=world.at(7_200),
+        end_at=world.at(10_800),
+        requested_energy_wh=ENERGY_WH,
+        min_energy_wh=500,
+    )
+    sold = {"requested_energy_wh": ENERGY_WH, "min_energy_wh": 500}
+    near = await world.offer(deal.park, deal.session_id, end_at=world.at(5_401), **sold)
+    assert (await most_wh(deal, near))[1]["code"] == "cooldown"
+    apart = await world.offer(deal.park, deal.session_id, end_at=world.at(5_400), **sold)
+    assert apart["state"] == "presented"
 
 
 async def test_the_rest_begins_with_the_end_of_the_window_and_not_when_that_is_noticed(
