@@ -21,7 +21,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from .actor import who_fills_in
-from .const import CONF_VEHICLE_ID, DOMAIN
+from .const import CONF_VEHICLE_ID, DOMAIN, SUBENTRY_VEHICLE
 from .coordinator import V2GCoordinator
 from .subentry_flow import LinkedDeviceFlow
 
@@ -107,8 +107,8 @@ def driver_users(hass: HomeAssistant, wishes: Mapping[str, Any]) -> set[str]:
 
 def _wishes(coordinator: V2GCoordinator, vehicle_id: str | None) -> Mapping[str, Any]:
     """Return what the owner set for a car, nothing for one that is not linked here."""
-    for subentry in coordinator.config_entry.subentries.values():
-        if subentry.data.get(CONF_VEHICLE_ID) == vehicle_id:
+    for subentry in coordinator.config_entry.get_subentries_of_type(SUBENTRY_VEHICLE):
+        if subentry.data[CONF_VEHICLE_ID] == vehicle_id:
             return subentry.data
     return {}
 

@@ -63,9 +63,8 @@ async def confirm_settlement(call: ServiceCall) -> Json:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="only_a_person_agrees"
         )
-    vehicle_id = next(
-        (deal.vehicle_id for deal in _settled(coordinator) if _id_of(deal) == settlement_id), None
-    )
+    with translated_errors(coordinator):
+        vehicle_id = await _async_vehicle_of(coordinator, settlement_id)
     await async_check_may_answer(coordinator, vehicle_id, actor.who["user"])
     with translated_errors(coordinator):
         path = f"/v1/settlements/{settlement_id}/confirmation"
@@ -76,6 +75,18 @@ def _settled(coordinator: V2GCoordinator) -> list[Commitment]:
     """Return the deals known here that are settled, the newest last."""
     settled = [deal for deal in coordinator.data.commitments.values() if deal.settlement]
     return sorted(settled, key=lambda deal: (deal.ended_at or deal.end_at, deal.commitment_id))
+
+
+async def _async_vehicle_of(coordinator: V2GCoordinator, settlement_id: str) -> str | None:
+    """Return whose deal was settled; the API knows of older ones, and of versions before."""
+    for deal in _settled(coordinator):
+        if _id_of(deal) == settlement_id:
+            return deal.vehicle_id
+    settlement = await coordinator.api.get(f"/v1/settlements/{settlement_id}")
+    commitment_id = settlement.get("commitment_id")
+    told = await coordinator.api.get(f"/v1/commitments/{commitment_id}")
+    vehicle_id: str | None = told.get("vehicle_id")
+    return vehicle_id
 
 
 def _id_of(deal: Commitment) -> str:

@@ -1,5 +1,6 @@
 """A settlement through Home Assistant: read, disputed in time, agreed to by a person alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -119,6 +120,27 @@ async def test_a_settlement_is_agreed_to_by_a_person_and_by_nothing_else(
             "dispute_settlement", {"settlement_id": settled["settlement_id"], "reason": "No"}
         )
     assert late.value.translation_key == "conflict"
+
+
+async def test_an_older_settlement_is_agreed_to_by_its_cars_people_alone(
+    home: Home, world: OwnerWorld, session_id: str
+) -> None:
+    """Of a deal that this home no longer lists it asked nobody's car: any administrator agreed."""
+    settled = await delivered(home, world, session_id)
+    (subentry,) = home.entry.subentries.values()
+    home.hass.states.async_set("person.li", "home", {"user_id": "li"})
+    chosen = {**subentry.data, "drivers": ["person.li"], "admins_answer": False}
+    home.hass.config_entries.async_update_subentry(home.entry, subentry, data=chosen)
+    await home.hass.async_block_till_done()
+    coordinator = home.entry.runtime_data.coordinator
+    coordinator.data = replace(coordinator.data, commitments={})
+    named = {"settlement_id": settled["settlement_id"]}
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("confirm_settlement", named, context=Context(user_id="anna"))
+    assert refused.value.translation_key == "not_your_decision"
+    assert (await _now(world, settled))["owner_confirmed_at"] is None
+    await home.act("confirm_settlement", named, context=Context(user_id="li"))
+    assert (await _now(world, settled))["owner_confirmed_at"] is not None
 
 
 async def test_an_action_about_a_settlement_says_when_there_is_none(home: Home) -> None:
