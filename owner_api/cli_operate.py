@@ -156,7 +156,8 @@ async def _ask_server(
             raise Problem(ProblemCode(answer["code"]), answer["detail"])
     except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
         raise CannotRunError(
-            f"{database}: another process holds it and does not answer on {path.name}"
+            f"{database}: another process holds it and does not answer on {path.name};"
+            " a server that starts needs a moment: try again"
         ) from error
     finally:
         os.close(folder)
