@@ -419,6 +419,21 @@ async def test_promise_2_less_in_the_battery_at_the_start_gives_less_not_more(
     assert (await ended(deal))[:2] == ("curtailed", "departure_minimum")
 
 
+async def test_promise_2_a_minimum_raised_a_little_makes_a_running_deal_smaller(
+    world: World,
+) -> None:
+    """A change as small as a reading's noise revokes nothing, and what is wanted stays in."""
+    deal = await active(world, requested_energy_wh=1_500, min_energy_wh=0)
+    begin = world.exported_wh
+    await run(deal, 60)
+    await preferences(deal.owner, deal.vehicle_id, soc_min_departure_pct=75.7)
+    assert (await commitment(deal))["state"] == "active"
+    await run(deal, 780)
+    most = (80 - 2.5 - 75.7) / 100 * 60_000 * 0.933
+    assert 0.9 * most <= world.exported_wh - begin <= most
+    assert (await ended(deal))[:2] == ("curtailed", "departure_minimum")
+
+
 async def test_promise_2_a_car_that_lost_too_much_does_not_start(world: World) -> None:
     deal = await presented(world)
     await accept(deal)
