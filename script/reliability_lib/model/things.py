@@ -96,8 +96,9 @@ class Offer:
     terms: Wanted
     said: tuple[str, int] | None = None
     deal: Deal | None = None
-    # What its owner asked for instead, whatever the park made of it.
+    # What its owner asked for instead, or declined, whatever the park made of it; of which time.
     asked: Wanted | None = None
+    asked_span: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

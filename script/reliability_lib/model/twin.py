@@ -37,7 +37,8 @@ class Twin(Settlements):
         stay.register_wh, stay.power_w = register_wh, power_w
         if deal is not None:
             deal.last_wh = register_wh
-            before = deal.instructed_at is not None and at < deal.instructed_at
+            asked_at = deal.ended_at or deal.instructed_at
+            before = asked_at is not None and at < asked_at
             deal.worst_w = deal.worst_w if before else deal.setpoint_w
 
     def metered(self, stay: Stay) -> Deal | None:

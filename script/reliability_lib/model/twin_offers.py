@@ -37,7 +37,8 @@ class Offers(Machines):
     def _rule_says_yes(self, offer: Offer) -> bool:
         """Return whether the owner's rule takes an offer.
 
-        Not where the owner stopped a deal, nor for less than they asked for themselves.
+        Not where the owner stopped a deal, nor for less than they asked for themselves, nor for
+        what they declined.
         """
         car, terms = offer.car, offer.terms
         stopped = any(
@@ -47,17 +48,23 @@ class Offers(Machines):
             and terms.start_at < deal.terms.end_at
             for deal in self.deals.values()
         )
-        cash = terms.kind == "cash" and terms.price >= "1.5"
-        return car.by_rules and cash and not stopped and not self._undercut(offer)
+        return car.by_rules and _suits(terms) and not stopped and not self._undercut(offer)
 
     def _undercut(self, offer: Offer) -> bool:
-        """Return whether an offer is in anything worse than what its owner asked for."""
+        """Return whether an offer is not enough for what its owner asked for, or declined.
+
+        A no to what the rule would have taken says that the rule cannot tell.
+        """
         return any(
-            other.asked is not None
-            and other.car is offer.car
-            and (other is offer or _touches(offer.terms, other.asked))
-            and not _as_good(offer.terms, other.asked)
+            not _as_good(offer.terms, asked)
+            or (
+                other.state == "declined"
+                and (_suits(other.terms) or not _is_worth_more(offer.terms, other.terms))
+            )
             for other in self.offers.values()
+            if (asked := other.asked) is not None
+            and other.car is offer.car
+            and (other is offer or _touches(offer.terms, other.asked_span))
         )
 
     def unwanted(self, offer: Offer, now: datetime) -> str | None:
@@ -127,9 +134,20 @@ class Offers(Machines):
             return 409, block
         offer.state = self.move("offer", offer.state, to)
         offer.said = word, revision
-        if word == "counter":
-            offer.asked = replace(offer.terms, energy_wh=COUNTER_WH, price=COUNTER_PRICE)
+        if word != "accept":
+            self._remember(offer, word)
         return MADE
+
+    @staticmethod
+    def _remember(offer: Offer, word: str) -> None:
+        """Keep what the owner asked for; a no leaves what was asked for before it as it is."""
+        terms = offer.terms
+        if word == "counter":
+            offer.asked = replace(terms, energy_wh=COUNTER_WH, price=COUNTER_PRICE)
+            offer.asked_span = None
+        start_at, end_at = offer.asked_span or (terms.start_at, terms.end_at)
+        offer.asked_span = min(start_at, terms.start_at), max(end_at, terms.end_at)
+        offer.asked = offer.asked or terms
 
     def commit(self, offer: Offer, commitment_id: str, now: datetime, energy_wh: int) -> None:
         """Make the deal of a yes to so much energy."""
@@ -151,8 +169,19 @@ class Offers(Machines):
                 offer.state = self.move("offer", offer.state, "withdrawn")
 
 
-def _touches(one: Wanted, other: Wanted) -> bool:
-    return one.start_at < other.end_at and other.start_at < one.end_at
+def _touches(one: Wanted, span: tuple[datetime, datetime] | None) -> bool:
+    return span is not None and one.start_at < span[1] and span[0] < one.end_at
+
+
+def _suits(terms: Wanted) -> bool:
+    """Return whether the owner's rule would take terms."""
+    return terms.kind == "cash" and terms.price >= "1.5"
+
+
+def _is_worth_more(terms: Wanted, declined: Wanted) -> bool:
+    """Return whether more is paid than was declined, for the same energy."""
+    sold_wh = terms.energy_wh
+    return terms.kind == declined.kind and worth(terms, sold_wh) > worth(declined, sold_wh)
 
 
 def _as_good(terms: Wanted, asked: Wanted) -> bool:

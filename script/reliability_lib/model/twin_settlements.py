@@ -8,7 +8,9 @@ from .things import CURRENCIES, Deal, Settlement, owed_minor
 from .twin_deals import Deals
 
 READING_GRACE = timedelta(seconds=900)
+STOP_TAKES = timedelta(seconds=5)
 QUIET_W = 50
+SURELY_OUT_W = 500
 
 
 class Settlements(Deals):
@@ -22,9 +24,18 @@ class Settlements(Deals):
             self.settle(deal, deal.delivered_wh, now, 1)
 
     def settle_if_silent(self, deal: Deal, now: datetime) -> None:
-        """Settle an ended deal once its meter has been silent for too long; a tick sees that."""
-        late = deal.ended_at is not None and now - deal.ended_at >= READING_GRACE
-        if self._waits(deal) and late:
+        """Settle an ended deal once its meter has been silent for too long; a tick sees that.
+
+        A meter that told that its car was not stopped is silent from then on.
+        """
+        ended_at, stay = deal.ended_at, deal.stay
+        if ended_at is None or not self._waits(deal):
+            return
+        seen_at = stay.seen_at
+        told = seen_at is not None and seen_at >= ended_at + STOP_TAKES
+        if seen_at is not None and told and stay.power_w < -SURELY_OUT_W and not stay.ended:
+            ended_at = seen_at
+        if now - ended_at >= READING_GRACE:
             self.settle(deal, deal.delivered_wh, now, 1)
 
     @staticmethod
