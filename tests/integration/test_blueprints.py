@@ -642,7 +642,7 @@ async def test_promise_4_what_may_take_longer_to_stop_waits_for_a_person(
     await home.hass.async_block_till_done()
     path = f"/v1/offers/{offer['offer_id']}"
     assert (await world.phone.get(path))["state"] == "presented"
-    with pytest.raises(HomeAssistantError, match="only a person may say yes"):
+    with pytest.raises(HomeAssistantError, match="Only a person may say yes"):
         await home.act("accept_offer", context=Context())
     assert (await world.phone.get(path))["state"] == "presented"
 

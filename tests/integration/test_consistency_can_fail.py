@@ -34,7 +34,10 @@ HERE: Final = Path(__file__).parent
 OURS: Final = HERE.parents[1]
 FOLDER: Final = f"custom_components/{DOMAIN}"
 # What the rules are about.
-COPIED: Final = (FOLDER, "docs", "blueprints", ".github", "README.md", "LICENSE", "hacs.json")
+COPIED: Final = (
+    *(FOLDER, "owner_api", "docs", "blueprints", ".github"),
+    *("README.md", "LICENSE", "hacs.json"),
+)
 # How a rule says no: it asserts, or finds no such key, or a file that cannot be parsed.
 RED: Final = (AssertionError, KeyError, ValueError)
 
@@ -179,6 +182,11 @@ CONSISTENCY: Breaks = {
     ],
     "test_every_problem_of_the_api_has_words_in_every_language": [
         drop(HANT, "exceptions.soc_stale")
+    ],
+    "test_every_reason_that_the_api_gives_for_a_no_has_a_sentence_in_every_language": [
+        drop(HANT, "exceptions.why_person_declined"),
+        put(EN, "exceptions.why_gone", {"message": "Gone."}),
+        text("/owner_api/commands/consent.py", '"long_stop"', '"longer_stop"'),
     ],
     "test_every_translation_key_in_code_has_a_text": [
         drop(EN, "exceptions.no_counter"),
@@ -486,8 +494,6 @@ def copied(tmp_path: Path) -> Path:
             shutil.copytree(OURS / name, tmp_path / name, ignore=ignored)
         else:
             shutil.copy(OURS / name, tmp_path / name)
-    (tmp_path / "owner_api").mkdir()
-    shutil.copy(OURS / "owner_api/problems.py", tmp_path / "owner_api")
     (tmp_path / "tests/integration").mkdir(parents=True)
     for path in HERE.glob("test_*.py"):
         shutil.copy(path, tmp_path / "tests/integration")
