@@ -64,6 +64,8 @@ def from_refused(live: SessionLive) -> SessionLive | None:
         export_register_wh=exported,
         refused=None,
         counts_from=at,
+        # What left unseen before these registers began they never tell: it counts for good.
+        unseen=None,
         bare_power=None,
     )
 

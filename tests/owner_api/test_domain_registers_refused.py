@@ -216,3 +216,38 @@ async def test_promise_4_a_power_whose_registers_are_away_belies_a_stop_at_home(
     await world.move(910)
     found = (await commitment(meter.deal))["settlement"]
     assert (found["delivered_wh"], found["quality"]) == (delivered_wh, "missing")
+
+
+async def warranty_left_wh(meter: ParkMeter) -> int:
+    """Ask for much more than the warranty allows; returns what it leaves (Wh)."""
+    deal, world = meter.deal, meter.world
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    window = {"start_at": world.at(1_800), "end_at": world.at(5_400)}
+    offer = await world.offer(deal.park, deal.session_id, **window)
+    seen = (await deal.owner.get(f"/v1/offers/{offer['offer_id']}"))["evaluation"]
+    assert seen["reason"]["code"] == "warranty"
+    return int(seen["max_energy_wh"])
+
+
+async def test_what_left_unseen_counts_against_a_warranty_also_where_the_meter_counts_anew(
+    world: World,
+) -> None:
+    """Two readings of registers that begin at nought again made it free to be sold once more."""
+    meter = await ParkMeter.of(world)
+    path = f"/v1/vehicles/{meter.deal.vehicle_id}"
+    capped = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": 6_000}
+    await meter.deal.owner.patch(path, capped)
+    delivered_wh = await counted(meter)
+    granted = await world.instruct(meter.deal.park, meter.deal.commitment_id)
+    assert granted.status == 201
+    # Until its lease ends the charger goes on: seven kilowatts for a minute.
+    await world.move(90)
+    await world.move(910)
+    assert (await commitment(meter.deal))["settlement"]["delivered_wh"] == delivered_wh
+    left_wh = 6_000 - delivered_wh - 117
+    assert await warranty_left_wh(meter) == left_wh
+    reset(world)
+    for _ in range(2):
+        await world.move(10)
+        await meter.says(0)
+    assert await warranty_left_wh(meter) == left_wh
