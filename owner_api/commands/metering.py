@@ -107,6 +107,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         reading_id=reading_id,
         counts_from=live.counts_from,
         unseen=None if _is_seen(live, reading["measured_at"]) else live.unseen,
+        bare_power=_still_newest(live, reading["measured_at"]),
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
     # What left for a deal left this car, also where the last word comes after the plug.
@@ -154,6 +155,12 @@ def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
 def _is_seen(live: SessionLive, measured_at: datetime) -> bool:
     """Return whether a reading shows all that may have left for a deal whose meter fell silent."""
     return live.unseen is None or measured_at >= live.unseen[1]
+
+
+def _still_newest(live: SessionLive, measured_at: datetime) -> tuple[int, datetime] | None:
+    """Return the power that was told without registers and is newer than a reading with them."""
+    bare = live.bare_power
+    return bare if bare is not None and bare[1] > measured_at else None
 
 
 def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:

@@ -45,13 +45,15 @@ def settle_if_read(
 ) -> bool:
     """Settle an ended deal once the meter has spoken after its end; return whether it has.
 
-    A window or lease is over before anybody notices: the last word may come between.
+    A window or lease is over before anybody notices: the last word may come between. A power that
+    was told later, without registers, may say that it was not the last.
     """
     rests_from = deal.rests_from
     if _waits_since(deal) is None or rests_from is None:
         return False
-    seen, power_w = session.live.seen_at, session.live.power_w
-    read = seen is not None and seen >= rests_from and measured.at_rest(power_w, config)
+    live = session.live
+    rests = all(measured.at_rest(each, config) for each in (live.power_w, live.newest_power_w))
+    read = rests and live.seen_at is not None and live.seen_at >= rests_from
     if read:
         settle(tx, deal, now, new_id, read_after_end=True)
     return read

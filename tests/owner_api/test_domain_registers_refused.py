@@ -251,3 +251,25 @@ async def test_what_left_unseen_counts_against_a_warranty_also_where_the_meter_c
         await world.move(10)
         await meter.says(0)
     assert await warranty_left_wh(meter) == left_wh
+
+
+async def test_promise_4_a_reading_that_comes_late_does_not_hide_the_power_told_after_it(
+    world: World,
+) -> None:
+    """What was measured before a charger started anew may be sent after what it says since."""
+    meter = await ParkMeter.of(world)
+    await counted(meter)
+    await stop(meter.deal)
+    await world.move(10)
+    known = {
+        "measured_at": world.at(-5),
+        "import_register_wh": world.imported_wh,
+        "export_register_wh": world.exported_wh,
+    }
+    reset(world)
+    await meter.says(OUT_W)
+    await world.meter(meter.deal.park, meter.deal.session_id, 0, **known)
+    shown = await commitment(meter.deal)
+    assert shown["power_w"] == OUT_W
+    assert shown["stop"]["stopped_at"] is None
+    assert shown["settlement"] is None
