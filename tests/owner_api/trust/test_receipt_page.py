@@ -1,6 +1,6 @@
 """A receipt's page speaks its reader's language, by their clock, in units that people use."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html.parser import HTMLParser
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from owner_api.commands import park_views, receipt_words
 from owner_api.core.machine import CommitmentState
 from owner_api.schemas import evidence, owner, terms, views
-from tests.owner_api.deal_world import Caller, Deal, World, presented
+from tests.owner_api.deal_world import Caller, Deal, World, active, presented, scheduled
 
 from .test_journal import settled
 
@@ -113,6 +113,45 @@ async def test_a_chinese_page_has_no_english_word_in_it(world: World) -> None:
             # What the park wrote stays as it was.
             words = set(re.findall(r"[A-Za-z]{2,}", bare)) - {"PO", "PAY"}
             assert words == set(), (item["kind"], words)
+
+
+async def delivered(world: World) -> Deal:
+    """Let a deal give all that was sold."""
+    deal = await active(world, requested_energy_wh=1_000, min_energy_wh=500)
+    await deal.deliver(900)
+    return deal
+
+
+async def lapsed(world: World) -> Deal:
+    """Let the park not confirm what was agreed to."""
+    deal = await presented(world)
+    assert (await world.decide(deal.owner, deal.offer)).status == 201
+    await world.move(7_200)
+    return deal
+
+
+async def missed(world: World) -> Deal:
+    """Let the window pass unused."""
+    deal = await scheduled(world)
+    await world.move(7_200)
+    return deal
+
+
+@pytest.mark.parametrize(
+    ("brought", "kind", "why"),
+    [
+        (delivered, "commitment.completed", "约定的电量或时间已用完"),
+        (lapsed, "commitment.lapsed", "园区未及时确认"),
+        (missed, "commitment.missed", "园区未开始"),
+    ],
+)
+async def test_how_a_deal_ends_by_itself_is_said_in_words(
+    world: World, brought: Callable[[World], Awaitable[Deal]], kind: str, why: str
+) -> None:
+    """The usual end of a deal stood as *delivered* in a Chinese page."""
+    deal = await brought(world)
+    page, _ = await page_of(deal, deal.owner, kind, accept="zh")
+    assert f"<dd>{why}</dd>" in page
 
 
 async def test_money_energy_and_times_are_written_as_people_read_them(world: World) -> None:
