@@ -174,12 +174,17 @@ def write(
 
 
 def _keep_unseen(tx: Tx, deal: CommitmentRecord) -> None:
-    """Count what may have left since the meter's last word until it speaks again."""
+    """Count what may have left since the meter's last word until it speaks again.
+
+    It may have to speak of an earlier deal too, whose lease had longer to run than its settlement.
+    """
     unseen_wh = deal.may_have_left_wh - deal.delivered_wh
     if not unseen_wh or deal.lease_until is None:
         return
     session = SessionRecord.find(tx, deal.session_id)
-    silent = replace(session.live, unseen=(unseen_wh, deal.lease_until))
+    before_wh, until = session.live.unseen or (0, deal.lease_until)
+    unseen = before_wh + unseen_wh, max(until, deal.lease_until)
+    silent = replace(session.live, unseen=unseen)
     tx.update("session", {"session_id": session.session_id}, live=dump(silent))
     live = _live(tx, deal.vehicle_id)
     _keep_live(tx, deal.vehicle_id, replace(live, unseen_wh=live.unseen_wh + unseen_wh))
