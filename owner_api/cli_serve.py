@@ -21,6 +21,7 @@ from owner_api.server.process import settle_process
 from owner_api.server.running import Running, running_server
 from owner_api.server.tls import ListenRefusedError
 from owner_api.store import Store, StoreError
+from owner_api.store.errors import told
 
 from .cli_common import DATABASE_VARIABLE, bad_input, cannot_run, json_option, say
 
@@ -74,11 +75,16 @@ def serve(
     except (StoreError, KeyFileError) as error:
         cannot_run(str(error), as_json=as_json)
     except OSError as error:
-        cannot_run(_without_an_address(error), as_json=as_json)
+        cannot_run(_without(error), as_json=as_json)
 
 
-def _without_an_address(error: OSError) -> str:
-    """Return what the system said of an address that cannot be had, and what would help."""
+def _without(error: OSError) -> str:
+    """Return what the system said of an address that cannot be had, and what would help.
+
+    Or of a file, which is named: the door to it is no port's.
+    """
+    if error.filename is not None:
+        return f"{error.filename}: {told(error)}"
     if isinstance(error, socket.gaierror):
         return f"the host to listen on: {error.strerror}; give an address of this machine"
     helps = _LISTENING.get(error.errno or 0)
@@ -126,11 +132,11 @@ def _listening(server: Running, config: Config) -> str:
 
 async def _until(stop: asyncio.Event, store: Store) -> None:
     """Return when the server is told to stop; raises StoreError when nothing can be written."""
-    told = asyncio.create_task(stop.wait())
-    ends: list[asyncio.Future[Any]] = [told]
+    stopped = asyncio.create_task(stop.wait())
+    ends: list[asyncio.Future[Any]] = [stopped]
     if store.apart is not None:
         ends.append(store.apart.lost)
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    if not told.done():
-        told.cancel()
+    if not stopped.done():
+        stopped.cancel()
         raise StoreError("the process that writes has ended; start the server again")

@@ -1,5 +1,7 @@
 """The command line on a disk or an address that refuses: the cause, what helps, and exit code 3."""
 
+import errno
+import os
 from pathlib import Path
 import resource
 import socket
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 import pytest
 
 from owner_api.cli import main
+from owner_api.server import tls
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from owner_api.cli import main; main()"]
@@ -100,6 +103,22 @@ def test_a_taken_port_and_a_strange_address_say_what_helps(database: Path) -> No
     ended = end("serve", "--database", database, "--listen", "192.0.2.1:8477", "--self-signed")
     assert ended.returncode == 3
     assert "this machine has no such address" in ended.stderr
+
+
+def test_a_key_that_another_user_owns_is_no_matter_of_the_port(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Served by another user than who made it, the file is what to look at."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(tls, "load_p256", refuse)
+    asked = ["serve", "--database", str(database), "--listen", "127.0.0.1:0", "--self-signed"]
+    ended = CliRunner().invoke(main, asked)
+    assert ended.exit_code == 3
+    assert f"owner.db.keys/{tls.TLS_FILE}: Permission denied; run this as the user" in ended.output
+    assert "port" not in ended.output
 
 
 def test_a_copy_into_a_folder_that_is_not_there_names_the_folder(
