@@ -32,12 +32,18 @@ def matching_rule(
 ) -> Rule | None:
     """Return the owner's first rule that says yes, if rules may speak for this park at all.
 
-    Whether a person has spoken before it, ``person_first`` tells.
+    One that a person's no has overruled only where no other does. Whether a person has spoken
+    before it, ``person_first`` tells.
     """
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
         return None
-    rules = vehicle.preferences.rules
-    return first_of(rules, tx, vehicle, offer, judged.energy_wh, judged.answer, now)
+    rules, seen = vehicle.preferences.rules, (judged.energy_wh, judged.answer, now)
+    first = first_of(rules, tx, vehicle, offer, *seen)
+    if first is None or len(rules) == 1:
+        return first
+    words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, offer.terms)
+    others = [each for each in rules if not _is_overruled(tx, vehicle, each, words, now)]
+    return first_of(others, tx, vehicle, offer, *seen) or first
 
 
 def person_first(
@@ -59,17 +65,22 @@ def person_first(
     words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
     if why := asked_for.objection(words, terms, energy_wh):
         return why
-    overruled = any(
+    return asked_for.DECLINED if _is_overruled(tx, vehicle, rule, words, now) else None
+
+
+def _is_overruled(
+    tx: Tx, vehicle: VehicleRecord, rule: Rule, words: Iterable[asked_for.Spoken], now: datetime
+) -> bool:
+    """Return whether a rule says yes to what a person declined: it cannot tell what is better."""
+    return any(
         declined is not None and _would_have_taken(tx, vehicle, rule, declined, now)
         for _, declined in words
     )
-    return asked_for.DECLINED if overruled else None
 
 
 def _would_have_taken(
     tx: Tx, vehicle: VehicleRecord, rule: Rule, declined: OfferRecord, now: datetime
 ) -> bool:
-    """Return whether a rule says yes to what a person declined: it cannot tell what is better."""
     seen = declined.arrival or {}
     energy_wh: int | None = seen.get("quoted_energy_wh")
     if energy_wh is None:

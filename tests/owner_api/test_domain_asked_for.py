@@ -299,6 +299,23 @@ async def test_a_rule_that_would_have_taken_it_too_does_not_know_what_is_better(
     assert (await shown(deal))["state_reason"] == NO
 
 
+async def test_another_rule_that_knows_what_is_better_is_not_silenced_by_one_that_does_not(
+    world: World,
+) -> None:
+    """It stood below the one that a person's no had overruled, and was never asked."""
+    deal = await declined(world, rules=[], consent_mode="ask")
+    names = {"any": "1.0", "good": "1.5"}
+    rules = [{"name": name, "min_price_per_kwh": price} for name, price in names.items()]
+    await preferences(deal.owner, deal.vehicle_id, rules=rules, consent_mode="rules")
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash("1.45"))
+    assert (deal.offer["state"], (await shown(deal))["state_reason"]) == ("presented", NO)
+    deal.offer = await world.offer(deal.park, deal.session_id, reward=cash("1.60"))
+    assert deal.offer["state"] == "accepted"
+    said = (await shown(deal))["decision"]
+    kept = await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}/preferences")
+    assert said["rule_id"] == kept["rules"][1]["rule_id"]
+
+
 async def test_promise_1_a_no_after_a_counter_leaves_what_was_asked_for(world: World) -> None:
     deal = await countered(world)
     assert (await world.decide(deal.owner, deal.offer, "decline")).status == 201
