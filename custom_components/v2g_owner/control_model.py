@@ -81,13 +81,15 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnheardStop:
-    """A stop said while the agent was away: it is about deals that this home does not know of."""
+    """A stop that is about deals as well that this home does not know of: its agent may be away."""
 
     since: datetime
     before: datetime | None = None
     """It ends the deals that begin by then; all of them where it names no time."""
     vehicle_id: str | None = None
     """It is about this car, or about all."""
+    commitment_id: str | None = None
+    """It is about this deal alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,9 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self.stream_position = 0
         """The last event the stream gave us, or where it starts."""
         self.stream_connected = False
+        self.reads_begun = 0
+        self.newest_read = 0
+        """Which of the full reads that were begun is the newest that we have."""
         self.alone = False
         """Whether the API has not answered since the start, so that only this home is set up."""
 
@@ -131,6 +134,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
     @override
     async def _async_update_data(self) -> Snapshot:
         """Read everything, then catch up with what the stream said meanwhile."""
+        self.reads_begun = begun = self.reads_begun + 1
         with update_failures():
             try:
                 snapshot = read_snapshot(await self.api.get("/v1/snapshot"))
@@ -141,6 +145,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
             for event in self._recent:
                 if event.seq > snapshot.last_event_id:
                     snapshot = apply(snapshot, event)
+        self.newest_read = begun
         return snapshot
 
     @callback

@@ -202,7 +202,7 @@ class ChargerExecutor(ExecutorState):
         ends = () if kind is OverrideKind.BY_HAND else self.with_yeses((*due, *leased))
         here = self.memory.parking.bound
         orders = owner_says(orders, kind, now, ends=ends, power_w=power_w, vehicle_id=here)
-        if kind is not OverrideKind.BY_HAND and not self.hears_agent():
+        if kind is not OverrideKind.BY_HAND:
             orders = stop_kept(orders, UnheardStop(since=now, before=now + HOLDS[kind]))
         self.memory = replace(self.memory, orders=orders)
         self.async_save_soon()

@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from .api_errors import OwnerApiError, OwnerApiProblem
 from .const import DOMAIN, LOGGER
-from .control_model import Plan
+from .control_model import Plan, UnheardStop
 from .coordinator import V2GCoordinator
 from .decode import BadAnswerError
 from .executor import ChargerExecutor
@@ -59,6 +59,8 @@ class ExecutorFeed:
         self._told: dict[str, datetime] = {}
         self._known_left: tuple[str, ...] = ()
         self._unproven: tuple[str, datetime] | None = None
+        self._unheard: dict[UnheardStop, int] = {}
+        """Stops that are kept, and how many full reads had been begun when each was seen."""
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -69,27 +71,34 @@ class ExecutorFeed:
             self._executor.async_listen(self._async_work_soon),
             async_track_time_interval(self._hass, self._async_timer, _LOOK_EVERY),
         ]
-        self._executor.hears_agent = self._hears_agent
         self._async_news()
 
-        return together([*unsubscribes, self._async_end])
-
-    @callback
-    def _async_end(self) -> None:
-        """Leave the executor to itself: what it knows of deals may be old from now on."""
-        self._executor.hears_agent = lambda: False
-
-    def _hears_agent(self) -> bool:
-        """Tell whether news comes as it is made."""
-        coordinator = self._coordinator
-        return coordinator.stream_connected and coordinator.last_update_success
+        return together(unsubscribes)
 
     @callback
     def _async_timer(self, _now: datetime) -> None:
         # By now the car itself has told the API that it left, unless nobody heard it.
         self._known_left = self._executor.memory.orders.left
         self._async_look_for_proof()
+        self._async_forget_heard()
         self._async_work_soon()
+
+    @callback
+    def _async_forget_heard(self) -> None:
+        """Forget a stop once all that the agent had by then has been held against it.
+
+        A network that is cut says nothing of it: only a full read that was begun after the stop
+        shows that no deal is still to be told.
+        """
+        coordinator, orders = self._coordinator, self._executor.memory.orders
+        begun = coordinator.reads_begun
+        self._unheard = {stop: self._unheard.get(stop, begun) for stop in orders.unheard}
+        if self._executor.charger_id not in coordinator.data.chargers:
+            return
+        left = tuple(
+            stop for stop, seen in self._unheard.items() if coordinator.newest_read <= seen
+        )
+        self._executor.async_take(replace(orders, unheard=left))
 
     @callback
     def _async_look_for_proof(self) -> None:

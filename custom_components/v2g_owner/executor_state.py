@@ -66,8 +66,6 @@ class ExecutorState:
         """When each of them begins."""
         self.yeses: Mapping[str, str] = {}
         """The owner's decision that each of them rests on, whether or not it is proven."""
-        self.hears_agent: Callable[[], bool] = lambda: False
-        """Whether the deals are all that there are: the agent tells of each as it is made."""
         self._saved_at: datetime | None = None
         self._listeners: list[Callable[[], None]] = []
         self.others: Sequence[ExecutorState] = ()

@@ -23,12 +23,11 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
     deals = dict(executor.deals)
     if orders.lease is not None:
         deals[orders.lease.commitment_id] = orders.lease.vehicle_id
-    hears = executor.hears_agent()
-    if (commitment_id := what.get("commitment_id")) is not None:
-        # Which charger a deal is at is not known either while the agent is away.
-        ends = [commitment_id] if commitment_id in deals or not hears else []
+    commitment_id, vehicle_id = what.get("commitment_id"), what.get("vehicle_id")
+    if commitment_id is not None:
+        ends = [each for each in deals if each == commitment_id]
         out = lease is not None and lease.commitment_id == commitment_id
-    elif (vehicle_id := what.get("vehicle_id")) is not None:
+    elif vehicle_id is not None:
         ends = [each for each, car in deals.items() if car == vehicle_id]
         here = executor.memory.parking.presumed() == vehicle_id
         out = (here and _flows_out(executor)) or (
@@ -41,9 +40,8 @@ async def async_stop_discharging(executor: ChargerExecutor, what: Mapping[str, s
         # Asked again even when zero was asked before: the owner sees a reason to stop.
         executor.driver.async_force()
     stopped = discharge_stopped(orders, now, ends=executor.with_yeses(ends), rest=out)
-    if commitment_id is None and not hears:
-        stopped = stop_kept(stopped, UnheardStop(since=now, vehicle_id=what.get("vehicle_id")))
-    executor.async_take(stopped)
+    unheard = UnheardStop(since=now, vehicle_id=vehicle_id, commitment_id=commitment_id)
+    executor.async_take(stop_kept(stopped, unheard))
     if out:
         executor.async_tick()
         await executor.driver.async_wait()

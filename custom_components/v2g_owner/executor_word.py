@@ -74,15 +74,16 @@ def kept_for(orders: Orders, vehicle_id: str | None) -> Orders:
 
 
 def stop_kept(orders: Orders, stop: UnheardStop) -> Orders:
-    """Return the orders with a stop that the agent cannot be told, nor its deals looked up."""
+    """Return the orders with a stop to hold against deals that the agent tells of later."""
     return replace(orders, unheard=(*orders.unheard, stop)[-KEPT_DEALS:])
 
 
 def is_stopped_unheard(orders: Orders, deal: Commitment) -> bool:
-    """Tell whether a stop that nobody could be told is about a deal: one that was agreed before."""
+    """Tell whether a stop that was kept is about a deal: one that was agreed before."""
     said = deal.decision.decided_at if deal.decision else None
     return any(
         stop.vehicle_id in {None, deal.vehicle_id}
+        and stop.commitment_id in {None, deal.commitment_id}
         and (said is None or said <= stop.since)
         and (stop.before is None or deal.start_at < stop.before)
         for stop in orders.unheard

@@ -84,9 +84,11 @@ class HomeAgent:
     # --- the coordinator and the watch of the log, as the home knows them
 
     @property
-    def stream_connected(self) -> bool:
-        """Tell whether the home hears of each deal as it is made."""
-        return not self.away
+    def reads_begun(self) -> int:
+        """Tell how often the home has read everything."""
+        return self._revision
+
+    newest_read = reads_begun
 
     @property
     def api(self) -> HomeAgent:

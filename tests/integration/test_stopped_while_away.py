@@ -88,6 +88,51 @@ async def test_promise_4_a_deal_to_come_that_was_stopped_while_the_agent_was_awa
     assert min(row.power_w for row in stage.record) >= -50
 
 
+async def test_promise_4_a_deal_stopped_by_name_while_its_agent_was_away_does_not_begin(
+    stage: Stage,
+) -> None:
+    """Promise 4: an automation may know the deal that this home does not know of yet."""
+    await stage.sell(start_s=900, hours=2)
+    await restart_alone(stage)
+    with pytest.raises(HomeAssistantError, match="Your agent cannot be reached"):
+        await stage.hass.services.async_call(
+            DOMAIN, "stop", {"commitment_id": stage.commitment_id}, blocking=True
+        )
+    await stage.seconds(5)
+    await stage.start_api()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "revoked"
+
+
+@pytest.mark.parametrize("which", ["stop now", "charge now"])
+async def test_promise_4_a_stop_counts_while_nobody_knows_yet_that_the_agent_is_away(
+    stage: Stage, which: str
+) -> None:
+    """Promise 4: a network says nothing of being cut, and of the yes by phone in that minute."""
+    await stage.cut_network()
+    await stage.sell(start_s=900, hours=2)
+    assert stage.entry is not None
+    assert stage.entry.runtime_data.coordinator.stream_connected
+    await press(stage, which)
+    await stage.seconds(5)
+    await stage.mend_network()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "revoked"
+
+
+async def test_a_stop_is_forgotten_once_the_agent_has_told_what_there_was(stage: Stage) -> None:
+    """Else it were held, by another clock than the agent's, against what is agreed later."""
+    await press(stage, "stop now")
+    await stage.seconds(2)
+    assert stage.executor.memory.orders.unheard
+    await stage.seconds(70)
+    assert stage.executor.memory.orders.unheard
+    assert stage.entry is not None
+    await stage.entry.runtime_data.coordinator.async_refresh()
+    await stage.seconds(70)
+    assert not stage.executor.memory.orders.unheard
+
+
 async def test_what_is_sold_after_a_stop_that_the_agent_did_not_hear_begins(stage: Stage) -> None:
     """A stop is about the deals that there are; a yes by phone that comes later is a new word."""
     await restart_alone(stage)
