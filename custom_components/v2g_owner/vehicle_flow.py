@@ -199,11 +199,15 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
         currency = self._coordinator.data.owner.currency
         placeholders = {"unit": "", "currency": currency}
         if user_input is not None:
-            source = PriceSource(self.hass, user_input[CONF_PRICE_ENTITY])
+            entity_id = user_input[CONF_PRICE_ENTITY]
+            source = PriceSource(self.hass, entity_id)
             try:
-                if await source.async_read(dt_util.utcnow(), currency):
-                    return self._changed_price_entity(user_input[CONF_PRICE_ENTITY])
-                errors[CONF_PRICE_ENTITY] = "prices_none"
+                if not await source.async_read(dt_util.utcnow(), currency):
+                    errors[CONF_PRICE_ENTITY] = "prices_none"
+                elif await self._async_write(
+                    partial(self._async_may_follow, entity_id), errors, placeholders
+                ):
+                    return self._changed_price_entity(entity_id)
             except UnreadablePricesError as error:
                 errors[CONF_PRICE_ENTITY] = error.problem
                 placeholders["unit"] = error.told
@@ -215,6 +219,12 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
             errors=errors,
             description_placeholders=placeholders,
         )
+
+    async def _async_may_follow(self, entity_id: str) -> str:
+        """Ask whose yes counts before another sensor tells prices: they may all be lower."""
+        if entity_id != self._get_reconfigure_subentry().data.get(CONF_PRICE_ENTITY):
+            await async_check_may_allow(self._coordinator, self._vehicle_id, who_fills_in())
+        return entity_id
 
     def _changed_price_entity(self, entity_id: str | None) -> SubentryFlowResult:
         """Keep which sensor tells the price, if any, and finish."""

@@ -117,6 +117,11 @@ LOOSER: dict[str, tuple[str | dict[str, Any], ...]] = {
     "a battery that fills faster": ("filling", {"taper": [{"from_pct": 80, "at_most_kw": 9}]}),
     "a battery that fills evenly": ("filling", {}),
     "cheaper charging": ("tariff", "price_fixed", {"price": 0.1}),
+    "another sensor that tells what charging costs": (
+        "tariff",
+        "price_entity",
+        {"price_entity": "sensor.cheap"},
+    ),
     "administrators who answer": ("drivers", {"admins_answer": True}),
     "another person who answers": (
         "drivers",
@@ -128,6 +133,7 @@ LOOSER: dict[str, tuple[str | dict[str, Any], ...]] = {
 @pytest.fixture
 async def strict(world: OwnerWorld, home: Home, vehicle_id: str) -> None:
     """Let the car have a rule, a capped warranty and a battery that fills slowly."""
+    home.hass.states.async_set("sensor.cheap", "0.01", {"unit_of_measurement": "CNY/kWh"})
     await wish(home, world, vehicle_id, rules=[{"name": "Mornings", "min_price_per_kwh": "2"}])
     body = {
         "warranty_discharge_policy": "capped",
