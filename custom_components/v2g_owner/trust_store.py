@@ -75,8 +75,9 @@ class TrustStore:
         await self._log.async_save(self._kept)
 
     async def async_note(self, evidence: Json) -> None:
-        """Write down a contradiction, once."""
-        if evidence not in self.evidence:
+        """Write down a contradiction, once, whatever we hold by then."""
+        told = {(each["kind"], each["shown"]) for each in self.evidence}
+        if (evidence["kind"], evidence["shown"]) not in told:
             self._kept["evidence"] = [*self.evidence, evidence][-_MOST_EVIDENCE:]
             await self._log.async_save(self._kept)
 

@@ -37,7 +37,9 @@ class LogWatch:
         self.contradicted = False
         self._wake = asyncio.Event()
         self._notes: list[str] = []
-        self._connected = self._shown = False
+        self._connected = False
+        self._shown: set[str] = set()
+        """The kinds of contradiction that the server was told of since all was well."""
         self._checking = asyncio.Lock()
         self._consents: dict[tuple[str, str, str | None], Consent] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -128,7 +130,8 @@ class LogWatch:
             except LogContradictionError as contradiction:
                 await self._async_contradicted(contradiction)
             else:
-                self.contradicted = self._shown = False
+                self.contradicted = False
+                self._shown.clear()
                 async_clear_contradiction(self._hass, self._entry)
 
     @callback
@@ -171,7 +174,7 @@ class LogWatch:
             }
         )
         self.contradicted = True
-        if held is not None and not self._shown:
+        if held is not None and contradiction.kind not in self._shown:
             # Who signed what it does not hold must not go on as if nothing had happened.
             await self._api.witness(held.note)
-            self._shown = True
+            self._shown.add(contradiction.kind)

@@ -223,6 +223,39 @@ async def test_a_wrong_receipt_stays_told_while_others_are_asked_for(hass: HomeA
         assert len(home.kept) == 16
 
 
+async def test_promise_6_a_receipt_that_stays_wrong_hides_no_worse_contradiction(
+    hass: HomeAssistant,
+) -> None:
+    """Promise 6: what a log is caught at is shown to its server, and kept, whatever else is wrong.
+
+    The receipt was noted again under each checkpoint, until nothing else was left of the ten.
+    """
+    async with watched(hass, Log()) as home:
+        home.log.say(body={"number": 3})
+        wrong = {f"/v1/receipts/{NAME}": signed(home.log, aud="own_2")}
+        home.log.bent = wrong
+        await home.watch.async_check()
+        witnessed = len(home.log.witnessed)
+        forked = Log(private=home.log.private, entries=[*home.log.entries[:2]])
+        for number in range(2, 6):
+            forked.say(body={"another": number})
+        home.log.bent = wrong | {
+            "/v1/ledger/proofs/consistency": {"path": forked.consistency(4, 6)}
+        }
+        await home.watch.async_check(forked.note())
+        assert home.repair is not None
+        assert home.repair[0] != "log_receipt"
+        assert len(home.log.witnessed) == witnessed + 1
+        home.log.bent = wrong
+        for number in range(12):
+            home.log.say(body={"number": number})
+            await home.watch.async_check()
+        shown = [each["shown"] for each in home.watch.evidence]
+        assert forked.note() in shown
+        assert len(shown) == 2
+        assert len(home.log.witnessed) == witnessed + 1
+
+
 async def test_promise_6_the_repair_of_a_bad_receipt_checks_again_and_gives_up_no_checkpoint(
     hass: HomeAssistant,
 ) -> None:
