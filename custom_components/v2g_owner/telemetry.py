@@ -248,13 +248,12 @@ class VehicleReporter(Reporter):
     def _repeats(self, soc_pct: float, at: datetime) -> bool:
         """Return whether the API may have a state of charge already, from before ``at``.
 
-        In a session it shows what its meter has left of that.
+        It shows what the meter of a session, be it over, has left of that.
         """
         vehicle = self._coordinator.data.vehicles.get(self._mapping[CONF_VEHICLE_ID])
         if vehicle is None or vehicle.soc is None or vehicle.soc.measured_at >= at:
             return False
-        carried = _CARRIED_PCT if vehicle.session_id is not None else 0.0
-        return -_SHOWN_PCT <= soc_pct - vehicle.soc.soc_pct <= carried + _SHOWN_PCT
+        return -_SHOWN_PCT <= soc_pct - vehicle.soc.soc_pct <= _CARRIED_PCT + _SHOWN_PCT
 
     @override
     def _confirm_every(self) -> timedelta | None:

@@ -210,8 +210,8 @@ async def test_promise_3_a_confirmed_value_is_resent_with_its_new_time_and_a_fro
 
 @pytest.mark.parametrize(
     ("known_pct", "session_id"),
-    [(50.0, None), (47.3, "ses_1")],
-    ids=["as it was", "carried by a meter"],
+    [(50.0, None), (47.3, "ses_1"), (47.3, None)],
+    ids=["as it was", "carried by a meter", "carried in a session that is over"],
 )
 async def test_promise_3_a_state_of_charge_that_was_only_restored_is_not_told_as_new(
     home: Home, told: Told, freezer: FrozenDateTimeFactory, known_pct: float, session_id: str | None
