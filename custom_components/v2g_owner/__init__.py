@@ -44,6 +44,7 @@ from .executors import (
     async_stop_executors,
 )
 from .issues import async_follow_renames, async_forget_repairs, async_watch_mapping
+from .paired_notice import PairedNotice, SeenDevices
 from .pin import key_pin
 from .price_reporter import PriceReporter
 from .sensor_issues import SensorCheck
@@ -111,6 +112,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     await async_feed_executors(hass, entry, coordinator, log)
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
+    entry.async_on_unload(PairedNotice(hass, coordinator).async_start())
     entry.async_on_unload(StaleDevices(hass, coordinator).async_start())
     entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
     # Each begins with a report; forty in a row, without a pause, would hold up everyone else.
@@ -197,6 +199,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
     await async_give_back(api, entry.data[CONF_DEVICE_ID])
     await tokens.async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
+    await SeenDevices(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
 
 

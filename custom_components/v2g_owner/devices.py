@@ -26,10 +26,15 @@ async def async_devices(api: OwnerApi) -> list[Json]:
     return await async_every_item(api, "/v1/devices")
 
 
-async def async_others(api: OwnerApi, own_id: str) -> dict[str, Device]:
-    """Return the devices beside this home by their ids."""
+async def async_all_devices(api: OwnerApi) -> list[Device]:
+    """Return the same, read."""
     try:
-        found = [decode(Device, each) for each in await async_devices(api)]
+        return [decode(Device, each) for each in await async_devices(api)]
     except BadAnswerError as error:
         raise OwnerApiAnswerError(str(error)) from error
+
+
+async def async_others(api: OwnerApi, own_id: str) -> dict[str, Device]:
+    """Return the devices beside this home by their ids."""
+    found = await async_all_devices(api)
     return {each.device_id: each for each in found if not each.current and each.device_id != own_id}

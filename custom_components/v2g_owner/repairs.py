@@ -21,6 +21,7 @@ from .const import (
     POWER_SIGN_DISCHARGING_POSITIVE,
 )
 from .coordinator import V2GConfigEntry
+from .paired_notice import SeenDevices
 from .repair_flow import AccountRepairFlow
 from .repair_sharing import KeepOneFlow
 from .repair_terms import ReadTermsFlow
@@ -154,7 +155,26 @@ class TurnSignFlow(AccountRepairFlow):
         return self.async_create_entry(data={})
 
 
-FLOWS: Final[dict[str, type[AccountRepairFlow | KeepOneFlow]]] = {
+class DeviceSeenFlow(ConfirmRepairFlow):
+    """Put away the notice of a paired device for good; it needs no agent."""
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        """Remember which device it is about."""
+        super().__init__()
+        self._about = about
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Note that the owner has seen it."""
+        if user_input is not None:
+            seen = SeenDevices(self.hass, str(self._about["entry_id"]))
+            await seen.async_add({str(self._about["device_id"])})
+        return await super().async_step_confirm(user_input)
+
+
+FLOWS: Final[dict[str, type[AccountRepairFlow | KeepOneFlow | DeviceSeenFlow]]] = {
     "start_over": StartOverFlow,
     "check_again": CheckAgainFlow,
     "pair_again": PairAgainFlow,
@@ -163,6 +183,7 @@ FLOWS: Final[dict[str, type[AccountRepairFlow | KeepOneFlow]]] = {
     "choose_entities": ChooseEntitiesFlow,
     "turn_sign": TurnSignFlow,
     "unlink": UnlinkFlow,
+    "device_seen": DeviceSeenFlow,
     "keep_one": KeepOneFlow,
     "read_terms": ReadTermsFlow,
 }

@@ -26,6 +26,7 @@ FIXES: Final[dict[str, dict[str, Any]]] = {
     "log_receipt": {"fix": "check_again"},
     "log_unknown_key": {"fix": "pair_again"},
     "log_epoch": {},
+    "device_paired": {"fix": "device_seen", "device_id": "dev"},
     "mapped_entity_gone": CHOOSE,
     "control_entity_gone": CHOOSE,
     "control_unit_wrong": CHOOSE,
