@@ -38,11 +38,13 @@ class SeenDevices:
         seen = await self._store.async_load()
         return None if seen is None else set(seen)
 
-    async def async_add(self, device_ids: Collection[str]) -> None:
-        """Note that these are known from now on."""
-        seen = await self.async_load()
-        if seen is None or not seen.issuperset(device_ids):
-            await self._store.async_save(sorted((seen or set()).union(device_ids)))
+    async def async_add(self, device_id: str) -> None:
+        """Note that this one is known from now on."""
+        await self.async_save({device_id, *(await self.async_load() or ())})
+
+    async def async_save(self, device_ids: Collection[str]) -> None:
+        """Note that these are known, and no others."""
+        await self._store.async_save(sorted(device_ids))
 
     async def async_remove(self) -> None:
         """Forget everything."""
@@ -110,8 +112,10 @@ class PairedNotice:
             seen = await self._seen.async_load()
             if seen is None and ours:
                 known |= {each.device_id for each in devices if each.paired_at <= ours[0].paired_at}
-            await self._seen.async_add(known)
-            known |= seen or set()
+            known |= (seen or set()) & {each.device_id for each in devices}
+            if known != seen:
+                # What was shut out is forgotten: a restored agent may let it in again.
+                await self._seen.async_save(known)
             await self._async_show([each for each in devices if each.device_id not in known])
 
     async def _async_show(self, unseen: list[Device]) -> None:

@@ -170,7 +170,7 @@ class DeviceSeenFlow(ConfirmRepairFlow):
         """Note that the owner has seen it."""
         if user_input is not None:
             seen = SeenDevices(self.hass, str(self._about["entry_id"]))
-            await seen.async_add({str(self._about["device_id"])})
+            await seen.async_add(str(self._about["device_id"]))
         return await super().async_step_confirm(user_input)
 
 

@@ -1,17 +1,22 @@
 """A device that was paired with the account is told to the owner, once, and whenever it was."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
-from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.const import CONF_DEVICE_ID, DOMAIN
+from custom_components.v2g_owner.devices import async_others
+from custom_components.v2g_owner.paired_notice import SeenDevices
 from custom_components.v2g_owner.snapshot import StreamEvent
 
-from .conftest import Home, paired_entry, until, vehicle_subentry
+from .conftest import PATIENCE_S, Home, paired_entry, until, vehicle_subentry
 from .owner_world import OwnerWorld
 from .test_repairs import submit
+from .test_trust import back_up, put_back
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
@@ -41,6 +46,11 @@ async def looked(home: Home, *, reload: bool = True) -> None:
     await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
     await home.hass.async_block_till_done(wait_background_tasks=False)
     await until(lambda: not looking(home))
+
+
+async def seen(home: Home) -> set[str]:
+    """Return what is on disk, as after a restart."""
+    return await SeenDevices(home.hass, home.entry.entry_id).async_load() or set()
 
 
 def looking(home: Home) -> list[Any]:
@@ -105,3 +115,22 @@ async def test_a_device_that_was_paired_right_after_this_home_is_told_at_the_fir
     await pair(world, "Tablet")
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert set(await until(lambda: told(hass))) == {"Tablet"}
+
+
+async def test_promise_1_a_device_that_a_restored_agent_lets_in_again_is_told(
+    home: Home, world: OwnerWorld, tmp_path: Path
+) -> None:
+    """Promise 1: it was shut out after the backup; the restored agent takes its yes again."""
+    await looked(home, reload=False)
+    api = home.entry.runtime_data.coordinator.api
+    (phone_id,) = await async_others(api, home.entry.data[CONF_DEVICE_ID])
+    await back_up(world, tmp_path / "backup")
+    await looked(home, reload=False)
+    assert phone_id in await seen(home)
+    await api.delete(f"/v1/devices/{phone_id}")
+    async with asyncio.timeout(PATIENCE_S):
+        while phone_id in await seen(home):  # noqa: ASYNC110 - as ``until``
+            await asyncio.sleep(0.01)
+
+    await put_back(world, tmp_path / "backup", reason="the disk broke")
+    assert set(await until(lambda: told(home.hass))) == {"Phone"}
