@@ -1,12 +1,8 @@
 """A stop pressed while this home does not know the deals: its agent was away when it began."""
 
-from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Context
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
@@ -15,32 +11,18 @@ from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .frozen import stopped_clock
-from .power_stage import Stage, on_stage
+from .charger_world import EVENING
+from .power_stage import Stage
 
 # More than --fast has time for.
 pytestmark = pytest.mark.slow
 
-EVENING = datetime(2026, 12, 1, 18, tzinfo=UTC)
-
 
 @pytest.fixture
-def evening(request: pytest.FixtureRequest) -> FrozenDateTimeFactory:
-    """Stop the clock, after what must be made before."""
-    return stopped_clock(request, EVENING)
-
-
-@pytest.fixture
-async def stage(
-    evening: FrozenDateTimeFactory,
-    socket_enabled: None,
-    tmp_path: Path,
-    hass_storage: dict[str, Any],
-) -> AsyncIterator[Stage]:
-    """Stand the car at the home's own charger, with nothing sold yet."""
-    async with on_stage(evening, tmp_path, hass_storage) as opened:
-        await opened.seconds(3)
-        yield opened
+async def stage(stage: Stage) -> Stage:
+    """Let the car stand there for as long as the home takes to see it."""
+    await stage.seconds(3)
+    return stage
 
 
 async def restart_alone(stage: Stage) -> None:
