@@ -140,7 +140,7 @@ async def missed(world: World) -> Deal:
 @pytest.mark.parametrize(
     ("brought", "kind", "why"),
     [
-        (delivered, "commitment.completed", "约定的电量或时间已用完"),
+        (delivered, "commitment.completed", "交易的电量或时间已用完"),
         (lapsed, "commitment.lapsed", "园区未及时确认"),
         (missed, "commitment.missed", "园区未开始"),
     ],
