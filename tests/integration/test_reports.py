@@ -52,6 +52,12 @@ class Told:
         """Be the right version, and tell no time."""
         return {"api_version": 1}
 
+    async def get(self, _path: str) -> Any:
+        """Have nothing to show: what is read is not the subject."""
+        from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
+
+        raise OwnerApiConnectionError("away")
+
     async def post(self, path: str, body: Any) -> Any:
         """Keep a body; the home's own car, which reports as well, is not the subject."""
         from custom_components.v2g_owner.api_errors import OwnerApiConnectionError

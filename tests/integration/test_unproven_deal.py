@@ -9,6 +9,7 @@ from typing import Any
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.v2g_owner.api import OwnerApi
 from custom_components.v2g_owner.api_errors import OwnerApiProblem
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
@@ -157,9 +158,16 @@ async def test_promise_3_not_much_more_energy_flows_than_the_yes_was_for(stage: 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["while it ran", "before it began"])
 async def test_promise_4_a_yes_whose_deal_was_stopped_at_home_serves_no_other_deal(
-    stage: Stage, *, begun: bool
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, begun: bool
 ) -> None:
-    """Promise 4: the operator gives the stopped deal another name and goes on."""
+    """Promise 4: the operator gives the stopped deal another name, hears no stop, and goes on."""
+    post = OwnerApi.post
+
+    async def deaf(api: OwnerApi, path: str, *told: Any, **more: Any) -> Any:
+        """Say of a stop that it was heard, and do nothing."""
+        return {} if path == "/v1/stops" else await post(api, path, *told, **more)
+
+    monkeypatch.setattr(OwnerApi, "post", deaf)
     await stage.sell()
     if begun:
         await stage.deliver()
