@@ -112,8 +112,8 @@ async def async_sentence(hass: HomeAssistant, error: OwnerApiError | HomeAssista
     key = f"component.{DOMAIN}.exceptions.{error.translation_key}.message"
     if isinstance(error, HomeAssistantError):
         told = error.translation_placeholders or {}
+    elif isinstance(error, OwnerApiProblem):
+        told = error.placeholders | _in_words(hass, error)
     else:
         told = error.placeholders
-    if isinstance(error, OwnerApiProblem):
-        told = {**told, **_in_words(hass, error)}
     return texts.get(key, "{detail}").format(**told)

@@ -15,7 +15,6 @@ from homeassistant.helpers.storage import Store
 from .api_errors import OwnerApiError
 from .const import DOMAIN, LOGGER
 from .coordinator import V2GCoordinator
-from .decode import BadAnswerError
 from .devices import Device, async_all_devices
 from .moments import async_moments
 from .snapshot import StreamEvent
@@ -103,7 +102,7 @@ class PairedNotice:
         async with self._looking:
             try:
                 devices = await async_all_devices(self._coordinator.api)
-            except (OwnerApiError, BadAnswerError) as error:
+            except OwnerApiError as error:
                 self._due = True
                 LOGGER.debug("The paired devices could not be looked at: %s", error)
                 return
