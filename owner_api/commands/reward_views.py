@@ -33,8 +33,10 @@ def amounts(reward: Row) -> dict[str, int]:
 def credit_minor(tx: Tx, settlement: Row, part: int) -> int:
     """Return what a payer has paid for a deal beyond what is claimed now (minor units)."""
     row = tx.one(
+        # In this order: an account's postings of all its deals are ever more.
         "SELECT COALESCE(SUM(posting.amount_minor), 0) AS total FROM settlement"
-        " JOIN reward USING (settlement_id) JOIN posting USING (reward_id)"
+        " JOIN reward USING (settlement_id)"
+        " CROSS JOIN posting INDEXED BY posting_of_settlement USING (settlement_id, reward_id)"
         " WHERE settlement.commitment_id = ? AND reward.part = ? AND posting.account IN (?, ?)",
         settlement["commitment_id"],
         part,

@@ -1,21 +1,17 @@
 """The reward ledger: earned, confirmed, paid or reversed, each step a balanced transaction."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Any
 
 from owner_api.calls import Call, Reply
-from owner_api.core import ledger
-from owner_api.core.canonical import instant_text
 from owner_api.core.ledger import Posting
 from owner_api.core.model import RewardPart
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.tx import Tx
 
 from . import journal
-from .edge import Json
-from .months import Stretch, month_of
+from .balances import book, totals
 from .owner_views import settlement_view
 from .records import Row
 from .reward_views import (
@@ -29,11 +25,6 @@ from .reward_views import (
 
 type NewId = Callable[[str], str]
 
-STATUSES: Final = ("pending", "confirmed", "paid")
-_BOOKS: Final = ("", ledger.CREDIT_BOOK)
-# How far a clock may have been set back between a settlement and what was booked of it.
-_SET_BACK: Final = timedelta(days=400)
-
 
 def _post(
     tx: Tx, reward: Row, kind: str, postings: Iterable[Posting], now: datetime, new_id: NewId
@@ -44,14 +35,12 @@ def _post(
     for posting in postings:
         posting_id = new_id("pst")
         written.append((posting_id, posting))
-        tx.insert(
-            "posting",
+        book(
+            tx,
+            posting,
             posting_id=posting_id,
             txn_id=txn_id,
             kind=kind,
-            account=posting.account,
-            amount_minor=posting.amount_minor,
-            currency=posting.currency,
             settlement_id=reward["settlement_id"],
             reward_id=reward["reward_id"],
             at=now,
@@ -220,82 +209,6 @@ def _tell(tx: Tx, changed: Row, now: datetime) -> None:
     if journal.is_here(tx, changed["owner_id"]):
         tx.emit(changed["owner_id"], kind, now, shown)
     tx.emit(changed["park_id"], kind, now, shown)
-
-
-def balances(
-    tx: Tx, owner_id: str, earned: tuple[datetime, datetime] | None = None
-) -> dict[tuple[str, str], dict[str, int]]:
-    """Return the owner's balances per currency and book, by account, summed from the postings.
-
-    With ``earned`` only of what was settled in that span, or taken back in it by a correction:
-    an earlier month has counted what is taken back, and a month's statement says the same.
-    """
-    names = {ledger.owner_account(owner_id, name): name for name in STATUSES}
-    names[ledger.owner_credit(owner_id)] = "credit"
-    accounts = {
-        f"{account}{book}": (name, book) for account, name in names.items() for book in _BOOKS
-    }
-    places = ", ".join("?" for _ in accounts)
-    sql = "SELECT account, currency, SUM(amount_minor) AS total FROM posting{}"
-    sql += f" WHERE account IN ({places}){{}} GROUP BY account, currency"
-    if earned is None:
-        rows = tx.all(sql.format("", ""), *accounts)
-    else:
-        # What a restore lost was settled before it, and has no settlement here.
-        settled = (
-            " LEFT JOIN (SELECT settlement_id, created_at FROM settlement) USING (settlement_id)"
-            " LEFT JOIN (SELECT reward_id, settled_at FROM claim) USING (reward_id)"
-        )
-        counts = "iif(kind = 'reversed', at, coalesce(created_at, settled_at))"
-        # Nothing is booked before its settlement; unless a clock was set back.
-        span = f" AND at >= ? AND {counts} >= ? AND {counts} < ?"
-        sql = sql.replace("FROM posting", "FROM posting INDEXED BY posting_of_account")
-        rows = tx.all(sql.format(settled, span), *accounts, earned[0] - _SET_BACK, *earned)
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    for row in rows:
-        name, book = accounts[row["account"]]
-        found.setdefault((row["currency"], book), {})[name] = row["total"]
-    return found
-
-
-def _earned_in(tx: Tx, owner_id: str, month: list[Stretch], currency: str) -> dict[str, int]:
-    """Return the owner's balances of cash in a currency, of what was earned in a month."""
-    found: dict[str, int] = {}
-    for stretch in month:
-        earned = balances(tx, owner_id, (stretch.start_at, stretch.end_at))
-        for name, total in earned.get((currency, ""), {}).items():
-            found[name] = found.get(name, 0) + total
-    return found
-
-
-def totals(tx: Tx, owner_id: str, now: datetime) -> Json:
-    """Return what is pending, confirmed, paid and overpaid, in all and of this local month."""
-    owner = tx.one("SELECT * FROM owner WHERE owner_id = ?", owner_id)
-    assert owner is not None
-    zone, currency = ZoneInfo(owner["time_zone"]), owner["currency"]
-    month = month_of(tx, owner, now.astimezone(zone).date())
-    all_time = balances(tx, owner_id)
-    return {
-        "currency": currency,
-        **_named(all_time.pop((currency, ""), {})),
-        "this_month": {
-            "start_at": instant_text(month[0].start_at),
-            **_by_status(_earned_in(tx, owner_id, month, currency)),
-        },
-        "others": [
-            {"currency": other, "charging_credit": bool(book), **_named(sums)}
-            for (other, book), sums in all_time.items()
-        ],
-    }
-
-
-def _by_status(sums: dict[str, int]) -> Json:
-    return {f"{status}_minor": sums.get(status, 0) for status in STATUSES}
-
-
-def _named(sums: dict[str, int]) -> Json:
-    """Return balances under the names that the owner reads, with what was paid beyond claims."""
-    return {**_by_status(sums), "overpaid_minor": -sums.get("credit", 0)}
 
 
 def announce_totals(tx: Tx, owner_id: str, now: datetime) -> None:

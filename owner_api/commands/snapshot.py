@@ -7,7 +7,8 @@ from owner_api.calls import Call, Reply
 from owner_api.core.canonical import instant_text
 from owner_api.store.tx import Tx
 
-from . import agreements, chargers, rewards
+from . import agreements, chargers
+from .balances import totals
 from .owner_views import LIVE, commitment_view, offer_view, session_view
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord, VehicleRecord
 from .standing import OF_CARS, OPEN_SESSIONS
@@ -70,7 +71,7 @@ def snapshot(tx: Tx, call: Call) -> Reply:
         "commitments": [
             commitment_view(tx, CommitmentRecord.from_row(row), now) for row in commitments
         ],
-        "rewards": rewards.totals(tx, owner_id, now),
+        "rewards": totals(tx, owner_id, now),
         "last_event_id": head["seq"] if head else 0,
     }
     return Reply(body=shown)

@@ -349,6 +349,7 @@ settlement = Table(
     Index("settlement_of_park", "park_id", "settlement_id"),
     Index("settlement_of_state", "park_id", "state", "settlement_id"),
     Index("settlement_of_owner", "owner_id", "settlement_id"),
+    Index("settlement_of_time", "owner_id", "created_at"),
     Index("settlement_due", "state", "dispute_until"),
     **STRICT,
 )
@@ -380,7 +381,7 @@ posting = Table(
     "posting",
     metadata,
     Column("posting_id", Text, primary_key=True),
-    Column("txn_id", Text, nullable=False, index=True),
+    Column("txn_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("account", Text, nullable=False),
     Column("amount_minor", Integer, nullable=False),
@@ -392,6 +393,7 @@ posting = Table(
     # A balance is summed from the index alone.
     Index("posting_balance", "account", "currency", "amount_minor"),
     Index("posting_of_account", "account", "at"),
+    Index("posting_of_settlement", "settlement_id"),
     **STRICT,
 )
 # What a restore lost and an owner's receipt proves: one row for each payer, never in the books.

@@ -23,6 +23,7 @@ KEYS: Final = {
 GROUPS: Final = {
     "commitment": "vehicle_id",
     "member": "vehicle_id",
+    "posting": "account",
     "vehicle_price": "vehicle_id",
 }
 # Tables that are read together with a group's: when one changes, what was made is forgotten.
@@ -32,6 +33,10 @@ REMEMBERED: Final = {**KEYS, **GROUPS}
 NUMBERED: Final = frozenset({"idempotency"})
 MOST_ROWS: Final = 8_192  # of a table
 MOST_GROUPS: Final = 1_024  # of a table
+# Sums are small, and an owner has eight of them.
+_MOST: Final = dict.fromkeys(KEYS, MOST_ROWS) | {
+    table: MOST_ROWS if table == "posting" else MOST_GROUPS for table in GROUPS
+}
 
 
 class Kept:
@@ -58,8 +63,7 @@ class Kept:
     def keep(self, table: str, key: str, row: object) -> None:
         """Remember a row or what was made; the one of its table remembered longest makes room."""
         rows = self._tables[table]
-        most = MOST_GROUPS if table in GROUPS else MOST_ROWS
-        if key not in rows and len(rows) >= most:
+        if key not in rows and len(rows) >= _MOST[table]:
             del rows[next(iter(rows))]
         rows[key] = row
 

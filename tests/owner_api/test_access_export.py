@@ -63,7 +63,7 @@ def test_every_table_is_exported_or_left_out_for_a_reason() -> None:
 
 
 def test_an_export_reads_only_what_grows_slowly_as_a_whole(tmp_path: Path) -> None:
-    """Members come with agreements and postings with settlements; the rest is found by an index."""
+    """Members come with agreements; the rest is found by an index."""
     path = tmp_path / "owner.db"
     upgrading.upgrade(path)
     connection = sqlite3.connect(path)
@@ -77,7 +77,7 @@ def test_an_export_reads_only_what_grows_slowly_as_a_whole(tmp_path: Path) -> No
         if step[3].startswith("SCAN")
     }
     connection.close()
-    assert read_whole == {"member", "posting"}
+    assert read_whole == {"member"}
 
 
 async def test_an_export_holds_the_owners_whole_story_and_nobody_elses(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from owner_api.store import Tx
 
 from .deal_world import Deal, active, open_world
-from .domain_world import preferences, settled, stop
+from .domain_world import accept, award, preferences, settled, stop
 from .query_steps import asked, steps
 from .test_domain_home_charger import at_home, meter
 
@@ -133,6 +133,50 @@ async def test_promise_4_no_request_costs_more_after_two_thousand_deals_of_the_c
         await world.agent.store.write(live_for_years)
         after = await costs()
         assert {name: cost for name, cost in after.items() if cost > before[name] + 2_000} == {}
+
+
+async def paid_in_the_end(deal: Deal) -> None:
+    """Have a deal of the next day settled, corrected, agreed to and paid."""
+    world, park = deal.world, deal.park
+    await world.move(86_400 - 1_900)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    deal.offer = await world.offer(park, deal.session_id)
+    await accept(deal)
+    assert (await award(deal)).status == 200
+    await world.move(1_800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(park, deal.session_id, context="begin")
+    await deal.deliver(60)
+    await stop(deal)
+    billed = await settled(deal)
+    said = {"delivered_wh": billed["delivered_wh"] - 1, "reason": "meter"}
+    path = "/v1/park/settlements/"
+    bill = await park.post(f"{path}{billed['settlement_id']}/correction", said)
+    await deal.owner.post(f"/v1/settlements/{bill['settlement_id']}/confirmation")
+    await park.post(f"{path}{bill['settlement_id']}/confirmation")
+    await park.post(f"{path}{bill['settlement_id']}/payment", {"reference": "bank-1"})
+
+
+async def test_promise_4_no_bill_costs_more_after_two_thousand_of_the_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each summed all that was ever booked for the owner, and a month's by the last 400 days'."""
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await ended(deal)
+
+        async def of_a_bill() -> int:
+            with asked(monkeypatch) as queries:
+                await paid_in_the_end(deal)
+            return sum(steps(world.database, query) for query in queries)
+
+        await of_a_bill()
+        before = await of_a_bill()
+        await world.agent.store.write(live_for_years)
+        # A server that has just begun sums once what it goes on from.
+        await of_a_bill()
+        # The month's own bills, those of this test among them, are summed each time.
+        assert await of_a_bill() <= before + 10_000
 
 
 async def test_promise_4_a_home_chargers_reading_costs_no_more_after_two_thousand_stays(
