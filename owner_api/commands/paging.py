@@ -27,14 +27,31 @@ _ID_BEGINS = {
 
 
 def read_page(
-    tx: Tx, call: Call, selected: str, *params: object, key: str, view: Callable[[Row], Row]
+    tx: Tx,
+    call: Call,
+    selected: str,
+    *params: object,
+    key: str,
+    view: Callable[[Row], Row],
+    place: tuple[str, Callable[[str], int | None]] | None = None,
 ) -> Reply:
     """Return one page of what ``selected`` finds, reading no more rows than the page needs.
 
     ``selected`` is a constant SELECT up to its last condition, ``key`` the id its rows go by.
+    ``place`` is the column that an id is made from, and how it is read from the id (None for what
+    is no id), where rows are found by that.
     """
     limit, cursor = _wanted(call, key)
-    rows = tx.all(f"{selected} AND {key} > ? ORDER BY {key} LIMIT ?", *params, cursor, limit + 1)
+    column: str = key
+    after: str | int | None = cursor
+    if place is not None:
+        column, read = place
+        after = read(cursor) if cursor else -1
+        if after is None:
+            raise _wrong_cursor()
+    rows = tx.all(
+        f"{selected} AND {column} > ? ORDER BY {column} LIMIT ?", *params, after, limit + 1
+    )
     shown = [view(row) for row in rows[:limit]]
     more = rows[limit - 1][key] if len(rows) > limit else None
     return Reply(body={"items": shown, "next_cursor": more})
@@ -56,7 +73,11 @@ def _wanted(call: Call, key: str) -> tuple[int, str]:
     """Return limit and cursor; another list's would pass over all there is, and say nothing."""
     cursor = str(call.query.get("cursor", ""))
     if cursor and not cursor.startswith(_ID_BEGINS[key]):
-        wanted = "the next_cursor of a page of this list"
-        error = FieldError(pointer="?cursor", code="format", limit=wanted)
-        raise Problem(ProblemCode.INVALID_PARAMETER, f"cursor: {wanted}", errors=(error,))
+        raise _wrong_cursor()
     return int(call.query.get("limit", _DEFAULT_LIMIT)), cursor
+
+
+def _wrong_cursor() -> Problem:
+    wanted = "the next_cursor of a page of this list"
+    error = FieldError(pointer="?cursor", code="format", limit=wanted)
+    return Problem(ProblemCode.INVALID_PARAMETER, f"cursor: {wanted}", errors=(error,))

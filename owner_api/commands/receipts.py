@@ -38,6 +38,13 @@ COVERING: Final = (
     " coalesce((SELECT position FROM ledger_key WHERE key_id = ?), 0)) ORDER BY size LIMIT 1"
 )
 
+# A party's receipts in the order of their leaves, by an index of these, or those about one thing.
+_LISTED: Final = (
+    "SELECT receipt_id, receipt.position, receipt.kind, subject_id, at FROM receipt"
+    " JOIN ledger_leaf USING (position) WHERE party_id = ?"
+)
+_ABOUT: Final = " AND subject_id = ?"
+
 
 def head(tx: Tx) -> Json:
     """Return the newest checkpoint; there is one from the first start on."""
@@ -136,16 +143,17 @@ def _size(tx: Tx, call: Call, name: str, *, least: int) -> int:
 
 def list_all(tx: Tx, call: Call) -> Reply:
     """List the caller's receipts, oldest first; all, or those about one thing."""
+    selected, params = _LISTED, [call.principal.party_id]
+    if subject_id := call.query.get("subject_id"):
+        selected, params = selected + _ABOUT, [*params, subject_id]
     return read_page(
         tx,
         call,
-        "SELECT receipt_id, receipt.position, receipt.kind, subject_id, at FROM receipt"
-        " JOIN ledger_leaf USING (position) WHERE party_id = ? AND (? IS NULL OR subject_id = ?)",
-        call.principal.party_id,
-        call.query.get("subject_id"),
-        call.query.get("subject_id"),
+        selected,
+        *params,
         key="receipt_id",
         view=dict,
+        place=("receipt.position", receipts.position_of),
     )
 
 

@@ -85,9 +85,11 @@ def park_left(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
             deals.end(tx, deal, CommitmentState.REVOKED, "agreement", now)
     rows = tx.all(
         "SELECT DISTINCT session_id FROM offer WHERE vehicle_id = ? AND park_id = ?"
-        " AND state IN ('presented', 'countered')",
+        # One whose time has passed is the next tick's to end; of those there are ever more.
+        " AND respond_by > ? AND state IN ('presented', 'countered')",
         vehicle_id,
         park_id,
+        now,
     )
     for row in rows:
         deals.close_offers(tx, row["session_id"], now)

@@ -91,8 +91,9 @@ def list_for_park(tx: Tx, call: Call) -> Reply:
     return read_page(
         tx,
         call,
-        # The index tells which have ended without reading them.
-        "SELECT * FROM session INDEXED BY session_open_evse WHERE park_id = ? AND state != 'ended'",
+        # By an index of these alone: of a park's others there are ever more.
+        "SELECT * FROM session INDEXED BY session_of_park WHERE park_id = ?"
+        " AND (state = 'bound' OR state = 'claimed')",
         call.principal.party_id,
         key="session_id",
         view=lambda row: park_session_view(SessionRecord.from_row(row)),

@@ -139,6 +139,12 @@ session = Table(
         sqlite_where=text("recharge_broken_at IS NOT NULL"),
     ),
     Index("session_live", "vehicle_id", sqlite_where=text("state = 'bound' OR state = 'claimed'")),
+    Index(
+        "session_of_park",
+        "park_id",
+        "session_id",
+        sqlite_where=text("state = 'bound' OR state = 'claimed'"),
+    ),
     **STRICT,
 )
 question = Table(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from owner_api.commands import leaves
 from owner_api.store import Tx
 
 from .deal_world import Caller, Deal, World, open_world, scheduled
@@ -57,11 +58,11 @@ def counted_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 GROWING = {
-    **{path: LISTS[path] for path in LISTS if "sessions" not in path},
+    **LISTS,
     "/v1/park/offers": LISTS["/v1/park/offers?state=all"],
     "/v1/park/commitments": LISTS["/v1/park/commitments?state=all"],
 }
-ENDED = {"offer": "withdrawn", "commitment": "cancelled"}
+ENDED = {"offer": "withdrawn", "commitment": "cancelled", "session": "ended"}
 
 
 async def steps_of(world: World, deal: Deal, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -108,6 +109,41 @@ async def test_a_page_takes_no_longer_to_find_the_more_there_was_before(
         few = await steps_of(world, deal, path, monkeypatch)
         await world.agent.store.write(lambda tx: copy_more(tx, copies=2_000, named=(table, *rest)))
         assert await steps_of(world, deal, path, monkeypatch) <= few + 10
+
+
+async def test_a_page_of_receipts_takes_no_longer_to_find_the_more_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that an owner ever had were sorted for each page, and for the one behind the newest."""
+    async with open_world(tmp_path) as world:
+        deal = await scheduled(world)
+        about = f"subject_id={deal.commitment_id}"
+
+        async def of_pages() -> list[int]:
+            newest = (await deal.owner.get(f"/v1/receipts?{about}&limit=200"))["items"][-1]
+            begin, end = "rcp_" + "0" * 32, newest["receipt_id"]
+            paths = [f"/v1/receipts?cursor={each}" for each in (begin, end)]
+            paths.append(f"/v1/receipts?{about}")
+            return [await steps_of(world, deal, path, monkeypatch) for path in paths]
+
+        def more(tx: Tx) -> None:
+            for number in range(2_000):
+                words = {"stop_id": str(number)}
+                party = {"party_id": deal.owner.party_id, "subject_id": f"stp_{number}"}
+                leaves.append(tx, "stop", world.clock.at, words, **party)
+
+        await world.agent.store.write(more)
+        few = await of_pages()
+        await world.agent.store.write(more)
+        assert await of_pages() == few
+        stops = [f"stp_{number}" for number in range(1_990, 2_000)] * 2
+        found: list[str] = []
+        cursor = ""
+        while cursor is not None:
+            page = await deal.owner.get(f"/v1/receipts?limit=150{cursor and f'&cursor={cursor}'}")
+            found += [each["subject_id"] for each in page["items"]]
+            cursor = page["next_cursor"]
+        assert [each for each in found if each in stops] == stops
 
 
 @pytest.mark.parametrize("path", LISTS)

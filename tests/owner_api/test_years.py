@@ -179,6 +179,27 @@ async def test_promise_4_no_bill_costs_more_after_two_thousand_of_the_owners(
         assert await of_a_bill() <= before + 10_000
 
 
+async def test_promise_4_a_park_is_left_as_quickly_after_two_thousand_deals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(tmp_path) as world:
+        deal = await active(world)
+        await ended(deal)
+        body = {"park_id": deal.park.party_id, "terms_version": 1}
+
+        async def of_leaving() -> int:
+            (agreed, *_) = reversed((await deal.owner.get("/v1/agreements"))["items"])
+            with asked(monkeypatch) as queries:
+                await deal.owner.post(f"/v1/agreements/{agreed['agreement_id']}/withdrawal")
+            await deal.owner.post("/v1/agreements", body | {"vehicle_ids": [deal.vehicle_id]})
+            return sum(steps(world.database, query) for query in queries)
+
+        await of_leaving()
+        before = await of_leaving()
+        await world.agent.store.write(live_for_years)
+        assert await of_leaving() <= before + 1_000
+
+
 async def test_promise_4_a_home_chargers_reading_costs_no_more_after_two_thousand_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
