@@ -4,10 +4,13 @@ Names, preferences, leave times, what the car last told, devices and events are 
 deleted, and so is all that was kept of the car to watch over a deal. Deals, meter registers and
 money stay, with a settlement's own figures, under ids that no longer lead to anybody: they are the
 park's books too, and nothing there is rewritten.
+
+Promise 4: what years have gathered is forgotten piece by piece, or everybody's stop would wait for
+it. Who it was is gone with the first piece; the others follow at the next ticks.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from owner_api.calls import Call, NewId, Principal
 from owner_api.config import Config
@@ -24,6 +27,34 @@ type Json = dict[str, Any]
 ERASED = "erased"
 _LIVE_DOCUMENT = dump(VehicleLive())
 _NO_WORDS: Json = {"actor": {}, "device_id": None, "reason": None, "counter_terms": None}
+# Of each table of deals, its key and what is overwritten: what the evaluation knew of the car and
+# the person, who said yes, and their words.
+_IN_DEALS: Final[dict[str, tuple[str, Json]]] = {
+    "offer": (
+        "offer_id",
+        dict.fromkeys(("evaluation", "arrival", "person_asked", "asked_from", "asked_until")),
+    ),
+    "commitment": (
+        "commitment_id",
+        {
+            "quote_request": "{}",
+            "soc_floor_pct": "0",
+            "soc_at_start_pct": None,
+            "owner_stopped_at": None,
+        },
+    ),
+    "settlement": ("settlement_id", {"dispute": None}),
+    "session": ("session_id", {"identifier_digest": None}),
+}
+# How what is deleted is found: what the cars told of their batteries, and the events.
+_DELETED: Final = {
+    "soc_sample": "vehicle_id IN (SELECT vehicle_id FROM vehicle WHERE owner_id = ?)",
+    "outbox": OF_PARTY,
+}
+_ENTRIES: Final = "ledger_entry"
+_ORDER: Final = (*_IN_DEALS, _ENTRIES, *_DELETED)
+# So many rows are a few hundredths of a second.
+PIECE: Final = 1_000
 
 
 def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: Config) -> Json:
@@ -43,11 +74,8 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
             tx, now=now, owner_id=owner_id, device_id=device["device_id"], reason="erased"
         )
     _forget_access(tx, owner_id)
-    _forget_deals(tx, owner_id)
     _forget_vehicles(tx, owner_id, now)
-    journal.erase(tx, owner_id, now)
     tx.run("DELETE FROM earlier_zone WHERE owner_id = ?", owner_id)
-    tx.run(f"DELETE FROM outbox WHERE {OF_PARTY}", owner_id)  # noqa: S608 - a constant
     tx.update(
         "owner",
         {"owner_id": owner_id},
@@ -55,8 +83,58 @@ def erase_owner(tx: Tx, *, owner_id: str, now: datetime, new_id: NewId, config: 
         time_zone="UTC",
         language="en",
         erased_at=now,
+        forgetting=f"{_ORDER[0]}:",
     )
+    go_on(tx, now)
     return {"owner_id": owner_id, "erased": True, "waits_for": []}
+
+
+def go_on(tx: Tx, now: datetime) -> bool:
+    """Forget the next piece of an owner who is being erased; tell whether there may be more."""
+    row = tx.one("SELECT owner_id, forgetting FROM owner WHERE forgetting > '' LIMIT 1")
+    if row is None:
+        return False
+    owner_id, left, place = row["owner_id"], PIECE, row["forgetting"]
+    while left > 0 and place is not None:
+        table, _, after = place.partition(":")
+        done, last = _forget_some(tx, owner_id, table, after, left, now)
+        left -= done
+        following = _ORDER.index(table) + 1
+        if left > 0:
+            # All of this table: the next one begins.
+            place = f"{_ORDER[following]}:" if following < len(_ORDER) else None
+        else:
+            place = f"{table}:{last}"
+    tx.update("owner", {"owner_id": owner_id}, forgetting=place)
+    return True
+
+
+def _forget_some(
+    tx: Tx, owner_id: str, table: str, after: str, limit: int, now: datetime
+) -> tuple[int, str]:
+    """Forget rows of one table, no more than ``limit``; return how many, and the last one's id."""
+    if table == _ENTRIES:
+        return journal.erase(tx, owner_id, now, limit), ""
+    if table in _DELETED:
+        found = f"SELECT rowid FROM {table} WHERE {_DELETED[table]} LIMIT ?"  # noqa: S608 - constants
+        sql = f"DELETE FROM {table} WHERE rowid IN ({found})"  # noqa: S608 - as said
+        return tx.run(sql, owner_id, limit), ""
+    key, changes = _IN_DEALS[table]
+    words = ", decision" if table == "offer" else ""
+    rows = tx.all(
+        # The names are those of our own tables and columns.
+        f"SELECT {key}{words} FROM {table} WHERE owner_id = ? AND {key} > ?"  # noqa: S608 - as said
+        f" ORDER BY {key} LIMIT ?",
+        owner_id,
+        after,
+        limit,
+    )
+    for row in rows:
+        said = {}
+        if row.get("decision") is not None:
+            said["decision"] = to_json(from_json(row["decision"]) | _NO_WORDS).decode()
+        tx.update(table, {key: row[key]}, **changes, **said)
+    return len(rows), rows[-1][key] if rows else after
 
 
 def _withdraw(tx: Tx, owner_id: str, now: datetime, new_id: NewId, config: Config) -> None:
@@ -116,26 +194,5 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
             owner_stopped_at=None,
             deleted_at=now,
         )
-        for table in ("soc_sample", "vehicle_price"):
-            tx.run(f"DELETE FROM {table} WHERE vehicle_id = ?", row["vehicle_id"])  # noqa: S608 - named above
+        tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", row["vehicle_id"])
     tx.run("DELETE FROM charger WHERE owner_id = ?", owner_id)
-
-
-def _forget_deals(tx: Tx, owner_id: str) -> None:
-    """Drop what the evaluation knew of the car and the person, who said yes, and their words."""
-    forgotten = ("evaluation", "arrival", "person_asked", "asked_from", "asked_until")
-    tx.update("offer", {"owner_id": owner_id}, **dict.fromkeys(forgotten))
-    tx.update(
-        "commitment",
-        {"owner_id": owner_id},
-        quote_request="{}",
-        soc_floor_pct="0",
-        soc_at_start_pct=None,
-        owner_stopped_at=None,
-    )
-    tx.update("settlement", {"owner_id": owner_id}, dispute=None)
-    tx.update("session", {"owner_id": owner_id}, identifier_digest=None)
-    for row in tx.all("SELECT offer_id, decision FROM offer WHERE owner_id = ?", owner_id):
-        if row["decision"] is not None:
-            body = from_json(row["decision"]) | _NO_WORDS
-            tx.update("offer", {"offer_id": row["offer_id"]}, decision=to_json(body).decode())

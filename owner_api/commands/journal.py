@@ -215,24 +215,28 @@ def reward(
     leaves.append(tx, "books", now, books, subject_id=txn_id)
 
 
-def erase(tx: Tx, party_id: str, now: datetime) -> Json:
-    """Empty a party's entries and take its receipts; leaves, sums and proofs stay as they are.
+def erase(tx: Tx, party_id: str, now: datetime, limit: int) -> int:
+    """Empty some of a party's entries and take their receipts; return how many.
 
-    What remains: kinds and instants without a name, salted digests nobody can open any more, and
-    the books under account names that lead to nobody.
+    Leaves, sums and proofs stay as they are. What remains: kinds and instants without a name,
+    salted digests nobody can open any more, and the books under account names that lead to nobody.
     """
     # Each entry of a party has a receipt, and what was erased before has none any more.
-    rows = tx.all("SELECT position FROM receipt WHERE party_id = ? ORDER BY position", party_id)
+    rows = tx.all(
+        "SELECT position FROM receipt WHERE party_id = ? ORDER BY position LIMIT ?", party_id, limit
+    )
     positions = [row["position"] for row in rows]
     if positions:
         erased_in = leaves.append(tx, "erasure", now, {"positions": positions})
         tx.run(
             "UPDATE ledger_entry SET party_id = NULL, salt = NULL, content = NULL, erased_in = ?"
-            " WHERE position IN (SELECT position FROM receipt WHERE party_id = ?)",
+            " WHERE position IN"
+            " (SELECT position FROM receipt WHERE party_id = ? AND position <= ?)",
             erased_in,
             party_id,
+            positions[-1],
         )
-        tx.run("DELETE FROM receipt WHERE party_id = ?", party_id)
+        tx.run("DELETE FROM receipt WHERE party_id = ? AND position <= ?", party_id, positions[-1])
         # What this batch remembers of the party's leaves names receipts that are gone.
         leaves.forget(tx)
-    return {"entries_erased": len(positions), "kept": "kind, instant and a digest of each; books"}
+    return len(positions)

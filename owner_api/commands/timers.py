@@ -16,7 +16,7 @@ from owner_api.core.machine import (
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
-from . import announce, deals, evaluations, guard, measured, recharges, settling
+from . import announce, deals, erasure, evaluations, guard, measured, recharges, settling
 from .alone import alone
 from .records import CommitmentRecord, OfferRecord, Row, SessionRecord
 
@@ -58,6 +58,7 @@ def tick(
         alone(tx, row["settlement_id"], partial(_finalize, tx, row, moment))
     for row in recharges.due(tx, now):
         alone(tx, row["session_id"], partial(recharges.check, tx, row, now, config, heard_since))
+    alone(tx, "owner", partial(erasure.go_on, tx, now))
 
 
 def _due_offers(tx: Tx, now: datetime) -> list[Row]:

@@ -3,7 +3,7 @@
 Secrets are stored as SHA-256 only: they are random and long, so nothing slower is needed.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 
 from .metadata import STRICT, metadata
 
@@ -65,6 +65,9 @@ owner = Table(
     Column("currency", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("erased_at", Text),
+    # Of whom not all is forgotten yet: the table, and the last row of it that is.
+    Column("forgetting", Text),
+    Index("owner_forgetting", "forgetting", sqlite_where=text("forgetting IS NOT NULL")),
     **STRICT,
 )
 park = Table(

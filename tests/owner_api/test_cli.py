@@ -29,6 +29,7 @@ import pytest
 
 from owner_api.access import codes
 from owner_api.cli import main
+from owner_api.commands import erasure
 from owner_api.config import Config
 from owner_api.server.running import running_server
 from owner_api.store import migrating
@@ -364,6 +365,25 @@ def test_who_is_not_sure_erases_nobody(database: Path) -> None:
         assert "not erased" in refused.stderr
     listed = ask("owner", "list", "--database", database)
     assert [each["owner_id"] for each in listed["items"]] == [owner_id]
+
+
+def test_an_erasure_without_a_server_goes_through_all_pieces(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "PIECE", 2)
+    owner_id = add_owner(database)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO session (session_id, owner_id, park_id, evse_id, identifier_digest, state,"
+            " plugged_in_at, live, created_at)"
+            " VALUES (?, ?, 'x', 'x', 'car', 'ended', 'x', '{}', 'x')",
+            [(f"ses_{number}", owner_id) for number in range(7)],
+        )
+    assert ask("owner", "erase", owner_id, "--yes", "--database", database)["erased"] is True
+    with closing(sqlite3.connect(database)) as connection:
+        left = "SELECT count(identifier_digest) FROM session"
+        assert connection.execute(left).fetchall() == [(0,)]
+        assert connection.execute("SELECT forgetting FROM owner").fetchall() == [(None,)]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "owner.example", "[::]"])  # noqa: S104

@@ -42,7 +42,7 @@ async def make_books(folder: Path, *, settlements: int, rotations: int) -> Books
         await world.agent.store.write(
             lambda tx: journal.stop(tx, stranger.party_id, "stp_x", [], NOW)
         )
-        await world.agent.store.write(lambda tx: journal.erase(tx, stranger.party_id, NOW))
+        await world.agent.store.write(lambda tx: journal.erase(tx, stranger.party_id, NOW, 100))
         database, server_id = world.database, world.agent.access.server_id
     privates = [_key(database)]
     for number in range(rotations):
