@@ -4,11 +4,9 @@ Every deal is kept, for as long as the account is: a dispute may end, and a park
 after. Of two deals a day ten years take less than a megabyte.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 type Series = tuple[str, str]
@@ -37,12 +35,22 @@ class SettledDeal:
             **{("reward", currency): amount for currency, amount in self.beside},
         }
 
+    def as_json(self) -> tuple[Any, ...]:
+        """Return what goes to disk, as ``_read_deal`` takes it."""
+        money = self.amount_minor, self.currency, self.beside
+        return (self.hour, self.vehicle_id, self.delivered_wh, *money)
+
 
 @dataclass(slots=True)
 class SettledLedger:
-    """Every settled deal by id; a correction replaces its deal, so that nothing counts twice."""
+    """Every settled deal by id; a correction replaces its deal, so that nothing counts twice.
+
+    Beside them is what they come to: what one deal changes must not cost a look at all of them.
+    """
 
     deals: dict[str, SettledDeal] = field(default_factory=dict)
+    _hours: dict[Series, dict[str, list[int]]] = field(default_factory=dict)
+    """Of each series, by hour: the sum, and of how many deals."""
 
     def take(self, commitment_id: str, deal: SettledDeal) -> dict[Series, str]:
         """Put a deal in; return from which hour on each series changed, nothing when none did."""
@@ -51,25 +59,39 @@ class SettledLedger:
             return {}
         self.deals[commitment_id] = deal
         changed: dict[Series, str] = {}
-        for each in (before, deal):
-            for series in {} if each is None else each.values():
-                changed[series] = min(changed.get(series, each.hour), each.hour)  # type: ignore[union-attr]
+        for each, sign in ((before, -1), (deal, 1)):
+            if each is None:
+                continue
+            for series, value in each.values().items():
+                changed[series] = min(changed.get(series, each.hour), each.hour)
+                self._count(series, each.hour, sign * value, sign)
         return changed
+
+    def _count(self, series: Series, hour: str, value: int, deals: int) -> None:
+        hours = self._hours.setdefault(series, {})
+        sums = hours.setdefault(hour, [0, 0])
+        sums[0] += value
+        sums[1] += deals
+        if not sums[1]:
+            del hours[hour]
 
     def rows(self, series: Series, since: str) -> list[tuple[str, int, int]]:
         """Return (hour, value, sum since the beginning) of each hour from ``since`` on."""
-        by_hour: defaultdict[str, int] = defaultdict(int)
-        for deal in self.deals.values():
-            if series in (values := deal.values()):
-                by_hour[deal.hour] += values[series]
-        hours = sorted(by_hour)
-        sums = accumulate(by_hour[hour] for hour in hours)
-        found = zip(hours, sums, strict=True)
-        return [(hour, by_hour[hour], total) for hour, total in found if hour >= since]
+        total, later = 0, []
+        for hour, (value, _) in self._hours.get(series, {}).items():
+            if hour < since:
+                total += value
+            else:
+                later.append((hour, value))
+        found = []
+        for hour, value in sorted(later):
+            total += value
+            found.append((hour, value, total))
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """Return what goes to disk."""
-        return {"settled": {key: astuple(deal) for key, deal in self.deals.items()}}
+        return {"settled": {key: deal.as_json() for key, deal in self.deals.items()}}
 
 
 def read_ledger(content: Mapping[str, Any] | None) -> SettledLedger:
@@ -77,8 +99,10 @@ def read_ledger(content: Mapping[str, Any] | None) -> SettledLedger:
 
     One that had summed up its oldest deals is begun anew: at every start the API tells of all.
     """
-    deals = (content or {}).get("settled", {})
-    return SettledLedger(deals={key: _read_deal(*deal) for key, deal in deals.items()})
+    ledger = SettledLedger()
+    for key, deal in (content or {}).get("settled", {}).items():
+        ledger.take(key, _read_deal(*deal))
+    return ledger
 
 
 def _read_deal(

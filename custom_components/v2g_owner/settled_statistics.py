@@ -22,18 +22,21 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import slugify
 from homeassistant.util.unit_conversion import EnergyConverter
 
+from .api import Json
 from .api_errors import OwnerApiError
 from .const import CONF_OWNER_ID, DOMAIN, LOGGER, SNAPSHOT_INTERVAL
 from .coordinator import V2GCoordinator
 from .decode import BadAnswerError, decode
 from .models_deal import Commitment
 from .money import major
-from .pages import async_every_item
+from .pages import async_pages
 from .settled_ledger import Series, SettledDeal, SettledLedger, hour_of, read_ledger
 from .snapshot import StreamEvent
 from .unsubscribing import together
 
 _FINAL: Final = "final"
+# So many deals are a few milliseconds' work, and others have their turn.
+_AT_ONCE: Final = 200
 _NAMES: Final = {"energy": "energy_discharged", "reward": "rewards_total"}
 
 
@@ -114,29 +117,33 @@ class SettledStatistics:
         """
         async with self._working:
             if self._ledger is None:
-                self._ledger = read_ledger(await self._store.async_load())
+                content = await self._store.async_load()
+                self._ledger = await self._hass.async_add_executor_job(read_ledger, content)
             changed: dict[Series, str] = {}
             # Sums that lack what came before would be wrong until it is there.
             every = self._behind or commitment_id is None
-            found = await self._async_deals(None if every else commitment_id)
+            # All are read before one is taken: what was taken and not written never would be.
+            found = await self._async_settled(None if every else commitment_id)
             self._behind = self._behind and not every
-            for deal in found:
-                if (settled := _settled(deal)) is None:
-                    continue
-                for series, hour in self._ledger.take(deal.commitment_id, settled).items():
+            for number, (deal_id, settled) in enumerate(found):
+                for series, hour in self._ledger.take(deal_id, settled).items():
                     changed[series] = min(changed.get(series, hour), hour)
+                if not number % _AT_ONCE:
+                    await asyncio.sleep(0)
             for series, hour in changed.items():
                 await self._async_write(self._ledger, series, hour)
             if changed:
                 await self._store.async_save(self._ledger.as_json())
 
-    async def _async_deals(self, commitment_id: str | None) -> list[Commitment]:
-        """Return the deals to look at."""
-        api = self._coordinator.api
+    async def _async_settled(self, commitment_id: str | None) -> list[tuple[str, SettledDeal]]:
+        """Return the last word on one deal, or on all of them, where there is one.
+
+        Of years of deals no more than a page is held as it was told, or looked at in one go.
+        """
+        api, path = self._coordinator.api, "/v1/commitments"
         if commitment_id is not None:
-            return [decode(Commitment, await api.get(f"/v1/commitments/{commitment_id}"))]
-        items = await async_every_item(api, "/v1/commitments")
-        return [decode(Commitment, item) for item in items]
+            return _settled([await api.get(f"{path}/{commitment_id}")])
+        return [deal async for items in async_pages(api, path) for deal in _settled(items)]
 
     async def _async_write(self, ledger: SettledLedger, series: Series, since: str) -> None:
         """Write the hours of a series from the first changed one on: every later sum moved too."""
@@ -186,7 +193,14 @@ def settled_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
     return Store(hass, 1, f"{DOMAIN}.{entry_id}.settled", private=True, atomic_writes=True)
 
 
-def _settled(deal: Commitment) -> SettledDeal | None:
+def _settled(items: list[Json]) -> list[tuple[str, SettledDeal]]:
+    """Return the last word on each deal that has one, by its id."""
+    deals = [decode(Commitment, item) for item in items]
+    found = ((deal.commitment_id, _last_word(deal)) for deal in deals)
+    return [(deal_id, settled) for deal_id, settled in found if settled is not None]
+
+
+def _last_word(deal: Commitment) -> SettledDeal | None:
     """Return the last word on a deal, None while there is none.
 
     A corrected version still stands until the next one is final.

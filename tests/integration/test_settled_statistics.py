@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+import itertools
 from typing import Any
 
 from homeassistant.components.recorder import Recorder, get_instance
@@ -17,6 +18,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiError
+from custom_components.v2g_owner.decode import decode
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
 from custom_components.v2g_owner.settled_statistics import SettledStatistics
 
@@ -259,6 +261,50 @@ async def test_at_a_start_deals_are_read_page_by_page_and_the_final_alone_are_wr
     await both_confirm(world, second["settlement"]["settlement_id"])
     await statistics.async_take()
     assert (await kept(hass, energy_id))[-1][2] == 1.0
+
+
+async def test_at_a_start_years_of_deals_are_looked_at_a_page_at_a_time(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All were held as they had been told, and then looked at in one go: the home stood still."""
+    hass, coordinator = home.hass, home.entry.runtime_data.coordinator
+    deal = await deliver(home, world, session_id)
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    told = await world.phone.get(f"/v1/commitments/{deal['commitment_id']}")
+    hour = datetime.fromisoformat(told["start_at"]).replace(minute=0, second=0, microsecond=0)
+    await written(hass, f"v2g_owner:energy_{vehicle_id}", [(hour, 0.5, 0.5)])
+    pages = 10
+
+    async def of_years(path: str) -> Any:
+        await asyncio.sleep(0)
+        page = int(path.partition("cursor=")[2] or 0)
+        ids = [f"com_{page:016x}{number:016x}" for number in range(200)]
+        items = [{**told, "commitment_id": each} for each in ids]
+        return {"items": items, "next_cursor": page + 1 if page + 1 < pages else None}
+
+    looked_at, seen = 0, [0]
+
+    def counted(shape: Any, value: Any) -> Any:
+        nonlocal looked_at
+        looked_at += 1
+        return decode(shape, value)
+
+    async def watch() -> None:
+        while True:
+            seen.append(looked_at)
+            await asyncio.sleep(0)
+
+    statistics = SettledStatistics(hass, coordinator)
+    monkeypatch.setattr("custom_components.v2g_owner.settled_statistics.decode", counted)
+    monkeypatch.setattr(coordinator.api, "get", of_years)
+    watching = asyncio.create_task(watch())
+    await statistics.async_take()
+    watching.cancel()
+    assert looked_at == 200 * pages
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= 200
+    # The one that was on disk besides.
+    total = (await kept(hass, f"v2g_owner:energy_{vehicle_id}"))[-1][2]
+    assert total == 0.5 * (200 * pages + 1)
 
 
 async def test_a_settlement_that_could_not_be_read_is_read_when_the_agent_is_back(
