@@ -1,4 +1,7 @@
-"""Receipts and postings: is there exactly what the log says, and does every sum hold."""
+"""Receipts and postings: is there exactly what the log says, and does every sum hold.
+
+Each is held against the log entry by entry, so that years of them need no memory.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,24 +11,32 @@ from typing import Final
 from owner_api.core.receipt import receipt_id
 from owner_api.store.times import encode
 
-from .contents import Contents, Entry
+from .contents import Entry
 from .findings import Finding, Row, compared, rows
 
 # What a transaction's lines share; one from before there were several payers names no reward.
 _SAME: Final = ("txn_id", "kind", "settlement_id", "reward_id")
+_STRANGE: Final = "is in no entry of the log"
 
 
-def check_receipts(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
-    """Hold each receipt against its entry: one for every entry of a party, none besides."""
-    stored = {row["position"]: row for row in rows(connection, "SELECT * FROM receipt")}
-    for position, entry in contents.entries.items():
+class Receipts:
+    """Holds the receipts against the entries: one for every entry of a party, none besides."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Begin with the lowest position; nothing is read yet."""
+        self._stored = rows(connection, "SELECT * FROM receipt ORDER BY position")
+        self._next: Row | None = None
+
+    def take(self, position: int, entry: Entry) -> Iterator[Finding]:
+        """Check the receipt of an entry, and that none is between this and the one before."""
         if entry.party_id is None:
-            continue
-        name = receipt_id(position)
-        row = stored.pop(position, None)
-        if row is None:
+            return
+        yield from self._strange_before(position)
+        name, row = receipt_id(position), self._next
+        if row is None or row["position"] != position:
             yield Finding(table="receipt", row=name, column=None, what="is missing")
-            continue
+            return
+        self._next = None
         expected = {
             "receipt_id": name,
             "party_id": entry.party_id,
@@ -33,39 +44,63 @@ def check_receipts(connection: sqlite3.Connection, contents: Contents) -> Iterat
             "subject_id": entry.subject_id,
         }
         yield from compared("receipt", name, row, expected)
-    for position in stored:
-        name = receipt_id(position)
-        yield Finding(table="receipt", row=name, column=None, what="is in no entry of the log")
+
+    def rest(self) -> Iterator[Finding]:
+        """Check that no receipt is left over."""
+        yield from self._strange_before(None)
+
+    def _strange_before(self, position: int | None) -> Iterator[Finding]:
+        """Go on to the receipt at a position or behind it; those passed over are nobody's."""
+        while True:
+            self._next = self._next or next(self._stored, None)
+            if self._next is None or (position is not None and self._next["position"] >= position):
+                return
+            name = receipt_id(self._next["position"])
+            yield Finding(table="receipt", row=name, column=None, what=_STRANGE)
+            self._next = None
 
 
-def check_postings(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
-    """Hold each posting against the log, and each transaction's sums against zero."""
-    stored = {row["posting_id"]: row for row in rows(connection, "SELECT * FROM posting")}
-    for entry in contents.entries.values():
-        if entry.kind == "books":
-            yield from _check_transaction(entry, stored)
-    for name in stored:
-        yield Finding(table="posting", row=name, column=None, what="is in no entry of the log")
+class Postings:
+    """Holds the postings against the log, and each transaction's sums against zero."""
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Begin; nothing is read yet."""
+        self._connection = connection
+        self._named: set[str] = set()
 
-def _check_transaction(entry: Entry, stored: dict[str, Row]) -> Iterator[Finding]:
-    body, sums = entry.body, dict[str, int]()
-    at = encode(datetime.fromisoformat(entry.at))
-    for posting in body["postings"]:
-        sums[posting["currency"]] = sums.get(posting["currency"], 0) + posting["amount_minor"]
-        row = stored.pop(posting["posting_id"], None)
+    def take(self, _position: int, entry: Entry) -> Iterator[Finding]:
+        """Check the postings of a transaction."""
+        if entry.kind != "books":
+            return
+        body, sums = entry.body, dict[str, int]()
+        same = {name: body.get(name) for name in _SAME} | {
+            "at": encode(datetime.fromisoformat(entry.at))
+        }
+        for posting in body["postings"]:
+            sums[posting["currency"]] = sums.get(posting["currency"], 0) + posting["amount_minor"]
+            yield from self._check(posting, same)
+        for currency, total in sums.items():
+            if total:
+                yield Finding(
+                    table="posting",
+                    row=body["txn_id"],
+                    column="amount_minor",
+                    what=f"the transaction sums to {total} {currency}, not to zero",
+                )
+
+    def _check(self, posting: Row, same: Row) -> Iterator[Finding]:
+        name = posting["posting_id"]
+        found = rows(self._connection, "SELECT * FROM posting WHERE posting_id = ?", name)
+        row = None if name in self._named else next(found, None)
+        self._named.add(name)
         if row is None:
-            yield Finding(
-                table="posting", row=posting["posting_id"], column=None, what="is missing"
-            )
-            continue
-        same = {name: body.get(name) for name in _SAME}
-        yield from compared("posting", posting["posting_id"], row, posting | same | {"at": at})
-    for currency, total in sums.items():
-        if total:
-            yield Finding(
-                table="posting",
-                row=body["txn_id"],
-                column="amount_minor",
-                what=f"the transaction sums to {total} {currency}, not to zero",
-            )
+            yield Finding(table="posting", row=name, column=None, what="is missing")
+        else:
+            yield from compared("posting", name, row, posting | same)
+
+    def rest(self) -> Iterator[Finding]:
+        """Check that no posting is left over."""
+        for row in rows(self._connection, "SELECT posting_id FROM posting ORDER BY posting_id"):
+            if row["posting_id"] not in self._named:
+                name = row["posting_id"]
+                yield Finding(table="posting", row=name, column=None, what=_STRANGE)

@@ -12,7 +12,7 @@ from owner_api.core.epoch import in_question
 from owner_api.core.keyring import Keyring
 from owner_api.store.errors import told
 
-from .books import check_postings, check_receipts
+from .books import Postings, Receipts
 from .contents import Contents, check_contents
 from .findings import COVERED, Finding
 from .tree import Tree, check_epochs, check_keys, check_shown, check_tree
@@ -40,15 +40,16 @@ def audit(
     kept. Raises NoLogError when the tables are not there.
     """
     _require_tables(connection)
-    contents, tree = Contents(), Tree()
+    books = Receipts(connection), Postings(connection)
+    contents, tree = Contents(readers=tuple(each.take for each in books)), Tree()
     yield from check_contents(connection, contents)
     keys: dict[str, Ed25519PublicKey] = {}
     yield from check_keys(connection, contents, pinned, keys)
     yield from check_epochs(contents, tree)
     order = sorted((position, str(body["key_id"])) for position, body in contents.of_kind("key"))
     yield from check_tree(connection, keys, order, _sizes(shown, tree), tree)
-    yield from check_receipts(connection, contents)
-    yield from check_postings(connection, contents)
+    for each in books:
+        yield from each.rest()
     for note in shown:
         yield from check_shown(note, {**keys, **(pinned or {})}, tree)
 

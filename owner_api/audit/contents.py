@@ -1,6 +1,9 @@
-"""What the entries say, and whether each is what its leaf committed to."""
+"""What the entries say, and whether each is what its leaf committed to.
 
-from collections.abc import Iterator
+A log of years has millions of entries: each is read once, shown to the other checks, and let go.
+"""
+
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 import json
 import sqlite3
@@ -15,7 +18,7 @@ from owner_api.schemas.views import required
 from .findings import Finding, Row, rows
 
 # The kinds that are nobody's, whose content another check reads, and its shape; of the others only
-# the names of their parties and subjects are remembered.
+# the names of their parties and subjects are shown.
 _WHOLE, _WORD = integer(0, 2**53), text(0, 4_096)
 _SHAPES: Final = {
     "key": Schema(required({"key_id": _WORD, "x": _WORD, "statement": Nullable(_WORD)})),
@@ -49,6 +52,8 @@ _SHAPES: Final = {
     ),
 }
 
+# What the log says of itself: few, and kept until the end.
+_KEPT: Final = frozenset({"key", "epoch", "erasure"})
 # What only a false erasure has to hide: the books and the log's own word outlive every person.
 NEVER_EMPTIED: Final = "is gone, and no erasure empties an entry of this kind"
 
@@ -66,20 +71,21 @@ class Entry:
 
 @dataclass(slots=True)
 class Contents:
-    """Every entry by position; erased ones are not among them."""
+    """What the log says of itself, by kind, and who else looks at each entry that is still there.
 
-    entries: dict[int, Entry] = field(default_factory=dict)
+    ``readers`` are given its position with it, lowest first.
+    """
+
+    readers: tuple[Callable[[int, Entry], Iterator[Finding]], ...] = ()
+    kept: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield position and body of each entry of one kind."""
-        for position, entry in self.entries.items():
-            if entry.kind == kind:
-                yield position, entry.body
+        """Yield position and body of each entry of one of the log's own kinds."""
+        yield from self.kept.get(kind, ())
 
 
 def check_contents(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
     """Open every entry against its leaf; fills ``contents``."""
-    emptied: list[Row] = []
     joined = rows(
         connection,
         "SELECT l.position AS leaf, l.kind, l.at, l.digest, e.* FROM ledger_leaf l"
@@ -90,14 +96,18 @@ def check_contents(connection: sqlite3.Connection, contents: Contents) -> Iterat
             yield _wrong(row["position"], "position", "has no leaf")
         elif row["position"] is None:
             yield _wrong(row["leaf"], None, "is missing")
-        elif row["content"] is None or row["salt"] is None:
-            emptied.append(row)
-        else:
-            yield from _open(row, contents)
-    yield from _check_erasures(emptied, contents)
+        elif row["content"] is not None and row["salt"] is not None:
+            entry = yield from _open(row)
+            if entry is None:
+                continue
+            if entry.kind in _KEPT:
+                contents.kept.setdefault(entry.kind, []).append((row["position"], entry.body))
+            for reader in contents.readers:
+                yield from reader(row["position"], entry)
+    yield from _check_erasures(connection, contents)
 
 
-def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]:
+def _check_erasures(connection: sqlite3.Connection, contents: Contents) -> Iterator[Finding]:
     """Nothing is gone without an erasure in the log, and nothing that was erased is still here.
 
     An erasure is the operator's own word, so it may name a person's entries only: it forgets
@@ -108,6 +118,11 @@ def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]
         for number, body in contents.of_kind("erasure")
         for position in body.get("positions", ())
     }
+    emptied = rows(
+        connection,
+        "SELECT kind, e.* FROM ledger_entry e JOIN ledger_leaf USING (position)"
+        " WHERE content IS NULL OR salt IS NULL ORDER BY position",
+    )
     for row in emptied:
         position = row["position"]
         if position not in erasures:
@@ -119,11 +134,14 @@ def _check_erasures(emptied: list[Row], contents: Contents) -> Iterator[Finding]
         for column in ("salt", "content", "party_id"):
             if row[column] is not None:
                 yield _wrong(position, column, "should have gone with the erasure")
-    for position in erasures.keys() & contents.entries.keys():
-        yield _wrong(position, "content", "is there although an erasure in the log names it")
+    kept = "SELECT 1 FROM ledger_entry WHERE position = ? AND salt || content IS NOT NULL"
+    for position in erasures:
+        if next(rows(connection, kept, position), None) is not None:
+            yield _wrong(position, "content", "is there although an erasure in the log names it")
 
 
-def _open(row: Row, contents: Contents) -> Iterator[Finding]:
+def _open(row: Row) -> Generator[Finding, None, Entry | None]:
+    """Yield what is wrong with an entry; return it, or None where it cannot be read."""
     position = row["position"]
     try:
         salt = bytes.fromhex(row["salt"])
@@ -135,18 +153,18 @@ def _open(row: Row, contents: Contents) -> Iterator[Finding]:
         content = None
     if not isinstance(content, dict) or set(content) != {"body", "party_id", "subject_id"}:
         yield _wrong(position, "content", "or its salt is not what the leaf committed to")
-        return
+        return None
     shape = _SHAPES.get(row["kind"])
     try:
         body = {} if shape is None else shape(content["body"])
     except Invalid:
         yield _wrong(position, "content", f"is no {row['kind']}")
-        return
+        return None
     if row["party_id"] != content["party_id"]:
         yield _wrong(position, "party_id", "is not what the log recorded")
     if row["erased_in"] is not None:
         yield _wrong(position, "erased_in", "is set, but nothing is erased")
-    contents.entries[position] = Entry(
+    return Entry(
         kind=row["kind"],
         at=row["at"],
         party_id=content["party_id"],

@@ -29,9 +29,9 @@ class Finding:
     what: str
 
 
-def rows(connection: sqlite3.Connection, sql: str) -> Iterator[Row]:
+def rows(connection: sqlite3.Connection, sql: str, *params: object) -> Iterator[Row]:
     """Yield the rows of a query as dictionaries."""
-    cursor = connection.execute(sql)
+    cursor = connection.execute(sql, params)
     names = [column[0] for column in cursor.description]
     for row in cursor:
         yield dict(zip(names, row, strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 import sqlite3
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -10,7 +11,7 @@ from owner_api.core import checkpoint as notes, keyring
 from owner_api.core.checkpoint import Checkpoint
 from owner_api.core.epoch import Epoch, Standing, after, common, judge
 from owner_api.core.keyring import Keyring, SignatureError
-from owner_api.core.merkle import Frontier, leaf_hash
+from owner_api.core.merkle import Frontier, Node, leaf_hash
 from owner_api.core.receipt import leaf_bytes
 
 from .contents import Contents
@@ -43,10 +44,7 @@ def check_tree(
 
 
 def _grow(connection: sqlite3.Connection, sizes: set[int], tree: Tree) -> Iterator[Finding]:
-    nodes = {
-        (row["level"], row["number"]): row["hash"]
-        for row in rows(connection, "SELECT * FROM ledger_node")
-    }
+    nodes = _Nodes(connection)
     frontier = Frontier()
     for leaf in rows(connection, "SELECT * FROM ledger_leaf ORDER BY position"):
         name = str(leaf["position"])
@@ -64,22 +62,58 @@ def _grow(connection: sqlite3.Connection, sizes: set[int], tree: Tree) -> Iterat
             )
         frontier, made = frontier.append(hashed)
         for node in made[1:]:
-            stored = nodes.pop((node.level, node.number), None)
-            if stored != node.hash:
-                what = "is missing" if stored is None else "is not the hash of its children"
-                yield Finding(
-                    table="ledger_node",
-                    row=f"{node.level},{node.number}",
-                    column="hash",
-                    what=what,
-                )
+            yield from nodes.take(node)
         if frontier.size in sizes:
             tree.roots[frontier.size] = frontier.root()
-    for level, number in nodes:
-        yield Finding(
-            table="ledger_node", row=f"{level},{number}", column=None, what="belongs to no tree"
-        )
+    yield from nodes.rest()
     tree.size = frontier.size
+
+
+class _Nodes:
+    """Holds the stored nodes against those that the leaves make, each level from its beginning."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        # Of each level: its stored nodes, and the next of them.
+        self._levels: dict[int, tuple[Iterator[Row], Row | None]] = {}
+
+    def take(self, node: Node) -> Iterator[Finding]:
+        """Check the node that the leaves make next of its level."""
+        stored, row = self._levels.get(node.level) or self._begun(node.level)
+        while row is not None and row["number"] < node.number:
+            yield _strange(row)
+            row = next(stored, None)
+        found = row["hash"] if row is not None and row["number"] == node.number else None
+        if found != node.hash:
+            what = "is missing" if found is None else "is not the hash of its children"
+            yield Finding(
+                table="ledger_node", row=f"{node.level},{node.number}", column="hash", what=what
+            )
+        if found is not None:
+            row = next(stored, None)
+        self._levels[node.level] = stored, row
+
+    def rest(self) -> Iterator[Finding]:
+        """Check that no node is left over."""
+        for stored, row in self._levels.values():
+            for each in () if row is None else chain((row,), stored):
+                yield _strange(each)
+        for row in rows(self._connection, "SELECT level, number FROM ledger_node WHERE level < 1"):
+            yield _strange(row)
+        above = max(self._levels, default=0)
+        sql = "SELECT level, number FROM ledger_node WHERE level >= 1 AND level > ?"
+        for row in rows(self._connection, sql, above):
+            yield _strange(row)
+
+    def _begun(self, level: int) -> tuple[Iterator[Row], Row | None]:
+        sql = "SELECT * FROM ledger_node WHERE level = ? ORDER BY number"
+        stored = rows(self._connection, sql, level)
+        return stored, next(stored, None)
+
+
+def _strange(row: Row) -> Finding:
+    name = f"{row['level']},{row['number']}"
+    return Finding(table="ledger_node", row=name, column=None, what="belongs to no tree")
 
 
 def _check_heads(
