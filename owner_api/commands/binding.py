@@ -194,6 +194,7 @@ def _carry(tx: Tx, session: SessionRecord, now: datetime) -> None:
     seen = session.live.export_register_wh or 0
     register = max([seen, *(guard.worst_export_wh(session, deal, at) for deal, at in leases)])
     gone = register - vehicle.live.anchor_export_wh
+    gone += session.live.unseen_after(vehicle.live.soc_measured_at)
     live = replace(vehicle.live, anchor_export_wh=None)
     if gone > 0:
         until = max([now, *(at for _, at in leases)]) if register > seen else now

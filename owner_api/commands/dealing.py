@@ -31,6 +31,7 @@ _TO_COME: Mapping[str, Any] = dict.fromkeys(
         "begin_register_wh",
         "last_register_wh",
         "last_reading_at",
+        "powered_j",
         "begin_reading_id",
         "last_reading_id",
         "stop",

@@ -1,8 +1,9 @@
 """Registers that cannot be: refused, found right after all, and what their power still says."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from owner_api.core.model import SessionLive
@@ -13,6 +14,7 @@ from .edge import Json
 # The strongest that the API takes; and what a meter may add at once that speaks seldom.
 _MOST_W: Final = 1_000_000
 _STEP_WH: Final = 1_000
+_TELLS_FOR: Final = timedelta(seconds=60)
 
 
 def cannot_be(live: SessionLive, reading: Json) -> bool:
@@ -50,6 +52,24 @@ def with_power(live: SessionLive, power_w: int, at: datetime) -> SessionLive:
     known_at = live.power_seen_at
     newer = known_at is None or at > known_at
     return replace(live, bare_power=(power_w, at)) if newer else live
+
+
+def powered_j(before: SessionLive, after: SessionLive) -> int:
+    """Return the energy (J) that left between two states of what is known, by power alone.
+
+    The stronger of two powers counts for the time between them. A power that was told longer ago
+    says nothing of that time: the next one does.
+    """
+    since, until = before.power_seen_at, after.power_seen_at
+    if since is None or until is None or until <= since:
+        return 0
+    powers = [after.newest_power_w or 0]
+    if until - since <= _TELLS_FOR:
+        powers.append(before.newest_power_w or 0)
+    strongest_w = min(powers)
+    if not measured.surely_out(strongest_w):
+        return 0
+    return ceil(-strongest_w * (until - since).total_seconds())
 
 
 def from_refused(live: SessionLive) -> SessionLive | None:

@@ -101,16 +101,19 @@ def floor_pct(vehicle: VehicleRecord, deal: CommitmentRecord) -> Decimal:
 
 
 def worst_export_wh(session: SessionRecord, deal: CommitmentRecord, now: datetime) -> int:
-    """Return the export register (Wh) if the charger did the most it was allowed until now."""
+    """Return the export register (Wh) if the charger did the most it was allowed until now.
+
+    Or more, where it was seen to.
+    """
     seen = session.live.export_register_wh or deal.last_register_wh or 0
-    since = session.live.seen_at or deal.instructed_at
+    told, since = seen + deal.powered_wh, session.live.seen_at or deal.instructed_at
     if not deal.worst_setpoint_w or since is None or deal.lease_until is None:
-        return seen
+        return told
     until, power_w = min(now, deal.lease_until), deal.worst_setpoint_w
     if session.live.bare_power is not None:
         power_w = min(power_w, session.live.bare_power[0])
     seconds = max(0.0, (until - since).total_seconds())
-    return seen + int(-power_w * seconds / 3600) + 1
+    return max(told, seen + int(-power_w * seconds / 3600) + 1)
 
 
 def estimated_soc(

@@ -78,7 +78,7 @@ def unsettled_wh(tx: Tx, vehicle: VehicleRecord) -> int:
     if vehicle.body.warranty_discharge_policy is not WarrantyPolicy.CAPPED:
         return 0
     deals = map(CommitmentRecord.from_row, tx.all(_UNSETTLED, vehicle.vehicle_id))
-    return sum(deal.may_have_left_wh - deal.delivered_wh for deal in deals)
+    return sum(deal.unseen_wh for deal in deals)
 
 
 def agreement_missing(tx: Tx, vehicle: VehicleRecord, session: SessionRecord) -> Json | None:

@@ -54,11 +54,14 @@ def take(tx: Tx, call: Call, session: SessionRecord, told: list[Json]) -> int:
 def see_power(tx: Tx, call: Call, session_id: str, told: list[Json]) -> None:
     """Guard by powers that came without registers; nothing is counted or paid by them."""
     session = SessionRecord.find(tx, session_id)
-    live = session.live
+    live, deal, out_j = session.live, _metered_deal(tx, session), 0
     for reading in sorted(told, key=lambda item: item["measured_at"]):
-        live = doubted.with_power(live, reading["power_w"], min(reading["measured_at"], call.now))
+        at = min(reading["measured_at"], call.now)
+        after = doubted.with_power(live, reading["power_w"], at)
+        live, out_j = after, out_j + doubted.powered_j(live, after)
     if live != session.live:
         tx.update("session", {"session_id": session_id}, live=dump(live))
+        _count_powered(tx, deal, out_j)
         _after_readings(tx, call, replace(session, live=live))
 
 
@@ -94,6 +97,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         if refused:
             told = doubted.refuse(live, reading, call.now)
             tx.update("session", {"session_id": session.session_id}, live=dump(told))
+            _count_powered(tx, deal, doubted.powered_j(live, told))
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
     now_live = SessionLive(
@@ -121,15 +125,23 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
             last_register_wh=reading["export_register_wh"],
             last_reading_at=reading["measured_at"],
             last_reading_id=reading_id,
+            powered_j=None,
             worst_setpoint_w=_still_possible_w(deal, reading["measured_at"]),
         )
+
+
+def _count_powered(tx: Tx, deal: CommitmentRecord | None, out_j: int) -> None:
+    """Keep what left for a deal by powers alone (J): its meter's registers may never tell."""
+    if deal is not None and out_j:
+        told_j = (deal.powered_j or 0) + out_j
+        tx.update("commitment", {"commitment_id": deal.commitment_id}, powered_j=told_j)
 
 
 def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
     """Count on from the refused reading: what a meter said before was the wrong one.
 
     As when its registers were not loaded yet, or it was changed. Only while no deal's energy is
-    counted; the leap itself is counted nowhere.
+    counted; the leap itself is counted nowhere, and what may have left unseen before it has left.
     """
     live = doubted.from_refused(session.live)
     assert live is not None
@@ -147,7 +159,8 @@ def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
     bound_id = session.vehicle_id if session.state == "bound" else None
     vehicle = None if bound_id is None else VehicleRecord.kept(tx, bound_id)
     if vehicle is not None and (anchor := vehicle.live.anchor_export_wh) is not None:
-        moved = replace(vehicle.live, anchor_export_wh=anchor + exported)
+        unseen_wh = session.live.unseen_after(vehicle.live.soc_measured_at)
+        moved = replace(vehicle.live, anchor_export_wh=anchor + exported - unseen_wh)
         tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(moved))
     return SessionRecord.find(tx, session.session_id)
 

@@ -46,6 +46,7 @@ def current_soc(vehicle: VehicleRecord, session: SessionRecord | None) -> Decima
     register = session.live.export_register_wh if session and session.state == "bound" else None
     if register is not None and anchor is not None:
         exported += max(0, register - anchor)
+        exported += session.live.unseen_after(live.soc_measured_at) if session else 0
     if not exported:
         return live.soc_pct
     return carry(

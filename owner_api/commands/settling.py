@@ -178,12 +178,13 @@ def _keep_unseen(tx: Tx, deal: CommitmentRecord) -> None:
 
     It may have to speak of an earlier deal too, whose lease had longer to run than its settlement.
     """
-    unseen_wh = deal.may_have_left_wh - deal.delivered_wh
+    unseen_wh = deal.unseen_wh
     if not unseen_wh or deal.lease_until is None:
         return
     session = SessionRecord.find(tx, deal.session_id)
     before_wh, until = session.live.unseen or (0, deal.lease_until)
-    unseen = before_wh + unseen_wh, max(until, deal.lease_until)
+    told_at = session.live.power_seen_at or until
+    unseen = before_wh + unseen_wh, max(until, deal.lease_until, told_at)
     silent = replace(session.live, unseen=unseen)
     tx.update("session", {"session_id": session.session_id}, live=dump(silent))
     live = _live(tx, deal.vehicle_id)

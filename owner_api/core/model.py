@@ -358,6 +358,13 @@ class SessionLive:
     unseen: tuple[int, datetime] | None = None
     bare_power: tuple[int, datetime] | None = None
 
+    def unseen_after(self, at: datetime | None) -> int:
+        """Return what may have left unseen (Wh), unless all of it had by then."""
+        if self.unseen is None:
+            return 0
+        wh, until = self.unseen
+        return 0 if at is not None and at >= until else wh
+
     @property
     def newest_power_w(self) -> int | None:
         """The power that was told last, with registers that count or without (W)."""

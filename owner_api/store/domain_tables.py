@@ -246,6 +246,8 @@ commitment = Table(
     Column("begin_register_wh", Integer),
     Column("last_register_wh", Integer),
     Column("last_reading_at", Text),
+    # What left since then by powers alone, whose registers do not count: in J, many are short.
+    Column("powered_j", Integer),
     # The readings that the two registers came from.
     Column("begin_reading_id", Text),
     Column("last_reading_id", Text),

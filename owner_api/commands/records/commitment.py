@@ -24,7 +24,8 @@ class CommitmentRecord:
     """An accepted offer and how its delivery stands.
 
     ``setpoint_w`` is what was allowed last (- out of the car), ``worst_setpoint_w`` the strongest
-    discharge allowed since the meter was last read.
+    discharge allowed since the meter was last read. ``powered_j`` is what has left since then (J)
+    by powers that were told without registers that count.
     """
 
     commitment_id: str
@@ -58,6 +59,7 @@ class CommitmentRecord:
     begin_register_wh: int | None
     last_register_wh: int | None
     last_reading_at: datetime | None
+    powered_j: int | None
     begin_reading_id: str | None
     last_reading_id: str | None
     stop: StopMarks | None
@@ -84,14 +86,27 @@ class CommitmentRecord:
         return min(self.committed_energy_wh, max(0, self.last_register_wh - self.begin_register_wh))
 
     @property
+    def powered_wh(self) -> int:
+        """Energy (Wh) that has left by powers alone since the meter's registers last counted."""
+        return ceil((self.powered_j or 0) / 3600)
+
+    @property
+    def unseen_wh(self) -> int:
+        """Energy (Wh) that may have left since the last register of an ended deal.
+
+        What its lease allowed, or more where a charger that heard no stop was seen to go on.
+        """
+        until, since, told_wh = self.lease_until, self.last_reading_at, self.powered_wh
+        if until is None or since is None:
+            return told_wh
+        unseen_s = max(0.0, (until - since).total_seconds())
+        allowed_wh = ceil(-self.worst_setpoint_w * unseen_s / 3600)
+        return max(told_wh, min(allowed_wh, self.committed_energy_wh - self.delivered_wh))
+
+    @property
     def may_have_left_wh(self) -> int:
         """Energy (Wh) that may have left for an ended deal, by its meter's last word and unseen."""
-        seen_wh, until, since = self.delivered_wh, self.lease_until, self.last_reading_at
-        if until is None or since is None:
-            return seen_wh
-        unseen_s = max(0.0, (until - since).total_seconds())
-        unseen_wh = ceil(-self.worst_setpoint_w * unseen_s / 3600)
-        return min(self.committed_energy_wh, seen_wh + unseen_wh)
+        return min(self.committed_energy_wh, self.delivered_wh + self.unseen_wh)
 
     @property
     def turn(self) -> tuple[bool, datetime, str]:
