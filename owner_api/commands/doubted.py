@@ -31,7 +31,7 @@ def cannot_be(live: SessionLive, reading: Json) -> bool:
 
 
 def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
-    """Return what is known after a reading whose registers cannot be.
+    """Return what is known after a reading whose registers cannot be, or are said to be wrong.
 
     Promises 3 and 4: its power still speaks against a discharge, and its pack's temperature. That
     nothing flows any more it says only where the one before agrees with it: a meter that starts

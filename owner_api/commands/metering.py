@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from owner_api.calls import Call, Reply
 from owner_api.core.model import SessionLive
@@ -15,6 +15,8 @@ from . import announce, deals, doubted, guard, measured, settling
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
+
+_NO_EVIDENCE: Final = frozenset({"missing", "bad"})
 
 
 def readings(tx: Tx, call: Call) -> Reply:
@@ -67,8 +69,8 @@ def see_power(tx: Tx, call: Call, session_id: str, told: list[Json]) -> None:
 
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
-    deal = _metered_deal(tx, session)
-    if deal is None and doubted.is_right_again(session.live, reading):
+    deal, marked = _metered_deal(tx, session), reading.get("quality") in _NO_EVIDENCE
+    if deal is None and not marked and doubted.is_right_again(session.live, reading):
         session = _rebased(tx, session)
     live = session.live
     newest = live.measured_at is None or reading["measured_at"] > live.measured_at
@@ -92,10 +94,12 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         source=source,
         signed=to_json(signed).decode() if signed else None,
     )
-    if not newest or quality in {"missing", "bad"}:
+    if not newest or quality in _NO_EVIDENCE:
         # Such a register is no evidence; the next good reading settles the total.
-        if refused:
+        if newest:
             told = doubted.refuse(live, reading, call.now)
+            # What its charger itself calls none no later reading proves right.
+            told = replace(told, refused=live.refused) if marked else told
             tx.update("session", {"session_id": session.session_id}, live=dump(told))
             _count_powered(tx, deal, doubted.powered_j(live, told))
         return
