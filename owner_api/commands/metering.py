@@ -11,7 +11,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump, to_json
 from owner_api.store.tx import Tx
 
-from . import announce, deals, doubted, guard, measured, settling
+from . import announce, counting, deals, doubted, guard, measured, settling
 from .edge import Json
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .vehicle_views import charger_view
@@ -121,7 +121,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     # What left for a deal left this car, also where the last word comes after the plug.
     for_deal = deal is not None or live.unseen is not None
     if session.vehicle_id and (session.state == "bound" or for_deal):
-        _count_energy(tx, session, now_live)
+        counting.count_energy(tx, session, now_live)
     if deal is not None:
         tx.update(
             "commitment",
@@ -193,52 +193,6 @@ def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:
 def _metered_deal(tx: Tx, session: SessionRecord) -> CommitmentRecord | None:
     """Return the session's deal whose energy the meter still counts."""
     return next(iter(CommitmentRecord.metered(tx, session.session_id)), None)
-
-
-def _count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
-    """Add what the meter saw since the last reading to the vehicle's lifetime counters."""
-    assert session.vehicle_id is not None
-    row = tx.by_key("vehicle", session.vehicle_id)
-    if row is None or row["deleted_at"] is not None:
-        # Its last deal is settled all the same; it sells nothing any more.
-        return
-    if session.state == "bound":
-        # A word that comes after the plug says nothing of the meter where the car stands now.
-        _anchor(tx, session, now_live)
-    before = session.live
-    if before.import_register_wh is None or before.export_register_wh is None:
-        return
-    vehicle = VehicleRecord.find(tx, session.vehicle_id)
-    charged = (now_live.import_register_wh or 0) - before.import_register_wh
-    discharged = (now_live.export_register_wh or 0) - before.export_register_wh
-    live = replace(
-        vehicle.live,
-        charged_wh=vehicle.live.charged_wh + charged,
-        discharged_wh=vehicle.live.discharged_wh + discharged,
-        metered_charged_wh=vehicle.live.metered_charged_wh + charged,
-        metered_discharged_wh=vehicle.live.metered_discharged_wh + discharged,
-        unseen_wh=max(0, vehicle.live.unseen_wh - _now_seen_wh(before, now_live)),
-    )
-    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
-
-
-def _now_seen_wh(before: SessionLive, now_live: SessionLive) -> int:
-    """Return what may have left unseen (Wh) until the meter has spoken of that time now."""
-    return 0 if before.unseen is None or now_live.unseen is not None else before.unseen[0]
-
-
-def _anchor(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
-    """Let the meter carry a state of charge that was read before it spoke in this session.
-
-    Promise 2: from its first word on, what leaves the car is known, with a deal or without one.
-    """
-    vehicle = VehicleRecord.find(tx, session.vehicle_id or "")
-    if vehicle.live.soc_pct is None or vehicle.live.anchor_export_wh is not None:
-        return
-    known = session.live.export_register_wh
-    first = now_live.export_register_wh if known is None else known
-    live = replace(vehicle.live, anchor_export_wh=first)
-    tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
 
 
 def _after_readings(tx: Tx, call: Call, session: SessionRecord) -> None:

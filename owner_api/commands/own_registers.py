@@ -25,7 +25,7 @@ def take(live: VehicleLive, reading: Json, at: datetime, *, counts: bool) -> Veh
     """Return what is known after a reading of the car's registers, and count what flowed.
 
     Not where ``counts`` is false: a charger's meter does. Of what flowed since the last reading,
-    what such a meter has counted is counted once.
+    what such a meter has counted is counted once, and so is what may have left unseen.
     """
     for direction, counter in _COUNTERS.items():
         told = reading.get(f"{direction}_register_wh")
@@ -35,8 +35,19 @@ def take(live: VehicleLive, reading: Json, at: datetime, *, counts: bool) -> Veh
         metered = getattr(live, f"metered_{counter}")
         if counts and flowed > metered:
             changes[counter] = getattr(live, counter) + flowed - metered
+            if direction == "export" and _is_all_since(live, told - flowed):
+                told_wh = min(live.unseen_wh, flowed - metered)
+                changes |= {"unseen_wh": live.unseen_wh - told_wh, "told_unseen_wh": told_wh}
         live = replace(live, **changes)
     return live
+
+
+def _is_all_since(live: VehicleLive, before_wh: int) -> bool:
+    """Return whether the register before is from before anything may have left unseen."""
+    read_at, since = live.export_read_at, live.unseen_from
+    if read_at is None or since is None:
+        return False
+    return before_wh == live.export_register_wh and read_at <= since
 
 
 def _after(live: VehicleLive, direction: str, now: _Told) -> tuple[dict[str, Any], int]:

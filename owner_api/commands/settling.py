@@ -188,7 +188,13 @@ def _keep_unseen(tx: Tx, deal: CommitmentRecord) -> None:
     silent = replace(session.live, unseen=unseen)
     tx.update("session", {"session_id": session.session_id}, live=dump(silent))
     live = _live(tx, deal.vehicle_id)
-    _keep_live(tx, deal.vehicle_id, replace(live, unseen_wh=live.unseen_wh + unseen_wh))
+    since = deal.last_reading_at or deal.lease_until
+    known = replace(
+        live,
+        unseen_wh=live.unseen_wh + unseen_wh,
+        unseen_from=min(since, live.unseen_from or since),
+    )
+    _keep_live(tx, deal.vehicle_id, known)
 
 
 def add_wear(tx: Tx, vehicle_id: str, minor: int) -> None:

@@ -64,7 +64,8 @@ class VehicleLive:
     registers were read; ``refused_import`` and ``refused_export`` their last readings that could
     not be, by which a later one may be found right; ``metered_charged_wh`` and
     ``metered_discharged_wh`` what chargers' meters have counted since. ``unseen_wh`` is what may
-    have left beside ``discharged_wh``, for deals whose meters fell silent.
+    have left beside ``discharged_wh``, for deals whose meters fell silent, and ``unseen_from``
+    since when; ``told_unseen_wh`` is what of it the car's own registers have told, and count.
     """
 
     soc_pct: Decimal | None = None
@@ -90,6 +91,8 @@ class VehicleLive:
     charged_wh: int = 0
     discharged_wh: int = 0
     unseen_wh: int = 0
+    unseen_from: datetime | None = None
+    told_unseen_wh: int = 0
     v2g_wear_minor: int = 0
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .deal_world import Caller, World, active
-from .domain_world import running, settled, stop, world
+from .domain_world import commitment, running, settled, stop, world
 
 __all__ = ["running", "world"]
 # More than --fast has time for.
@@ -87,3 +87,36 @@ async def test_promise_2_what_a_charger_has_metered_is_counted_once_when_the_car
     await deal.park.post(path, {"unplugged_at": world.at(0)})
     after = [(5_000, 1_000 + given), (5_000, 1_000 + given + 70)]
     assert await told(world, deal.owner, deal.vehicle_id, *after) == (0, given + 70)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_left_while_a_meter_was_silent_is_counted_once_when_the_car_tells_it(
+    world: World, *, late: bool
+) -> None:
+    """It stood beside what might have left unseen, and beside the meter's word that came late."""
+    deal = await active(world)
+    await told(world, deal.owner, deal.vehicle_id, (5_000, 1_000))
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(90)
+    await world.move(910)
+    assert (await commitment(deal))["settlement"]["quality"] == "missing"
+    session = f"/v1/park/sessions/{deal.session_id}"
+    await deal.park.post(f"{session}/end", {"unplugged_at": world.at(0)})
+    assert await told(world, deal.owner, deal.vehicle_id, (5_000, 1_100)) == (0, 100)
+    if late:
+        world.exported_wh += 100
+        await world.meter(deal.park, deal.session_id)
+    assert await told(world, deal.owner, deal.vehicle_id, (5_000, 1_150)) == (0, 150)
+    capped = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": 3_000}
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", capped)
+    await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+    await world.move(600)
+    member = (await deal.park.get("/v1/park/members"))["items"][-1]["member_ref"]
+    session_id = await world.plug_in(deal.owner, deal.park, deal.vehicle_id, member)
+    await world.meter(deal.park, session_id)
+    offer = await world.offer(deal.park, session_id)
+    shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
+    # Of what might have left, the car has told all but some Wh.
+    least_wh = 3_000 - 150 - (0 if late else 20)
+    assert least_wh <= shown["evaluation"]["max_energy_wh"] <= 3_000 - 150
