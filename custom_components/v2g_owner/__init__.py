@@ -36,6 +36,7 @@ from .const import (
 from .coordinator import V2GConfigEntry, V2GCoordinator, V2GRuntimeData
 from .credentials import RefreshTokenStore, async_give_back
 from .departures import CalendarMirror
+from .drivers_kept import KeptDrivers
 from .entity import hub_device_info
 from .executors import (
     async_feed_executors,
@@ -79,6 +80,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     # An account that is loaded anew may have been unlinked from something.
     async_forget_repairs(hass, entry, linked=entry.subentries)
     await async_start_executors(hass, entry)
+    await KeptDrivers(hass, entry.entry_id).async_keep(entry)
     tokens = RefreshTokenStore(hass, entry.entry_id)
     api = await _async_client(hass, entry, tokens)
     coordinator = V2GCoordinator(hass, entry, api)
@@ -200,6 +202,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
     await tokens.async_remove()
     await TrustStore(hass, entry.entry_id).async_remove()
     await SeenDevices(hass, entry.entry_id).async_remove()
+    await KeptDrivers(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
 
 

@@ -1,6 +1,6 @@
 """Add and change chargers of an account, and map how they are controlled."""
 
-from typing import Any
+from typing import Any, override
 
 from homeassistant.config_entries import SubentryFlowResult
 import probatio
@@ -35,6 +35,9 @@ from .control_forms import (
     options_form,
 )
 from .deleting_flow import DeletingStep
+from .loosening import async_check_may_allow_all
+from .looser import charger_loosens
+from .models import Charger
 from .subentry_schemas import CHARGER_ENTITIES, CHARGER_FACTS, charger_body
 
 
@@ -63,6 +66,26 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
         ):
             data = untested(data)
         return self.async_update_and_abort(self._get_entry(), subentry, data=data)
+
+    @override
+    async def _async_create(self) -> str:
+        """Make the charger: where there was none, nothing was charged for a sale at home."""
+        await self._async_check_facts(None)
+        return await super()._async_create()
+
+    @override
+    async def _async_change(self) -> str:
+        """Change what the charger is: what lets more be counted on asks whose yes counts."""
+        await self._async_check_facts(self._known()[self._device_id or ""])
+        return await super()._async_change()
+
+    async def _async_check_facts(self, known: Charger | None) -> None:
+        """Raise a translated error where facts let more be sold, and not by their word.
+
+        Whichever car of the account it is for: any of them may stand there.
+        """
+        if charger_loosens(known, self.body(self._facts)):
+            await async_check_may_allow_all(self._coordinator)
 
     async def async_step_control(
         self,

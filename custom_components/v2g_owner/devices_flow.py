@@ -23,7 +23,6 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from .actor import who_fills_in
 from .api import OwnerApi
 from .api_errors import OwnerApiAnswerError, OwnerApiError
 from .const import CONF_DEVICE_ID
@@ -32,7 +31,7 @@ from .decode import BadAnswerError, decode
 from .devices import Device, async_others
 from .errors import async_sentence
 from .loading import async_loaded
-from .loosening import async_check_may_allow
+from .loosening import async_check_may_allow_all
 from .moments import async_moments
 
 type Form = dict[str, Any]
@@ -104,7 +103,8 @@ class DevicesFlow(OptionsFlow):
         """Show a code, and once somebody asks, who has used it."""
         others, errors = await self._async_others(), {}
         if user_input is None or self._code is None:
-            await self._async_check_may_pair()
+            # What is paired says yes for every car of the account.
+            await async_check_may_allow_all(self._entry.runtime_data.coordinator)
             self._paired_before = set(others)
             self._code = await self._async_new_code()
         elif new := [others[key].display_name for key in others.keys() - self._paired_before]:
@@ -128,15 +128,6 @@ class DevicesFlow(OptionsFlow):
                 "ends_at": moments.at(code.expires_at),
             },
         )
-
-    async def _async_check_may_pair(self) -> None:
-        """Raise a translated error unless whoever asks may say yes for every car of the account.
-
-        What is paired says yes for all of them.
-        """
-        coordinator = self._entry.runtime_data.coordinator
-        for vehicle_id in coordinator.data.vehicles:
-            await async_check_may_allow(coordinator, vehicle_id, who_fills_in())
 
     async def _async_new_code(self) -> PairingCode:
         """Have the agent make a code for one device."""

@@ -44,6 +44,12 @@ async def async_check_may_allow(
         raise refused
 
 
+async def async_check_may_allow_all(coordinator: V2GCoordinator) -> None:
+    """Raise a translated error unless who fills in a form may let more of every car be sold."""
+    for vehicle_id in coordinator.data.vehicles:
+        await async_check_may_allow(coordinator, vehicle_id, who_fills_in())
+
+
 async def async_write_as_filled_in(
     coordinator: V2GCoordinator, vehicle_id: str, changes: Changes
 ) -> None:

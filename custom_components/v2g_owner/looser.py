@@ -8,7 +8,7 @@ from datetime import time
 from typing import Any, Final
 
 from .const import DEPARTURE_GUARDS
-from .models import Preferences, TaperStep, TariffBand, Vehicle
+from .models import Charger, Preferences, TaperStep, TariffBand, Vehicle
 
 _STEPS: Final = {
     # From what lets nothing through to what lets most.
@@ -43,6 +43,7 @@ _MOST_OF_A_CAR: Final = (
     "charge_efficiency",
     "discharge_efficiency",
 )
+_MOST_OF_A_CHARGER: Final = ("max_charge_w", "max_discharge_w")
 _LEAST_OF_A_RULE: Final = ("min_price_per_kwh", "min_net_minor", "min_net_per_kwh")
 _CHOICES_OF_A_RULE: Final = ("park_ids", "weekdays")
 # Promise 4: a rule that names it takes longer leases as well, which one without purposes does not.
@@ -97,6 +98,15 @@ def facts_loosen(known: Vehicle, facts: Mapping[str, Any]) -> bool:
     price, before = facts.get("pack_price_per_kwh"), known.pack_price_per_kwh
     # What the agent takes for a pack whose price nobody told is not known here.
     return price is not None and (before is None or float(price) < float(before))
+
+
+def charger_loosens(known: Charger | None, facts: Mapping[str, Any]) -> bool:
+    """Tell whether facts of a charger at home let more be counted on than there was there."""
+    if facts["evse_id"] is None:
+        return False
+    if known is None or facts["evse_id"] != known.evse_id:
+        return True
+    return any(_most(facts[key]) > _most(getattr(known, key)) for key in _MOST_OF_A_CHARGER)
 
 
 def _warrants_more(known: Vehicle, facts: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from .api_errors import OwnerApiError, OwnerApiProblem
 from .coordinator import V2GConfigEntry
 from .errors import async_sentence
 from .loading import async_loaded
+from .loosening import async_check_may_allow_all
 
 
 class AccountRepairFlow(ConfirmRepairFlow):
@@ -17,6 +18,8 @@ class AccountRepairFlow(ConfirmRepairFlow):
 
     writes: ClassVar[bool] = False
     """Whether it asks the agent to change something, which the agent may refuse."""
+    loosens: ClassVar[bool] = False
+    """Whether it may let more of the account's cars be sold, or gives up what speaks for them."""
 
     def __init__(self, about: dict[str, Any]) -> None:
         """Remember which account, vehicle or park it is about."""
@@ -40,6 +43,8 @@ class AccountRepairFlow(ConfirmRepairFlow):
         if not await async_loaded(entry):
             return self.async_abort(reason="not_loaded")
         try:
+            if self.loosens:
+                await async_check_may_allow_all(entry.runtime_data.coordinator)
             return await self.async_repair(entry)
         except (OwnerApiError, ServiceValidationError) as error:
             problem = isinstance(error, OwnerApiProblem) and error.is_the_callers

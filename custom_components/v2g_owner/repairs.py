@@ -30,6 +30,8 @@ from .repair_terms import ReadTermsFlow
 class StartOverFlow(AccountRepairFlow):
     """Go by the operator's log as it is now, after the owner has cleared it with them."""
 
+    loosens = True
+
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:
         """Start over, and see whether that helped."""
@@ -90,9 +92,10 @@ class LookAgainFlow(AccountRepairFlow):
 
 
 class TakeZoneFlow(AccountRepairFlow):
-    """Let the agent count in Home Assistant's time zone."""
+    """Let the agent count in Home Assistant's time zone: also budgets, and the hours of rules."""
 
     writes = True
+    loosens = True
 
     @override
     async def async_repair(self, entry: V2GConfigEntry) -> RepairsFlowResult:

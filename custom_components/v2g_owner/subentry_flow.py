@@ -148,7 +148,11 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                 known = self._known(coordinator).get(device_id)
                 return self.async_create_entry(
                     title=known.display_name if known else self._facts[CONF_DISPLAY_NAME],
-                    data={self.id_key: device_id, **user_input},
+                    data={
+                        self.id_key: device_id,
+                        **await self._async_remembered(device_id),
+                        **user_input,
+                    },
                     unique_id=device_id,
                 )
         return self.async_show_form(
@@ -159,6 +163,10 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
             errors=errors,
             description_placeholders=placeholders,
         )
+
+    async def _async_remembered(self, device_id: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what this home still knows of a device that was linked here before."""
+        return {}
 
     async def async_step_reconfigure(
         self,

@@ -1,6 +1,6 @@
 """Add and change vehicles of an account, and what charging them costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, override
 
@@ -13,6 +13,7 @@ from .actor import who_fills_in
 from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
 from .deleting_flow import DeletingStep
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
+from .drivers_kept import KeptDrivers
 from .filling_flow import FillingStep
 from .loosening import async_check_facts, async_check_may_allow, async_write_as_filled_in
 from .models import Tariff
@@ -106,6 +107,11 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
             return None
         unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT, "")
         return f"{state.state} {unit}".strip()
+
+    @override
+    async def _async_remembered(self, device_id: str) -> Mapping[str, Any]:
+        """Return whose yes counts for a car: to link it anew makes nobody else's count."""
+        return await KeptDrivers(self.hass, self._get_entry().entry_id).async_of(device_id)
 
     @override
     async def _async_change(self) -> str:
