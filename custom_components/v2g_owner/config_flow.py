@@ -21,6 +21,7 @@ from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, Tex
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
 
+from .account_flow import AccountFlow
 from .charger_flow import ChargerSubentryFlow
 from .const import (
     CONF_KEY_SHA256,
@@ -32,7 +33,6 @@ from .const import (
     SUBENTRY_VEHICLE,
 )
 from .coordinator import V2GConfigEntry
-from .devices_flow import DevicesFlow
 from .pairing import InsecureUrlError, InvalidUrlError, PairingInput, normal_url
 from .pairing_flow import PairingFlow
 from .vehicle_flow import VehicleSubentryFlow
@@ -68,7 +68,7 @@ class V2GOwnerConfigFlow(PairingFlow, domain=DOMAIN):
     @override
     def async_get_options_flow(config_entry: V2GConfigEntry) -> OptionsFlow:
         """Return what Configure opens for an account."""
-        return DevicesFlow()
+        return AccountFlow()
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

@@ -1,4 +1,4 @@
-"""Configure an account: which of the owner's devices act for them.
+"""Which of the owner's devices act for them, behind Configure of an account.
 
 Home Assistant shows these forms to administrators alone, and there is no action for either: a code
 lets its finder sell for the owner, so it is given to those whose yes counts; and a phone that a
@@ -8,7 +8,7 @@ guest shuts out could no longer stop.
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.exceptions import ServiceValidationError
@@ -55,6 +55,8 @@ class PairingCode:
 class DevicesFlow(OptionsFlow):
     """Pairs another device, or shuts one out; nothing of it is kept here."""
 
+    choices: ClassVar[tuple[str, ...]] = ("pair", "shut_out")
+
     def __init__(self) -> None:
         """Start without a code."""
         self._code: PairingCode | None = None
@@ -79,7 +81,7 @@ class DevicesFlow(OptionsFlow):
         user_input: Form | None = None,  # noqa: ARG002 - a menu asks for none
     ) -> ConfigFlowResult:
         """Ask what to do."""
-        return self.async_show_menu(step_id="init", menu_options=["pair", "shut_out"])
+        return self.async_show_menu(step_id="init", menu_options=list(self.choices))
 
     async def async_step_pair(self, user_input: Form | None = None) -> ConfigFlowResult:
         """Let another device act for the owner."""

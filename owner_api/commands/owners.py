@@ -130,11 +130,11 @@ def _check_nothing_sold(tx: Tx, owner: Row) -> None:
     )
     if deal is None:
         return
-    why = f"You have sold energy, and what it cost your battery is counted in {currency}."
+    why, reason = "You have sold energy, and what it cost your battery is counted", "energy_sold"
     if deal["started_at"] is None:
-        why = f"End your live deals first: they were made in {currency}."
+        why, reason = "End your live deals first: they were made", "deals_in_currency"
     error = FieldError(pointer="/currency", code="conflict", limit=currency)
-    raise Problem(ProblemCode.CONFLICT, why, errors=(error,))
+    raise Problem(ProblemCode.CONFLICT, f"{why} in {currency}.", errors=(error,), reason=reason)
 
 
 def _judge_again(tx: Tx, vehicle: VehicleRecord, now: datetime) -> None:

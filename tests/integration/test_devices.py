@@ -20,7 +20,7 @@ async def configure(home: Home, step: str) -> Any:
     """Open one of the forms behind Configure."""
     flow = await home.hass.config_entries.options.async_init(home.entry.entry_id)
     assert flow["type"] is FlowResultType.MENU
-    assert set(flow["menu_options"]) == {"pair", "shut_out"}
+    assert set(flow["menu_options"]) == {"account", "pair", "shut_out"}
     return await send(home, flow, next_step_id=step)
 
 

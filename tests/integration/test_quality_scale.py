@@ -33,7 +33,7 @@ SECTIONS: Final = {
     "docs-actions": (GUIDE, "## Actions"),
     "docs-conditions": (GUIDE, "## Triggers and conditions"),
     "docs-triggers": (GUIDE, "## Triggers and conditions"),
-    "docs-configuration-parameters": (GUIDE, "## Configure: the devices of your account"),
+    "docs-configuration-parameters": (GUIDE, "## Configure: your account and its devices"),
     "docs-installation-parameters": (GUIDE, "## What you are asked when you add it"),
     "docs-data-update": (GUIDE, "## How data is updated"),
     "docs-examples": (GUIDE, "## Automation examples"),

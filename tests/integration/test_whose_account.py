@@ -90,6 +90,25 @@ async def test_promise_2_who_may_not_say_yes_makes_no_charger_stronger(
     assert (await world.phone.get(path))["max_charge_w"] == 7_000
 
 
+async def test_promise_1_who_may_not_say_yes_makes_no_least_price_another_money(
+    hass: HomeAssistant, home: Home, world: OwnerWorld, hass_client: Any
+) -> None:
+    """One yuan and a fifth are not one dong and a fifth; their name anybody may mend."""
+    path = "/api/config/config_entries/options/flow"
+    for who, currency, reason in (
+        ("anna", "VND", "refused"),
+        ("anna", "CNY", "account_changed"),
+        ("li", "VND", "account_changed"),
+    ):
+        http = await hass_client(await token_of(hass, who))
+        menu = await (await http.post(path, json={"handler": home.entry.entry_id})).json()
+        form: dict[str, Any]
+        for form in ({"next_step_id": "account"}, {"display_name": who, "currency": currency}):
+            answered = await http.post(f"{path}/{menu['flow_id']}", json=form)
+        assert (await answered.json())["reason"] == reason, (who, currency)
+        assert (await world.phone.get("/v1/me"))["currency"] == ("VND" if who == "li" else "CNY")
+
+
 async def mend(hass: HomeAssistant, client: Any, who: str, issue_id: str) -> Any:
     """Submit a repair as somebody."""
     http = await client(await token_of(hass, who))
