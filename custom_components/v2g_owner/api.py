@@ -138,6 +138,18 @@ class OwnerApi:
             yield response
 
     @asynccontextmanager
+    async def download(self, path: str) -> AsyncGenerator[ClientResponse]:
+        """Read something too long to be held; one that breaks off raises OwnerApiError."""
+        timeout = ClientTimeout(
+            total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=REQUEST_TIMEOUT_S
+        )
+        headers = await self._authorization()
+        async with self._response("GET", path, headers=headers, timeout=timeout) as response:
+            if response.status != HTTPStatus.OK:
+                raise await _problem(response)
+            yield response
+
+    @asynccontextmanager
     async def _response(
         self,
         method: str,

@@ -18,6 +18,7 @@ from .api import Json
 from .const import DOMAIN, PURPOSES, WEEKDAYS
 from .looser import BUDGETS, COSTS
 from .service_account import ATTR_MONTH, get_statement, list_devices
+from .service_export import ATTR_FILENAME, export_account
 from .service_handlers import (
     ATTR_CLEAR,
     ATTR_COMMITMENT_ID,
@@ -194,6 +195,11 @@ ACTIONS: Final[dict[str, tuple[Handler, Fields, SupportsResponse]]] = {
             ),
         },
         SupportsResponse.ONLY,
+    ),
+    "export_account": (
+        export_account,
+        {**_ENTRY, probatio.Required(ATTR_FILENAME): probatio.All(cv.string, cv.path)},
+        SupportsResponse.OPTIONAL,
     ),
     "get_settlement": (get_settlement, _SETTLEMENT, SupportsResponse.ONLY),
     "dispute_settlement": (
