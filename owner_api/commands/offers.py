@@ -21,7 +21,7 @@ from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
 from . import announce, asked, evaluations, rule_consent
-from .asked_for import countered
+from .asked_for import countered, spoken
 from .countering import best_counter
 from .edge import Json
 from .evaluate import evaluation_view, judge, unwanted, worth_it
@@ -140,7 +140,7 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     vehicle = VehicleRecord.find(tx, session.vehicle_id)
     judged = judge(tx, vehicle, session, offer.terms, call.now)
     evaluation = evaluation_view(vehicle, judged, offer.terms, call.now)
-    rule = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
+    rule, words = rule_consent.matching_rule(tx, vehicle, offer, judged, call.now)
     declined = unwanted(vehicle, offer.terms, judged)
     kept = evaluations.columns(evaluation, vehicle) | {"arrival": evaluations.arrival(evaluation)}
     if declined is not None:
@@ -155,7 +155,7 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
     # A person may take what counts as nothing; a rule is judged on the net reward alone.
     if rule and judged.feasible and worth_it(vehicle, offer.terms.reward, judged.answer or {}):
         why = rule_consent.person_first(
-            tx, vehicle, offer, offer.terms, rule, call.now, energy_wh=judged.energy_wh
+            tx, vehicle, words, offer.terms, rule, call.now, energy_wh=judged.energy_wh
         )
         if why is None:
             return rule_consent.accept_by_rule(
@@ -176,7 +176,8 @@ def _person_first(
 ) -> str | None:
     """Return why a rule does not ask for these terms: the park would hear less than a person's."""
     terms = countered(offer.terms, best)
-    return rule_consent.person_first(tx, vehicle, offer, terms, rule, call.now)
+    words = spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
+    return rule_consent.person_first(tx, vehicle, words, terms, rule, call.now)
 
 
 def _move(tx: Tx, offer: OfferRecord, verdict: Judged, now: datetime, **kept: object) -> Json:

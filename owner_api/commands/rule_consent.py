@@ -29,27 +29,27 @@ from .reward_parts import counted_price
 
 def matching_rule(
     tx: Tx, vehicle: VehicleRecord, offer: OfferRecord, judged: Judgement, now: datetime
-) -> Rule | None:
+) -> tuple[Rule | None, list[asked_for.Spoken]]:
     """Return the owner's first rule that says yes, if rules may speak for this park at all.
 
-    One that a person's no has overruled only where no other does. Whether a person has spoken
-    before it, ``person_first`` tells.
+    One that a person's no has overruled only where no other does. Beside it stands what a person
+    has said of the offer: whether that goes before the rule, ``person_first`` tells.
     """
     if vehicle.preferences.consent_mode is not ConsentMode.RULES or not judged.answer:
-        return None
+        return None, []
     rules, seen = vehicle.preferences.rules, (judged.energy_wh, judged.answer, now)
     first = first_of(rules, tx, vehicle, offer, *seen)
-    if first is None or len(rules) == 1:
-        return first
+    if first is None:
+        return None, []
     words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, offer.terms)
     others = [each for each in rules if not _is_overruled(tx, vehicle, each, words, now)]
-    return first_of(others, tx, vehicle, offer, *seen) or first
+    return first_of(others, tx, vehicle, offer, *seen) or first, words
 
 
 def person_first(
     tx: Tx,
     vehicle: VehicleRecord,
-    offer: OfferRecord,
+    words: list[asked_for.Spoken],
     terms: Terms,
     rule: Rule,
     now: datetime,
@@ -58,11 +58,11 @@ def person_first(
 ) -> str | None:
     """Return why a rule does not answer terms that came just now with an offer, None where it may.
 
-    A person spoke before it. ``energy_wh`` is what would be sold, by default all that is requested.
+    A person spoke before it: ``words`` are what of the time that the terms speak of. ``energy_wh``
+    is what would be sold, by default all that is requested.
     """
     if was_stopped(tx, vehicle, terms) or _stopped_since(vehicle, now):
         return "person_stopped"
-    words = asked_for.spoken(tx, vehicle.vehicle_id, offer.offer_id, terms)
     if why := asked_for.objection(words, terms, energy_wh):
         return why
     return asked_for.DECLINED if _is_overruled(tx, vehicle, rule, words, now) else None
