@@ -8,7 +8,8 @@ import pytest
 
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 
-from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 from .test_account import device_of
 from .test_repairs import changed_terms, raised, submit

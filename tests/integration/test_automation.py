@@ -16,7 +16,8 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .conftest import PLUG, Home, paired_entry, until, vehicle_subentry
+from .conftest import PLUG, Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.

@@ -18,7 +18,8 @@ from custom_components.v2g_owner.loading import async_loaded
 from custom_components.v2g_owner.repairs import async_create_fix_flow
 
 from .charger_world import OWN_ACTIONS, Wallbox, subentry
-from .conftest import Home, paired_entry, until, vehicle_subentry
+from .conftest import Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.

@@ -6,7 +6,8 @@ from typing import Any
 from homeassistant.core import Context, HomeAssistant
 import pytest
 
-from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 

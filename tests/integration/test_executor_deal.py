@@ -16,7 +16,8 @@ from custom_components.v2g_owner.executor import ChargerExecutor
 from custom_components.v2g_owner.executors import executors_of
 
 from .charger_world import Wallbox, subentry
-from .conftest import Home, paired_entry, until, vehicle_subentry
+from .conftest import Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 EVSE = "HOME1"

@@ -35,7 +35,8 @@ from custom_components.v2g_owner.llm import async_get_tools
 from custom_components.v2g_owner.voice import Speaker, async_stop_all
 
 from .charger_world import Wallbox, lease, mapping, subentry
-from .conftest import Home, paired_entry, until, vehicle_subentry
+from .conftest import Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld, open_owner_world
 
 # More than --fast has time for.

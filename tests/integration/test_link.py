@@ -27,7 +27,8 @@ from custom_components.v2g_owner.snapshot import StreamEvent, apply
 from custom_components.v2g_owner.stream import EventStream, read_events
 from owner_api.store import Store
 
-from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .fault_server import problem, serving
 from .owner_world import OwnerWorld
 

@@ -4,7 +4,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
 
-from .conftest import Home, paired_entry
+from .conftest import Home
+from .entries import paired_entry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.

@@ -13,7 +13,8 @@ from custom_components.v2g_owner.devices import async_others
 from custom_components.v2g_owner.paired_notice import SeenDevices
 from custom_components.v2g_owner.snapshot import StreamEvent
 
-from .conftest import PATIENCE_S, Home, paired_entry, until, vehicle_subentry
+from .conftest import PATIENCE_S, Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 from .test_repairs import submit
 from .test_trust import back_up, put_back

@@ -19,7 +19,8 @@ from custom_components.v2g_owner.price_reporter import REPORT_INTERVAL, price_en
 from custom_components.v2g_owner.price_source import PriceSource
 from custom_components.v2g_owner.price_units import UnreadablePricesError, per_kwh
 
-from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 from .prices import PRICE, tell, told_prices, until_told
 

@@ -21,7 +21,8 @@ from custom_components.v2g_owner.plausibility import sign_watch, soc_watch
 from custom_components.v2g_owner.repairs import async_create_fix_flow
 from owner_api.commands import parks
 
-from .conftest import PLUG, SOC, Home, paired_entry, until, vehicle_subentry
+from .conftest import PLUG, SOC, Home, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.

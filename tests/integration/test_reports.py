@@ -25,7 +25,8 @@ from custom_components.v2g_owner.instants import utc_text
 from custom_components.v2g_owner.models import Soc
 from custom_components.v2g_owner.telemetry import ChargerReporter, VehicleReporter
 
-from .conftest import PLUG, SOC, Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import PLUG, SOC, Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 TEXTS = Path(__file__).parents[2] / "custom_components/v2g_owner/translations/en.json"

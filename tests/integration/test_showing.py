@@ -12,7 +12,8 @@ from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.executor_sight import Eyes
 from custom_components.v2g_owner.showing import Queue, Turns
 
-from .conftest import Home, car_says, paired_entry, until, vehicle_subentry
+from .conftest import Home, car_says, until
+from .entries import paired_entry, vehicle_subentry
 from .owner_world import OwnerWorld
 
 # More than --fast has time for.

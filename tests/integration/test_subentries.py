@@ -11,7 +11,8 @@ import pytest
 
 from custom_components.v2g_owner.const import DOMAIN
 
-from .conftest import PLUG, SOC, Home, car_says, paired_entry, until
+from .conftest import PLUG, SOC, Home, car_says, until
+from .entries import paired_entry
 from .owner_world import OwnerWorld
 
 FACTS = {

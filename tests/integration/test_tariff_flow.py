@@ -6,7 +6,8 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
 from homeassistant.core import HomeAssistant
 import pytest
 
-from .conftest import PLUG, SOC, Home, car_says, paired_entry, until
+from .conftest import PLUG, SOC, Home, car_says, until
+from .entries import paired_entry
 from .owner_world import OwnerWorld
 from .prices import PRICE, tell, told_prices, until_told
 
