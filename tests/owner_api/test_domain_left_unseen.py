@@ -5,7 +5,7 @@ import pytest
 from .deal_world import World
 from .domain_world import commitment, preferences, running, stop, world
 from .test_domain_meter_runs import vehicle
-from .test_domain_registers_refused import METERS, ParkMeter, counted, flows, registers, reset
+from .test_domain_registers_refused import METERS, ParkMeter, counted_and_reset, flows, registers
 
 __all__ = ["registers", "running", "world"]
 # More than --fast has time for.
@@ -16,8 +16,7 @@ BUDGET_WH = 4_000
 
 async def ignored(meter: ParkMeter) -> int:
     """Let a charger whose registers were reset ignore a stop; returns what left in all (Wh)."""
-    given_wh = await counted(meter)
-    reset(meter.world)
+    given_wh = await counted_and_reset(meter)
     await stop(meter.deal)
     await flows(meter, 600)
     given_wh += meter.world.exported_wh

@@ -94,14 +94,20 @@ def reset(world: World) -> None:
     world.exported_wh = world.imported_wh = 0
 
 
+async def counted_and_reset(meter: ParkMeter) -> int:
+    """Let the meter count from nothing after a minute; returns the energy before that (Wh)."""
+    delivered_wh = await counted(meter)
+    reset(meter.world)
+    return delivered_wh
+
+
 @METERS
 async def test_promise_4_a_stop_that_a_meter_with_reset_registers_belies_says_to_unplug(
     world: World, kind: type[ParkMeter]
 ) -> None:
     """It was believed when the lease ended: nobody saw the power."""
     meter = await kind.of(world)
-    await counted(meter)
-    reset(world)
+    await counted_and_reset(meter)
     await stop(meter.deal)
     await flows(meter, 130)
     shown = await commitment(meter.deal)
@@ -121,8 +127,7 @@ async def test_promise_4_nothing_is_paid_from_reset_registers_nor_lost_of_those_
     world: World, kind: type[ParkMeter]
 ) -> None:
     meter = await kind.of(world)
-    delivered_wh = await counted(meter)
-    reset(world)
+    delivered_wh = await counted_and_reset(meter)
     await stop(meter.deal)
     await flows(meter, 1_000)
     assert (await commitment(meter.deal))["settlement"] is None
@@ -155,8 +160,7 @@ async def test_promise_3_more_power_than_was_agreed_to_ends_a_deal_whose_registe
     world: World, kind: type[ParkMeter]
 ) -> None:
     meter = await kind.of(world)
-    await counted(meter)
-    reset(world)
+    await counted_and_reset(meter)
     await world.move(10)
     await meter.says(-15_000)
     shown = await commitment(meter.deal)
@@ -167,8 +171,7 @@ async def test_promise_3_a_pack_too_hot_ends_a_deal_whose_registers_are_refused(
     world: World,
 ) -> None:
     meter = await ParkMeter.of(world)
-    await counted(meter)
-    reset(world)
+    await counted_and_reset(meter)
     await world.move(10)
     await world.meter(meter.deal.park, meter.deal.session_id, OUT_W, pack_temperature_c=51)
     assert (await commitment(meter.deal))["state_reason"] == "temperature"
