@@ -179,16 +179,15 @@ def _keep_unseen(tx: Tx, deal: CommitmentRecord) -> None:
     It may have to speak of an earlier deal too, whose lease had longer to run than its settlement.
     """
     unseen_wh = deal.unseen_wh
-    if not unseen_wh or deal.lease_until is None:
-        return
     session = SessionRecord.find(tx, deal.session_id)
-    before_wh, until = session.live.unseen or (0, deal.lease_until)
-    told_at = session.live.power_seen_at or until
-    unseen = before_wh + unseen_wh, max(until, deal.lease_until, told_at)
-    silent = replace(session.live, unseen=unseen)
+    ends = [at for at in (deal.lease_until, session.live.power_seen_at) if at is not None]
+    if not unseen_wh or not ends:
+        return
+    before_wh, until = session.live.unseen or (0, ends[0])
+    silent = replace(session.live, unseen=(before_wh + unseen_wh, max(until, *ends)))
     tx.update("session", {"session_id": session.session_id}, live=dump(silent))
     live = _live(tx, deal.vehicle_id)
-    since = deal.last_reading_at or deal.lease_until
+    since = deal.last_reading_at or ends[0]
     known = replace(
         live,
         unseen_wh=live.unseen_wh + unseen_wh,
