@@ -208,12 +208,12 @@ def _counted(
 
 
 def _may_have_left_wh(tx: Tx, deal: CommitmentRecord) -> int:
-    """Return the energy (Wh) of an ended deal, by the first word that its meter had after it.
+    """Return the energy (Wh) that left by an ended deal, by its meter's first word after it.
 
     Without one, what may have left counts, also of a deal that was settled without it.
     """
     most_wh = deal.may_have_left_wh
-    if deal.settlement_id is None or most_wh == deal.delivered_wh:
+    if deal.settlement_id is None or most_wh == deal.given_wh:
         return most_wh
     row = tx.one(
         "SELECT export_register_wh AS wh FROM reading WHERE session_id = ? AND measured_at >= ?"
@@ -223,7 +223,9 @@ def _may_have_left_wh(tx: Tx, deal: CommitmentRecord) -> int:
     )
     if row is None or row["wh"] < (deal.last_register_wh or 0):
         return most_wh
-    return min(deal.committed_energy_wh, int(row["wh"]) - (deal.begin_register_wh or 0))
+    # A meter that was changed for one that begins higher says nothing of so much.
+    told_wh = int(row["wh"]) - (deal.begin_register_wh or 0)
+    return min(max(deal.committed_energy_wh, most_wh), told_wh)
 
 
 def _used_wh(

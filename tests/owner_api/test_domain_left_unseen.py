@@ -2,10 +2,18 @@
 
 import pytest
 
-from .deal_world import World
+from .deal_world import World, active
 from .domain_world import commitment, preferences, running, stop, world
 from .test_domain_meter_runs import vehicle
-from .test_domain_registers_refused import METERS, ParkMeter, counted_and_reset, flows, registers
+from .test_domain_registers_refused import (
+    METERS,
+    ParkMeter,
+    counted,
+    counted_and_reset,
+    flows,
+    registers,
+    reset,
+)
 
 __all__ = ["registers", "running", "world"]
 # More than --fast has time for.
@@ -116,3 +124,28 @@ async def test_registers_that_come_back_say_what_left_and_nothing_is_counted_bes
     assert shown == pytest.approx(left_pct(given_wh), abs=0.1)
     await preferences(meter.deal.owner, meter.deal.vehicle_id, max_discharge_wh_per_day=BUDGET_WH)
     assert await most_wh(meter) == BUDGET_WH - given_wh
+
+
+@pytest.mark.parametrize("anew", [False, True])
+async def test_what_left_beyond_a_deal_is_used_of_the_days_budget_though_nobody_pays_it(
+    world: World, *, anew: bool
+) -> None:
+    """A stop was ignored until two kilowatt-hours had left of the one that was sold."""
+    sold = {"requested_energy_wh": 1_000, "min_energy_wh": 500}
+    meter = ParkMeter(await active(world, **sold))
+    given_wh = await counted(meter)
+    begin_wh = world.exported_wh
+    if anew:
+        reset(world)
+        begin_wh = 0
+    await stop(meter.deal)
+    await flows(meter, 1_000)
+    given_wh += world.exported_wh - begin_wh
+    await flows(meter, 20, power_w=0)
+    if anew:
+        await counts_anew(meter)
+    assert (await commitment(meter.deal))["settlement"]["delivered_wh"] <= 1_000 < given_wh
+    await world.telemetry(meter.deal.owner, meter.deal.vehicle_id, soc_pct=76)
+    await preferences(meter.deal.owner, meter.deal.vehicle_id, max_discharge_wh_per_day=BUDGET_WH)
+    # The registers of these tests round down what flows in ten seconds.
+    assert BUDGET_WH - given_wh - 100 < await most_wh(meter) <= BUDGET_WH - given_wh

@@ -79,11 +79,16 @@ class CommitmentRecord:
         return min(self.ended_at, self.end_at, self.lease_until or self.end_at)
 
     @property
-    def delivered_wh(self) -> int:
-        """Energy the meter has seen leave for this deal (Wh), at most what was committed."""
+    def given_wh(self) -> int:
+        """Energy the meter has seen leave since the deal began (Wh)."""
         if self.begin_register_wh is None or self.last_register_wh is None:
             return 0
-        return min(self.committed_energy_wh, max(0, self.last_register_wh - self.begin_register_wh))
+        return max(0, self.last_register_wh - self.begin_register_wh)
+
+    @property
+    def delivered_wh(self) -> int:
+        """Energy the meter has seen leave for this deal (Wh), at most what was committed."""
+        return min(self.committed_energy_wh, self.given_wh)
 
     @property
     def powered_wh(self) -> int:
@@ -105,8 +110,11 @@ class CommitmentRecord:
 
     @property
     def may_have_left_wh(self) -> int:
-        """Energy (Wh) that may have left for an ended deal, by its meter's last word and unseen."""
-        return min(self.committed_energy_wh, self.delivered_wh + self.unseen_wh)
+        """Energy (Wh) that may have left by an ended deal, by its meter's last word and unseen.
+
+        Also what nobody pays: a charger that ignores a stop gives more than was sold.
+        """
+        return self.given_wh + self.unseen_wh
 
     @property
     def turn(self) -> tuple[bool, datetime, str]:
