@@ -16,7 +16,16 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import to_json, with_member
 from owner_api.store.tx import Tx
 
-from . import announce, asked_for, dealing, decisions, evaluations, rule_consent, vehicles
+from . import (
+    announce,
+    asked_for,
+    dealing,
+    decisions,
+    evaluations,
+    rule_consent,
+    unconfirmed,
+    vehicles,
+)
 from .countering import best_counter
 from .edge import Json, build
 from .evaluate import Judgement, evaluation_view, judge, part_of, unwanted
@@ -38,6 +47,7 @@ _BLOCK_PROBLEMS: Final = {
 OBJECTIONS: Final = {
     asked_for.ASKED_FOR_MORE: "The owner has asked for better terms",
     asked_for.DECLINED: "The owner has declined such terms for this time",
+    unconfirmed.UNCONFIRMED: "These limits are those of a restored backup",
 }
 # What an owner may name in a counter.
 _COUNTERED: Final[tuple[str, ...]] = ("energy_wh", "price_per_kwh", "start_at")
@@ -61,6 +71,8 @@ def decide(tx: Tx, call: Call) -> Reply:
     assert offer.vehicle_id is not None
     vehicle = VehicleRecord.find(tx, offer.vehicle_id, call.principal.party_id)
     _check_method(body["method"], vehicle)
+    if body["method"] == "automation" and to is not OfferState.DECLINED:
+        _check_confirmed(vehicle)
     if to is OfferState.ACCEPTED:
         _check_person(tx, body, offer, vehicle)
         told = _accept(tx, call, offer, vehicle)
@@ -118,6 +130,13 @@ def _check_method(method: str, vehicle: VehicleRecord) -> None:
             errors=(FieldError(pointer="/method", code="not_allowed", limit="tap | voice"),),
             reason="automations_not_allowed",
         )
+
+
+def _check_confirmed(vehicle: VehicleRecord) -> None:
+    """Promise 1: whether automations may answer is a backup's word until a person confirms it."""
+    if vehicle.unconfirmed_since is not None:
+        why = unconfirmed.UNCONFIRMED
+        raise _persons_word(f"{OBJECTIONS[why]}: a person has to confirm them first.", why)
 
 
 def _check_person(tx: Tx, body: Json, offer: OfferRecord, vehicle: VehicleRecord) -> None:

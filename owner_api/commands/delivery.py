@@ -12,7 +12,7 @@ from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, measured, rejudge
+from . import announce, deals, guard, measured, rejudge, unconfirmed
 from .charger_bounds import bounds
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 
@@ -37,6 +37,8 @@ def instruct(tx: Tx, call: Call) -> Answer:
         return _closed()
     vehicle = VehicleRecord.find(tx, deal.vehicle_id)
     session = SessionRecord.find(tx, deal.session_id)
+    if unconfirmed.is_from_before(deal, vehicle):
+        raise _not_ready()
     agreed_w = deal.terms.max_discharge_w
     if -setpoint > agreed_w:
         error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-agreed_w} to 0")
@@ -101,9 +103,13 @@ def _ended(
     Raises no_lease for that, which undoes the beginning: nothing has left the battery.
     """
     if starts and reason == "soc_stale":
-        raise Problem(ProblemCode.NO_LEASE, "The vehicle is not ready. Ask again.")
+        raise _not_ready()
     deals.finish(tx, deal, state, reason, call.now)
     return _closed()
+
+
+def _not_ready() -> Problem:
+    return Problem(ProblemCode.NO_LEASE, "The vehicle is not ready. Ask again.")
 
 
 def _closed() -> Problem:

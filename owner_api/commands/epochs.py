@@ -20,7 +20,7 @@ from owner_api.store import outbox
 from owner_api.store.documents import from_json, to_json
 from owner_api.store.tx import Tx
 
-from . import leaves
+from . import leaves, unconfirmed
 from .nodes import node_lookup
 
 type Json = dict[str, Any]
@@ -56,6 +56,8 @@ def ask_for(tx: Tx, *, reason: str, lost_note: str | None) -> None:
 def open_pending(tx: Tx, now: datetime) -> None:
     """Open the epoch that was asked for while the database was at rest; tell every party.
 
+    The owners' limits are an older history's too: nothing says yes by them until they have looked.
+
     One more for each checkpoint that somebody has shown and that what was asked for does not give
     up: whoever showed it will show it again.
     """
@@ -64,6 +66,7 @@ def open_pending(tx: Tx, now: datetime) -> None:
         return
     asked, shown = from_json(text), _shown(tx)
     outbox.begin_anew(tx, _parties(tx), now)
+    unconfirmed.hold_all(tx, now)
     first = asked["lost_note"] or (shown.pop(0) if shown else None)
     _open(tx, now, asked["reason"], first)
     for note in shown:

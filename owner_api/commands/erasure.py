@@ -192,6 +192,7 @@ def _forget_vehicles(tx: Tx, owner_id: str, now: datetime) -> None:
             preferences=dump(Preferences()),
             departures=dump(Departures()),
             owner_stopped_at=None,
+            unconfirmed_since=None,
             deleted_at=now,
         )
         tx.run("DELETE FROM vehicle_price WHERE vehicle_id = ?", row["vehicle_id"])

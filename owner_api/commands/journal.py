@@ -105,6 +105,30 @@ def _limits(vehicle: VehicleRecord) -> Fragment:
     return embed(encoded(leaves.exact(limits | {"max_discharge_w": vehicle.body.max_discharge_w})))
 
 
+def limits_confirmed(
+    tx: Tx,
+    vehicle: VehicleRecord,
+    restored_at: datetime,
+    device_id: str | None,
+    actor: Json,
+    now: datetime,
+) -> None:
+    """Log that a person let the limits of a backup speak again, and which they were."""
+    body = {
+        "vehicle_id": vehicle.vehicle_id,
+        "preferences_revision": vehicle.preferences_revision,
+        "restored_at": restored_at,
+        "confirmed_at": now,
+        "limits": _limits(vehicle),
+        "device_id": device_id,
+        "actor": actor,
+    }
+    about = vehicle.vehicle_id
+    leaves.append(
+        tx, "preferences.confirmed", now, body, party_id=vehicle.owner_id, subject_id=about
+    )
+
+
 def commitment(tx: Tx, deal: CommitmentRecord, kind: str, now: datetime) -> None:
     """Log a step of a deal for its owner and for its park."""
     if kind in _UNLOGGED:

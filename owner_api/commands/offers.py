@@ -20,7 +20,7 @@ from owner_api.problems import Problem, ProblemCode
 from owner_api.store.documents import dump_known
 from owner_api.store.tx import Tx
 
-from . import announce, asked, evaluations, rule_consent
+from . import announce, asked, evaluations, rule_consent, unconfirmed
 from .asked_for import countered, spoken
 from .countering import best_counter
 from .edge import Json
@@ -151,9 +151,15 @@ def _judge(tx: Tx, call: Call, offer: OfferRecord, session: SessionRecord) -> Js
             offer = offer.changed(tx, **kept)
             return rule_consent.counter_by_rule(tx, call, offer, vehicle, best, rule)
         return _move(tx, offer, Judged(OfferState.AUTO_DECLINED, declined), call.now, **kept)
-    why = None
+    # A yes by hand counts meanwhile, and its owner is to see by which limits it is judged.
+    why = None if vehicle.unconfirmed_since is None else unconfirmed.UNCONFIRMED
     # A person may take what counts as nothing; a rule is judged on the net reward alone.
-    if rule and judged.feasible and worth_it(vehicle, offer.terms.reward, judged.answer or {}):
+    if (
+        why is None
+        and rule
+        and judged.feasible
+        and worth_it(vehicle, offer.terms.reward, judged.answer or {})
+    ):
         why = rule_consent.person_first(
             tx, vehicle, words, offer.terms, rule, call.now, energy_wh=judged.energy_wh
         )

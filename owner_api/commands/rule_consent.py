@@ -19,7 +19,7 @@ from owner_api.core.rules import Case, first_match
 from owner_api.core.soc import set_back
 from owner_api.store.tx import Tx
 
-from . import announce, asked_for, dealing, decisions, evaluations
+from . import announce, asked_for, dealing, decisions, evaluations, unconfirmed
 from .edge import Json
 from .evaluate import Judgement
 from .owner_views import broken_promise
@@ -58,9 +58,11 @@ def person_first(
 ) -> str | None:
     """Return why a rule does not answer terms that came just now with an offer, None where it may.
 
-    A person spoke before it: ``words`` are what of the time that the terms speak of. ``energy_wh``
-    is what would be sold, by default all that is requested.
+    A person spoke before it, or has to look at it first: ``words`` are what of the time that the
+    terms speak of. ``energy_wh`` is what would be sold, by default all that is requested.
     """
+    if vehicle.unconfirmed_since is not None:
+        return unconfirmed.UNCONFIRMED
     if was_stopped(tx, vehicle, terms) or _stopped_since(vehicle, now):
         return "person_stopped"
     if why := asked_for.objection(words, terms, energy_wh):

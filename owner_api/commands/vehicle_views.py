@@ -171,9 +171,11 @@ def _available(
 
 def preferences_view(vehicle: VehicleRecord) -> Json:
     """Return the owner's preferences for one vehicle."""
+    since = vehicle.unconfirmed_since
     return {
         "vehicle_id": vehicle.vehicle_id,
         "revision": vehicle.preferences_revision,
+        "unconfirmed_since": since and instant_text(since),
         **view(vehicle.preferences),
     }
 

@@ -21,6 +21,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     " EVCCID, letters in upper case and without separators). The session is bound at once when the"
     " owner has given the same.",
     "plugged_in_at": "When the plug went in; binding compares it with the car's own word.",
+    "unconfirmed_since": "Since when these limits are those of a backup that was put back and no"
+    " person has confirmed them: until then no rule and no automation says yes, and no deal from"
+    " before begins.",
     "withdrawn_at": "When it ended: withdrawn, or replaced by the owner's next with this park.",
     "meter": "Whose meter counts: the park's charger or, at home, the owner's.",
     # The meter

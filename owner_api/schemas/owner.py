@@ -225,6 +225,11 @@ STOP: Final = {
     Optional("vehicle_id"): typed_id("veh"),
     Optional("actor"): {Optional("user"): text(1, 100), Optional("automation"): text(1, 200)},
 }
+# Only a person confirms, and exactly what they have seen; no automation has a place here.
+CONFIRMATION: Final = {
+    Required("revision"): integer(1, 10**9),
+    Optional("actor"): {Optional("user"): text(1, 100)},
+}
 DISPUTE: Final = {
     Required("reason"): text(1, 500),
     Optional("evidence"): ListOf(

@@ -31,6 +31,8 @@ vehicle = Table(
     Column("identifier_digest", Text),
     # When its owner last pressed stop for the car, or for all.
     Column("owner_stopped_at", Text),
+    # Since when its limits are a backup's that no person has looked at.
+    Column("unconfirmed_since", Text),
     Index(
         "vehicle_identifier",
         "identifier_digest",

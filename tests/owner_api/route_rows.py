@@ -131,6 +131,7 @@ ROWS: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("DELETE", _VEHICLE): _owner(ends=3),
     ("GET", f"{_VEHICLE}/preferences"): _owner(),
     ("PATCH", f"{_VEHICLE}/preferences"): _owner({"cooldown_s": 60}),
+    ("POST", f"{_VEHICLE}/preferences/confirmation"): _owner({"revision": 1}),
     ("GET", f"{_VEHICLE}/departures"): _owner(),
     ("PATCH", f"{_VEHICLE}/departures"): _owner({"weekly": {"mon": "17:00"}}),
     ("POST", f"{_VEHICLE}/telemetry"): _owner({"readings": [{"measured_at": NOW, "soc_pct": 70}]}),

@@ -35,6 +35,7 @@ class VehicleRecord:
     zone: ZoneInfo
     currency: str
     owner_stopped_at: datetime | None
+    unconfirmed_since: datetime | None
 
     @classmethod
     def find(cls, tx: Tx, vehicle_id: str, owner_id: str | None = None) -> Self:
@@ -82,6 +83,7 @@ class VehicleRecord:
             zone=ZoneInfo(row["time_zone"]),
             currency=row["currency"],
             owner_stopped_at=instant(row["owner_stopped_at"]),
+            unconfirmed_since=instant(row["unconfirmed_since"]),
         )
 
 

@@ -68,6 +68,7 @@ PREFERENCES: Final = required(
     {
         "vehicle_id": typed_id("veh"),
         "revision": integer(1, 10**9),
+        "unconfirmed_since": Nullable(AT),
         **{str(key): leaf for key, leaf in PREFERENCES_PATCH.items() if str(key) != "rules"},
         "rules": ListOf(AnyJson(), 0, 50),
     }

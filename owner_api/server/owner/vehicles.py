@@ -11,6 +11,7 @@ from owner_api.commands import (
     scheduling,
     snapshot,
     telemetry,
+    unconfirmed,
     vehicles,
 )
 from owner_api.problems import ProblemCode
@@ -104,6 +105,17 @@ VEHICLES: Final = (
         needs_if_match=True,
         problems=(ProblemCode.PREFERENCES_CONFLICT,),
         handler=vehicles.patch_preferences,
+    ),
+    Route(
+        method="POST",
+        path=f"{VEHICLE}/preferences/confirmation",
+        role="owner",
+        kind="command",
+        summary="Say that a person has seen the limits that a restored backup brought back",
+        request=messages.CONFIRMATION,
+        answer=views.PREFERENCES,
+        problems=(ProblemCode.CONFLICT,),
+        handler=unconfirmed.confirm,
     ),
     Route(
         method="GET",

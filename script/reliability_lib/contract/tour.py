@@ -16,7 +16,7 @@ import uuid
 
 import orjson
 
-from owner_api.commands import owners, parks
+from owner_api.commands import epochs, owners, parks
 from owner_api.config import Config
 from owner_api.ids import new_id
 from tests.owner_api.deal_world import Caller, World, active, open_world, presented, scheduled
@@ -244,8 +244,21 @@ async def _orders(world: World) -> None:
     await pending.park.call(
         "POST", f"/v1/park/sessions/{pending.session_id}/end", {"unplugged_at": world.at(0)}
     )
+    confirmation = f"{car}/preferences/confirmation"
+    await pending.owner.call("POST", confirmation, {"revision": 1})
+    await _restored(world)
+    seen = (await pending.owner.get(f"{car}/preferences"))["revision"]
+    for revision in (seen + 1, seen):
+        await pending.owner.call("POST", confirmation, {"revision": revision})
     head = await deal.owner.get("/v1/ledger/checkpoint")
     await deal.owner.call("POST", "/v1/ledger/witness", {"checkpoint": head["checkpoint"]})
+
+
+async def _restored(world: World) -> None:
+    """Have the log go on in a new epoch, as after a restore: limits wait for their owners."""
+    store = world.agent.store
+    await store.write(lambda tx: epochs.ask_for(tx, reason="disk lost", lost_note=None))
+    await store.write(lambda tx: epochs.open_pending(tx, world.clock.now()))
 
 
 async def _empty_log(world: World) -> None:
