@@ -45,6 +45,7 @@ from .executors import (
     async_stop_executors,
 )
 from .issues import async_follow_renames, async_forget_repairs, async_watch_mapping
+from .limits_kept import KeptLimits, LimitsWatch
 from .paired_notice import PairedNotice, SeenDevices
 from .pin import key_pin
 from .price_reporter import PriceReporter
@@ -115,6 +116,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
 
     entry.async_on_unload(AccountCheck(hass, coordinator).async_start())
     entry.async_on_unload(PairedNotice(hass, coordinator).async_start())
+    entry.async_on_unload(LimitsWatch(hass, coordinator).async_start())
     entry.async_on_unload(StaleDevices(hass, coordinator).async_start())
     entry.async_on_unload(SettledStatistics(hass, coordinator).async_start())
     # Each begins with a report; forty in a row, without a pause, would hold up everyone else.
@@ -203,6 +205,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> None
     await TrustStore(hass, entry.entry_id).async_remove()
     await SeenDevices(hass, entry.entry_id).async_remove()
     await KeptDrivers(hass, entry.entry_id).async_remove()
+    await KeptLimits(hass, entry.entry_id).async_remove()
     await settled_store(hass, entry.entry_id).async_remove()
 
 

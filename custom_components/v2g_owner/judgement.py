@@ -19,6 +19,7 @@ OFFER_REASONS: Final = (
     "departure_unreachable",
     "discharge_not_allowed",
     "energy",
+    "limits_unconfirmed",
     "min_energy",
     "not_plugged_in",
     "person_asked_for_more",

@@ -124,6 +124,8 @@ class Preferences:
     soc_floor_pct: float
     soc_ceiling_pct: float
     soc_min_departure_pct: float
+    unconfirmed_since: datetime | None = None
+    """Since when they are those of a restored backup, and no person has confirmed them."""
     soc_target_departure_pct: float | None = None
     min_price_per_kwh: str | None = None
     max_discharge_wh_per_event: int | None = None

@@ -23,6 +23,7 @@ from .const import (
 from .coordinator import V2GConfigEntry
 from .paired_notice import SeenDevices
 from .repair_flow import AccountRepairFlow
+from .repair_limits import ConfirmLimitsFlow
 from .repair_sharing import KeepOneFlow
 from .repair_terms import ReadTermsFlow
 
@@ -187,6 +188,7 @@ FLOWS: Final[dict[str, type[AccountRepairFlow | KeepOneFlow | DeviceSeenFlow]]] 
     "turn_sign": TurnSignFlow,
     "unlink": UnlinkFlow,
     "device_seen": DeviceSeenFlow,
+    "confirm_limits": ConfirmLimitsFlow,
     "keep_one": KeepOneFlow,
     "read_terms": ReadTermsFlow,
 }

@@ -53,6 +53,7 @@ async def submit(
     client: Any,
     issue: ir.IssueEntry,
     meanwhile: Callable[[], Awaitable[Any]] = nothing,
+    **said: str,
 ) -> tuple[Any, Any]:
     """Open a repair and submit its form; returns the form and what became of it."""
     assert await async_setup_component(hass, "repairs", {})
@@ -62,7 +63,7 @@ async def submit(
     if form["type"] != "form":
         return form, form
     await meanwhile()
-    done = await http.post(f"/api/repairs/issues/fix/{form['flow_id']}", json={})
+    done = await http.post(f"/api/repairs/issues/fix/{form['flow_id']}", json=said)
     answer = await done.json()
     await hass.async_block_till_done()
     return form, answer

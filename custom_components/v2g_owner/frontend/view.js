@@ -6,7 +6,12 @@ import { pressOn, unanswered } from "./stops.js";
 // Promise 4: what holds longer is for backup only, and is shown before the yes.
 const LONGEST_USUAL_LEASE_S = 120;
 // Why an offer waits for a person where a rule would have said yes.
-const LEFT_TO_A_PERSON = new Set(["person_asked_for_more", "person_declined", "person_stopped"]);
+const LEFT_TO_A_PERSON = new Set([
+  "limits_unconfirmed",
+  "person_asked_for_more",
+  "person_declined",
+  "person_stopped",
+]);
 const LIVE = new Set(["pending_award", "scheduled", "active"]);
 
 /**

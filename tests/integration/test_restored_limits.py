@@ -1,0 +1,187 @@
+"""A car whose limits a restored backup brought back: the repair that shows and confirms them."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import issue_registry as ir
+import pytest
+
+from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.limits_kept import KeptLimits
+
+from .conftest import PATIENCE_S, Home, until
+from .owner_world import OwnerWorld
+from .test_repairs import raised, submit
+from .test_trust import back_up, put_back
+from .test_whose_form_loosens import li_alone, token_of, wish
+
+__all__ = ["li_alone"]
+
+# More than --fast has time for.
+pytestmark = pytest.mark.slow
+
+KEY = "limits_unconfirmed"
+RULE = {"name": "Evenings", "min_price_per_kwh": "1.0000"}
+
+
+async def keeps(home: Home, vehicle_id: str, revision: int) -> None:
+    """Wait until the home has these limits on disk."""
+    kept = KeptLimits(home.hass, home.entry.entry_id)
+    async with asyncio.timeout(PATIENCE_S):
+        while (  # noqa: ASYNC110 - as ``until``
+            await kept.async_load()
+        ).get(vehicle_id, {}).get("revision") != revision:
+            await asyncio.sleep(0.01)
+
+
+async def limits(world: OwnerWorld, vehicle_id: str) -> Any:
+    return await world.phone.get(f"/v1/vehicles/{vehicle_id}/preferences")
+
+
+async def asked(home: Home) -> ir.IssueEntry:
+    """Wait for the repair."""
+    return await until(lambda: raised(home.hass, KEY))  # type: ignore[return-value]
+
+
+async def turned_back(
+    home: Home, world: OwnerWorld, vehicle_id: str, folder: Path, **tightened: Any
+) -> ir.IssueEntry:
+    """Let a rule answer, back up, tighten, and restore; return the repair."""
+    await wish(home, world, vehicle_id, consent_mode="rules", rules=[RULE], soc_floor_pct=20)
+    await back_up(world, folder)
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    assert raised(home.hass, KEY) is None
+    changed = await wish(home, world, vehicle_id, **tightened) if tightened else None
+    if changed:
+        await keeps(home, vehicle_id, changed["revision"])
+    await put_back(world, folder, reason="the disk broke")
+    return await asked(home)
+
+
+async def test_promise_1_limits_that_a_backup_brought_back_are_shown_and_this_homes_put_back(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    """Promise 1: the owner had raised the floor and withdrawn the rule; the backup knew neither."""
+    tightened = {"soc_floor_pct": 45, "consent_mode": "ask", "rules": []}
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup", **tightened)
+    assert issue.translation_placeholders == {"name": "Blue car"}
+    assert (await limits(world, vehicle_id))["soc_floor_pct"] == 20
+    form, done = await submit(home.hass, hass_client, issue, take="here")
+    told = form["description_placeholders"]["limits"]
+    for line in (
+        "- **Battery floor: 20 %** (this home last saw: 45 %)",
+        "- **Who answers offers: My rules** (this home last saw: Ask me)",
+        "- Guaranteed when leaving: 50 %",
+        "1. Evenings",
+        "There is no rule yet.",
+    ):
+        assert line in told, told
+    assert done["type"] == "create_entry"
+    now = await limits(world, vehicle_id)
+    assert (now["soc_floor_pct"], now["consent_mode"], now["rules"]) == (45, "ask", [])
+    assert now["unconfirmed_since"] is None
+    await until(lambda: raised(home.hass, KEY) is None)
+    await keeps(home, vehicle_id, now["revision"])
+
+
+async def test_the_backups_limits_are_taken_where_the_owner_chooses_them_and_rules_answer_again(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    member = await world.join(vehicle_id)
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup", soc_floor_pct=45)
+    session_id = await world.plug_in(member)
+    await world.offer(session_id)
+    await home.reaches("sensor", vehicle_id, "last_offer_reason", KEY)
+    form, done = await submit(home.hass, hass_client, issue, take="backup")
+    assert "Joined parks: East Gate Park" in form["description_placeholders"]["limits"]
+    assert done["type"] == "create_entry"
+    now = await limits(world, vehicle_id)
+    assert (now["soc_floor_pct"], now["unconfirmed_since"]) == (20, None)
+    assert (await world.offer(session_id))["state"] == "accepted"
+
+
+async def test_where_nothing_newer_was_seen_the_limits_are_confirmed_as_they_are(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup")
+    # Asked again after a restart of Home Assistant, for as long as nobody has answered.
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    issue = await asked(home)
+    form, done = await submit(home.hass, hass_client, issue)
+    assert form["data_schema"] == []
+    assert done["type"] == "create_entry"
+    assert (await limits(world, vehicle_id))["unconfirmed_since"] is None
+
+
+async def test_promise_1_limits_that_changed_while_they_were_read_are_not_confirmed(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup")
+
+    async def loosened() -> None:
+        await wish(home, world, vehicle_id, soc_floor_pct=10)
+
+    _, done = await submit(home.hass, hass_client, issue, loosened)
+    assert (done["type"], done["reason"]) == ("abort", "still_wrong")
+    assert (await limits(world, vehicle_id))["unconfirmed_since"] is not None
+    assert raised(home.hass, KEY) is not None
+
+
+async def test_promise_1_who_may_not_say_yes_for_a_car_confirms_no_limits(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    tmp_path: Path,
+    li_alone: None,
+    hass_client: Any,
+) -> None:
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup")
+
+    async def anna() -> Any:
+        return await hass_client(await token_of(home.hass, "anna"))
+
+    async def li() -> Any:
+        return await hass_client(await token_of(home.hass, "li"))
+
+    _, refused = await submit(home.hass, anna, issue)
+    assert (refused["type"], refused["reason"]) == ("abort", "refused")
+    assert (await limits(world, vehicle_id))["unconfirmed_since"] is not None
+    _, done = await submit(home.hass, li, issue)
+    assert done["type"] == "create_entry"
+    assert (await limits(world, vehicle_id))["unconfirmed_since"] is None
+
+
+async def test_a_confirmation_by_phone_ends_the_repair(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path
+) -> None:
+    await turned_back(home, world, vehicle_id, tmp_path / "backup")
+    seen = {"revision": (await limits(world, vehicle_id))["revision"]}
+    await world.phone.post(f"/v1/vehicles/{vehicle_id}/preferences/confirmation", seen)
+    await until(lambda: raised(home.hass, KEY) is None)
+
+
+async def test_promise_1_an_automation_that_may_accept_is_told_why_it_may_not_now(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path
+) -> None:
+    member = await world.join(vehicle_id)
+    await wish(home, world, vehicle_id, allow_automations=True)
+    await turned_back(home, world, vehicle_id, tmp_path / "backup")
+    await world.offer(await world.plug_in(member))
+    await home.reaches("sensor", vehicle_id, "last_offer_reason", KEY)
+    with pytest.raises(ServiceValidationError) as refused:
+        await home.act("accept_offer", context=Context())
+    assert "those of a backup" in str(refused.value)
+
+
+async def test_a_removed_account_keeps_no_limits(home: Home, hass: HomeAssistant) -> None:
+    kept = KeptLimits(hass, home.entry.entry_id)
+    async with asyncio.timeout(PATIENCE_S):
+        while not await kept.async_load():  # noqa: ASYNC110 - as ``until``
+            await asyncio.sleep(0.01)
+    await hass.config_entries.async_remove(home.entry.entry_id)
+    await hass.async_block_till_done()
+    assert await KeptLimits(hass, home.entry.entry_id).async_load() == {}
+    assert not [each for each in ir.async_get(hass).issues.values() if each.domain == DOMAIN]
