@@ -108,7 +108,8 @@ def restore(
     """Put the backup SOURCE back as the database; never overwrites one, nor restores a bad one.
 
     What was recorded after the backup is lost, and the next start says so to every party: the log
-    goes on in a new, signed epoch. Erasures and revocations since then have to be done again.
+    goes on in a new, signed epoch. Erasures and revocations since then have to be done again, and
+    no rule or automation says yes for a car until its owner has confirmed the limits of the backup.
     """
     try:
         health = check(source)
@@ -132,6 +133,7 @@ def restore(
         text += (
             f"\nIt reaches to {reaches_to}. Erase and revoke again what was erased and revoked"
             " after that; who paired or renewed access after that has to pair again."
+            "\nNo rule or automation says yes for a car until its owner has confirmed its limits."
         )
     restored = {
         "file": str(database),

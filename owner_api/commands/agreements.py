@@ -118,6 +118,17 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     return Reply(body=agreement_view(tx, row), status=200)
 
 
+def withdraw_again(tx: Tx, owner_id: str, agreement_id: str, now: datetime) -> None:
+    """Withdraw an agreement that its owner had withdrawn before a restore brought it back."""
+    row = tx.one(
+        "SELECT state FROM agreement WHERE agreement_id = ? AND owner_id = ?",
+        agreement_id,
+        owner_id,
+    )
+    if row is not None and row["state"] == "active":
+        _end(tx, now, agreement_id, "withdrawn")
+
+
 def _end(
     tx: Tx, now: datetime, agreement_id: str, state: str, *, kept: frozenset[str] = frozenset()
 ) -> Json:

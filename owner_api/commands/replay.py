@@ -14,7 +14,7 @@ from owner_api.core.receipt import Verified
 from owner_api.problems import Problem, ProblemCode
 from owner_api.store.tx import Tx
 
-from . import claims, epochs, leaves, rewards, settlements
+from . import claims, ended_before, epochs, leaves, rewards, settlements
 from .edge import Json
 from .notary import Notary
 
@@ -105,6 +105,8 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
     elif entry.kind == _PAID:
         claims.record_payment(tx, entry.body, found.checkpoint.epoch)
         rewards.paid_before(tx, entry.body["reward_id"], call.now, call.new_id)
+    else:
+        ended_before.end_again(tx, party_id, entry.kind, entry.body, call.now)
     return receipts.receipt_id(position)
 
 

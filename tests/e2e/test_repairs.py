@@ -40,8 +40,8 @@ FIXES: Final[dict[str, dict[str, Any]]] = {
     "charger_shared": {"fix": "keep_one"},
     "device_unknown": {"fix": "unlink", "subentry_id": "gone"},
 }
-# Whose dialog is made from what a park says: tests of the integration walk these.
-WITH_A_PARK: Final = {"terms_changed", "recharge_broken"}
+# Whose dialog is made from what an agent says: tests of the integration walk these.
+FROM_THE_AGENT: Final = {"terms_changed", "recharge_broken", "limits_unconfirmed"}
 NEXT: Final = {
     "choose_entities": {"en": "Change the charger", "zh-Hans": "更改充电桩"},
     "pair_again": {"en": "Pair again", "zh-Hans": "重新配对"},
@@ -62,7 +62,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Repai
 
 async def test_every_repair_that_asks_something_is_walked() -> None:
     asking = {key for key, each in texts("en").items() if "fix_flow" in each}
-    assert asking == FIXES.keys() | WITH_A_PARK
+    assert asking == FIXES.keys() | FROM_THE_AGENT
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
