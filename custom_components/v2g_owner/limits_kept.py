@@ -77,6 +77,20 @@ def differing(wishes: Preferences, here: Preferences) -> Limits:
     }
 
 
+def _kept_from(wishes: Preferences, before: Limits | None) -> Limits:
+    """Return what to keep of a car: what is told now, unless a backup has turned it back.
+
+    An agent that was set back to an earlier day by hand says so only later, or never: what is older
+    takes the place of what is kept only once this home has seen that it was asked about.
+    """
+    told = as_told(wishes)
+    if before is None or before["revision"] <= wishes.revision:
+        return told
+    if wishes.unconfirmed_since is not None:
+        return before | {"unconfirmed_since": told["unconfirmed_since"]}
+    return before if before["unconfirmed_since"] is None else told
+
+
 class LimitsWatch:
     """Keeps what is in force, and asks about each car whose limits a backup brought back."""
 
@@ -112,12 +126,10 @@ class LimitsWatch:
         """Keep what is in force; of a car that waits for its owner what was before the restore."""
         async with self._looking:
             before = await self._kept.async_load()
-            kept = {}
-            for vehicle_id, wishes in self._coordinator.data.preferences.items():
-                if wishes.unconfirmed_since is None:
-                    kept[vehicle_id] = as_told(wishes)
-                elif vehicle_id in before:
-                    kept[vehicle_id] = before[vehicle_id]
+            kept = {
+                vehicle_id: _kept_from(wishes, before.get(vehicle_id))
+                for vehicle_id, wishes in self._coordinator.data.preferences.items()
+            }
             if kept != before:
                 await self._kept.async_save(kept)
 

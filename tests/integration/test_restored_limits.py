@@ -100,7 +100,28 @@ async def test_the_backups_limits_are_taken_where_the_owner_chooses_them_and_rul
     assert done["type"] == "create_entry"
     now = await limits(world, vehicle_id)
     assert (now["soc_floor_pct"], now["unconfirmed_since"]) == (20, None)
+    # From here on these are what the home goes by.
+    await keeps(home, vehicle_id, now["revision"])
     assert (await world.offer(session_id))["state"] == "accepted"
+
+
+async def test_promise_1_what_was_seen_is_kept_while_a_set_back_agent_does_not_say_that_it_is(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    """A disk that was rolled back is served on until its operator says so, if they do."""
+    await back_up(world, tmp_path / "backup")
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    changed = await wish(home, world, vehicle_id, soc_floor_pct=45)
+    await keeps(home, vehicle_id, changed["revision"])
+    await put_back(world, tmp_path / "backup")
+    assert await home.hass.config_entries.async_reload(home.entry.entry_id)
+    assert home.state("number", vehicle_id, "soc_floor_pct").state == "20.0"
+    await put_back(world, tmp_path / "backup", reason="the disk was rolled back")
+    form, done = await submit(home.hass, hass_client, await asked(home), take="here")
+    line = "- **Battery floor: 20 %** (this home last saw: 45 %)"
+    assert line in form["description_placeholders"]["limits"]
+    assert done["type"] == "create_entry"
+    assert (await limits(world, vehicle_id))["soc_floor_pct"] == 45
 
 
 async def test_where_nothing_newer_was_seen_the_limits_are_confirmed_as_they_are(
