@@ -18,7 +18,7 @@ from probatio import Schema
 
 from owner_api.access.services import open_access
 from owner_api.calls import Call, Principal, PrincipalKind
-from owner_api.commands import owners, parks
+from owner_api.commands import epochs, owners, parks
 from owner_api.commands.notary import attach
 from owner_api.config import Config
 from owner_api.ids import new_id
@@ -151,6 +151,11 @@ class Desk:
             body=_schema(route.method, route.path)(dict(body)),
             if_match=None if revision is None else str(revision),
         )
+
+    async def restored(self) -> None:
+        """Have the log go on in a new epoch, as after a restore that lost nothing."""
+        await self.store.write(lambda tx: epochs.ask_for(tx, reason="model", lost_note=None))
+        await self.store.write(lambda tx: epochs.open_pending(tx, self.clock.at))
 
     async def add_owner(self) -> Party:
         """Add an owner."""

@@ -30,6 +30,8 @@ class Player(Haggling, Delivering, Settling):
             await self._pass_time(running=bool(running))
         elif draw < 0.14:
             await self._ask_nobody()
+        elif draw < 0.142:
+            await self._restored()
         else:
             await self._visit(self.chance.choice(self.cars))
         self.steps += 1
@@ -37,7 +39,9 @@ class Player(Haggling, Delivering, Settling):
 
     async def _visit(self, car: Car) -> None:
         stay = car.stay
-        if stay is None:
+        if self.chance.random() < (0.005 if car.held_since is None else 0.4):
+            await self._confirm(car)
+        elif stay is None:
             await self._plug_in(car)
         elif not car.allowed and self.chance.random() < 0.5:
             await self._allow(car, allowed=True)
@@ -45,6 +49,20 @@ class Player(Haggling, Delivering, Settling):
             await self._join(car.owner, stay.park)
         else:
             await self._act(car, stay)
+
+    async def _restored(self) -> None:
+        """Restore: what the limits of every car say yes to by themselves waits for their owners."""
+        await self.desk.restored()
+        for car in self.cars:
+            car.held_since = self.now
+
+    async def _confirm(self, car: Car) -> None:
+        """Say that the limits have been seen, sometimes those of before."""
+        seen = car.preferences_revision - (self.chance.random() < 0.2)
+        path = "/v1/vehicles/{vehicle_id}/preferences/confirmation"
+        body = {"revision": seen}
+        answer = await self.send(car.owner, "POST", path, body, vehicle_id=car.vehicle_id)
+        self.agree("confirmation", answer, self.twin.confirm(car, seen))
 
     async def _pass_time(self, *, running: bool) -> None:
         """Move the clock, by seconds or past a deadline; sometimes the timers are late."""

@@ -70,6 +70,8 @@ class Car:
     owner: Party
     allowed: bool = True
     by_rules: bool = False
+    # Since when its limits are a backup's that its owner has not looked at.
+    held_since: datetime | None = None
     preferences_revision: int = 1
     agreements: dict[str, str | None] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Deal:
     state: str = "pending_award"
     reason: str | None = None
     committed_wh: int
+    decided_at: datetime
     award_by: datetime
     reference: str | None = None
     last_seq: int = 0

@@ -79,6 +79,9 @@ class Deals(Offers):
         if self._lease_over(deal, now):
             self._end_lease(deal, now)
             return CLOSED
+        held_since = deal.car.held_since
+        if held_since is not None and deal.decided_at <= held_since:
+            return 409, "no_lease"
         if -setpoint_w > POWER_W:
             return 422, "invalid_body"
         if deal.state == "scheduled":

@@ -38,9 +38,11 @@ class Offers(Machines):
         """Return whether the owner's rule takes an offer.
 
         Not where the owner stopped a deal, nor for less than they asked for themselves, nor for
-        what they declined.
+        what they declined, nor by a backup's limits.
         """
         car, terms = offer.car, offer.terms
+        if car.held_since is not None:
+            return False
         stopped = any(
             deal.car is car
             and deal.stopped
@@ -72,6 +74,17 @@ class Offers(Machines):
         blocked = self.blocked(offer, now)
         cheap = offer.terms.kind == "cash" and offer.terms.price < "0.5"
         return blocked or ("price" if cheap else None)
+
+    @staticmethod
+    def confirm(car: Car, revision: int) -> Expected:
+        """Confirm the limits that were seen, where they wait for it."""
+        if car.held_since is None:
+            return OK
+        if revision != car.preferences_revision:
+            return 409, "conflict"
+        car.held_since = None
+        car.preferences_revision += 1
+        return OK
 
     @staticmethod
     def blocked(offer: Offer, now: datetime) -> str | None:
@@ -158,6 +171,7 @@ class Offers(Machines):
             terms=offer.terms,
             terms_sha256=offer.terms_sha256,
             committed_wh=energy_wh,
+            decided_at=now,
             award_by=award_by(offer.terms, now),
         )
         offer.deal = self.deals[commitment_id] = deal
