@@ -17,7 +17,7 @@ from homeassistant.util.json import json_loads_object
 
 from .const import DOMAIN
 from .coordinator import V2GCoordinator
-from .decode import decode
+from .decode import BadAnswerError, decode
 from .models import Preferences
 from .verbatim import verbatim
 
@@ -61,9 +61,11 @@ def newer_here(kept: Limits | None, wishes: Preferences) -> Preferences | None:
 
     Revisions only grow, so what was seen under a higher one is newer than the backup.
     """
-    if kept is None:
+    try:
+        here = decode(Preferences, kept)
+    except BadAnswerError:
+        # Nothing was kept, or by another version.
         return None
-    here = decode(Preferences, kept)
     return here if here.revision > wishes.revision and differing(wishes, here) else None
 
 

@@ -29,7 +29,7 @@ export default {
   "counter_price": "Price, {currency}/kWh",
   "counter_send": "Ask",
   "countered": "You asked for other terms. The park has not answered yet.",
-  "limits_unconfirmed": "Your limits are those of a backup, so your rules leave this to you. Confirm them under Repairs.",
+  "limits_unconfirmed": "Your limits are those of a backup: confirm them under Repairs. Until then only you say yes.",
   "person_asked_for_more": "You asked for better terms here, so your rules leave this to you.",
   "person_declined": "You declined such terms here, so your rules leave this to you.",
   "person_stopped": "You stopped a deal in this window, so your rules leave this to you.",

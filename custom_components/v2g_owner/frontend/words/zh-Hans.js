@@ -29,7 +29,7 @@ export default {
   "counter_price": "价格，{currency}/kWh",
   "counter_send": "提出",
   "countered": "您已提出其他条件，园区尚未答复。",
-  "limits_unconfirmed": "您的限制来自备份，因此规则不代您答复。请在“修复”中确认。",
+  "limits_unconfirmed": "您的限制来自备份，请在“修复”中确认。在此之前只有您本人能同意。",
   "person_asked_for_more": "您在此要求过更好的条件，因此规则不代您答复。",
   "person_declined": "您在此拒绝过这样的条件，因此规则不代您答复。",
   "person_stopped": "您在此时段停止过交易，因此规则不代您答复。",

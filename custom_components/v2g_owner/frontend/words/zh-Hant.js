@@ -29,7 +29,7 @@ export default {
   "counter_price": "價格，{currency}/kWh",
   "counter_send": "提出",
   "countered": "您已提出其他條件，園區尚未答覆。",
-  "limits_unconfirmed": "您的限制來自備份，因此規則不代您答覆。請在「修復」中確認。",
+  "limits_unconfirmed": "您的限制來自備份，請在「修復」中確認。在此之前只有您本人能同意。",
   "person_asked_for_more": "您在此要求過更好的條件，因此規則不代您答覆。",
   "person_declined": "您在此拒絕過這樣的條件，因此規則不代您答覆。",
   "person_stopped": "您在此時段停止過交易，因此規則不代您答覆。",
