@@ -137,6 +137,21 @@ async def test_where_nothing_newer_was_seen_the_limits_are_confirmed_as_they_are
     assert (await limits(world, vehicle_id))["unconfirmed_since"] is None
 
 
+async def test_a_deal_from_before_is_shown_as_one_that_begins_once_the_limits_are_confirmed(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    await wish(home, world, vehicle_id, consent_mode="rules", rules=[RULE], soc_floor_pct=20)
+    session_id = await world.plug_in(await world.join(vehicle_id))
+    offer = await world.offer(session_id)
+    assert offer["state"] == "accepted"
+    await world.award(offer["commitment_id"])
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup")
+    form, done = await submit(home.hass, hass_client, issue)
+    told = form["description_placeholders"]["limits"]
+    assert "- Waits for your answer here: the deal with East Gate Park, " in told
+    assert done["type"] == "create_entry"
+
+
 async def test_promise_1_limits_that_changed_while_they_were_read_are_not_confirmed(
     home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
 ) -> None:
