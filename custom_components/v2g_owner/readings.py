@@ -1,10 +1,11 @@
 """Read the states of the owner's entities as the API counts: W, Wh, percent, degrees Celsius.
 
-Each reader returns None for what a state does not say, and never a made-up value.
+Each reader returns None for what a state does not say, and never a made-up value. What the API
+refuses is not told either: with one such value all that is told beside it would be refused.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.const import (
     PERCENTAGE,
@@ -25,6 +26,12 @@ from homeassistant.util.unit_conversion import (
 from .const import CONF_POWER_SIGN, POWER_SIGN_DISCHARGING_POSITIVE
 
 type Read = Callable[[State, Mapping[str, Any]], Any]
+
+# What the API takes. A device that is asleep or lacks its probe shows the ends of its numbers.
+_MOST_W: Final = 1_000_000
+_MOST_WH: Final = 10**13
+_COLDEST_C: Final = -60.0
+_HOTTEST_C: Final = 120.0
 
 
 def _number(state: State) -> float | None:
@@ -62,21 +69,26 @@ def read_power(state: State, mapping: Mapping[str, Any]) -> int | None:
     if (value := _converted(state, PowerConverter, UnitOfPower.WATT, UnitOfPower.WATT)) is None:
         return None
     watts = round(value)
+    if abs(watts) > _MOST_W:
+        return None
     flipped = mapping.get(CONF_POWER_SIGN) == POWER_SIGN_DISCHARGING_POSITIVE
     return -watts if flipped else watts
 
 
 def read_energy(state: State, _mapping: Mapping[str, Any]) -> int | None:
-    """Return a meter register in Wh."""
+    """Return a meter register in Wh; what is below nothing is none."""
     value = _converted(state, EnergyConverter, UnitOfEnergy.WATT_HOUR, UnitOfEnergy.KILO_WATT_HOUR)
-    return None if value is None else round(value)
+    return round(value) if value is not None and 0 <= value <= _MOST_WH else None
 
 
 def read_temperature(state: State, _mapping: Mapping[str, Any]) -> float | None:
-    """Return a temperature in degrees Celsius."""
+    """Return a temperature in degrees Celsius.
+
+    Promise 3: one that cannot be counts as the hottest or coldest that can, and not as unknown.
+    """
     celsius = UnitOfTemperature.CELSIUS
     value = _converted(state, TemperatureConverter, celsius, celsius)
-    return None if value is None else round(value, 1)
+    return None if value is None else min(max(round(value, 1), _COLDEST_C), _HOTTEST_C)
 
 
 def read_on(state: State, _mapping: Mapping[str, Any]) -> bool | None:

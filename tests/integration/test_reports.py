@@ -154,6 +154,38 @@ async def test_promise_3_what_a_sensor_does_not_know_is_not_told(
     stop()
 
 
+@pytest.mark.parametrize(
+    ("sensor", "shows", "unit"),
+    [
+        ("x_temp", "-273.15", "°C"),
+        ("x_temp", "215", "°C"),
+        ("x_power", "6.5e9", "W"),
+        ("x_out", "-12.5", "kWh"),
+        ("x_in", "4294967295", "GWh"),
+    ],
+)
+async def test_promise_3_a_sensor_that_shows_what_cannot_be_hides_no_other(
+    home: Home, world: OwnerWorld, vehicle_id: str, sensor: str, shows: str, unit: str
+) -> None:
+    """A device that is asleep shows the ends of its numbers: all that was told was refused."""
+    hass = home.hass
+    hass.states.async_set(f"sensor.{sensor}", shows, {"unit_of_measurement": unit})
+    hass.states.async_set("sensor.x_soc", "61", {"unit_of_measurement": "%"})
+    stop = reporter(
+        home,
+        vehicle_id=vehicle_id,
+        power_entity="sensor.x_power",
+        import_entity="sensor.x_in",
+        export_entity="sensor.x_out",
+        temperature_entity="sensor.x_temp",
+    ).async_start()
+    await home.reaches("sensor", vehicle_id, "soc", "61.0")
+    stop()
+    status = (await world.phone.get(f"/v1/vehicles/{vehicle_id}"))["status_reason"]
+    # What cannot be a pack's temperature is not one to discharge at either.
+    assert (status == "temperature") == (sensor == "x_temp")
+
+
 async def test_promise_2_a_range_in_kilometres_is_no_state_of_charge(
     home: Home, told: Told
 ) -> None:
