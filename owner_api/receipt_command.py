@@ -1,7 +1,8 @@
 """`owner-api receipt verify`: check a receipt with nothing but the public key."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -11,6 +12,9 @@ from owner_api.problems import Problem, ProblemCode
 
 from .cli_common import EXIT_CHECK_FAILED, bad_input, json_option, say, visible
 from .ledger_command import read_public_keys
+
+# A receipt is a few kB.
+_MOST_BYTES: Final = 2**22
 
 
 @click.group("receipt")
@@ -47,13 +51,25 @@ def verify(file: Path, *, public_key: Path, as_json: bool) -> None:
 
 
 def _read(file: Path, *, as_json: bool) -> dict[str, Any]:
+    with file.open("rb") as opened:
+        raw = opened.read(_MOST_BYTES + 1)
     try:
-        found = orjson.loads(file.read_bytes())
+        found = None if len(raw) > _MOST_BYTES else orjson.loads(raw)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
         bad_input(Problem(ProblemCode.MALFORMED_JSON, f"{file}: not a receipt"), as_json=as_json)
+    json.loads(raw, object_pairs_hook=_told_once)
     return found
+
+
+def _told_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a name that stands twice: a person reads the first, and a program the last."""
+    told: set[str] = set()
+    for name, _ in pairs:
+        if name in told:
+            raise ReceiptError(f"{name} stands in it twice")
+        told.add(name)
 
 
 def _shown(proven: Verified) -> dict[str, Any]:

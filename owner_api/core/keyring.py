@@ -72,7 +72,7 @@ def read_keys(text: str) -> dict[str, Ed25519PublicKey]:
         return keyring(key)
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SignatureError("neither PEM nor a JWK (set)") from error
     jwks = found["keys"] if isinstance(found, dict) and "keys" in found else [found]
     if not isinstance(jwks, list):

@@ -23,6 +23,12 @@ _POSITIONS: Final = 2**63
 _CLAIMS: Final = frozenset(
     ("iss", "aud", "jti", "iat", "kind", "at", "subject_id", "position", "salt", "body")
 )
+# What stands beside the signature to be read, and the claim that it repeats.
+_READ: Final = {
+    "receipt_id": "jti",
+    "content": "body",
+    **{name: name for name in ("position", "kind", "at", "subject_id")},
+}
 
 
 class ReceiptError(ValueError):
@@ -118,7 +124,8 @@ def verify(document: Mapping[str, Any], keys: Keyring) -> Verified:
 
     The document is what the API hands out: ``jws``, ``proof`` (``size``, ``path`` in hex),
     ``checkpoint`` and ``key_statements``. Checked are the signature, its type and its claims, the
-    leaf rebuilt from them, the leaf's place in the tree, and the checkpoint over that tree.
+    leaf rebuilt from them, the leaf's place in the tree, and the checkpoint over that tree; and
+    that what stands beside the signature to be read is what was signed.
     """
     try:
         trusted = follow(keys, [str(text) for text in document.get("key_statements", ())])
@@ -134,6 +141,7 @@ def verify(document: Mapping[str, Any], keys: Keyring) -> Verified:
             raise ReceiptError("the proof is for another size than the checkpoint's")
         merkle.verify_inclusion(leaf, position, checkpoint.size, path, checkpoint.root)
         _same_log(claims["iss"], checkpoint)
+        _same_words(document, claims)
     except (SignatureError, notes.CheckpointError, merkle.ProofError) as error:
         raise ReceiptError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -172,3 +180,9 @@ def _open(claims: Json) -> tuple[Entry, int, bytes]:
 def _same_log(claimed: str, checkpoint: notes.Checkpoint) -> None:
     if claimed != issuer(checkpoint.server_id):
         raise ReceiptError("the checkpoint belongs to another server's log")
+
+
+def _same_words(document: Mapping[str, Any], claims: Json) -> None:
+    for name, claim in _READ.items():
+        if name in document and encoded({name: document[name]}) != encoded({name: claims[claim]}):
+            raise ReceiptError(f"{name} says something else than what was signed")
