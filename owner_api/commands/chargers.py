@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from owner_api.calls import Call, Reply
+from owner_api.core.soc import newest
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
@@ -107,11 +108,12 @@ def telemetry(tx: Tx, call: Call) -> Reply:
     seen = decode(row["last_seen_at"]) if row["last_seen_at"] else None
     readings = sorted(call.body["readings"], key=lambda reading: reading["measured_at"])
     told: dict[str, Any] = {}
+    # A clock that runs ahead does not make a reading newer than its arrival.
+    newest_at = min(readings[-1]["measured_at"], call.now)
     for reading in readings:
-        if seen is None or reading["measured_at"] >= seen:
+        if newest(min(reading["measured_at"], call.now), seen, call.now):
             told |= {key: value for key, value in reading.items() if key not in _NOT_SHOWN}
-    newest_at = readings[-1]["measured_at"]
-    if seen is not None and newest_at < seen:
+    if not newest(newest_at, seen, call.now):
         return Reply(body=charger_view(tx, row), status=201)
     if told.get("online") is not None:
         told["online"] = int(told["online"])

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Final
 
 from owner_api.core.model import SessionLive
+from owner_api.core.soc import set_back
 
 from . import measured
 from .edge import Json
@@ -17,17 +18,39 @@ _STEP_WH: Final = 1_000
 _TELLS_FOR: Final = timedelta(seconds=60)
 
 
-def cannot_be(live: SessionLive, reading: Json) -> bool:
+def cannot_be(live: SessionLive, reading: Json, now: datetime) -> bool:
     """Return whether a register runs backwards, or faster than any car is charged."""
     if live.measured_at is None:
         return False
-    seconds = (reading["measured_at"] - live.measured_at).total_seconds()
-    most_wh = _MOST_W * seconds / 3600 + _STEP_WH
-    steps = (
+    passed = reading["measured_at"] - live.measured_at
+    if passed < timedelta(0) and live.received_at is not None:
+        # The meter's clock was set back; ours says how long it took.
+        passed = max(timedelta(0), now - live.received_at)
+    most_wh = _MOST_W * passed.total_seconds() / 3600 + _STEP_WH
+    return not all(0 <= step <= most_wh for step in _steps(live, reading))
+
+
+def is_news(live: SessionLive, reading: Json, now: datetime) -> bool:
+    """Return whether a reading is later than the last one, by its time or in spite of it.
+
+    Promise 10: registers only move on. One that has is newer, though the meter's clock was set
+    back; and after ours was, nobody knows when the last one was taken.
+    """
+    if live.measured_at is None or reading["measured_at"] > live.measured_at:
+        return True
+    if live.counts_from is not None and reading["measured_at"] < live.counts_from:
+        return False
+    steps = _steps(live, reading)
+    moved_on = min(steps) >= 0 < max(steps)
+    return moved_on or (live.received_at is not None and set_back(live.received_at, now))
+
+
+def _steps(live: SessionLive, reading: Json) -> tuple[int, int]:
+    """Return how far each register is from where it was (Wh)."""
+    return (
         reading["export_register_wh"] - (live.export_register_wh or 0),
         reading["import_register_wh"] - (live.import_register_wh or 0),
     )
-    return not all(0 <= step <= most_wh for step in steps)
 
 
 def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
@@ -42,7 +65,7 @@ def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
     known, pack = replace(live, refused=told), reading.get("pack_temperature_c")
     if pack is not None:
         known = replace(known, pack_temperature_c=Decimal(repr(pack)))
-    if measured.surely_out(reading["power_w"]) or is_right_again(live, reading):
+    if measured.surely_out(reading["power_w"]) or is_right_again(live, reading, now):
         return with_power(known, reading["power_w"], min(reading["measured_at"], now))
     return known
 
@@ -90,9 +113,9 @@ def from_refused(live: SessionLive) -> SessionLive | None:
     )
 
 
-def is_right_again(live: SessionLive, reading: Json) -> bool:
+def is_right_again(live: SessionLive, reading: Json, now: datetime) -> bool:
     """Return whether two readings in a row agree with each other, and not with those before."""
     other = from_refused(live)
     if other is None or other.measured_at is None or reading["measured_at"] <= other.measured_at:
         return False
-    return cannot_be(live, reading) and not cannot_be(other, reading)
+    return cannot_be(live, reading, now) and not cannot_be(other, reading, now)

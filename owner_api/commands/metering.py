@@ -70,11 +70,12 @@ def see_power(tx: Tx, call: Call, session_id: str, told: list[Json]) -> None:
 def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     """Store one reading and, if it is the newest, move the session's and vehicle's counters."""
     deal, marked = _metered_deal(tx, session), reading.get("quality") in _NO_EVIDENCE
-    if deal is None and not marked and doubted.is_right_again(session.live, reading):
+    known = session.live
+    if deal is None and not marked and doubted.is_right_again(known, reading, call.now):
         session = _rebased(tx, session)
     live = session.live
-    newest = live.measured_at is None or reading["measured_at"] > live.measured_at
-    refused = newest and doubted.cannot_be(live, reading)
+    newest = doubted.is_news(live, reading, call.now)
+    refused = newest and doubted.cannot_be(live, reading, call.now)
     source, signed = measured.source_of(reading, session.meter), reading.get("signed")
     usual = "estimated" if source == "estimate" else "ok"
     quality = "bad" if refused else reading.get("quality", usual)

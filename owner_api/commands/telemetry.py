@@ -8,7 +8,7 @@ from owner_api.calls import Call, Reply
 from owner_api.config import Config
 from owner_api.core.machine import CommitmentState
 from owner_api.core.model import VehicleLive
-from owner_api.core.soc import set_back
+from owner_api.core.soc import newest, set_back
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
@@ -71,11 +71,6 @@ def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | N
     return row["wh"] if row else session.live.export_register_wh
 
 
-def _newest(at: datetime, known_at: datetime | None, now: datetime) -> bool:
-    """Return whether a reading is the newest, as every one is after a clock was set back."""
-    return known_at is None or at >= known_at or set_back(known_at, now)
-
-
 def _after(
     live: VehicleLive,
     reading: Json,
@@ -88,7 +83,7 @@ def _after(
     """Return what is known after one reading; each value only moves forward in time."""
     at, known = reading["measured_at"], live
     soc = reading.get("soc_pct")
-    if soc is not None and _newest(at, live.soc_measured_at, now):
+    if soc is not None and newest(at, live.soc_measured_at, now):
         live = replace(
             live,
             soc_pct=Decimal(repr(soc)),
@@ -101,7 +96,7 @@ def _after(
         until, before = known.carried_until, known.soc_measured_at
         if until is None or at >= until or (before is not None and set_back(before, now)):
             live = replace(live, carried_wh=0, carried_until=None)
-    if not _newest(at, live.measured_at, now):
+    if not newest(at, live.measured_at, now):
         return live
     plugged = reading.get("plugged_in")
     if plugged is not None and plugged != live.plugged_in:

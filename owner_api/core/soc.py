@@ -46,6 +46,11 @@ def set_back(known_at: datetime, now: datetime) -> bool:
     return known_at - now > _WAITED
 
 
+def newest(at: datetime, known_at: datetime | None, now: datetime) -> bool:
+    """Return whether a reading is the newest, as every one is after a clock was set back."""
+    return known_at is None or at >= known_at or set_back(known_at, now)
+
+
 def too_old(
     known_at: datetime, now: datetime, most: timedelta, clock: datetime | None = None
 ) -> bool:

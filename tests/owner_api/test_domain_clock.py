@@ -107,6 +107,69 @@ async def test_no_deal_starts_on_a_meter_read_before_the_clock_was_set_back(worl
     assert code(refused) == (409, "no_lease")
 
 
+async def test_a_charger_whose_clock_is_set_right_in_a_deal_is_paid_for_all_it_gave(
+    world: World,
+) -> None:
+    """Four minutes of readings came too late by its former clock: the deal ended as blind."""
+    deal = await scheduled(world, min_energy_wh=0)
+    await world.move(1800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    ahead_s, begin = 250, world.exported_wh
+    await world.meter(deal.park, deal.session_id, measured_at=world.at(ahead_s))
+    for passed in range(0, 240, 15):
+        assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+        await world.move(15, tick=False)
+        world.exported_wh += 29
+        ahead_s = 250 if passed < 90 else 0
+        at = world.at(ahead_s)
+        await world.meter(deal.park, deal.session_id, -7000, measured_at=at)
+        await world.agent.tick()
+    await stop(deal)
+    found = await settled(deal)
+    assert (found["delivered_wh"], found["quality"]) == (world.exported_wh - begin, "ok")
+    assert (await commitment(deal))["stop"]["stopped_at"] == world.at(0)
+
+
+async def test_a_reading_that_was_only_late_on_its_way_moves_nothing_back(world: World) -> None:
+    deal = await active(world, min_energy_wh=0)
+    await world.instruct(deal.park, deal.commitment_id)
+    await world.move(30)
+    late = {"measured_at": world.at(-10), "export_register_wh": world.exported_wh + 39}
+    world.exported_wh += 58
+    await world.meter(deal.park, deal.session_id, -7000)
+    await world.meter(deal.park, deal.session_id, -7000, **late)
+    assert (await commitment(deal))["delivered_wh"] == 58
+    await stop(deal)
+    assert (await settled(deal))["delivered_wh"] == 58
+
+
+async def test_a_meter_is_heard_after_the_clock_was_set_back(world: World) -> None:
+    """For as long as the clock had been set back no deal could begin, whatever the meter said."""
+    deal = await presented(world)
+    await world.meter(deal.park, deal.session_id)
+    await back(world, 3_600)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    deal.offer = await world.offer(deal.park, deal.session_id, start_at=world.at(0))
+    await accept(deal)
+    await award(deal)
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await stop(deal)
+
+
+async def test_a_home_charger_shows_what_it_tells_after_the_clock_was_set_back(
+    world: World,
+) -> None:
+    owner = await world.add_owner()
+    charger = await owner.post("/v1/chargers", {"display_name": "Garage"})
+    path = f"/v1/chargers/{charger['charger_id']}"
+    for power_w in (3_000, 0):
+        reading = {"measured_at": world.at(0), "power_w": power_w}
+        shown = await owner.post(f"{path}/telemetry", {"readings": [reading]})
+        assert shown["power_w"] == power_w
+        await back(world, 3_600)
+
+
 async def test_a_clock_that_steps_back_starts_nothing_twice(world: World) -> None:
     deal = await scheduled(world)
     await world.move(2200)
