@@ -72,6 +72,8 @@ def decision(
         "terms": embed(canonical_document(offer.terms)),
         "limits": _limits(vehicle),
         "judged": _UNJUDGED if evaluation is None else judged(evaluation),
+        # The owner's own, in which the figures and the limits are: a park may pay in points.
+        "currency": vehicle.currency,
         "how_to_withdraw": HOW_TO_STOP,
     }
     return leaves.append_exact(

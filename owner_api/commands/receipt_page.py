@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from owner_api.schemas.owner import LANGUAGES
 
-from .receipt_values import Values, is_a_name, is_a_time, owners_money
+from .receipt_values import Values, is_a_name, is_a_time, owners_money, parks_money
 from .receipt_words import Words
 
 _HEADINGS: Final = 6
@@ -70,8 +70,11 @@ class _Page:
                     yield _pair(self._label(name, within), self._shown(name, within, filled, money))
             yield "</dl>"
         for name in parts:
-            begins = name in _OWNERS and within not in _OWNERS
-            known = owners_money(filled) if begins else money
+            known = money
+            if name in _OWNERS and within not in _OWNERS:
+                known = owners_money(filled)
+            elif name == "counter_terms":
+                known = parks_money(filled)
             head = self._label(name, within)
             # An earlier receipt inside this one is read as its own kind is.
             inside = _family(filled["kind"]) if name == "body" else name

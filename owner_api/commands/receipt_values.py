@@ -21,7 +21,7 @@ _NAMES: Final = ("_id", "_ids", "_refs", "_sha256")
 
 def is_a_name(field: str) -> bool:
     """Tell whether a field holds a name for machines, letter by letter."""
-    return field.endswith(_NAMES) or field in ("x", "schema")
+    return field.endswith(_NAMES) or field in ("x", "schema", "supersedes")
 
 
 def is_a_time(field: str) -> bool:
@@ -96,16 +96,27 @@ def owners_money(content: Mapping[str, Any]) -> str | None:
     """Return the owner's money as far as an entry tells it.
 
     What a deal leaves is in the owner's money, also where the park pays in points: a settlement's
-    entry says which in the request that it was computed from. An answer's does not, but a yes to
-    cash is one to cash in the owner's money.
+    entry says which in the request that it was computed from, an answer's beside its figures. One
+    from before that does not, but a yes to cash is one to cash in the owner's money.
     """
     request = content.get("quote_request")
     if isinstance(request, Mapping):
         return request.get("currency")
-    reward = (content.get("terms") or {}).get("reward") or {}
+    if "currency" in content:
+        return str(content["currency"])
+    reward = _reward(content)
     paid = [reward, *(reward.get("parts") or [])]
     in_cash = bool(reward) and all(each.get("kind") == "cash" for each in paid)
     return reward.get("currency") if in_cash and content.get("decision") == "accept" else None
+
+
+def parks_money(content: Mapping[str, Any]) -> str | None:
+    """Return what a park pays in by an entry's terms, in which an answer asks for more of it."""
+    return _reward(content).get("currency")
+
+
+def _reward(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (content.get("terms") or {}).get("reward") or {}
 
 
 def _offset(at: datetime) -> str:

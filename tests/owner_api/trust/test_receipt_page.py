@@ -178,6 +178,30 @@ async def test_a_yes_shows_its_figures_in_money_and_a_no_to_another_money_does_n
     assert "smallest unit" not in page
 
 
+POINTS = {"kind": "points", "currency": "XPOINT", "price_per_kwh": "80"}
+TAKEN = {
+    "accepted_reward_kinds": ["cash", "points"],
+    "in_kind_rates": [{"currency": "XPOINT", "price_per_unit": "0.0200"}],
+}
+
+
+@pytest.mark.parametrize("decision", ["accept", "decline", "counter"])
+async def test_promise_9_an_answer_to_points_tells_its_figures_in_the_owners_money(
+    world: World, decision: str
+) -> None:
+    """1,219 of the smallest unit of nobody knows which money stood there, and was signed."""
+    deal = await presented(world, reward=POINTS, preferences=TAKEN)
+    asked = {"price_per_kwh": "95"} if decision == "counter" else {}
+    await world.decide(deal.owner, deal.offer, decision, **asked)
+    page, _ = await page_of(deal, deal.owner, "decision")
+    assert "<dt>Cost of recharging</dt><dd>1.92 CNY</dd>" in page
+    assert "<dt>Lowest price</dt><dd>0.00 CNY/kWh</dd>" in page
+    assert "<dt>The owner&#x27;s money</dt><dd><bdi>CNY</bdi></dd>" in page
+    assert ("<dt>Price</dt><dd>95.00 XPOINT/kWh</dd>" in page) == (decision == "counter")
+    assert "smallest unit" not in page
+    assert "per kWh" not in page
+
+
 async def test_what_somebody_wrote_stays_letter_by_letter(world: World) -> None:
     deal = await presented(world)
     reason = "2026-12-01T05:30:00Z <b>no"
