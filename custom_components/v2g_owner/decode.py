@@ -75,11 +75,11 @@ def _read_instant(value: Any, path: str) -> datetime:  # noqa: ANN401 - JSON
     """Return an RFC 3339 instant as an aware datetime in UTC."""
     try:
         instant = datetime.fromisoformat(_expect(str, value, path))
-    except ValueError as error:
+        if instant.tzinfo is None:
+            raise BadAnswerError(f"{path} has no time zone")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadAnswerError(f"{path} is not a time") from error
-    if instant.tzinfo is None:
-        raise BadAnswerError(f"{path} has no time zone")
-    return instant.astimezone(UTC)
 
 
 def _dataclass_reader(cls: Any) -> Reader:  # noqa: ANN401 - any dataclass

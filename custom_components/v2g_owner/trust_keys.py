@@ -77,7 +77,7 @@ def read_jws(text: str, kind: str, keys: Keyring) -> dict[str, Any]:
         claims = json.loads(_from_base64(payload))
     except InvalidSignature as error:
         raise TrustError("the signature is not valid") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, TrustError):
             raise
         raise TrustError("not a compact JWS") from error

@@ -64,7 +64,7 @@ def read_receipt(
     claims = read_jws(str(document.get("jws")), RECEIPT, keys)
     try:
         position, salt = claims["position"], str(claims["salt"])
-        if set(claims) != _CLAIMS or type(position) is not int:
+        if set(claims) != _CLAIMS or not _are_a_receipts(claims):
             raise TrustError("the signed claims are not a receipt's")
         if claims["jti"] != receipt_name(position) or len(bytes.fromhex(salt)) != _SALT_BYTES:
             raise TrustError("the receipt's id or salt does not belong to it")
@@ -91,6 +91,13 @@ def read_receipt(
         body=claims["body"],
         leaf=leaf,
     )
+
+
+def _are_a_receipts(claims: Mapping[str, Any]) -> bool:
+    """Tell whether claims are of the kinds that a receipt's are: who signs may sign anything."""
+    words = isinstance(claims["kind"], str) and isinstance(claims["at"], str)
+    about = claims["subject_id"] is None or isinstance(claims["subject_id"], str)
+    return type(claims["position"]) is int and words and about and isinstance(claims["body"], dict)
 
 
 def check_place(document: Mapping[str, Any], entry: Entry, keys: Keyring) -> Checkpoint:

@@ -477,6 +477,10 @@ class Outer:
         ({"name": "n", "parts": [{"at": "soon"}]}, "Outer.parts[0].at is not a time"),
         ({"name": "n", "parts": [{"at": "2026-12-01T00:00:00"}]}, "has no time zone"),
         (
+            {"name": "n", "parts": [{"at": "9999-12-31T23:59:59-14:00"}]},
+            "Outer.parts[0].at is not a time",
+        ),
+        (
             {"name": "n", "parts": [{"at": "2026-12-01T00:00:00Z", "share": True}]},
             "Outer.parts[0].share is not a number",
         ),

@@ -13,6 +13,7 @@ import pytest
 from custom_components.v2g_owner.api_errors import OwnerApiAnswerError
 from custom_components.v2g_owner.repairs import CheckAgainFlow, async_create_fix_flow
 from custom_components.v2g_owner.verbatim import verbatim
+from owner_api.access.keys import base64url
 from owner_api.core import keyring, receipt
 
 from .log_world import OWNER, SALT, SERVER, Json, Log, away, watched
@@ -45,6 +46,21 @@ def proven(log: Log, **changes: Any) -> Json:
     return document | {"proof": document["proof"] | changes}
 
 
+def nested(part: int) -> Callable[[Log], Json]:
+    """Return how a receipt is bent whose header or claims are brackets without an end."""
+
+    def bend(log: Log) -> Json:
+        document = log.document(PLACE)
+        parts = document["jws"].split(".")
+        parts[part] = base64url(b"[" * 10**6)
+        if part:
+            signature = log.private.sign(f"{parts[0]}.{parts[1]}".encode())
+            parts[2] = base64url(signature)
+        return document | {"jws": ".".join(parts)}
+
+    return bend
+
+
 def by_a_stranger(log: Log) -> Json:
     """Return a receipt that somebody else signed."""
     stranger = Log(private=Ed25519PrivateKey.generate(), entries=log.entries)
@@ -69,7 +85,13 @@ WRONG: dict[str, tuple[Callable[[Log], Json], str]] = {
     "a salt that is none": (lambda log: signed(log, salt="salt"), MALFORMED),
     "another server's": (lambda log: signed(log, iss=receipt.issuer("srv_2")), ANOTHERS),
     "another owner's": (lambda log: signed(log, aud="own_2"), ANOTHERS),
-    "a body that is none": (lambda log: signed(log, body=None), MALFORMED),
+    "a body that is none": (lambda log: signed(log, body=None), NOT_A_RECEIPT),
+    "a body that is a list": (lambda log: signed(log, body=[["number", 3]]), NOT_A_RECEIPT),
+    "a kind that is no word": (lambda log: signed(log, kind=["stop"]), NOT_A_RECEIPT),
+    "an instant that is none": (lambda log: signed(log, at=0), NOT_A_RECEIPT),
+    "about no name": (lambda log: signed(log, subject_id={}), NOT_A_RECEIPT),
+    "a header without an end": (nested(0), "not a compact JWS"),
+    "claims without an end": (nested(1), "not a compact JWS"),
     "another content": (lambda log: signed(log, body={"number": 4}), NOT_HELD),
     "another kind": (lambda log: signed(log, kind="decision"), NOT_HELD),
     "another instant": (lambda log: signed(log, at="2026-10-01T10:00:01Z"), NOT_HELD),
