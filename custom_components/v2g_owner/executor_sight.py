@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from homeassistant.core import HomeAssistant, State
-from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_CONNECTED_ENTITY,
@@ -15,7 +14,7 @@ from .const import (
     CONF_SOC_ENTITY,
     CONF_TEMPERATURE_ENTITY,
 )
-from .readings import read_on, read_percent, read_power, read_temperature
+from .readings import read_on, read_percent, read_power, read_temperature, told_by_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,7 @@ class Eyes:
 
     def power(self) -> Reading[int] | None:
         """Return the power at the charger (W, + into the car)."""
-        state = _told_by_now(self._state(self._charger, CONF_POWER_ENTITY))
+        state = told_by_now(self._state(self._charger, CONF_POWER_ENTITY))
         value = None if state is None else read_power(state, self._charger)
         return (
             None if state is None or value is None else Reading(value=value, at=state.last_reported)
@@ -81,7 +80,7 @@ class Eyes:
     def soc(self, vehicle_id: str) -> Reading[float] | None:
         """Return a car's state of charge in percent."""
         car = self._cars.get(vehicle_id, {})
-        state = _told_by_now(self._state(car, CONF_SOC_ENTITY))
+        state = told_by_now(self._state(car, CONF_SOC_ENTITY))
         value = None if state is None else read_percent(state, car)
         return (
             None if state is None or value is None else Reading(value=value, at=state.last_reported)
@@ -97,8 +96,3 @@ class Eyes:
     def _state(self, mapping: Mapping[str, Any], conf: str) -> State | None:
         """Return the state of a mapped entity."""
         return self._hass.states.get(mapping[conf]) if mapping.get(conf) else None
-
-
-def _told_by_now(state: State | None) -> State | None:
-    """Return a state, none where it was told before the clock was set back: it looks ever new."""
-    return None if state is None or state.last_reported > dt_util.utcnow() else state

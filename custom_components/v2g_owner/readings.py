@@ -16,6 +16,7 @@ from homeassistant.const import (
     UnitOfTemperature,
 )
 from homeassistant.core import State
+from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
     EnergyConverter,
@@ -32,6 +33,11 @@ _MOST_W: Final = 1_000_000
 _MOST_WH: Final = 10**13
 _COLDEST_C: Final = -60.0
 _HOTTEST_C: Final = 120.0
+
+
+def told_by_now(state: State | None) -> State | None:
+    """Return a state, none where it was told before the clock was set back: it looks ever new."""
+    return None if state is None or state.last_reported > dt_util.utcnow() else state
 
 
 def _number(state: State) -> float | None:

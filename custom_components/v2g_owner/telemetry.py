@@ -43,7 +43,15 @@ from .const import (
 )
 from .coordinator import V2GCoordinator
 from .instants import utc_text
-from .readings import Read, read_energy, read_on, read_percent, read_power, read_temperature
+from .readings import (
+    Read,
+    read_energy,
+    read_on,
+    read_percent,
+    read_power,
+    read_temperature,
+    told_by_now,
+)
 
 # The API shows tenths, rounded down, and lets a meter carry a state of charge no further.
 _SHOWN_PCT: Final = 0.1
@@ -201,7 +209,7 @@ class Reporter:
         found: dict[str, tuple[datetime, Any]] = {}
         for entity_id, conf in self._entities.items():
             key, read = self.readers[conf]
-            state = self._hass.states.get(entity_id)
+            state = told_by_now(self._hass.states.get(entity_id))
             value = None if state is None else read(state, self._mapping)
             if state is None or value is None or self._says_nothing_new(conf, state, value):
                 continue

@@ -186,6 +186,19 @@ async def test_promise_3_a_sensor_that_shows_what_cannot_be_hides_no_other(
     assert (status == "temperature") == (sensor == "x_temp")
 
 
+async def test_what_was_told_before_the_clock_was_set_back_hides_nothing_that_is_told_since(
+    home: Home, told: Told, freezer: FrozenDateTimeFactory
+) -> None:
+    """The API refuses a reading from the future, and with it all that is told beside it."""
+    home.hass.states.async_set("sensor.x_temp", "20", {"unit_of_measurement": "°C"})
+    freezer.tick(timedelta(hours=-1))
+    home.hass.states.async_set("sensor.x_soc", "61")
+    stop = reporter(home, temperature_entity="sensor.x_temp").async_start()
+    await until(lambda: told.bodies)
+    assert told.last() == [{"soc_pct": 61.0}]
+    stop()
+
+
 async def test_promise_2_a_range_in_kilometres_is_no_state_of_charge(
     home: Home, told: Told
 ) -> None:
