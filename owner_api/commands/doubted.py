@@ -54,7 +54,7 @@ def _steps(live: SessionLive, reading: Json) -> tuple[int, int]:
 
 
 def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
-    """Return what is known after a reading whose registers cannot be, or are said to be wrong.
+    """Return what is known after a reading whose registers cannot be.
 
     Promises 3 and 4: its power still speaks against a discharge, and its pack's temperature. That
     nothing flows any more it says only where the one before agrees with it: a meter that starts
@@ -65,9 +65,16 @@ def refuse(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
     known, pack = replace(live, refused=told), reading.get("pack_temperature_c")
     if pack is not None:
         known = replace(known, pack_temperature_c=Decimal(repr(pack)))
-    if measured.surely_out(reading["power_w"]) or is_right_again(live, reading, now):
+    if is_right_again(live, reading, now):
         return with_power(known, reading["power_w"], min(reading["measured_at"], now))
-    return known
+    return discharging(known, reading, now)
+
+
+def discharging(live: SessionLive, reading: Json, now: datetime) -> SessionLive:
+    """Return what is known after a reading that is no evidence: that energy leaves it may say."""
+    if not measured.surely_out(reading["power_w"]):
+        return live
+    return with_power(live, reading["power_w"], min(reading["measured_at"], now))
 
 
 def with_power(live: SessionLive, power_w: int, at: datetime) -> SessionLive:
@@ -93,6 +100,12 @@ def powered_j(before: SessionLive, after: SessionLive) -> int:
     if not measured.surely_out(strongest_w):
         return 0
     return ceil(-strongest_w * (until - since).total_seconds())
+
+
+def still_newest(live: SessionLive, measured_at: datetime) -> tuple[int, datetime] | None:
+    """Return the power that was told without registers and is newer than a reading with them."""
+    bare = live.bare_power
+    return bare if bare is not None and bare[1] > measured_at else None
 
 
 def from_refused(live: SessionLive) -> SessionLive | None:

@@ -97,10 +97,12 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     )
     if not newest or quality in _NO_EVIDENCE:
         # Such a register is no evidence; the next good reading settles the total.
+        told = live
         if newest:
-            told = doubted.refuse(live, reading, call.now)
             # What its charger itself calls none no later reading proves right.
-            told = replace(told, refused=live.refused) if marked else told
+            by_power = doubted.discharging if marked else doubted.refuse
+            told = by_power(live, reading, call.now)
+        if told != live:
             tx.update("session", {"session_id": session.session_id}, live=dump(told))
             _count_powered(tx, deal, doubted.powered_j(live, told))
         return
@@ -116,7 +118,7 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
         reading_id=reading_id,
         counts_from=live.counts_from,
         unseen=None if _is_seen(live, reading["measured_at"]) else live.unseen,
-        bare_power=_still_newest(live, reading["measured_at"]),
+        bare_power=doubted.still_newest(live, reading["measured_at"]),
     )
     tx.update("session", {"session_id": session.session_id}, live=dump(now_live))
     # What left for a deal left this car, also where the last word comes after the plug.
@@ -173,12 +175,6 @@ def _rebased(tx: Tx, session: SessionRecord) -> SessionRecord:
 def _is_seen(live: SessionLive, measured_at: datetime) -> bool:
     """Return whether a reading shows all that may have left for a deal whose meter fell silent."""
     return live.unseen is None or measured_at >= live.unseen[1]
-
-
-def _still_newest(live: SessionLive, measured_at: datetime) -> tuple[int, datetime] | None:
-    """Return the power that was told without registers and is newer than a reading with them."""
-    bare = live.bare_power
-    return bare if bare is not None and bare[1] > measured_at else None
 
 
 def _still_possible_w(deal: CommitmentRecord, measured_at: datetime) -> int:

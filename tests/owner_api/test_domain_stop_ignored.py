@@ -20,12 +20,12 @@ async def ignored_stop(world: World, *, confirmed: bool) -> Deal:
     return deal
 
 
-async def goes_on(deal: Deal, seconds: int) -> None:
+async def goes_on(deal: Deal, seconds: int, **more: str) -> None:
     """Let the charger discharge for a while longer, its meter telling so."""
     for _ in range(seconds // 10):
         await deal.world.move(10, tick=False)
         deal.world.exported_wh += 19
-        await deal.world.meter(deal.park, deal.session_id, -7_000)
+        await deal.world.meter(deal.park, deal.session_id, -7_000, **more)
         await deal.world.agent.tick()
 
 
@@ -41,11 +41,13 @@ async def test_promise_4_a_confirmed_stop_that_the_meter_belies_says_to_unplug(
     assert shown["unplug_hint"] is True
 
 
+@pytest.mark.parametrize("quality", ["ok", "estimated", "bad"])
 async def test_promise_4_nothing_has_stopped_while_the_meter_runs_on_after_the_lease(
-    world: World,
+    world: World, quality: str
 ) -> None:
+    """Also where the park itself calls what its meter says bad: doubt is no proof of rest."""
     deal = await ignored_stop(world, confirmed=True)
-    await goes_on(deal, 120)
+    await goes_on(deal, 120, quality=quality)
     shown = await commitment(deal)
     assert shown["stop"]["stopped_at"] is None
     assert shown["unplug_hint"] is True
