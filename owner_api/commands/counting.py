@@ -27,7 +27,7 @@ def count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
     discharged = (now_live.export_register_wh or 0) - before.export_register_wh
     known = vehicle.live
     # A word that comes after the plug may tell what the car's own registers have told already.
-    told_wh = 0 if session.state == "bound" else min(known.told_unseen_wh, discharged)
+    told_wh = 0 if session.state == "bound" else max(0, min(known.told_unseen_wh, discharged))
     unseen_wh = max(0, known.unseen_wh - _now_seen_wh(before, now_live))
     live = replace(
         known,
@@ -39,6 +39,9 @@ def count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
         unseen_from=known.unseen_from if unseen_wh else None,
         told_unseen_wh=known.told_unseen_wh - told_wh,
     )
+    if discharged < 0 and session.state == "bound" and live.anchor_export_wh is not None:
+        # An estimate was too high, and so may be the anchor that was taken from one.
+        live = replace(live, anchor_export_wh=live.anchor_export_wh + discharged)
     tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
 
 

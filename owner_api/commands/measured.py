@@ -1,10 +1,12 @@
 """How far a reading can be trusted: its source, its quality, and a signing meter's words."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from owner_api.config import Config
+from owner_api.core.model import SessionLive
 from owner_api.problems import FieldError, Problem, ProblemCode
 from owner_api.schemas.evidence import READING_QUALITIES, READING_SOURCES
 from owner_api.store.documents import from_json
@@ -55,6 +57,38 @@ def runs_on(session: SessionRecord, stop_asked_at: datetime) -> bool:
 def surely_out(power_w: int | None) -> bool:
     """Return whether energy leaves the car, by more than a meter at rest may be wrong."""
     return (power_w or 0) < _SURELY_OUT_W
+
+
+def is_estimate(reading: Json) -> bool:
+    """Return whether a reading says that nobody measured it."""
+    return bool(reading["source"] == "estimate" or reading["quality"] == "estimated")
+
+
+def without_estimates(tx: Tx, session: SessionRecord) -> SessionLive:
+    """Return what a session's meter last said where its last reading was an estimate.
+
+    A meter's own word is held against that, and not against what somebody guessed since.
+    """
+    live = session.live
+    last = tx.one("SELECT source, quality FROM reading WHERE reading_id = ?", live.reading_id)
+    if last is None or not is_estimate(last):
+        return live
+    row = tx.one(
+        "SELECT measured_at, received_at, import_register_wh, export_register_wh FROM reading"
+        " WHERE session_id = ? AND measured_at >= coalesce(?, '')"
+        " AND quality = 'ok' AND source != 'estimate' ORDER BY measured_at DESC LIMIT 1",
+        session.session_id,
+        live.counts_from,
+    )
+    if row is None:
+        return live
+    return replace(
+        live,
+        measured_at=decode(row["measured_at"]),
+        received_at=decode(row["received_at"]),
+        import_register_wh=row["import_register_wh"],
+        export_register_wh=row["export_register_wh"],
+    )
 
 
 class Imported(NamedTuple):

@@ -77,8 +77,10 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     newest = doubted.is_news(live, reading, call.now)
     refused = newest and doubted.cannot_be(live, reading, call.now)
     source, signed = measured.source_of(reading, session.meter), reading.get("signed")
-    usual = "estimated" if source == "estimate" else "ok"
-    quality = "bad" if refused else reading.get("quality", usual)
+    told = reading.get("quality", "estimated" if source == "estimate" else "ok")
+    if refused and not measured.is_estimate({"source": source, "quality": told}):
+        refused = doubted.cannot_be(measured.without_estimates(tx, session), reading, call.now)
+    quality = "bad" if refused else told
     reading_id = call.new_id("rdg")
     tx.insert(
         "reading",
@@ -97,14 +99,14 @@ def _take(tx: Tx, call: Call, session: SessionRecord, reading: Json) -> None:
     )
     if not newest or quality in _NO_EVIDENCE:
         # Such a register is no evidence; the next good reading settles the total.
-        told = live
+        heard = live
         if newest:
             # What its charger itself calls none no later reading proves right.
             by_power = doubted.discharging if marked else doubted.refuse
-            told = by_power(live, reading, call.now)
-        if told != live:
-            tx.update("session", {"session_id": session.session_id}, live=dump(told))
-            _count_powered(tx, deal, doubted.powered_j(live, told))
+            heard = by_power(live, reading, call.now)
+        if heard != live:
+            tx.update("session", {"session_id": session.session_id}, live=dump(heard))
+            _count_powered(tx, deal, doubted.powered_j(live, heard))
         return
     first, pack = live.first_import_register_wh, reading.get("pack_temperature_c")
     now_live = SessionLive(

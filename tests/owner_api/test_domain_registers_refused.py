@@ -276,3 +276,58 @@ async def test_promise_4_a_reading_that_comes_late_does_not_hide_the_power_told_
     assert shown["power_w"] == OUT_W
     assert shown["stop"]["stopped_at"] is None
     assert shown["settlement"] is None
+
+
+@pytest.mark.parametrize("guessed_wh", [39, 5_000])
+async def test_promise_9_a_meters_own_word_is_not_refused_for_an_estimate_before_it(
+    world: World, guessed_wh: int
+) -> None:
+    """The meter said 30; 39 that somebody had guessed were paid, a quarter of an hour later."""
+    deal = await active(world, min_energy_wh=0)
+    vehicle = f"/v1/vehicles/{deal.vehicle_id}"
+    before_wh, begin_wh = (await deal.owner.get(vehicle))["discharged_wh"], world.exported_wh
+    await world.instruct(deal.park, deal.commitment_id, OUT_W)
+    await world.move(20)
+    guess = {"export_register_wh": begin_wh + guessed_wh, "source": "estimate"}
+    await world.meter(deal.park, deal.session_id, OUT_W, **guess)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    world.exported_wh += 30
+    await stop(deal)
+    await world.move(3)
+    await world.meter(deal.park, deal.session_id, 0)
+    found = (await commitment(deal))["settlement"]
+    assert (found["delivered_wh"], found["quality"]) == (30, "ok")
+    assert (await deal.owner.get(vehicle))["discharged_wh"] - before_wh == 30
+
+
+async def test_an_estimate_does_not_speak_against_a_meter_that_runs_ahead_of_it(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    await world.instruct(deal.park, deal.commitment_id, OUT_W)
+    await world.move(50)
+    await world.meter(deal.park, deal.session_id, OUT_W, source="estimate")
+    await world.move(1)
+    world.exported_wh += 1_500
+    await world.meter(deal.park, deal.session_id, OUT_W)
+    await stop(deal)
+    await world.move(3)
+    await world.meter(deal.park, deal.session_id, 0)
+    assert (await commitment(deal))["settlement"]["delivered_wh"] == 1_500
+
+
+async def test_a_meter_that_runs_backwards_is_refused_whatever_was_guessed_between(
+    world: World,
+) -> None:
+    deal = await active(world, min_energy_wh=0)
+    begin_wh = world.exported_wh
+    await world.instruct(deal.park, deal.commitment_id, OUT_W)
+    await world.move(20)
+    await world.meter(deal.park, deal.session_id, OUT_W, export_register_wh=begin_wh + 38)
+    guess = {"export_register_wh": begin_wh + 40, "source": "estimate"}
+    await world.move(1)
+    await world.meter(deal.park, deal.session_id, OUT_W, **guess)
+    await world.move(1)
+    await world.meter(deal.park, deal.session_id, OUT_W, export_register_wh=begin_wh + 20)
+    assert (await commitment(deal))["delivered_wh"] == 40
+    await stop(deal)
