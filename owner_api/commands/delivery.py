@@ -39,11 +39,9 @@ def instruct(tx: Tx, call: Call) -> Answer:
     session = SessionRecord.find(tx, deal.session_id)
     if unconfirmed.is_from_before(deal, vehicle):
         raise _not_ready()
-    agreed_w = deal.terms.max_discharge_w
-    if -setpoint > agreed_w:
-        error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-agreed_w} to 0")
-        raise Problem(ProblemCode.INVALID_BODY, f"At most {agreed_w} W.", errors=(error,))
-    setpoint = max(setpoint, -bounds(tx, vehicle, session).discharge_w(agreed_w))
+    _check_agreed(deal, setpoint)
+    most_w = bounds(tx, vehicle, session).discharge_w(deal.terms.max_discharge_w)
+    setpoint = max(setpoint, -most_w)
     starts = deal.state is CommitmentState.SCHEDULED
     if starts:
         deal = _start(tx, call, deal, vehicle, session)
@@ -83,6 +81,10 @@ def instruct(tx: Tx, call: Call) -> Answer:
         lease_until=until,
         instructed_at=call.now,
     )
+    if starts:
+        # Both are told of a beginning once its lease stands.
+        announce.commitment(tx, deal.commitment_id, call.now)
+        announce.vehicle(tx, deal.vehicle_id, call.now)
     if session.meter == "owner":
         # At home the owner's own executor sets the power; the park's word goes on to it.
         announce.commitment(tx, deal.commitment_id, call.now, "commitment.instructed", park=False)
@@ -104,6 +106,8 @@ def _ended(
     """
     if starts and reason == "soc_stale":
         raise _not_ready()
+    if starts:
+        announce.commitment(tx, deal.commitment_id, call.now)
     deals.finish(tx, deal, state, reason, call.now)
     return _closed()
 
@@ -115,6 +119,13 @@ def _not_ready() -> Problem:
 def _closed() -> Problem:
     """Return the one answer to a deal that just ended: never which of the owner's limits it was."""
     return Problem(ProblemCode.COMMITMENT_CLOSED, "It has ended. Go to zero now.")
+
+
+def _check_agreed(deal: CommitmentRecord, setpoint_w: int) -> None:
+    agreed_w = deal.terms.max_discharge_w
+    if -setpoint_w > agreed_w:
+        error = FieldError(pointer="/power_setpoint_w", code="range", limit=f"{-agreed_w} to 0")
+        raise Problem(ProblemCode.INVALID_BODY, f"At most {agreed_w} W.", errors=(error,))
 
 
 def _check_open(deal: CommitmentRecord) -> None:
@@ -179,8 +190,6 @@ def _start(
     if vehicle.live.anchor_export_wh is None:
         live = replace(vehicle.live, anchor_export_wh=register)
         tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
-    announce.commitment(tx, deal.commitment_id, call.now)
-    announce.vehicle(tx, deal.vehicle_id, call.now)
     return CommitmentRecord.find(tx, deal.commitment_id)
 
 

@@ -1,5 +1,6 @@
 """A deal's life over HTTP: award, crossings, deadlines, stop, and what the owner tightens."""
 
+import json
 from typing import Any
 
 import pytest
@@ -95,6 +96,18 @@ async def test_a_repeated_award_is_the_same_award(world: World) -> None:
     first, second = await award(deal), await award(deal)
     assert (first.status, second.status) == (200, 200)
     assert second.body == first.body
+
+
+async def test_the_event_of_a_beginning_tells_the_lease_it_began_with(world: World) -> None:
+    deal = await accepted(world)
+    await award(deal)
+    await world.move(1800)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    await world.meter(deal.park, deal.session_id, context="begin")
+    lease = (await world.instruct(deal.park, deal.commitment_id)).body["valid_until"]
+    for caller in (deal.park, deal.owner):
+        began = [each for each in await caller.events() if each["type"] == "commitment.active"]
+        assert [json.loads(each["data"])["lease_until"] for each in began] == [lease]
 
 
 async def test_an_order_reference_counts_once_per_park(world: World) -> None:
