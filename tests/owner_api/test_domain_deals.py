@@ -52,7 +52,7 @@ async def test_promise_6_an_award_that_differs_by_one_byte_of_terms_is_a_mismatc
     assert code(await award(deal, terms_sha256=other)) == (409, "award_mismatch")
     assert (await commitment(deal))["state"] == "pending_award"
     assert (await award(deal)).status == 200
-    assert code(await award(deal, terms_sha256=other)) == (409, "commitment_closed")
+    assert code(await award(deal, terms_sha256=other)) == (409, "conflict")
 
 
 @pytest.mark.parametrize("energy", [2999, 6001])
@@ -96,6 +96,14 @@ async def test_a_repeated_award_is_the_same_award(world: World) -> None:
     first, second = await award(deal), await award(deal)
     assert (first.status, second.status) == (200, 200)
     assert second.body == first.body
+
+
+async def test_another_award_of_a_running_deal_is_no_word_to_go_to_zero(world: World) -> None:
+    deal = await running_deal(world)
+    assert code(await award(deal, order_reference="PO-other")) == (409, "conflict")
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await stop(deal)
+    assert code(await award(deal, order_reference="PO-other")) == (409, "commitment_closed")
 
 
 async def test_the_event_of_a_beginning_tells_the_lease_it_began_with(world: World) -> None:

@@ -130,9 +130,8 @@ def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads bet
             if now > facts.award_by:
                 return Rejection("offer_expired", "the time to award has passed")
             return Moved(CommitmentState.SCHEDULED)
-        case Award() if facts.state is CommitmentState.LAPSED:
-            # The same word whether the timer or the award came first.
-            return Rejection("offer_expired", "the time to award has passed")
+        case Award():
+            return _not_awarded(facts.state)
         case Start() if CommitmentState.ACTIVE in allowed:
             if not facts.start_at <= now < facts.end_at:
                 return Rejection("no_lease", "outside the agreed window")
@@ -143,4 +142,19 @@ def decide_commitment(  # noqa: PLR0911 - one return per named outcome reads bet
             return Rejection("conflict", "the time to award has not passed")
         case End(to, reason) if to in allowed and to not in LIVE_COMMITMENTS:
             return Moved(to, reason)
-    return Rejection("commitment_closed", f"the commitment is already {facts.state}")
+    return _closed(facts.state)
+
+
+def _not_awarded(state: CommitmentState) -> Rejection:
+    """Return why a deal that waits for no award takes none."""
+    if state is CommitmentState.LAPSED:
+        # The same word whether the timer or the award came first.
+        return Rejection("offer_expired", "the time to award has passed")
+    if state in LIVE_COMMITMENTS:
+        # The word for a deal that has ended would have its charger go to zero.
+        return Rejection("conflict", "it is awarded already, by another order")
+    return _closed(state)
+
+
+def _closed(state: CommitmentState) -> Rejection:
+    return Rejection("commitment_closed", f"the commitment is already {state}")

@@ -44,7 +44,7 @@ class Deals(Offers):
         if deal.state == "lapsed":
             return 410, "offer_expired"
         if deal.state != "pending_award":
-            return CLOSED
+            return (409, "conflict") if deal.live else CLOSED
         if sha256 != deal.terms_sha256:
             return 409, "award_mismatch"
         least = max(1, min(deal.terms.least_wh, deal.committed_wh))
