@@ -23,8 +23,10 @@ _DEALS: Final = {
 _BILLS: Final = "SELECT * FROM settlement WHERE park_id = ?"
 _OF_STATE: Final = " AND state = ?"
 _OF_REWARD: Final = (
-    " AND settlement_id IN (SELECT settlement_id FROM reward WHERE park_id = ? AND status = ?)"
+    " AND settlement_id IN (SELECT settlement_id FROM reward WHERE park_id = ? AND status = ?{})"
 )
+# What nothing was delivered for, or payments of earlier versions cover, waits for no payment.
+_TO_PAY: Final = {"confirmed": " AND amount_minor > already_paid_minor"}
 _OPEN: Final = (
     "SELECT currency, kind, status, SUM(amount_minor - already_paid_minor) AS total FROM reward"
     " WHERE park_id = ? AND status IN ('pending', 'confirmed') GROUP BY currency, kind, status"
@@ -52,13 +54,14 @@ def deals(tx: Tx, call: Call) -> Reply:
 
 
 def bills(tx: Tx, call: Call) -> Reply:
-    """List the park's settlements; ``?reward=confirmed`` are those that wait to be paid."""
+    """List the park's settlements; ``?reward=confirmed`` are those with something left to pay."""
     park_id = call.principal.party_id
     selected, params = _BILLS, [park_id]
     if state := call.query.get("state"):
         selected, params = selected + _OF_STATE, [*params, state]
     if reward := call.query.get("reward"):
-        selected, params = selected + _OF_REWARD, [*params, park_id, reward]
+        selected += _OF_REWARD.format(_TO_PAY.get(reward, ""))
+        params += [park_id, reward]
     return read_page(
         tx,
         call,

@@ -58,6 +58,21 @@ async def test_a_park_reads_what_is_pending_then_to_be_paid_then_paid(world: Wor
     assert await bills(deal, "?reward=paid") == [found["settlement_id"]]
 
 
+async def test_what_comes_to_nothing_waits_for_no_payment(world: World) -> None:
+    """A dispatcher that pays what it finds there would have to make up a bank's reference."""
+    deal, _ = await delivered(world, 0)
+    other, found = await delivered(world, 2000)
+    await world.move(3601)
+    assert await bills(deal, "?reward=confirmed") == []
+    path = f"/v1/park/settlements/{found['settlement_id']}"
+    await other.park.post(f"{path}/payment", {"reference": "BANK-1"})
+    less = {"delivered_wh": 500, "reason": "read again"}
+    second = await other.park.post(f"{path}/correction", less)
+    await world.move(3601)
+    assert await bills(other, "?state=final") == [second["settlement_id"]]
+    assert await bills(other, "?reward=confirmed") == []
+
+
 async def test_what_a_correction_leaves_overpaid_stands_beside_what_is_owed(world: World) -> None:
     """240 paid for 2 kWh; corrected to half a kWh 60 of them stand, and 180 are too much."""
     deal, found = await delivered(world, 2000)

@@ -15,6 +15,7 @@ from owner_api.schemas.owner import EMPTY
 from owner_api.server.routing import PAGE, Route
 
 SETTLEMENT: Final = "/v1/park/settlements/{settlement_id}"
+_REWARD: Final = "confirmed: only those whose payment_minor is more than 0, which wait to be paid."
 SETTLEMENTS: Final = (
     Route(
         method="GET",
@@ -34,7 +35,7 @@ SETTLEMENTS: Final = (
         query={
             **PAGE,
             Optional("state"): views.SETTLEMENT_STATE,
-            Optional("reward"): views.REWARD_STATUS,
+            Optional("reward", description=_REWARD): views.REWARD_STATUS,
         },
         answer=views.listed(views.PARK_SETTLEMENT),
         handler=park_books.bills,
