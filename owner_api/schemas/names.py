@@ -77,3 +77,10 @@ NAMES: Final[Mapping[str, Any]] = {
     "Checkpoint": ledger.CHECKPOINT,
     "Receipt": ledger.RECEIPT,
 }
+# What goes both ways: answered under its own name, and sent under this one.
+SENT: Final[Mapping[str, str]] = {
+    "Terms": "TermsCreate",
+    "Reward": "RewardCreate",
+    "RewardPart": "RewardPartCreate",
+    "Recharge": "RechargeCreate",
+}

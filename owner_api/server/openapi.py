@@ -19,7 +19,7 @@ from owner_api.store.documents import to_json
 
 from .idempotency import HEADER
 from .openapi_events import STREAM, event_schemas, events_media
-from .openapi_shared import PLACE, shared
+from .openapi_shared import PLACE, answered, shared
 from .routing import Endpoint, Operation
 
 type Json = dict[str, Any]
@@ -239,7 +239,7 @@ def _responses(operation: Operation) -> Json:
     elif operation.status != HTTPStatus.NO_CONTENT:
         is_json = operation.answer_type == "application/json"
         schema = (
-            explained(openapi(operation.answer))
+            answered(explained(openapi(operation.answer)))
             if operation.answer
             else ({} if is_json else {"type": "string"})
         )

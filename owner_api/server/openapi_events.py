@@ -12,7 +12,7 @@ from owner_api.schemas.fields import openapi
 from owner_api.schemas.meanings import explained
 from owner_api.schemas.names import NAMES
 
-from .openapi_shared import PLACE
+from .openapi_shared import PLACE, answered
 
 type Json = dict[str, Any]
 
@@ -51,12 +51,11 @@ def event_schemas() -> Json:
         for name, data in names.items():
             component = _component(listener, name)
             if component not in found:
-                found[component] = explained(openapi(data))
+                found[component] = answered(explained(openapi(data)))
     return found
 
 
 def _envelope() -> Json:
-    every = sorted({name for names in EVENTS.values() for name in names})
     return {
         "type": "object",
         "required": ["v", "seq", "type", "at", "data"],
@@ -67,7 +66,10 @@ def _envelope() -> Json:
                 "minimum": 1,
                 "description": "The event's number; `after` and Last-Event-ID go on from it.",
             },
-            "type": {"type": "string", "enum": every},
+            "type": {
+                "type": "string",
+                "description": "Its name, one of x-events; pass over one that you do not know.",
+            },
             "at": {"type": "string", "format": "date-time"},
             "data": {"type": "object", "description": "How what it is about stands now."},
         },

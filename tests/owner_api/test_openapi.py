@@ -261,6 +261,35 @@ async def test_request_bodies_are_closed_to_unknown_fields(document: Any) -> Non
             assert media["schema"]["additionalProperties"] is False, path
 
 
+def ends(node: Any) -> Iterator[bool]:
+    """Yield of every object in a part of a contract whether it has room for other fields."""
+    if isinstance(node, list):
+        for each in node:
+            yield from ends(each)
+    elif isinstance(node, dict):
+        if "properties" in node:
+            yield node.get("additionalProperties") is not False
+        for value in node.values():
+            yield from ends(value)
+
+
+async def test_what_is_sent_is_closed_through_and_through_and_what_is_answered_is_open(
+    document: Any,
+) -> None:
+    """Who made a client from the contract must not fail on the field that a later version adds.
+
+    Their guide tells parks to pass over what they do not know: a stop would be among it.
+    """
+    for _, path, operation in described(document):
+        sent = operation.get("requestBody", {"content": {}})["content"]
+        assert not any(ends(sent)), path
+        assert all(ends(operation["responses"])), path
+    envelope = document["components"]["schemas"]["Event"]
+    assert all(ends(envelope))
+    # Nor on the name of an event.
+    assert "enum" not in envelope["properties"]["type"]
+
+
 async def test_the_stream_names_each_roles_events_and_says_what_their_data_is(
     fetched: Any,
 ) -> None:
