@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from probatio import Invalid, MultipleInvalid, Optional, Schema
 
-from .schemas.fields import Leaf, LimitError, ListOf, Nullable, integer, number, text
+from .schemas.fields import Leaf, LimitError, ListOf, Nullable, integer, name, number, text
 
 _DAY: Final = 86_400
 
@@ -53,7 +53,7 @@ class Config:
     """
 
     # Where
-    server_name: str = _words("V2G Owner", 1, 100)
+    server_name: str = field(default="V2G Owner", metadata={"leaf": name(100)})
     database: str = _words("owner-api.db", 1, 4_096)
     listen_host: str = _words("127.0.0.1", 1, 255)
     listen_port: int = _whole(8477, 0, 65_535)
@@ -144,8 +144,8 @@ class Config:
             raise ConfigError("tls_certificate and tls_key: give both or neither")
         if self.public_url is not None and not _is_web_address(self.public_url):
             raise ConfigError(
-                "public_url: https:// and a host; http:// is for this machine only, as"
-                " http://127.0.0.1:8477"
+                "public_url: https:// and a host, maybe a path, with no user, ? or #; http:// is"
+                " for this machine only, as http://127.0.0.1:8477"
             )
         if self.lease_s > self.lease_max_s:
             raise ConfigError("lease_s: at most lease_max_s")
@@ -196,6 +196,9 @@ def _is_web_address(text: str) -> bool:
     except ValueError:
         return False
     if not url.hostname or not text.isprintable():
+        return False
+    # Paths are put behind it, and it stands in every pairing code.
+    if not set("?#@").isdisjoint(text):
         return False
     return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname))
 
