@@ -100,8 +100,13 @@ def server_context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, password=_nobody_types)
     return context
+
+
+def _nobody_types() -> str:
+    """Refuse a key that asks for a passphrase: OpenSSL would wait for a terminal."""
+    raise OSError("the key is protected by a passphrase; give one without, that only we may read")
 
 
 def _context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:

@@ -104,6 +104,21 @@ def test_a_key_that_does_not_fit_its_certificate_is_refused(tmp_path: Path) -> N
         choose(replace(OPEN, tls_certificate=crt, tls_key=key), tmp_path)
 
 
+def test_a_key_that_asks_for_a_passphrase_is_refused_and_no_terminal_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    crt, key, _ = certificate(tmp_path)
+    plain = serialization.load_pem_private_key(Path(key).read_bytes(), None)
+    locked = plain.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"word"),
+    )
+    Path(key).write_bytes(locked)
+    with pytest.raises(ListenRefusedError, match="protected by a passphrase"):
+        choose(replace(OPEN, tls_certificate=crt, tls_key=key), tmp_path)
+
+
 def test_the_self_signed_key_stays_and_is_readable_by_its_user_only(tmp_path: Path) -> None:
     first = choose(OPEN, tmp_path, self_signed=True)
     again = choose(OPEN, tmp_path, self_signed=True)
