@@ -1,9 +1,10 @@
 """One running server: store, streams, timers and socket, wired and stopped together."""
 
 import asyncio
+import logging
 from pathlib import Path
 from ssl import SSLContext
-from typing import Self
+from typing import Final, Self
 
 from aiohttp import web
 
@@ -21,8 +22,10 @@ from .headers import LEAVING
 from .ledger import log_gate
 from .metrics import Metrics
 from .timers import Timers
-from .tls import server_context
+from .tls import certificate_ends_at, server_context
 from .tls_site import TlsSite
+
+_LOG: Final = logging.getLogger("owner_api.server")
 
 
 class Agent:
@@ -88,11 +91,22 @@ class Agent:
             wait_s = self.config.keepalive_s
             site = TlsSite(runner, host, port, context, backlog=BACKLOG, deadline_s=wait_s)
         await site.start()
+        await self._watch_certificate()
         if self.config.metrics_port is not None:
             self.metrics_port = await self._start_metrics(self.config.metrics_port, context)
         if self._run_timers:
             self._timers.start()
         return int(runner.addresses[0][1])
+
+    async def _watch_certificate(self) -> None:
+        """Say when our certificate ends: nobody comes in after that, a stop neither."""
+        file = self.config.tls_certificate
+        ends_at = await asyncio.to_thread(certificate_ends_at, file) if file else None
+        if ends_at is None:
+            return
+        self.metrics.watch_certificate(ends_at)
+        if ends_at <= self.clock.now():
+            _LOG.warning("the certificate %s ended at %s; renew it, then restart", file, ends_at)
 
     async def _start_metrics(self, port: int, context: SSLContext | None) -> int:
         host = self.config.metrics_host

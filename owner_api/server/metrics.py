@@ -1,5 +1,7 @@
 """What a machine may watch, on a port of its own: counts and times, never who or what for."""
 
+from datetime import datetime
+from math import inf
 from ssl import SSLContext
 from typing import Final
 
@@ -81,6 +83,12 @@ class Metrics:
             registry=self._registry,
         )
         refuses.set_function(lambda: notary.refusing is not None)
+        self._certificate_left = Gauge(
+            "owner_api_certificate_left_seconds",
+            "Time until the certificate that was read at the start ends; +Inf where there is none",
+            registry=self._registry,
+        )
+        self._certificate_left.set(inf)
         ProcessCollector(namespace="owner_api", registry=self._registry)
         if (apart := store.apart) is not None:
             # Half of what the server takes is taken there.
@@ -106,6 +114,14 @@ class Metrics:
             body = response.body if isinstance(response, web.Response) else None
             reason = orjson.loads(body)["code"] if isinstance(body, bytes) else "unknown"
             self._refused.labels(reason).inc()
+
+    def watch_certificate(self, ends_at: datetime) -> None:
+        """Tell from now on how long the certificate that is served still lasts."""
+
+        def left_s() -> float:
+            return (ends_at - self._clock.now()).total_seconds()
+
+        self._certificate_left.set_function(left_s)
 
     async def start(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
         """Listen for scrapes and return the bound port."""

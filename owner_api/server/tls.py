@@ -109,6 +109,14 @@ def _nobody_types() -> str:
     raise OSError("the key is protected by a passphrase; give one without, that only we may read")
 
 
+def certificate_ends_at(file: str | Path) -> datetime | None:
+    """Return when the certificate of a file ends; None for one that only OpenSSL can read."""
+    try:
+        return x509.load_pem_x509_certificate(Path(file).read_bytes()).not_valid_after_utc
+    except ValueError:
+        return None
+
+
 def _context(certificate: str | Path, key: str | Path) -> ssl.SSLContext:
     try:
         return server_context(certificate, key)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import re
 import ssl
 
 import aiohttp
@@ -14,7 +15,7 @@ import pytest
 
 from owner_api.clock import SystemClock
 from owner_api.config import Config, ConfigError
-from owner_api.server.agent import build_agent
+from owner_api.server.agent import Agent, build_agent
 from owner_api.server.timers import Timers
 from owner_api.store import Commit, Store, StoreClosedError, Tx
 from tests.owner_api.conftest import StillClock
@@ -113,6 +114,35 @@ async def test_tls_from_the_configuration_is_spoken_and_asks_to_stay(
         ):
             assert response.status == 200
             assert "max-age" in response.headers["Strict-Transport-Security"]
+
+
+async def scraped(agent: Agent) -> str:
+    """Return the figure of how long the certificate lasts."""
+    url = f"http://127.0.0.1:{agent.metrics_port}/metrics"
+    async with aiohttp.ClientSession() as client, client.get(url) as response:
+        text = await response.text()
+    found = re.search(r"^owner_api_certificate_left_seconds (\S+)$", text, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+async def test_how_long_the_certificate_lasts_is_a_figure_and_one_that_ended_is_logged(
+    tmp_path: Path, clock: StillClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever renews it and does not restart the server locks everybody out, a stop included."""
+    async with await build_agent(tmp_path / "a.db", clock, Config(metrics_port=0)) as agent:
+        await agent.start("127.0.0.1", 0)
+        assert await scraped(agent) == "+Inf"
+    certificate, key = self_signed(tmp_path)
+    config = Config(tls_certificate=certificate, tls_key=key, metrics_port=0)
+    ends_at = datetime.now(UTC) + timedelta(days=1)
+    for begun_before in (timedelta(hours=6), timedelta(hours=-6)):
+        clock.instant = ends_at - begun_before
+        async with await build_agent(tmp_path / "b.db", clock, config) as agent:
+            await agent.start("127.0.0.1", 0)
+            left = float(await scraped(agent))
+        assert abs(left - begun_before.total_seconds()) < 3600
+        assert ("ended at" in caplog.text) is (left < 0)
 
 
 async def test_timers_run_by_themselves_and_forget_what_is_old(store: Store) -> None:
