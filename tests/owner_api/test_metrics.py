@@ -3,11 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 import re
+from typing import IO
+
+from prometheus_client import process_collector
+import pytest
 
 from owner_api.config import Config
 
 from .deal_world import open_world, scheduled
 
+ROOT = Path(__file__).parents[2]
 _LIMITS = Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6)
 
 
@@ -41,7 +46,21 @@ async def test_nothing_listens_for_scrapes_unless_asked_to(tmp_path: Path) -> No
             assert answer.status == 404
 
 
-async def test_the_process_that_writes_has_figures_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [True, False])
+async def test_the_process_that_writes_has_figures_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """Also where /proc shows processes alone, as the shipped unit has it: two alerts need them."""
+    assert "ProcSubset=pid" in (ROOT / "packaging/owner-api.service").read_text(encoding="utf-8")
+
+    def opened(path: str, mode: str) -> IO[bytes]:
+        assert mode == "rb"
+        if path == "/proc/stat":
+            raise FileNotFoundError(path)
+        return Path(path).open("rb")
+
+    if not whole:
+        monkeypatch.setattr(process_collector, "open", opened, raising=False)
     async with open_world(tmp_path, replace(_LIMITS, metrics_port=0), apart=True) as world:
         await world.add_owner()
         async with world.http.get(f"http://127.0.0.1:{world.agent.metrics_port}/metrics") as answer:
