@@ -23,10 +23,11 @@ def vehicle_as(tx: Tx, record: VehicleRecord, stands: Standing | None, now: date
     return shown
 
 
-def session(tx: Tx, session_id: str, now: datetime) -> None:
+def session(tx: Tx, session_id: str, now: datetime, *, park: bool = True) -> None:
     """Tell the park, and the owner once known, how a session stands."""
     record = SessionRecord.find(tx, session_id)
-    tx.emit(record.park_id, f"session.{record.state}", now, park_views.session_view(record))
+    if park:
+        tx.emit(record.park_id, f"session.{record.state}", now, park_views.session_view(record))
     if record.owner_id:
         shown = owner_views.session_view(tx, record)
         tx.emit(record.owner_id, f"session.{record.state}", now, shown)

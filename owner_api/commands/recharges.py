@@ -159,7 +159,8 @@ def _look_at_first(
     if not broken:
         return
     if session.state == "bound":
-        announce.session(tx, session.session_id, now)
+        # To its park it would say that the car is known, once more.
+        announce.session(tx, session.session_id, now, park=False)
     agreement = tx.one(
         "SELECT * FROM agreement WHERE owner_id = ? AND park_id = ? AND state = 'active'",
         session.owner_id,

@@ -617,7 +617,10 @@ async def test_a_broken_recharge_is_recorded_shown_and_ends_the_rules_yes_for_th
     assert agreement["recharge_broken"] is True
     told = [json.loads(each["data"]) for each in await deal.owner.events() if each["type"] == TOLD]
     assert told == [agreement]
-    assert TOLD not in {each["type"] for each in await deal.park.events()}
+    told_park = [each["type"] for each in await deal.park.events()]
+    assert TOLD not in told_park
+    # That its offers reach the owner from now on is told once.
+    assert told_park.count("session.bound") == 1
     heard = [each for each in await deal.owner.events() if each["type"].startswith("session.")]
     assert json.loads(heard[-1]["data"])["recharge_broken"] is True
     offer = await next_offer(deal)
