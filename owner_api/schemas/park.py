@@ -53,7 +53,11 @@ INSTRUCTION: Final = {
     Required("seq"): integer(1, 10**9),
     Required("power_setpoint_w"): integer(-1_000_000, 0),
 }
-CANCELLATION: Final = {Optional("reason"): text(0, 200)}
+CANCELLATION: Final = {
+    Optional("reason", description="Not kept: that the park ended it is all that is told."): text(
+        0, 200
+    )
+}
 STOP_CONFIRMATION: Final = {
     Required("confirmed_at", description="When the charger got the stop."): timestamp()
 }

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from probatio import Required
+
 from owner_api.schemas.fields import (
     AnyJson,
     ListOf,
@@ -194,4 +196,4 @@ SCHEDULE: Final = required(
     }
 )
 PRICES_TAKEN: Final = required({"entries": integer(0, 1_000), "known_until": Nullable(AT)})
-READINGS_TAKEN: Final = required({"accepted": integer(0, 100)})
+READINGS_TAKEN: Final = {Required("accepted", description="How many were new."): integer(0, 100)}
