@@ -150,6 +150,11 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
             raise StoreError(f"{left}: belongs to a file that was lost; move it away first")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        said = f"{target.parent}: no file can be made there ({error.strerror})"
+        raise StoreError(said) from error
+    try:
         _copy(source, draft, change)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -170,7 +175,6 @@ def copy(source: Path, target: Path, change: Callable[[Tx], None] = lambda _tx: 
 
 
 def _copy(source: Path, draft: Path, change: Callable[[Tx], None]) -> None:
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     reader, writer = _open(source), sqlite3.connect(draft)
     try:
         # In one piece: one read transaction, so a served database may go on writing meanwhile.

@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+from typing import Any
 
 from click.testing import CliRunner
 import pytest
@@ -128,6 +129,28 @@ def test_a_copy_into_a_folder_that_is_not_there_names_the_folder(
     ended = CliRunner().invoke(main, ["backup", str(target), "--database", str(database)])
     assert ended.exit_code == 3
     assert f"{target.parent}: no such directory" in ended.output
+
+
+def test_a_copy_into_a_folder_that_is_closed_to_this_user_names_the_folder(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended with a trace and the exit code of a failed check, as a nightly backup would."""
+    target, opened = tmp_path / "closed/copy.db", os.open
+    target.parent.mkdir()
+
+    def refuse(path: Path, *more: Any, **named: Any) -> int:
+        if Path(path).parent == target.parent:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *more, **named)
+
+    def closed(path: Path, **_more: bool) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", closed)
+    ended = CliRunner().invoke(main, ["backup", str(target), "--database", str(database)])
+    assert ended.exit_code == 3
+    assert f"{target.parent}: no file can be made there (Permission denied)" in ended.output
 
 
 def test_an_upgrade_of_a_file_that_was_not_there_says_that_it_made_one(tmp_path: Path) -> None:
