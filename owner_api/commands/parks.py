@@ -53,17 +53,23 @@ def add_park(
 
 
 def set_terms(tx: Tx, *, park_id: str, terms_text: str) -> int:
-    """Put the next version of a park's terms in force for new agreements; return its number."""
-    row = tx.one("SELECT terms_version FROM park WHERE park_id = ?", park_id)
+    """Put the next version of a park's terms in force for new agreements; return its number.
+
+    The words that are in force already are no next version: every owner would be asked about them.
+    """
+    row = tx.one("SELECT terms_version, terms_sha256 FROM park WHERE park_id = ?", park_id)
     if row is None:
         raise not_found()
-    version = int(row["terms_version"]) + 1
+    digest, version = hashlib.sha256(terms_text.encode()).hexdigest(), int(row["terms_version"])
+    if digest == row["terms_sha256"]:
+        return version
+    version += 1
     tx.update(
         "park",
         {"park_id": park_id},
         terms_version=version,
         terms_text=terms_text,
-        terms_sha256=hashlib.sha256(terms_text.encode()).hexdigest(),
+        terms_sha256=digest,
     )
     return version
 

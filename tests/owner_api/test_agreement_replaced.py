@@ -53,6 +53,19 @@ async def receipts(caller: Caller) -> list[tuple[str, Any]]:
     return [(each["kind"], each["content"]) for each in shown]
 
 
+async def test_the_same_words_put_in_force_again_are_no_new_terms(world: World) -> None:
+    """Whoever sets a server up by a script, and runs that twice, had every owner asked again."""
+    deal = await presented(world)
+    assert await new_terms(world, deal.park) == 2
+    assert await new_terms(world, deal.park) == 2
+    (park,) = [
+        each
+        for each in (await deal.owner.get("/v1/parks"))["items"]
+        if each["park_id"] == deal.park.party_id
+    ]
+    assert (park["terms_version"], park["terms_text"]) == (2, "New words.")
+
+
 async def test_a_running_deal_and_an_open_offer_go_on_under_new_terms(world: World) -> None:
     deal = await active(world)
     assert (await deal.deliver(60)).status == 201
