@@ -9,7 +9,7 @@ from owner_api.store.tx import Tx
 
 type Row = dict[str, Any]
 
-_DEFAULT_LIMIT = 50
+DEFAULT_LIMIT = 50
 _ID_BEGINS = {
     "agreement_id": "agr_",
     "charger_id": "chg_",
@@ -74,7 +74,7 @@ def _wanted(call: Call, key: str) -> tuple[int, str]:
     cursor = str(call.query.get("cursor", ""))
     if cursor and not cursor.startswith(_ID_BEGINS[key]):
         raise _wrong_cursor()
-    return int(call.query.get("limit", _DEFAULT_LIMIT)), cursor
+    return int(call.query.get("limit", DEFAULT_LIMIT)), cursor
 
 
 def _wrong_cursor() -> Problem:

@@ -8,6 +8,7 @@ from aiohttp import web
 from probatio import Optional
 
 from owner_api.calls import Answer, Call, Principal
+from owner_api.commands.paging import DEFAULT_LIMIT
 from owner_api.problems import ProblemCode
 from owner_api.schemas.fields import integer, text
 from owner_api.store.tx import Tx
@@ -16,7 +17,12 @@ type Handler = Callable[[Tx, Call], Answer]
 type Role = Literal["owner", "park", "any", "public"]
 type Serve = Callable[[web.Request, Principal], Awaitable[web.StreamResponse]]
 
-PAGE: Final = {Optional("limit"): integer(1, 200), Optional("cursor"): text(1, 200)}
+PAGE: Final = {
+    Optional("limit", description=f"How many at most; {DEFAULT_LIMIT} if left out."): integer(
+        1, 200
+    ),
+    Optional("cursor"): text(1, 200),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
