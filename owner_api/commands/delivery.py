@@ -163,10 +163,7 @@ def _start(
     seen_at, register = session.live.seen_at, session.live.export_register_wh
     blind = timedelta(seconds=call.config.blind_after_s)
     if seen_at is None or register is None or too_old(seen_at, call.now, blind):
-        raise Problem(
-            ProblemCode.NO_LEASE,
-            f"Send a meter reading not older than {call.config.blind_after_s} s first.",
-        )
+        raise Problem(ProblemCode.NO_LEASE, _unread(session, call.config.blind_after_s))
     if deals.meter_free_at(tx, deal) is None:
         detail = "Another deal's energy is counted here: end it and send a reading at rest first."
         raise Problem(ProblemCode.NO_LEASE, detail)
@@ -191,6 +188,13 @@ def _start(
         live = replace(vehicle.live, anchor_export_wh=register)
         tx.update("vehicle", {"vehicle_id": vehicle.vehicle_id}, live=dump(live))
     return CommitmentRecord.find(tx, deal.commitment_id)
+
+
+def _unread(session: SessionRecord, seconds: int) -> str:
+    """Say which reading is missing, and whose it is: a park's is refused at an owner's charger."""
+    if session.meter == "owner":
+        return f"The owner's charger has sent no reading for {seconds} s. Ask again."
+    return f"Send a meter reading not older than {seconds} s first."
 
 
 def _soc_at_start(

@@ -126,6 +126,8 @@ async def test_promise_3_no_lease_without_a_fresh_word_of_the_owners_meter(world
     deal, charger_id = await at_home(world)
     silent = await world.instruct(deal.park, deal.commitment_id)
     assert (silent.status, silent.body["code"]) == (409, "no_lease")
+    # Not "send a reading": a park's is refused here.
+    assert "The owner's charger" in silent.body["detail"]
     await meter(world, deal.owner, charger_id, 700)
     await world.move(61)
     old = await world.instruct(deal.park, deal.commitment_id)
