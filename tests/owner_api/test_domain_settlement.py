@@ -175,6 +175,37 @@ async def test_a_dispute_waits_for_both_sides_whatever_time_passes(world: World)
     assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "final"
 
 
+@pytest.mark.parametrize("delivered_wh", [900, 1000])
+async def test_a_dispute_stands_against_a_correction_that_says_no_more(
+    world: World, delivered_wh: int
+) -> None:
+    """A park had only to say the same again, and wait for an hour of silence."""
+    deal, found = await delivered(world, 1000)
+    words = {"reason": "my own meter says more"}
+    await deal.owner.post(f"/v1/settlements/{found['settlement_id']}/dispute", words)
+    body = {"delivered_wh": delivered_wh, "reason": "it is right"}
+    second = await deal.park.post(park_path(found, "correction"), body)
+    assert (second["version"], second["state"]) == (2, "disputed")
+    told = [each["type"] for each in await deal.park.events()]
+    assert told.count("settlement.disputed") == 2
+    assert (await final(deal, second))["state"] == "disputed"
+    # More answers it, as does its owner's yes.
+    body = {"delivered_wh": delivered_wh + 100, "reason": "read again"}
+    third = await deal.park.post(park_path(second, "correction"), body)
+    assert third["state"] == "provisional"
+    assert (await final(deal, third))["state"] == "final"
+
+
+async def test_a_dispute_that_was_taken_back_stands_against_no_correction(world: World) -> None:
+    deal, found = await delivered(world, 1000)
+    path = f"/v1/settlements/{found['settlement_id']}"
+    await deal.owner.post(f"{path}/dispute", {"reason": "my own meter says more"})
+    await deal.owner.post(f"{path}/confirmation")
+    body = {"delivered_wh": 900, "reason": "read again"}
+    second = await deal.park.post(park_path(found, "correction"), body)
+    assert second["state"] == "provisional"
+
+
 async def test_an_owner_takes_a_dispute_back_that_the_park_ignores_and_can_be_forgotten(
     world: World,
 ) -> None:

@@ -106,9 +106,12 @@ class Settlements(Deals):
             return 422, "invalid_body"
         if settlement.state == "corrected":
             return 409, "conflict"
+        refused = settlement.state == "disputed" and not settlement.owner_agrees
         settlement.state = self.move("settlement", settlement.state, "corrected")
         settlement.reward = "reversed"
-        self.settle(deal, delivered_wh, now, settlement.version + 1)
+        made = self.settle(deal, delivered_wh, now, settlement.version + 1)
+        if refused and delivered_wh <= settlement.delivered_wh:
+            made.state = self.move("settlement", made.state, "disputed")
         return MADE
 
     def pay(self, settlement: Settlement, reference: str) -> Expected:
