@@ -1,11 +1,9 @@
 """A receipt as a page that a person can read and print: no script, no style, nothing fetched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from html import escape
 from typing import Any, Final
-
-from owner_api.schemas.owner import LANGUAGES
 
 from .receipt_values import Values, is_a_name, is_a_time, owners_money, parks_money
 from .receipt_words import Words
@@ -18,12 +16,18 @@ _CHECK: Final = "owner-api receipt verify FILE --public-key KEY"
 _OWNERS: Final = frozenset({"breakdown", "judged", "limits"})
 
 
-def render(document: Mapping[str, Any], words: Words, zone: tzinfo) -> str:
+def render(document: Mapping[str, Any], languages: Sequence[Words], zone: tzinfo) -> str:
     """Return the receipt as a whole HTML page, in the reader's language and by the reader's clock.
 
+    The first language is the reader's; the others stand folded at the end. They are in the page and
+    not behind an address, since that takes the reader's token: from a kept page it leads nowhere.
     An owner and a park read the same page, so none says "you" of what both have a receipt of.
     """
-    return "\n".join(_Page(words, Values(words, zone)).lines(document)) + "\n"
+    first, *others = (_Page(words, Values(words, zone)) for words in languages)
+    lines = [*first.head(document), *first.lines(document, 1)]
+    for other in others:
+        lines += other.folded(document)
+    return "\n".join([*lines, "</main></body>", "</html>"]) + "\n"
 
 
 class _Page:
@@ -31,29 +35,38 @@ class _Page:
         self._words = words
         self._values = values
 
-    def lines(self, document: Mapping[str, Any]) -> Iterator[str]:
-        told, kind = self._words.page, document["kind"]
-        title = escape(self._words.title(kind) or kind)
+    def head(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what a page begins with."""
         yield f'<!doctype html>\n<html lang="{self._words.language}">\n<head><meta charset="utf-8">'
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        yield f'<meta name="color-scheme" content="light dark"><title>{title}</title></head>'
-        yield f"<body><main>\n<h1>{title}</h1>\n<h2>{escape(told('recorded'))}</h2>"
-        yield from self._part(document["content"], _family(kind), 3, None)
-        yield f"<h2>{escape(told('about'))}</h2>\n<dl>"
+        yield '<meta name="color-scheme" content="light dark">'
+        yield f"<title>{self._title(document)}</title></head>\n<body><main>"
+
+    def folded(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the same in this language, closed until it is asked for."""
+        name = escape(self._words.page("language"))
+        yield f'<details lang="{self._words.language}"><summary>{name}</summary>'
+        yield from self.lines(document, 2)
+        yield "</details>"
+
+    def lines(self, document: Mapping[str, Any], top: int) -> Iterator[str]:
+        """Yield all that there is to read, below a heading of the level ``top``."""
+        told, sub = self._words.page, top + 1
+        yield f"<h{top}>{self._title(document)}</h{top}>"
+        yield f"<h{sub}>{escape(told('recorded'))}</h{sub}>"
+        yield from self._part(document["content"], _family(document["kind"]), sub + 1, None)
+        yield f"<h{sub}>{escape(told('about'))}</h{sub}>\n<dl>"
         place = told("place_of", position=document["position"], size=document["proof"]["size"])
         yield _pair(told("at"), self._time(document["at"]))
         yield _pair(told("place"), escape(place))
         yield _pair(told("receipt_id"), _code(document["receipt_id"]))
         yield f"</dl>\n<p>{escape(told('hint'))} <code>{_CHECK}</code></p>"
-        others = " ".join(
-            f'<code lang="{each}">?lang={each}</code>'
-            for each in LANGUAGES
-            if each != self._words.language
-        )
-        yield f"<p>{escape(told('languages'))} {others}</p>"
-        yield f"<h2>{escape(told('checkpoint'))}</h2>"
+        yield f"<h{sub}>{escape(told('checkpoint'))}</h{sub}>"
         note = (_broken(line) for line in document["checkpoint"].splitlines())
-        yield f"<p><code translate=no>{'<br>'.join(note)}</code></p>\n</main></body>\n</html>"
+        yield f"<p><code translate=no>{'<br>'.join(note)}</code></p>"
+
+    def _title(self, document: Mapping[str, Any]) -> str:
+        return escape(self._words.title(document["kind"]) or document["kind"])
 
     def _part(
         self, content: Mapping[str, Any], within: str, level: int, around: str | None

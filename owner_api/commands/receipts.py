@@ -17,6 +17,7 @@ from owner_api.core.merkle import (
 )
 from owner_api.core.receipt import Entry
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
+from owner_api.schemas.owner import LANGUAGES
 from owner_api.store.documents import from_json
 from owner_api.store.times import decode
 from owner_api.store.tx import Tx
@@ -176,7 +177,9 @@ def _page(tx: Tx, call: Call, document: Json) -> Reply:
     """Return a receipt to read: a park's clock is UTC, an owner's their own, as is the language."""
     owner = tx.by_key("owner", call.principal.party_id) or {"language": "en", "time_zone": "UTC"}
     language = call.query.get("lang") or preferred(call.accept_language, owner["language"])
-    page = render(document, words_for(language), ZoneInfo(owner["time_zone"]))
+    others = (each for each in LANGUAGES if each != language)
+    words = [words_for(each) for each in (language, *others)]
+    page = render(document, words, ZoneInfo(owner["time_zone"]))
     return Reply(body=page, content_type="text/html", language=language)
 
 

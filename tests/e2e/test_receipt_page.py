@@ -1,8 +1,9 @@
-"""A receipt's page in a real Chromium, on a narrow phone, by day and by night."""
+"""A receipt's page in a real Chromium: on a narrow phone, by day and by night, by keyboard."""
 
 from pathlib import Path
 from typing import Final, Literal
 
+from playwright.async_api import expect
 import pytest
 
 from script.demo_lib.browser import running_browser
@@ -11,6 +12,7 @@ from tests.owner_api.deal_world import open_world, presented
 pytestmark = pytest.mark.slow
 
 NARROW: Final = 320
+TITLES: Final = {"en": "Your decision", "zh-Hans": "您的答复", "zh-Hant": "您的答覆"}
 # The canvas has no element: a page without a background of its own shows the scheme's.
 _LOOK: Final = """
 () => {
@@ -61,8 +63,16 @@ async def test_a_receipt_fits_a_phone_and_can_be_read_by_day_and_by_night(
         )
         await shown.set_content(told)
         look = await shown.evaluate(_LOOK)
+        for number, other in enumerate(each for each in TITLES if each != language):
+            folded = shown.get_by_role("heading", name=TITLES[other], exact=True)
+            await expect(folded).to_be_hidden()
+            await shown.keyboard.press("Tab")
+            await shown.keyboard.press("Enter")
+            await expect(folded).to_be_visible()
+            assert await shown.locator("details[open]").count() == number + 1
+        opened = await shown.evaluate(_LOOK)
     assert errors == []
     assert look["language"] == language
-    assert look["wide"] <= NARROW
+    assert max(look["wide"], opened["wide"]) <= NARROW
     assert abs(look["ink"] - look["paper"]) > 200
     assert look["headings"] > 5
