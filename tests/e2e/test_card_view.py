@@ -87,10 +87,14 @@ async ({ address, language, zone, now, cars, only, offer, deal, ended, told, pai
   const sentence = parts[2].paint(view.result, words, formats, texts);
   announcer.announce(view, sentence, words, formats, hass);
   const said = announcer.node.textContent;
+  window.steps = parts[2].node.querySelector("ol").hidden;
   return [...parts.map(({ node }) => [...node.querySelectorAll("div, h2, p")]
     .map(each => each.textContent).join("\\n")), said, sentence];
 }
 """
+
+# Tells whether the result that was painted last shows how far a stop came.
+_STEPS: Final = "() => !window.steps"
 
 # Writes one amount in each of many currencies.
 _MONEY: Final = """
@@ -345,6 +349,27 @@ async def test_the_last_deal_names_its_car_where_there_are_several(page: Page) -
     _, _, result, _, told = await paint(page, cars=CARS, ended=[ended])
     assert "Last deal · Name of car_b" in result.splitlines()
     assert told.startswith("Name of car_b: 0.5 kWh delivered to East Gate Park.")
+
+
+@pytest.mark.parametrize(
+    ("state", "early", "asked"),
+    [("completed", False, False), ("curtailed", True, False), ("revoked", True, True)],
+)
+async def test_only_what_the_owner_stopped_is_said_to_have_been_stopped(
+    page: Page,
+    state: str,
+    early: bool,  # noqa: FBT001 - a case
+    asked: bool,  # noqa: FBT001
+) -> None:
+    """Each deal's charger is told to stop at its end: a completed one stood there as *Asked*."""
+    stop = ("stop_requested_at", "stop_confirmed_at", "stopped_at")
+    over = deal("car_a", state=state, **dict.fromkeys(stop, "2026-11-29T10:00:00Z"))
+    _, _, result, _, _ = await paint(page, ended=[over])
+    assert ("What was delivered is paid." in result) is early
+    assert await page.evaluate(_STEPS) is asked
+    times = {"start_at": there(4, 23, 30).isoformat(), "end_at": there(5, 0, 30).isoformat()}
+    _, _, _, announced, _ = await paint(page, deal=over | times)
+    assert ("Stopped" in announced) is asked
 
 
 async def test_money_has_the_digits_of_its_currency_in_the_card_as_everywhere(page: Page) -> None:

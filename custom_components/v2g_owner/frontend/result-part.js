@@ -45,7 +45,7 @@ export class ResultPart {
           : "…",
     );
     const ending = nothing ? [] : [words("ended", { how: texts.ended })];
-    if (result.stopped) ending.push(words("stop_paid"));
+    if (result.early) ending.push(words("stop_paid"));
     if (isNumber(result.netMinor)) {
       const net = formats.money(result.netMinor, result.netCurrency);
       ending.push(words("result_net", { net }));

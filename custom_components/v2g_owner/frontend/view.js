@@ -12,6 +12,8 @@ const LEFT_TO_A_PERSON = new Set([
   "person_declined",
   "person_stopped",
 ]);
+// Every deal that ends has its charger told to stop; only this one was ended by its owner.
+const STOPPED_BY_OWNER = "revoked";
 const LIVE = new Set(["pending_award", "scheduled", "active"]);
 
 /**
@@ -110,7 +112,7 @@ function liveDeal(hass, account, state, [facts, ...others], stops, now) {
   const vehicle = vehicleById(account, facts.vehicle_id);
   const value = (purpose) => hass.states[vehicle?.entities[purpose]]?.state;
   const press = pressOn(stops, facts.commitment_id);
-  const asked = Boolean(facts.stop_requested_at);
+  const asked = facts.state === STOPPED_BY_OWNER || Boolean(press);
   return {
     id: facts.commitment_id,
     entity: state("sensor.deal_state"),
@@ -132,9 +134,9 @@ function liveDeal(hass, account, state, [facts, ...others], stops, now) {
     },
     stop: {
       pressed: Boolean(press),
-      asked,
-      confirmed: Boolean(facts.stop_confirmed_at),
-      stopped: Boolean(facts.stopped_at),
+      asked: asked && Boolean(facts.stop_requested_at),
+      confirmed: asked && Boolean(facts.stop_confirmed_at),
+      stopped: asked && Boolean(facts.stopped_at),
       unplug: mustUnplug(state, facts, press, now),
     },
     more: others.length,
@@ -172,7 +174,8 @@ function lastResult(account, state, concerns) {
     netMinor: facts.net_minor,
     netCurrency: facts.net_currency || facts.currency || "",
     currency: facts.currency || "",
-    stopped: Boolean(facts.stopped_at),
+    stopped: facts.state === STOPPED_BY_OWNER && Boolean(facts.stopped_at),
+    early: facts.state !== "completed" && Boolean(facts.stopped_at),
     reward: facts.reward,
   };
 }
