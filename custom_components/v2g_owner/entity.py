@@ -6,7 +6,6 @@ from itertools import batched
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import CONF_URL
 from homeassistant.core import Context, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -49,7 +48,6 @@ def hub_device_info(coordinator: V2GCoordinator) -> DeviceInfo:
         name=coordinator.config_entry.title,
         model=snapshot.server.name,
         sw_version=snapshot.server.version or None,
-        configuration_url=coordinator.config_entry.data[CONF_URL],
     )
 
 

@@ -47,6 +47,13 @@ def device_of(home: Home, identifier: str) -> dr.DeviceEntry:
     return device
 
 
+async def test_the_account_offers_no_visit_to_an_agent_that_has_no_page(
+    home: Home, world: OwnerWorld
+) -> None:
+    """Home Assistant's button *Visit* led to an error in JSON."""
+    assert device_of(home, world.owner_id).configuration_url is None
+
+
 async def test_a_park_is_joined_after_reading_its_terms_and_left_again(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
