@@ -36,7 +36,9 @@ async ({ address }) => {
     car: { id: "car", name: "Blue car", via_device_id: "hub", identifiers: [["v2g_owner", "veh"]] },
   };
   let offers = [], refusal = null;
+  window.asks = 0;
   const callService = async (_domain, action) => {
+    if (action === "list_offers") window.asks += 1;
     if (action === "list_offers") return { response: { offers } };
     if (refusal) throw { message: refusal };
     return {};
@@ -196,6 +198,23 @@ async def test_a_counter_begins_with_the_price_in_the_unit_that_the_park_pays_in
     await show(page, offer | {"revision": 3, "terms": offer["terms"] | {"reward": reward}})
     await page.evaluate("press('[data-answer=counter]')")
     assert await page.locator("#counter-price_per_kwh").evaluate(asked) == "0.6"
+
+
+async def test_nothing_is_asked_while_home_assistant_is_still_loading_us(page: Page) -> None:
+    """Each dashboard that was open wrote errors into the log at every start."""
+    keys = ("sensor.open_offers", "event.offers", "binary_sensor.stream")
+    away = dict.fromkeys(keys, {"state": "unavailable"})
+    off = {"binary_sensor.stream": {"state": "off"}}
+    await show(page, an_offer(), states=GONE | away)
+    await show(page, an_offer(), states=GONE | away | {"sensor.open_offers": {"state": "1"}})
+    await show(page, an_offer(), states=off)
+    assert await page.evaluate("asks") == 0
+    assert "East Gate Park" in await show(page, an_offer())
+    assert await page.evaluate("asks") == 1
+    # Without one the offer is shown all the same.
+    await show(page, states=GONE | away)
+    await show(page, an_offer(), states=off)
+    await page.wait_for_function("shown().includes('East Gate Park')")
 
 
 async def test_an_offer_that_is_only_out_of_sight_is_not_said_to_be_closed(page: Page) -> None:

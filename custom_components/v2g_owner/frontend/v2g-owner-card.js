@@ -15,6 +15,8 @@ import { wordsFor } from "./words.js";
 const TYPE = "v2g-owner-card";
 const DOMAIN = "v2g_owner";
 const TICK_MS = 1000;
+// Home Assistant has our entities a moment before our actions, and logs an error for who asks then.
+const LOADING_MS = 3000;
 // Any of these changing may mean that the list of open offers did.
 const OFFER_SIGNS = [
   "event.offers",
@@ -94,8 +96,10 @@ class V2GOwnerCard extends HTMLElement {
     this.account = findAccount(hass, this.#config.device_id);
     const signs = OFFER_SIGNS.map((sign) => hass.states[this.account?.hub.entities[sign]]);
     if (signs.some((sign, at) => sign !== this.#signs[at]) || signs.length !== this.#signs.length) {
+      // A live connection is there only when everything is.
+      const loading = isDark(this.#signs) && signs[3]?.state !== "on";
       this.#signs = signs;
-      this.#readOffers();
+      this.#readOffers(loading ? LOADING_MS : 0);
     }
     this.#paint();
   }
@@ -116,12 +120,13 @@ class V2GOwnerCard extends HTMLElement {
     return { columns: 12, min_columns: 6, rows: "auto" };
   }
 
-  /** Read the open offers with everything the owner needs to judge them. */
-  async #readOffers() {
+  /** Read the open offers with everything the owner needs to judge them; later news come first. */
+  async #readOffers(wait = 0) {
     const asked = ++this.#asked;
     let offers = [];
-    const listed = this.#signs[1]?.state;
-    if (this.account && listed !== "0" && listed !== "unavailable") {
+    if (this.account && !isDark(this.#signs) && this.#signs[1]?.state !== "0") {
+      if (wait) await new Promise((done) => setTimeout(done, wait));
+      if (asked !== this.#asked) return;
       offers = await this.#call("list_offers", {}, true).then(
         (answer) => answer.response.offers,
         () => [],
@@ -247,6 +252,12 @@ class V2GOwnerCard extends HTMLElement {
     const next = [deal, offer, result, idle].find(({ node }) => !node.hasAttribute("hidden"));
     next?.node.focus({ preventScroll: true });
   }
+}
+
+/** Tell whether we are away, or not all there yet; before anything was seen nobody knows. */
+function isDark(signs) {
+  const away = signs.some((sign) => sign?.state === "unavailable");
+  return signs.length > 0 && (away || !signs.some(Boolean));
 }
 
 function assertConfig(config) {
