@@ -17,6 +17,8 @@ _SAMPLES: Final = 45
 _STEADY: Final = 3
 # Less than this share of what was asked is no answer, beyond the other two it is another unit.
 _ANSWERS: Final = 0.3
+# A charger at rest still feeds itself.
+_AT_REST_W: Final = 100
 _RIGHT: Final = (0.6, 1.5)
 
 
@@ -92,12 +94,19 @@ async def _async_leave(driver: ChargerDriver) -> None:
 async def _async_measure(
     eyes: Eyes, since: datetime, asked_w: int, before_w: int = 0
 ) -> int | None:
-    """Return the power once it is steady after ``since``; None when the meter told nothing."""
+    """Return the power once it is steady after ``since``; None when the meter told nothing.
+
+    A meter that tells only what changes has nothing to tell at rest, so there what it told last
+    counts. That it tells anything at all shows when something was asked for.
+    """
     steady, last = 0, None
     for _ in range(_SAMPLES):
         await asyncio.sleep(_SAMPLE_S)
         reading = eyes.power()
-        if reading is None or reading.at <= since:
+        if reading is None:
+            continue
+        rests = not asked_w and abs(reading.value) <= _AT_REST_W
+        if reading.at <= since and not rests:
             continue
         near = last is not None and abs(reading.value - last) <= max(100, abs(last) // 10)
         steady = steady + 1 if near else 0

@@ -169,6 +169,7 @@ class Wallbox:
     soc_frozen: bool = False
     soc_silent: bool = False
     meter_silent: bool = False
+    meter_tells_changes: bool = False
     registers_silent: bool = False
     plugs_silent: bool = False
     beside_w: float = 0.0
@@ -297,9 +298,12 @@ class Wallbox:
         plug = "unavailable" if self.plugs_silent else "on" if self.connected else "off"
         states.async_set(CONNECTED, plug)
         states.async_set(PLUG, plug, {"device_class": "plug"})
-        if not self.meter_silent:
+        power = f"{(self.real_w + self.beside_w) / 1000:.3f}"
+        told = self.meter_tells_changes and power == self.shown.get("power")
+        if not self.meter_silent and not told:
             kilowatts = {"unit_of_measurement": "kW", "device_class": "power"}
-            states.async_set(POWER, f"{(self.real_w + self.beside_w) / 1000:.3f}", kilowatts)
+            states.async_set(POWER, power, kilowatts)
+            self.shown["power"] = power
         if not self.meter_silent and not self.registers_silent:
             energy = {"unit_of_measurement": "kWh", "device_class": "energy"}
             states.async_set(IMPORT, f"{self.imported_wh / 1000:.3f}", energy)

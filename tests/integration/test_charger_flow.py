@@ -263,6 +263,17 @@ async def test_no_reaction_and_a_wrong_unit_are_told_with_their_figures(
     assert garage.box.told["number"] == 0
 
 
+@pytest.mark.parametrize("garage", [{"meter_tells_changes": True}], indirect=True)
+async def test_a_meter_that_tells_only_what_changes_passes_both_halves(garage: Garage) -> None:
+    """At rest it has nothing to tell: the test took it for silent before it had asked for anything."""
+    flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
+    both = {"car_is_mine": True, "test_discharge": True}
+    done = await garage.finish(await garage.send(flow, **both))
+    assert done["type"] is FlowResultType.ABORT
+    assert garage.data["control"]["charge_tested_at"]
+    assert garage.data["control"]["discharge_tested_at"]
+
+
 async def test_a_meter_that_tells_nothing_is_no_proof(garage: Garage) -> None:
     garage.box.meter_silent = True
     flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
