@@ -66,8 +66,10 @@ async def async_probe(driver: ChargerDriver, eyes: Eyes, power_w: int) -> Probe:
         before = await _async_measure(eyes, dt_util.utcnow(), 0)
         if before is None:
             return Probe(finding=Finding.NO_METER, asked_w=power_w)
+        # What it tells of the change may come before the command is acknowledged.
+        asked_at = dt_util.utcnow()
         await driver.async_put(power_w)
-        after = await _async_measure(eyes, dt_util.utcnow(), power_w, before)
+        after = await _async_measure(eyes, asked_at, power_w, before)
         if after is None:
             return Probe(finding=Finding.NO_METER, asked_w=power_w)
         return Probe(

@@ -170,6 +170,7 @@ class Wallbox:
     soc_silent: bool = False
     meter_silent: bool = False
     meter_tells_changes: bool = False
+    instant: bool = False
     registers_silent: bool = False
     plugs_silent: bool = False
     beside_w: float = 0.0
@@ -242,6 +243,9 @@ class Wallbox:
         self.commands.append((dt_util.utcnow(), what, value))
         self.told[what] = value
         self._later(what, value)
+        if self.instant:
+            self.real_w = self.wanted_w
+            self.report()
 
     @callback
     def _leave(self, _event: Event) -> None:

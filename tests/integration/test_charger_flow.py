@@ -263,9 +263,14 @@ async def test_no_reaction_and_a_wrong_unit_are_told_with_their_figures(
     assert garage.box.told["number"] == 0
 
 
-@pytest.mark.parametrize("garage", [{"meter_tells_changes": True}], indirect=True)
+@pytest.mark.parametrize(
+    "garage",
+    [{"meter_tells_changes": True}, {"meter_tells_changes": True, "instant": True}],
+    ids=["a moment later", "before the command is acknowledged"],
+    indirect=True,
+)
 async def test_a_meter_that_tells_only_what_changes_passes_both_halves(garage: Garage) -> None:
-    """At rest it has nothing to tell: the test took it for silent before it had asked for anything."""
+    """At rest it has nothing to tell: the test took it for silent before anything was asked for."""
     flow = await garage.send(await garage.control("signed_number"), **AMOUNT)
     both = {"car_is_mine": True, "test_discharge": True}
     done = await garage.finish(await garage.send(flow, **both))
