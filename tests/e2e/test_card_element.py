@@ -203,7 +203,7 @@ async def test_a_counter_begins_with_the_price_in_the_unit_that_the_park_pays_in
 async def test_nothing_is_asked_while_home_assistant_is_still_loading_us(page: Page) -> None:
     """Each dashboard that was open wrote errors into the log at every start."""
     keys = ("sensor.open_offers", "event.offers", "binary_sensor.stream")
-    away = dict.fromkeys(keys, {"state": "unavailable"})
+    away = {key: {"state": "unavailable"} for key in keys}
     off = {"binary_sensor.stream": {"state": "off"}}
     await show(page, an_offer(), states=GONE | away)
     await show(page, an_offer(), states=GONE | away | {"sensor.open_offers": {"state": "1"}})
