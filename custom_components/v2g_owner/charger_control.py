@@ -137,6 +137,14 @@ class ChargerControl:
             return self.least_w
         return max(self.least_w, math.ceil(limits.least * factor - 1e-6))
 
+    def most_into(self, limits: Range) -> float:
+        """Return the most power (W) into the car that can be asked for; actions tell no limit."""
+        factor = self.watts_per(limits.unit)
+        if self.shape is Shape.ACTIONS or factor is None:
+            return math.inf
+        turned = self.inverted and self.shape is Shape.SIGNED_NUMBER
+        return max(0.0, -limits.low if turned else limits.high) * factor
+
     @property
     def can_discharge(self) -> bool:
         """Tell whether this shape has a way to ask for discharging at all."""

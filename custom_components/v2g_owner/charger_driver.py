@@ -86,6 +86,11 @@ class ChargerDriver:
         return self.control.least_in(self._range(self.control.setpoint_entity))
 
     @property
+    def most_into_w(self) -> float:
+        """The most power into the car that can be asked for now, as far as its number says."""
+        return self.control.most_into(self._range(self.control.setpoint_entity))
+
+    @property
     def mode(self) -> str | None:
         """What the mode entity shows, None where there is none."""
         state = self._hass.states.get(self.control.mode_entity or "")

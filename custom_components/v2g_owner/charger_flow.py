@@ -1,6 +1,6 @@
 """Add and change chargers of an account, and map how they are controlled."""
 
-from typing import Any, override
+from typing import Any, Final, override
 
 from homeassistant.config_entries import SubentryFlowResult
 import probatio
@@ -8,12 +8,14 @@ import probatio
 from .charger_actions import async_actions_fault
 from .charger_control import (
     CONF_CONTROL,
+    CONF_INVERTED,
     CONF_MODE_ENTITY,
     CONF_SET_ACTIONS,
     CONF_SETPOINT_ENTITY,
     CONF_SHAPE,
     CONF_STOP_ACTIONS,
     CONF_UNIT,
+    ChargerControl,
     Shape,
     untested,
 )
@@ -39,6 +41,9 @@ from .loosening import async_check_may_allow_all
 from .looser import charger_loosens
 from .models import Charger
 from .subentry_schemas import CHARGER_ENTITIES, CHARGER_FACTS, charger_body
+
+# 32 A at 230 V are 7.36 kW, and papers say 7.4.
+_NEARLY: Final = 0.97
 
 
 class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
@@ -137,7 +142,13 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
         if user_input is None:
             return await self._async_shape(shape, schema, None)
         limits = async_range(self.hass, user_input[CONF_SETPOINT_ENTITY])
+        shown = unit_shown(limits.unit)
+        own = {} if shown is None else {CONF_UNIT: shown.value}
         errors = _faults(shape, user_input, limits)
+        told = {"unit": limits.unit or ""}
+        if not errors:
+            errors, powers = self._gives_less(control_data(shape, own | user_input), limits)
+            told |= powers
         if (taken := self._set_elsewhere(control_data(shape, user_input))) is not None:
             mode = taken == user_input.get(CONF_MODE_ENTITY)
             errors = {CONF_MODE_ENTITY if mode else CONF_SETPOINT_ENTITY: "driven_elsewhere"}
@@ -146,11 +157,23 @@ class ChargerSubentryFlow(ChargerTestFlow, DeletingStep):
                 step_id=shape.value,
                 data_schema=self.add_suggested_values_to_schema(schema, user_input),
                 errors=errors,
-                description_placeholders={"unit": limits.unit or ""},
+                description_placeholders=told,
             )
-        shown = unit_shown(limits.unit)
-        own = {} if shown is None else {CONF_UNIT: shown.value}
         return await self._async_shape(shape, schema, own | user_input)
+
+    def _gives_less(self, control: Form, limits: Range) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the error, and its figures, where a number takes less than the charger's facts.
+
+        The agent would count on it: what was sold came back too late for the leave time.
+        """
+        charger = self._coordinator.data.chargers.get(self._device_id or "")
+        said_w = (charger.max_charge_w if charger else None) or 0
+        ways = ({**control, CONF_INVERTED: turned} for turned in (False, True))
+        most_w = max(ChargerControl.read(each).most_into(limits) for each in ways)
+        if most_w >= said_w * _NEARLY:
+            return {}, {}
+        figures = {"most": f"{most_w / 1000:.1f}", "said": f"{said_w / 1000:.1f}"}
+        return {CONF_SETPOINT_ENTITY: "gives_less"}, figures
 
     def _set_elsewhere(self, control: Form) -> str | None:
         """Return what sets another charger already, of any account: two hands would fight."""

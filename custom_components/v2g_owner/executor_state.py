@@ -78,7 +78,8 @@ class ExecutorState:
         """What the charger can do and may do."""
         orders = self.memory.orders
         return ChargerLimits(
-            max_charge_w=orders.max_charge_w,
+            # What its papers say is of no use to a car that must be ready.
+            max_charge_w=round(min(orders.max_charge_w, self.driver.most_into_w)),
             max_discharge_w=orders.max_discharge_w,
             min_power_w=self.driver.least_w,
             charge_tested=self._tested[0],

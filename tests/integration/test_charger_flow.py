@@ -279,6 +279,23 @@ async def test_a_meter_that_tells_only_what_changes_passes_both_halves(garage: G
     assert garage.data["control"]["discharge_tested_at"]
 
 
+@pytest.mark.parametrize(
+    "garage", [{"shape": "watts", "setting": ("W", -3_700, 3_700, 1)}], indirect=True
+)
+async def test_promise_2_a_number_that_takes_less_than_was_said_of_the_charger_is_refused(
+    garage: Garage, world: OwnerWorld
+) -> None:
+    """Promise 2: the agent counted on it, and the car was not ready."""
+    amount = AMOUNT | {"unit": "w"}
+    flow = await garage.send(await garage.control("signed_number"), **amount)
+    assert flow["errors"] == {"setpoint_entity": "gives_less"}
+    told = flow["description_placeholders"]
+    assert (told["most"], told["said"]) == ("3.7", "7.4")
+    await world.phone.patch(f"/v1/chargers/{garage.charger_id}", {"max_charge_w": 3_700})
+    await garage.entry.runtime_data.coordinator.async_refresh()
+    assert (await garage.send(flow, **amount))["step_id"] == "test"
+
+
 async def test_a_meter_that_tells_nothing_is_no_proof(garage: Garage) -> None:
     garage.box.meter_silent = True
     flow = await garage.send(await garage.control("signed_number"), **AMOUNT)

@@ -253,6 +253,28 @@ async def test_promise_2_a_meter_that_is_wrong_by_sixty_watts_delays_no_charging
     assert len(night.box.commands) <= 10
 
 
+@pytest.mark.parametrize(
+    "night", [{"shape": "watts", "setting": ("W", -7_400, 3_700, 1)}], indirect=True
+)
+async def test_promise_2_a_charger_that_gives_less_than_was_said_of_it_has_the_car_ready(
+    night: Night,
+) -> None:
+    """Promise 2: its papers say 7.4 kW and its number takes 3.7; what can come back was doubled."""
+    executor, leaves_at = night.executor, EVENING + timedelta(minutes=50)
+    assert executor is not None
+    night.box.soc_pct = 62.9
+    steps = ((EVENING, 0, 0), (EVENING + timedelta(minutes=1), 7_000, 90))
+    given = orders(plan=plan(leaves_at, *steps, least=60), departure_buffer_s=0, soc_margin_pct=0.5)
+    while not night.record or night.record[-1].reason != "departure_minimum":
+        executor.async_take(replace(given, lease=lease(70)))
+        await night.seconds(10)
+    executor.async_take(given)
+    left = leaves_at - night.record[-1].at
+    rows = await night.seconds(int(left.total_seconds()))
+    assert max(row.setpoint_w or 0 for row in rows) == 3_700
+    assert rows[-1].soc_pct >= 60
+
+
 async def test_a_roof_on_the_meter_of_a_charger_at_rest_asks_for_no_zero_every_five_seconds(
     night: Night,
 ) -> None:
