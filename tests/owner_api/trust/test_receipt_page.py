@@ -103,10 +103,10 @@ async def test_a_kept_page_can_be_read_in_every_language(world: World) -> None:
     await world.decide(deal.owner, deal.offer)
     titles = {"en": "Your decision", "zh-Hans": "您的答复", "zh-Hant": "您的答覆"}
     names = {"en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
-    for language in titles:
+    for language, title in titles.items():
         page, _ = await page_of(deal, deal.owner, "decision", lang=language)
         own, *others = page.split("<details ")
-        assert f"<h1>{titles[language]}</h1>" in own
+        assert f"<h1>{title}</h1>" in own
         told = {name for name in titles if name != language}
         for name, part in zip(sorted(told), sorted(others), strict=True):
             assert part.startswith(f'lang="{name}"><summary>{names[name]}</summary>')
