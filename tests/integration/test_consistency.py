@@ -140,6 +140,14 @@ def test_texts_hold_no_address_no_markup_and_no_stray_blanks(file: Path) -> None
         assert "'{" not in text, path
 
 
+@pytest.mark.parametrize("file", TRANSLATIONS, ids=lambda file: file.stem)
+def test_what_home_assistant_shows_as_plain_text_has_no_asterisks_in_it(file: Path) -> None:
+    """It reads Markdown in the body of a dialog, not in what it says is wrong with a field."""
+    plain = re.compile(r"(^|\.)(error|exceptions|data_description)\.")
+    found = {path for path, text in leaves(read(file)) if plain.search(path) and "*" in text}
+    assert found == set()
+
+
 def test_chinese_is_chinese_and_the_two_scripts_differ() -> None:
     """A language that repeats English is not translated."""
     by_name = {file.stem: dict(leaves(read(file))) for file in TRANSLATIONS}

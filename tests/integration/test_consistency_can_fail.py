@@ -172,6 +172,9 @@ CONSISTENCY: Breaks = {
         put(EN, "exceptions.unknown.message", message)
         for message in ("See https://x", "a <b>b</b>", " blank ", "[%key:x%]", "'{detail}'", "")
     ],
+    "test_what_home_assistant_shows_as_plain_text_has_no_asterisks_in_it": [
+        put(EN, "exceptions.unknown.message", "Something *unexpected* went wrong: {detail}"),
+    ],
     "test_chinese_is_chinese_and_the_two_scripts_differ": [
         put(HANT, "exceptions.unknown.message", "Something unexpected went wrong: {detail}"),
         same_script,
