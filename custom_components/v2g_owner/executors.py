@@ -88,6 +88,11 @@ async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> 
     if made.unsubscribe is not None:
         made.unsubscribe()
     await _async_end(made)
+    linked = {each.data[CONF_CHARGER_ID] for each in entry.get_subentries_of_type(SUBENTRY_CHARGER)}
+    for charger_id, executor in made.executors.items():
+        # What was sold there counts for as long as its deals live, also where it is linked anew.
+        if charger_id not in linked and not executor.deals:
+            await ExecutorStore(hass, charger_id).async_remove()
 
 
 async def _async_end(made: Running) -> None:

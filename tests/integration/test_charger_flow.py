@@ -620,3 +620,18 @@ async def test_the_test_does_not_begin_while_the_account_is_not_loaded(
     await garage.finish(await garage.send(away, **READY))
     await garage.home.hass.async_block_till_done()
     assert garage.data["control"]["charge_tested_at"]
+
+
+async def test_a_charger_that_is_unlinked_leaves_no_memory_behind(
+    garage: Garage, hass_storage: dict[str, Any]
+) -> None:
+    """Its leave times and limits stayed on disk, also when the account was deleted later."""
+    await garage.pass_the_test()
+    kept = f"{DOMAIN}.{garage.charger_id}"
+    hass, entry = garage.home.hass, garage.entry
+    await until(lambda: kept in hass_storage)
+    (charger,) = entry.get_subentries_of_type("charger")
+    assert hass.config_entries.async_remove_subentry(entry, charger.subentry_id)
+    await hass.async_block_till_done()
+    await async_loaded(entry)
+    assert kept not in hass_storage
