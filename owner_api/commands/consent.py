@@ -174,8 +174,10 @@ def _objection(
 
 def _most_wh(offer: OfferRecord, body: Json) -> int:
     """Return the most (Wh) that a yes to the offer could sell."""
-    named_wh: int = body.get("energy_wh", offer.terms.requested_energy_wh)
-    return min([named_wh, *_told_wh(offer, body)])
+    if "energy_wh" in body:
+        # By name, whatever else was shown: just that is what would be sold.
+        return int(body["energy_wh"])
+    return min([offer.terms.requested_energy_wh, *_told_wh(offer, body)])
 
 
 def _persons_word(detail: str, reason: str) -> Problem:

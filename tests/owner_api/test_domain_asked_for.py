@@ -121,6 +121,21 @@ async def test_promise_1_nor_more_energy_than_a_person_wanted_to_give(world: Wor
     assert taken["state"] == "accepted", "its price was good enough for the person"
 
 
+@pytest.mark.parametrize("shown", [{}, {"quoted_energy_wh": 3000}], ids=["named", "shown"])
+async def test_promise_1_an_automation_sells_what_a_person_wanted_to_give_and_no_more(
+    world: World, shown: dict[str, int]
+) -> None:
+    """What it names is what would be sold, however little it says that it was shown."""
+    deal = await countered(world, energy_wh=3000)
+    await revised(deal, reward=cash("1.30"))
+    by_automation = {"method": "automation"} | shown
+    more = await world.decide(deal.owner, deal.offer, energy_wh=3001, **by_automation)
+    assert code(more) == (403, "forbidden"), more.body
+    part = await world.decide(deal.owner, deal.offer, energy_wh=3000, **by_automation)
+    assert part.status == 201, part.body
+    assert part.body["decision"]["consented_energy_wh"] == 3000
+
+
 @pytest.mark.parametrize(
     ("name", "worse"),
     [("energy_wh", 3999), ("by", 9001), ("price_per_kwh", "0.31"), ("guaranteed", False)],
