@@ -282,3 +282,130 @@ def test_of_two_values_one_way_loosens_and_the_other_does_not(
     there, back = ({key: getattr(each, key)} for each in (other, one))
     same = getattr(one, key) == getattr(other, key)
     assert loosens(one, there) + loosens(other, back) == (0 if same else 1)
+
+
+# Numbers that few ever set, hidden until they are asked for: what is stricter, then what is looser.
+SELDOM_SET: dict[str, tuple[float, float]] = {
+    "soc_margin_pct": (5, 1),
+    "departure_buffer_s": (1_800, 0),
+    "cooldown_s": (3_600, 0),
+    "soc_max_age_consent_s": (600, 3_600),
+    "soc_max_age_discharge_s": (300, 3_600),
+}
+
+
+@pytest.mark.parametrize(("key", "values"), SELDOM_SET.items(), ids=SELDOM_SET)
+def test_promises_2_and_3_a_number_that_few_ever_set_is_guarded_as_the_others_are(
+    key: str, values: tuple[float, float]
+) -> None:
+    strict, loose = values
+    known = {"vehicle_id": "veh_1", "revision": 1, "soc_floor_pct": 20, "soc_ceiling_pct": 90}
+    known |= {"soc_min_departure_pct": 50}
+    assert loosens(Preferences(**known, **{key: strict}), {key: loose})
+    assert not loosens(Preferences(**known, **{key: loose}), {key: strict})
+
+
+A_RULE: dict[str, Any] = {
+    "rule_id": "rul_1",
+    "name": "Late mornings",
+    "enabled": True,
+    "min_price_per_kwh": "1.2",
+    "min_net_minor": 300,
+    "min_net_per_kwh": "0.5",
+    "max_energy_wh": 5_000,
+    "park_ids": ["prk_1"],
+    "weekdays": ["mon", "tue"],
+    "purposes": ["peak_price"],
+    "between": {"start": "10:00", "end": "12:00"},
+    "counter": False,
+}
+NO_LIMIT: dict[str, Any] = {
+    "min_price_per_kwh": None,
+    "min_net_minor": None,
+    "min_net_per_kwh": None,
+    "max_energy_wh": None,
+    "park_ids": [],
+    "weekdays": [],
+    "purposes": [],
+    "between": None,
+}
+A_LOOSER_RULE: dict[str, dict[str, Any]] = {
+    **{f"no {key}": {key: none} for key, none in NO_LIMIT.items()},
+    "a lower price": {"min_price_per_kwh": "1.19"},
+    "less of a net": {"min_net_minor": 299},
+    "less of a net for each kWh": {"min_net_per_kwh": "0.49"},
+    "more energy": {"max_energy_wh": 5_001},
+    "another park": {"park_ids": ["prk_1", "prk_2"]},
+    "another day": {"weekdays": ["mon", "tue", "sun"]},
+    "another purpose": {"purposes": ["peak_price", "frequency"]},
+    "backup, with its longer stop": {"purposes": ["backup"]},
+    "an earlier begin": {"between": {"start": "09:59", "end": "12:00"}},
+    "a later end": {"between": {"start": "10:00", "end": "12:01"}},
+    "all but those hours": {"between": {"start": "12:00", "end": "10:00"}},
+    "the whole day": {"between": {"start": "10:00", "end": "10:00"}},
+    "asking for more by itself": {"counter": True},
+    "what this home knows nothing of": {"unless_it_rains": False},
+    "another name in the list": {"rule_id": "rul_2"},
+}
+
+
+def says_more(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Tell whether a rule in another's place lets more be sold."""
+    known = Preferences(
+        vehicle_id="veh_1",
+        revision=1,
+        soc_floor_pct=20,
+        soc_ceiling_pct=90,
+        soc_min_departure_pct=50,
+        rules=(before,),
+    )
+    return loosens(known, {"rules": [after]})
+
+
+@pytest.mark.parametrize("change", A_LOOSER_RULE.values(), ids=A_LOOSER_RULE)
+def test_promise_1_a_rule_that_takes_what_it_did_not_take_loosens(change: dict[str, Any]) -> None:
+    looser = A_RULE | change
+    assert says_more(A_RULE, looser)
+    assert says_more(A_RULE | {"enabled": False}, looser)
+    assert not says_more(A_RULE, looser | {"enabled": False}), "what is switched off takes nothing"
+
+
+@pytest.mark.parametrize("key", NO_LIMIT)
+def test_promise_1_a_rule_that_takes_less_than_it_took_does_not_loosen(key: str) -> None:
+    assert not says_more(A_RULE | {key: NO_LIMIT[key]}, A_RULE)
+    assert not says_more(A_RULE | {"counter": True}, A_RULE | {"name": "Mornings"})
+
+
+def test_promise_1_a_rule_that_does_not_say_so_is_switched_on_and_asks_for_no_more() -> None:
+    """As its agent takes it: what is left out of a rule is what the agent fills in."""
+    short = {"rule_id": "rul_1", "name": "any"}
+    assert says_more(A_RULE, short)
+    assert says_more(short | {"enabled": False}, short)
+    assert says_more(short, short | {"counter": True})
+    assert not says_more(short, A_RULE)
+    assert not says_more(short | {"counter": True}, short)
+
+
+def test_promise_4_a_rule_without_purposes_takes_no_backup_and_so_does_not_get_to_it() -> None:
+    """Promise 4: only a rule that names backup takes the longer leases."""
+    every = A_RULE | {"purposes": []}
+    assert says_more(every, A_RULE | {"purposes": ["backup"]})
+    assert not says_more(every, A_RULE | {"purposes": ["frequency"]})
+    assert not says_more(A_RULE | {"purposes": ["backup"]}, A_RULE | {"purposes": ["backup"]})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "more"),
+    [
+        ("22:00-06:00", "23:00-05:00", False),
+        ("22:00-06:00", "23:00-23:30", False),
+        ("22:00-06:00", "21:59-06:00", True),
+        ("22:00-06:00", "22:00-06:01", True),
+    ],
+)
+def test_promise_1_a_rule_for_the_night_is_compared_by_the_hours_it_covers(
+    before: str, after: str, *, more: bool
+) -> None:
+    spans = [dict(zip(("start", "end"), each.split("-"), strict=True)) for each in (before, after)]
+    one, other = (A_RULE | {"between": each} for each in spans)
+    assert says_more(one, other) is more
