@@ -37,6 +37,19 @@ async def test_a_loss_that_was_said_too_small_may_be_said_rightly_by_a_later_epo
         assert told["reason"] == "shown to us"
 
 
+async def test_a_loss_of_which_the_operator_knows_no_end_is_a_loss_of_all_that_was_not_kept(
+    hass: HomeAssistant,
+) -> None:
+    """Whoever puts an old backup back may have nothing that says how long the log was."""
+    async with watched(hass, Log()) as home:
+        home.log.open_epoch(keep=1, lost=None)
+        await home.watch.async_check()
+        assert home.repair is None
+        told = loss(home)
+        assert told is not None
+        assert (told["kept"], told["missing"], told["receipts"]) == ("1", "2", "2")
+
+
 def rolled_back(log: Log) -> None:
     """Put the first entry back in silence and go on with others, past what was signed before."""
     log.entries = log.entries[:1]
