@@ -206,6 +206,20 @@ async def test_a_dispute_that_was_taken_back_stands_against_no_correction(world:
     assert second["state"] == "provisional"
 
 
+async def test_a_dispute_takes_back_the_yes_that_its_owner_gave_before(world: World) -> None:
+    """Neither the park's yes nor the time that passes makes final what the owner has doubted."""
+    deal, found = await delivered(world, 2000)
+    path = f"/v1/settlements/{found['settlement_id']}"
+    assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "provisional"
+    body = {"reason": "my own meter says more"}
+    assert (await deal.owner.post(f"{path}/dispute", body))["state"] == "disputed"
+    assert (await deal.park.post(park_path(found, "confirmation")))["state"] == "disputed"
+    await final(deal, found)
+    assert (await deal.owner.get(path))["state"] == "disputed"
+    assert (await balances(deal))["confirmed"] == 0
+    assert (await deal.owner.post(f"{path}/confirmation"))["state"] == "final"
+
+
 async def test_an_owner_takes_a_dispute_back_that_the_park_ignores_and_can_be_forgotten(
     world: World,
 ) -> None:
