@@ -4,6 +4,7 @@ The agent is real; what an operator can do is done to its database. What holds i
 the owner's receipts, and gives what they prove and no more (ADR 39).
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeassistant.helpers import issue_registry as ir
@@ -14,6 +15,7 @@ from custom_components.v2g_owner.api_errors import OwnerApiProblem
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
 from owner_api.store import Tx
+from owner_api.store.times import encode
 
 from .power_stage import Stage
 
@@ -154,6 +156,43 @@ async def test_promise_3_not_much_more_energy_flows_than_the_yes_was_for(stage: 
     sold_wh = -sum(min(0.0, row.power_w) for row in rows) / 3_600
     assert 500 <= sold_wh <= 700
     assert stage.executor.verdict.reason is Reason.ALL_SOLD
+
+
+async def test_promise_3_nothing_flows_before_the_window_that_the_yes_was_for(
+    stage: Stage,
+) -> None:
+    """Promise 3: the yes was to the hour after next; the operator's books say now."""
+    await stage.sell(start_s=7_200)
+    at = encode(datetime.fromisoformat(stage.world.at(5)))
+    await lie(stage, f"UPDATE commitment SET start_at = '{at}'")  # noqa: S608 - our own words
+    await stage.entry.runtime_data.coordinator.async_refresh()  # type: ignore[union-attr]
+    rows = await stage.seconds(60)
+    assert stage.granted is not None, "the park was given leases"
+    assert min(row.power_w for row in rows) >= -50
+    assert stage.executor.verdict.reason is Reason.NO_CONSENT
+
+
+async def test_promise_3_nothing_flows_after_the_window_that_the_yes_was_for(
+    stage: Stage,
+) -> None:
+    """Promise 3: the yes was to a quarter of an hour; the operator's books say three hours."""
+    ends = datetime.fromisoformat(stage.world.at(910))
+    await stage.sell(hours=0.25)
+    stage.renewing = False
+    await stage.hop(ends - timedelta(seconds=40))
+    later = encode(ends + timedelta(hours=3))
+    await lie(
+        stage,
+        f"UPDATE commitment SET end_at = '{later}', terms = json_set(terms, '$.end_at', '{later}')",  # noqa: S608 - our own words
+    )
+    stage.renewed_at = None
+    stage.renewing = True
+    await stage.deliver(within_s=30)
+    rows = await stage.seconds(90)
+    assert stage.granted is not None, stage.refused
+    assert stage.granted > ends, "the park was given leases that go on"
+    rest = [row.power_w for row in rows if row.at > ends + timedelta(seconds=4)]
+    assert min(rest) >= -50
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["while it ran", "before it began"])
