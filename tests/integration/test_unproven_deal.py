@@ -5,6 +5,7 @@ the owner's receipts, and gives what they prove and no more (ADR 39).
 """
 
 from datetime import datetime, timedelta
+import hashlib
 from typing import Any
 
 from homeassistant.helpers import issue_registry as ir
@@ -14,6 +15,11 @@ from custom_components.v2g_owner.api import OwnerApi
 from custom_components.v2g_owner.api_errors import OwnerApiProblem
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.control_model import Reason
+from custom_components.v2g_owner.models import Park
+from custom_components.v2g_owner.models_deal import Commitment
+from custom_components.v2g_owner.trust_consent import Consent, consent_in
+from custom_components.v2g_owner.trust_keys import canonical
+from custom_components.v2g_owner.trust_receipt import Entry
 from owner_api.store import Tx
 from owner_api.store.times import encode
 
@@ -233,3 +239,65 @@ async def test_promise_4_a_yes_whose_deal_was_stopped_at_home_serves_no_other_de
     assert lease.commitment_id == other, "the home was told of it"
     assert min(row.power_w for row in rows[5:]) >= -50
     assert stage.executor.verdict.reason is Reason.STOPPED
+
+
+TERMS = {
+    "start_at": "2026-12-01T18:00:00Z",
+    "end_at": "2026-12-01T19:00:00Z",
+    "max_discharge_w": 7_000,
+}
+YES: dict[str, Any] = {
+    "decision": "accept",
+    "offer_id": "off_1",
+    "vehicle_id": "veh_1",
+    "consented_energy_wh": 5_000,
+    "terms": TERMS,
+    "terms_sha256": hashlib.sha256(canonical(TERMS)).hexdigest(),
+}
+NO_YES: dict[str, dict[str, Any]] = {
+    "a no": {"decision": "decline"},
+    "a counter": {"decision": "counter"},
+    "to another offer": {"offer_id": "off_2"},
+    "for another car": {"vehicle_id": "veh_2"},
+    "to other terms than it names": {"terms": TERMS | {"max_discharge_w": 11_000}},
+    "without terms": {"terms": None},
+    "without its energy": {"consented_energy_wh": None},
+    "without an end": {"terms": {key: TERMS[key] for key in ("start_at", "max_discharge_w")}},
+}
+
+
+def proven(body: dict[str, Any], kind: str = "decision") -> Consent | None:
+    """Return what an entry of the log allows for the deal of one offer and one car."""
+    deal = Commitment(
+        commitment_id="com_1",
+        offer_id="off_1",
+        vehicle_id="veh_1",
+        park=Park(park_id="prk_1", display_name="Park"),
+        state="active",
+        start_at=datetime.fromisoformat(TERMS["start_at"]),
+        end_at=datetime.fromisoformat(TERMS["end_at"]),
+        committed_energy_wh=5_000,
+    )
+    entry = Entry(
+        receipt_id="rcp_1",
+        position=1,
+        kind=kind,
+        at="2026-12-01T17:00:00Z",
+        subject_id="dec_1",
+        body=body,
+        leaf=b"",
+    )
+    return consent_in(entry, deal)
+
+
+@pytest.mark.parametrize("change", NO_YES.values(), ids=NO_YES)
+def test_promise_1_an_entry_that_is_no_yes_to_just_this_deal_proves_none(
+    change: dict[str, Any],
+) -> None:
+    """Promise 1: an operator may name any of its entries as the yes that a deal rests on."""
+    body = YES | change
+    if "terms" in change and change["terms"] and "max_discharge_w" not in change["terms"]:
+        body["terms_sha256"] = hashlib.sha256(canonical(change["terms"])).hexdigest()
+    assert proven(YES) is not None
+    assert proven(body) is None
+    assert proven(YES, kind="stop") is None
