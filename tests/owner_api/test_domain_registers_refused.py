@@ -331,3 +331,20 @@ async def test_a_meter_that_runs_backwards_is_refused_whatever_was_guessed_betwe
     await world.meter(deal.park, deal.session_id, OUT_W, export_register_wh=begin_wh + 20)
     assert (await commitment(deal))["delivered_wh"] == 40
     await stop(deal)
+
+
+@METERS
+async def test_promise_2_a_register_that_was_refused_is_no_beginning_to_carry_a_reading_from(
+    world: World, kind: type[ParkMeter]
+) -> None:
+    """Counted from a leap that never was, nothing would seem to leave the battery."""
+    meter = await kind.of(world)
+    await counted(meter)
+    await world.move(10)
+    world.exported_wh += 1_000_000
+    await meter.says(OUT_W)
+    world.exported_wh -= 1_000_000
+    await world.telemetry(meter.deal.owner, meter.deal.vehicle_id, soc_pct=79)
+    await counted(meter)
+    shown = await meter.deal.owner.get(f"/v1/vehicles/{meter.deal.vehicle_id}")
+    assert shown["soc"]["soc_pct"] <= 78.8

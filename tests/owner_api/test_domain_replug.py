@@ -80,6 +80,21 @@ async def test_promise_3_a_replug_told_in_one_message_stops_what_runs(world: Wor
     assert code(refused) == (409, "commitment_closed")
 
 
+async def test_promise_10_an_old_word_of_the_plug_that_comes_late_replaces_no_newer_one(
+    world: World,
+) -> None:
+    deal = await active(world)
+    await deal.deliver(60)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79)
+    await tell(deal, (-20, False))
+    assert (await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}"))["plugged_in"] is True
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(10)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=79, plugged_in=False)
+    await tell(deal, (-5, True))
+    assert (await deal.owner.get(f"/v1/vehicles/{deal.vehicle_id}"))["plugged_in"] is False
+
+
 async def test_promise_1_an_open_offer_is_no_longer_there_after_a_replug(world: World) -> None:
     deal = await presented(world)
     await world.move(300)

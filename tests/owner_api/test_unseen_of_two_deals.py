@@ -1,4 +1,4 @@
-"""Two deals in a row whose meter fell silent: its word after both clears what each left unseen."""
+"""Deals whose meter fell silent: what may have left unseen counts until it speaks of that time."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,3 +42,29 @@ async def test_what_two_deals_left_unseen_counts_until_the_meter_speaks_and_then
         offer = await world.offer(first.park, first.session_id, **window)
         shown = await first.owner.get(f"/v1/offers/{offer['offer_id']}")
         assert shown["evaluation"]["max_energy_wh"] == CAP_WH
+
+
+async def test_promise_2_a_late_word_of_the_meter_does_not_hide_what_was_allowed_after_it(
+    tmp_path: Path,
+) -> None:
+    """The park had gone to zero by the time it sent what its meter said while it discharged."""
+    config = Config(rate_per_s=1e6, rate_burst=10**7, public_rate_burst=10**6, reading_grace_s=10)
+    async with open_world(tmp_path, config) as world:
+        deal = await active(world)
+        cap = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": CAP_WH}
+        await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", cap)
+        assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+        await world.move(10)
+        told_at = world.at(0)
+        await world.move(20)
+        assert (await world.instruct(deal.park, deal.commitment_id, 0)).status == 201
+        await world.meter(deal.park, deal.session_id, -7000, measured_at=told_at)
+        await stop(deal)
+        await world.move(11)
+        assert (await commitment(deal))["settlement"]["quality"] == "missing"
+        await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+        window = {"start_at": world.at(600), "end_at": world.at(4_200)}
+        offer = await world.offer(deal.park, deal.session_id, **window)
+        shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
+        # Twenty seconds at 7 kW at the least.
+        assert shown["evaluation"]["max_energy_wh"] <= CAP_WH - 38
