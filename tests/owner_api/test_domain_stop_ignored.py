@@ -88,3 +88,19 @@ async def test_a_meter_that_belied_a_stop_and_fell_silent_settles_by_its_last_wo
     assert (await commitment(deal))["settlement"] is None
     await world.move(20)
     assert (await commitment(deal))["settlement"]["quality"] == "missing"
+
+
+async def test_promise_4_rest_that_was_measured_before_the_stop_says_nothing_of_it(
+    world: World,
+) -> None:
+    deal = await active(world)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(5)
+    before = world.at(0)
+    await world.move(5)
+    await stop(deal)
+    await world.meter(deal.park, deal.session_id, 0, measured_at=before)
+    assert (await commitment(deal))["stop"]["stopped_at"] is None
+    await world.move(3)
+    await world.meter(deal.park, deal.session_id, 0)
+    assert (await commitment(deal))["stop"]["stopped_at"] == world.at(0)
