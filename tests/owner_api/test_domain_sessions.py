@@ -516,6 +516,30 @@ async def test_promise_7_openings_that_guess_at_a_car_are_budgeted(world: World)
     assert again.status == 201
 
 
+async def test_promise_7_what_one_park_asks_of_a_car_or_guesses_uses_up_no_other_parks_budget(
+    world: World,
+) -> None:
+    """By its own budget a park would hear that the car was at another one within the hour."""
+    deal = await presented(world)
+    asked = {"start_at": world.at(1800), "end_at": world.at(5400)}
+    for _ in range(5):
+        await deal.park.post("/v1/park/availability", asked | {"session_id": deal.session_id})
+    await world.move(300)
+    await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+    member = (await deal.park.get("/v1/park/members"))["items"][-1]["member_ref"]
+    for number in range(6):
+        guess = {"evse_id": "X", "plugged_in_at": world.at(-3000 - number), "member_ref": member}
+        assert (await deal.park.post("/v1/park/sessions", guess))["state"] == "claimed"
+    await world.move(300)
+    other = await world.add_park()
+    theirs = await world.join(deal.owner, other, deal.vehicle_id)
+    session_id = await world.plug_in(deal.owner, other, deal.vehicle_id, theirs)
+    for _ in range(6):
+        await other.post("/v1/park/availability", asked | {"session_id": session_id})
+    seventh = await other.call("POST", "/v1/park/availability", asked | {"session_id": session_id})
+    assert code(seventh) == (429, "budget_used_up")
+
+
 async def test_promise_7_questions_that_are_used_up_keep_no_car_from_plugging_in_again(
     world: World,
 ) -> None:
