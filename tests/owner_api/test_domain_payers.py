@@ -79,6 +79,24 @@ async def test_two_payers_with_a_cap_each_are_settled_and_paid_apart(world: Worl
     assert code(missing) == (422, "invalid_body")
 
 
+async def test_promise_9_of_a_part_each_payer_is_quoted_the_share_of_what_it_pays_once(
+    world: World,
+) -> None:
+    """What is paid for all of 6 kWh is paid by two thirds for the 4 that a budget leaves."""
+    parts = PARK | {"fixed_minor": 300}, GRID | {"fixed_minor": 150}
+    deal = await presented(
+        world,
+        preferences={"max_discharge_wh_per_event": 4000},
+        reward=together(*parts),
+        requested_energy_wh=6000,
+        min_energy_wh=1000,
+    )
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    told = shown["evaluation"]
+    assert (told["fits"], told["quoted_energy_wh"]) == ("part", 4000)
+    assert told["breakdown"]["gross_minor"] == 480 + 200 + 100
+
+
 async def test_each_payer_has_a_transaction_and_a_line_of_its_own(world: World) -> None:
     deal, found = await delivered(world, 2000, together(PARK, GRID, MALL))
     assert [part[2] for part in owed(found)] == [180, 60, 20]
