@@ -243,6 +243,33 @@ async def test_an_offer_in_a_stopped_window_says_why_no_rule_took_it(world: Worl
     assert (await shown(deal))["state_reason"] == "person_stopped"
 
 
+async def test_a_stop_of_one_car_keeps_the_rules_of_no_other_from_answering(world: World) -> None:
+    deal = await presented(world, preferences=FROM_125, reward=cash("1.30"))
+    assert deal.offer["state"] == "accepted"
+    await deal.owner.post("/v1/stops", {})
+    other = await presented(world, preferences=FROM_125, reward=cash("1.30"))
+    assert other.offer["state"] == "accepted"
+
+
+async def test_promise_1_better_in_one_kind_of_pay_is_not_enough_where_another_is_worse(
+    world: World,
+) -> None:
+    """Of what a person declined each kind counts; one that is better in one alone is better."""
+
+    def paid(price: str, points: str) -> dict[str, Any]:
+        money = cash(price) | {"payer": "Park"}
+        extra = {"payer": "Mall", "kind": "points", "currency": "XPOINT", "price_per_kwh": points}
+        return cash(price) | {"parts": [money, extra]}
+
+    takes = {"accepted_reward_kinds": ["cash", "points"]}
+    deal = await presented(world, preferences=FROM_125 | takes, reward=paid("1.20", "10"))
+    assert (await world.decide(deal.owner, deal.offer, "decline")).status == 201
+    worse = await world.offer(deal.park, deal.session_id, reward=paid("1.30", "9"))
+    assert worse["state"] == "presented"
+    better = await world.offer(deal.park, deal.session_id, reward=paid("1.30", "10"))
+    assert better["state"] == "accepted"
+
+
 async def declined(world: World, *, method: str = "tap", **wanted: Any) -> Deal:
     """Have somebody decline the usual offer, at 1.2, which waits for a person."""
     deal = await presented(world, preferences=FROM_125 | wanted)
