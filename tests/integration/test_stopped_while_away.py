@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
 from homeassistant.core import Context
 from homeassistant.exceptions import HomeAssistantError
@@ -10,6 +11,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.v2g_owner.const import DOMAIN
+from custom_components.v2g_owner.control_model import Orders, UnheardStop
+from custom_components.v2g_owner.executor_word import is_stopped_unheard
+from custom_components.v2g_owner.models import Park
+from custom_components.v2g_owner.models_deal import Commitment, Decision
 
 from .charger_world import EVENING
 from .power_stage import Stage
@@ -136,3 +141,42 @@ async def test_a_deal_of_tomorrow_outlives_a_stop_of_the_charger(stage: Stage) -
     await stage.start_api()
     await stage.seconds(70)
     assert (await stage.shown())["state"] == "scheduled"
+
+
+STOPPED_AT = EVENING + timedelta(minutes=10)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("about", "agreed", "begins", "stopped"),
+    [
+        ({}, timedelta(), timedelta(days=1), True),
+        ({}, SECOND, timedelta(days=1), False),
+        ({}, None, timedelta(days=1), True),
+        ({"vehicle_id": "veh_1"}, timedelta(), timedelta(), True),
+        ({"vehicle_id": "veh_2"}, timedelta(), timedelta(), False),
+        ({"commitment_id": "com_1"}, timedelta(), timedelta(), True),
+        ({"commitment_id": "com_2"}, timedelta(), timedelta(), False),
+        ({"before": STOPPED_AT + timedelta(hours=1)}, timedelta(), timedelta(minutes=59), True),
+        ({"before": STOPPED_AT + timedelta(hours=1)}, timedelta(), timedelta(hours=1), False),
+    ],
+)
+def test_promise_4_a_stop_nobody_heard_ends_what_it_was_said_of_and_no_other_deal(
+    about: dict[str, Any], agreed: timedelta | None, begins: timedelta, *, stopped: bool
+) -> None:
+    """Promise 4: agreed before it, of that car or of that name, begun while it holds."""
+    begin = STOPPED_AT + begins
+    decided_at = None if agreed is None else STOPPED_AT + agreed
+    deal = Commitment(
+        commitment_id="com_1",
+        offer_id="off_1",
+        vehicle_id="veh_1",
+        park=Park(park_id="prk_1"),
+        state="scheduled",
+        start_at=begin,
+        end_at=begin + timedelta(hours=1),
+        committed_energy_wh=5_000,
+        decision=Decision(decision="accept", decided_at=decided_at),
+    )
+    orders = Orders(unheard=(UnheardStop(since=STOPPED_AT, **about),))
+    assert is_stopped_unheard(orders, deal) is stopped
