@@ -1,5 +1,9 @@
 """Our own verifier against the server's log: it takes every true proof and no bent one."""
 
+from base64 import urlsafe_b64encode
+import json
+from string import ascii_lowercase, ascii_uppercase, digits
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -11,6 +15,13 @@ from owner_api.core import keyring as server_keys, merkle
 from owner_api.core.checkpoint import Checkpoint, origin
 
 SIZES = st.integers(1, 70)
+STANDARD = f"{ascii_uppercase}{ascii_lowercase}{digits}+/"
+LETTERS = f"{STANDARD[:62]}-_"
+
+
+def base64(raw: bytes) -> str:
+    """Return URL-safe base64 without padding."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def tree(size: int, salt: int = 0) -> dict[tuple[int, int], bytes]:
@@ -77,12 +88,18 @@ def test_a_checkpoint_with_one_changed_character_is_refused() -> None:
             read_note(bent, ring)
     with pytest.raises(TrustError):
         read_note(note * 60, ring)
+    # The same bytes, written in another way: the bits that are left over are not nought.
+    assert note.endswith("=\n")
+    last = STANDARD[STANDARD.index(note[-3]) + 1]
+    with pytest.raises(TrustError, match="not the one way"):
+        read_note(f"{note[:-3]}{last}=\n", ring)
 
 
 def test_a_signed_statement_is_taken_with_its_exact_type_and_key_only() -> None:
     """RFC 8725: no other algorithm, type, header member, key or byte passes."""
     private = Ed25519PrivateKey.generate()
-    ring = keyring(public_text(private.public_key()))
+    key = private.public_key()
+    ring = keyring(public_text(key))
     text = server_keys.sign_jws({"a": 1}, "v2g-receipt+jwt", private)
     assert read_jws(text, "v2g-receipt+jwt", ring) == {"a": 1}
     head, payload, signature = text.split(".")
@@ -96,6 +113,19 @@ def test_a_signed_statement_is_taken_with_its_exact_type_and_key_only() -> None:
     ):
         with pytest.raises(TrustError):
             read_jws(bent, "v2g-receipt+jwt", ring)
+    named = {"alg": "EdDSA", "typ": "v2g-receipt+jwt", "kid": server_keys.key_id(key)}
+    for more in ({}, {"jku": "https://keys.example"}, {"crit": ["b64"]}, {"alg": "HS256"}):
+        begin = f"{base64(json.dumps(named | more).encode())}.{payload}"
+        told = f"{begin}.{base64(private.sign(begin.encode()))}"
+        if not more:
+            assert read_jws(told, "v2g-receipt+jwt", ring) == {"a": 1}
+            continue
+        with pytest.raises(TrustError, match="not a signed"):
+            read_jws(told, "v2g-receipt+jwt", ring)
+    # The same 64 bytes, written in another way.
+    last = LETTERS[LETTERS.index(signature[-1]) + 1]
+    with pytest.raises(TrustError, match="not a compact JWS"):
+        read_jws(f"{text[:-1]}{last}", "v2g-receipt+jwt", ring)
     with pytest.raises(TrustError):
         read_jws(text, "v2g-key+jwt", ring)
     with pytest.raises(TrustError):
