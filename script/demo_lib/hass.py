@@ -83,6 +83,8 @@ class RunningHomeAssistant(HomeAssistantOwner):
         finally:
             output.close()
         await self._answers()
+        if not (self.setup.folder / ".storage/auth_provider.homeassistant").exists():
+            await self._add_owner()
         self.token = await self._sign_in()
         await self.connect()
         await self.until(self._is_running, "Home Assistant runs")
@@ -127,6 +129,17 @@ class RunningHomeAssistant(HomeAssistantOwner):
         """Tell whether every integration has been started."""
         return bool((await self.get("/api/config"))["state"] == "RUNNING")
 
+    async def _add_owner(self) -> None:
+        """Fill in the first page that a new Home Assistant shows: whom it belongs to."""
+        whose = {
+            "client_id": f"{self.url}/",
+            "name": self.setup.username,
+            "username": self.setup.username,
+            "password": self.setup.password,
+            "language": self.setup.language,
+        }
+        await self._anonymous("/api/onboarding/users", json=whose)
+
     async def _sign_in(self) -> str:
         """Sign in as the administrator; returns a token that lives for the run."""
         client = {"client_id": f"{self.url}/"}
@@ -166,7 +179,7 @@ async def running_home_assistant(
     if not HASS.exists():
         raise HomeAssistantError(f"{HASS} is missing: run script/setup first")
     port = setup.port or free_port()
-    await prepare_folder(setup, port)
+    prepare_folder(setup, port)
     timeout = ClientTimeout(total=START_TIMEOUT_S)
     async with ClientSession(timeout=timeout) as http:
         home = RunningHomeAssistant(setup=setup, port=port, http=http, command_line=command_line)

@@ -1,10 +1,9 @@
-"""The folder a Home Assistant of ours starts from: configuration, administrator, onboarding done.
+"""The folder a Home Assistant of ours starts from: configuration, onboarding all but its owner.
 
 Home Assistant runs from ``.venv-ha``, with our integration linked in. Nothing is fetched at run
 time.
 """
 
-import asyncio
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -63,10 +62,10 @@ class Setup:
     extra: str = ""
 
 
-async def prepare_folder(setup: Setup, port: int) -> None:
-    """Write a new folder: configuration, our integration, an administrator, onboarding done.
+def prepare_folder(setup: Setup, port: int) -> None:
+    """Write a new folder: configuration, our integration, onboarding all but its owner.
 
-    Raises HomeAssistantError when the administrator cannot be added.
+    Whom it belongs to, it is told once it runs.
     """
     folder = setup.folder
     (folder / ".storage").mkdir(parents=True, exist_ok=True)
@@ -87,20 +86,7 @@ async def prepare_folder(setup: Setup, port: int) -> None:
     onboarding = folder / ".storage/onboarding"
     if onboarding.exists():
         return
-    # The steps of onboarding would set up weather and radio, which need the internet.
-    done = {"done": ["user", "core_config", "analytics", "integration"]}
+    # The other steps of onboarding would set up weather and radio, which need the internet.
+    done = {"done": ["core_config", "analytics", "integration"]}
     content = {"version": 4, "minor_version": 1, "key": "onboarding", "data": done}
     onboarding.write_text(json.dumps(content), encoding="utf-8")
-    command = (
-        *("--script", "auth", "-c", str(folder)),
-        *("add", setup.username, setup.password),
-    )
-    process = await asyncio.create_subprocess_exec(
-        str(HASS),
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        raise HomeAssistantError(f"could not add the administrator:\n{output.decode()}")
