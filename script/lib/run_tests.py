@@ -63,12 +63,12 @@ LANES = (
         fast=True,
     ),
     Lane(name="integration", paths=("tests/integration",), args=PARALLEL, fast=True),
-    # Two at a time: each starts a Home Assistant of its own. Its times are real, so that it mostly
-    # waits, and the other lanes can use what it leaves. What shares one stays together.
+    # Three at a time: each starts a Home Assistant of its own. Its times are real, so that it
+    # mostly waits, and the other lanes can use what it leaves. What shares one stays together.
     Lane(
         name="e2e",
         paths=("tests/e2e",),
-        args=(*WITHOUT_HOME_ASSISTANT, "-n", "2", "--dist", "loadgroup"),
+        args=(*WITHOUT_HOME_ASSISTANT, "-n", "3", "--dist", "loadgroup"),
         fast=False,
         beside=True,
     ),
