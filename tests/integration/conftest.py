@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry
@@ -53,18 +55,26 @@ async def enable_event_loop_debug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find our integration."""
+def auto_enable_custom_integrations(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant find our integration, in a test that has a Home Assistant."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")
 
 
 @pytest.fixture(autouse=True)
 def filled_in_by_somebody() -> Iterator[None]:
     """Let the forms that a test sends itself be sent by one of the home's administrators."""
-    request = make_mocked_request("POST", "/")
-    request["hass_user"] = SimpleNamespace(id="somebody")
-    token = current_request.set(request)
+    token = current_request.set(_sent_by_somebody())
     yield
     current_request.reset(token)
+
+
+@cache
+def _sent_by_somebody() -> web.Request:
+    """Return such a request; nobody changes it."""
+    request = make_mocked_request("POST", "/")
+    request["hass_user"] = SimpleNamespace(id="somebody")
+    return request
 
 
 @pytest.fixture(autouse=True)
