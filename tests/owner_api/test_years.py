@@ -38,7 +38,7 @@ TIMES = {
 }
 ENDED = {
     "session": {"state": "'ended'"},
-    "commitment": {"order_reference": "NULL"},
+    "commitment": {"order_reference": "NULL", "state": "'completed'"},
     "settlement": {"state": "'final'"},
     "reward": {"status": "'paid'"},
 }
