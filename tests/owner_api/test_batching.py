@@ -14,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 from owner_api.store import Store, StoreUnavailableError, Tx
 from owner_api.store.batching import BATCH_S, Batches, Commit, Job, Outcome
 from owner_api.store.connection import Connection
+from tests.fresh_database import lay
 
 from .test_kept_rows import fill
 
@@ -56,7 +57,7 @@ BATCHES = st.lists(
 
 def made(folder: str) -> Path:
     """Return a database with a session and its offers."""
-    path = Path(folder) / "owner.db"
+    path = lay(Path(folder) / "owner.db")
 
     async def make() -> None:
         store = await Store.open(path, synchronous="OFF")

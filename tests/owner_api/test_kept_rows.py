@@ -13,6 +13,7 @@ import pytest
 
 from owner_api.store import Store, Tx
 from owner_api.store.kept import MOST_GROUPS, MOST_ROWS, Kept
+from tests.fresh_database import lay
 
 OFFERS = ("off_1", "off_2", "off_3")
 CARS = ("veh_1", "veh_2")
@@ -202,7 +203,7 @@ def play(command: Command, seen: list[list[dict[str, Any]]]) -> Callable[[Tx], N
 async def hold(played: list[Command]) -> None:
     """Run the commands together, then hold memory, database and each command's word together."""
     with tempfile.TemporaryDirectory() as folder:
-        store = await Store.open(Path(folder) / "owner.db", synchronous="OFF")
+        store = await Store.open(lay(Path(folder) / "owner.db"), synchronous="OFF")
         await store.write(fill)
         seen: list[list[dict[str, Any]]] = []
         # The writer waits until all are there, so that they share a batch.
@@ -249,7 +250,7 @@ def test_the_memory_of_a_table_is_bounded_and_the_oldest_row_makes_room() -> Non
 
 
 async def test_a_batch_that_the_disk_refuses_is_not_remembered(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "owner.db")
+    store = await Store.open(lay(tmp_path / "owner.db"))
     await store.write(fill)
     store.before_commit(lambda tx: tx.run("INSERT INTO meta (key) VALUES (NULL)") and None)
     with pytest.raises(Exception, match="refused"):

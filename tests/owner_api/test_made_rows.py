@@ -15,6 +15,7 @@ from owner_api.commands import leaves
 from owner_api.core import merkle, receipt
 from owner_api.store import Store, StoreError, Tx
 from owner_api.store.pending import Maker, Rows, Statement
+from tests.fresh_database import lay
 
 from .deal_world import NOON
 
@@ -104,7 +105,7 @@ def test_whoever_asks_finds_what_was_kept_and_nothing_that_was_undone(
         return [row["content"] for row in rows]
 
     with tempfile.TemporaryDirectory() as folder:
-        assert asyncio.run(play(Path(folder) / "owner.db")) == kept
+        assert asyncio.run(play(lay(Path(folder) / "owner.db"))) == kept
 
 
 def log(tx: Tx, word: str) -> int:

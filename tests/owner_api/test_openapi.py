@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import jsonschema_rs
 import pytest
+import pytest_asyncio
 
 from owner_api import __version__
 from owner_api.config import Config
@@ -21,6 +22,7 @@ from owner_api.server.agent import Agent, build_agent
 from owner_api.server.openapi import PROBLEM_SCHEMA, example
 from owner_api.server.openapi_shared import PLACE
 from owner_api.store import Store
+from tests.fresh_database import lay
 from tests.owner_api.conftest import StillClock
 from tests.owner_api.http_bench import bench
 
@@ -32,14 +34,15 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 type Operation = tuple[str, str, dict[str, Any]]
 
 
-@pytest.fixture
-async def agent(tmp_path: Path, clock: StillClock) -> AsyncIterator[Agent]:
-    """Return a whole server's parts, not listening."""
-    async with await build_agent(tmp_path / "owner.db", clock, Config()) as built:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def agent(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
+    """Return a whole server's parts, not listening; one for the file, whose tests only read."""
+    database = lay(tmp_path_factory.mktemp("contract") / "owner.db")
+    async with await build_agent(database, StillClock(), Config()) as built:
         yield built
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def fetched(agent: Agent) -> Any:
     """Return the contract of a whole server as a client fetches it."""
     port = await agent.start("127.0.0.1", 0)
@@ -51,8 +54,8 @@ async def fetched(agent: Agent) -> Any:
         return await response.json()
 
 
-@pytest.fixture
-async def document(fetched: Any) -> Any:
+@pytest.fixture(scope="module")
+def document(fetched: Any) -> Any:
     """Return the contract with what each reference points at in its place."""
     return inlined(fetched, fetched["components"]["schemas"])
 

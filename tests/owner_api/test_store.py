@@ -36,6 +36,7 @@ from owner_api.store import (
     times,
     upgrading,
 )
+from tests.fresh_database import lay
 
 AT = datetime(2026, 12, 1, 5, 30, tzinfo=UTC)
 
@@ -157,7 +158,7 @@ def test_every_partys_numbers_run_without_a_gap_whatever_fails(
             await store.close()
 
     with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(check(Path(directory) / "owner.db"))
+        asyncio.run(check(lay(Path(directory) / "owner.db")))
 
 
 async def test_promise_5_nothing_is_served_while_the_folder_cannot_be_synced(
@@ -187,7 +188,7 @@ async def test_the_log_of_a_busy_store_begins_anew(
     monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
     monkeypatch.setattr(checkpointing, "LONG_LOG", 64)
     monkeypatch.setattr(checkpointing, "TOO_LONG", 64)
-    store = await Store.open(tmp_path / "owner.db", synchronous="OFF", single_connection=False)
+    store = await Store.open(lay(tmp_path / "owner.db"), synchronous="OFF", single_connection=False)
     log, written = tmp_path / "owner.db-wal", 0
     async with asyncio.timeout(60):
         while written < 2_000_000 or log.stat().st_size * 2 > written:
@@ -202,7 +203,7 @@ async def test_the_log_of_a_busy_store_begins_anew(
 async def test_a_long_log_waits_for_a_quiet_moment_and_then_begins_anew(
     tmp_path: Path, *, apart: bool
 ) -> None:
-    path, log = tmp_path / "owner.db", tmp_path / "owner.db-wal"
+    path, log = lay(tmp_path / "owner.db"), tmp_path / "owner.db-wal"
     long = 4_096 * (checkpointing.LONG_LOG + 512)
     if apart:
         store = await Store.open_apart(path, synchronous="OFF", packages=("tests",))
@@ -235,7 +236,7 @@ async def test_what_is_moved_under_load_is_flushed_beside_the_writer(
     # So long that it is moved although commands come one after another.
     monkeypatch.setattr(checkpointing, "TOO_LONG", 64)
     monkeypatch.setattr("owner_api.store.checkpointing.os.fdatasync", note)
-    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    store = await Store.open(lay(tmp_path / "owner.db"), single_connection=False)
     async with asyncio.timeout(60):
         for at in count():
             await store.write(put(f"n{at}"))
@@ -259,7 +260,7 @@ async def test_the_log_is_moved_only_once_nothing_is_committed_for_a_moment(
 
     monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
     monkeypatch.setattr(checkpointing, "checkpoint", note)
-    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    store = await Store.open(lay(tmp_path / "owner.db"), single_connection=False)
     told = [time.monotonic()]
     for at in count():
         await store.write(put(f"n{at}"))
@@ -298,7 +299,7 @@ async def test_the_log_is_moved_again_after_the_disk_refused_to_tell_its_length(
     monkeypatch.setattr(checkpointing, "PAUSE_S", 0.01)
     monkeypatch.setattr(checkpointing.Checkpointer, "_wait_for_quiet", quiet)
     monkeypatch.setattr(checkpointing, "checkpoint", note)
-    store = await Store.open(tmp_path / "owner.db", single_connection=False)
+    store = await Store.open(lay(tmp_path / "owner.db"), single_connection=False)
     async with asyncio.timeout(60):
         for at in count():
             await store.write(put(f"n{at}"))
@@ -326,7 +327,7 @@ async def test_a_read_cannot_write(store: Store) -> None:
 
 
 async def test_one_connection_serves_reads_too_and_undoes_what_they_write(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "owner.db", single_connection=True)
+    store = await Store.open(lay(tmp_path / "owner.db"), single_connection=True)
     await store.write(put("n1"))
     await store.read(put("n2"))
     assert await store.read(notes) == {"n1"}
