@@ -36,6 +36,7 @@ from owner_api.store import (
     wire,
     words,
 )
+from tests.fresh_database import lay
 
 from .conftest import StillClock
 from .deal_world import NOON, World, open_world, presented
@@ -74,7 +75,7 @@ def process_id(_tx: Tx) -> int:
 async def test_values_errors_and_events_cross_and_a_failed_command_leaves_nothing(
     tmp_path: Path,
 ) -> None:
-    store = await open_apart(tmp_path / "owner.db")
+    store = await open_apart(lay(tmp_path / "owner.db"))
     heard: list[Commit] = []
     store.subscribe(heard.append)
     notes = [store.write(partial(note, key=f"note {n}", value="x")) for n in range(3)]
@@ -99,7 +100,7 @@ async def test_values_errors_and_events_cross_and_a_failed_command_leaves_nothin
 
 
 async def test_what_cannot_cross_is_an_error_of_its_caller_alone(tmp_path: Path) -> None:
-    store = await open_apart(tmp_path / "owner.db")
+    store = await open_apart(lay(tmp_path / "owner.db"))
     with pytest.raises(Exception, match="pickle"):
         await store.write(lambda tx: tx.all("SELECT 1"))
     there, back = await asyncio.gather(
@@ -113,23 +114,22 @@ async def test_what_cannot_cross_is_an_error_of_its_caller_alone(tmp_path: Path)
     await store.close()
 
 
-@pytest.mark.parametrize("name", [os.system, eval, print, subprocess.run, pickle.loads])
-async def test_no_name_of_anybody_elses_crosses(
-    tmp_path: Path, name: Callable[..., object]
-) -> None:
+async def test_no_name_of_anybody_elses_crosses(tmp_path: Path) -> None:
     assert wire.opened(wire.pickled([NOON, Problem])) == [NOON, Problem]
-    with pytest.raises(pickle.UnpicklingError, match="does not cross"):
-        wire.opened(wire.pickled(partial(name, "x")))
-    store = await open_apart(tmp_path / "owner.db")
-    first, refused, last = await asyncio.gather(
-        store.write(partial(note, key="note 1", value="x")),
-        store.write(partial(name, "x")),  # type: ignore[arg-type]
-        store.write(partial(note, key="note 2", value="x")),
-        return_exceptions=True,
-    )
-    assert (first, last) == (1, 2)
-    assert isinstance(refused, StoreError)
-    assert "does not cross" in str(refused)
+    store = await open_apart(lay(tmp_path / "owner.db"))
+    names: list[Callable[..., Any]] = [os.system, eval, print, subprocess.run, pickle.loads]
+    for before, name in zip(range(0, 2 * len(names), 2), names, strict=True):
+        with pytest.raises(pickle.UnpicklingError, match="does not cross"):
+            wire.opened(wire.pickled(partial(name, "x")))
+        work: list[Callable[[Tx], Any]] = [
+            partial(note, key=f"note {before + 1}", value="x"),
+            partial(name, "x"),
+            partial(note, key=f"note {before + 2}", value="x"),
+        ]
+        first, refused, last = await asyncio.gather(*map(store.write, work), return_exceptions=True)
+        assert (first, last) == (before + 1, before + 2), name
+        assert isinstance(refused, StoreError), name
+        assert "does not cross" in str(refused), name
     await store.close()
 
 
@@ -139,7 +139,7 @@ def raise_what_cannot_be_made_again(_tx: Tx) -> None:
 
 
 async def test_an_error_that_cannot_be_made_again_is_told_as_another(tmp_path: Path) -> None:
-    store = await open_apart(tmp_path / "owner.db")
+    store = await open_apart(lay(tmp_path / "owner.db"))
     first, refused, last = await asyncio.gather(
         store.write(partial(note, key="note 1", value="x")),
         store.write(raise_what_cannot_be_made_again),
@@ -190,7 +190,7 @@ async def test_one_database_has_one_writer_whichever_process_it_is(tmp_path: Pat
 async def test_when_the_writers_process_dies_callers_hear_it_and_nothing_is_doubled(
     tmp_path: Path,
 ) -> None:
-    store = await open_apart(tmp_path / "owner.db")
+    store = await open_apart(lay(tmp_path / "owner.db"))
     assert store.apart is not None
     await store.write(partial(note, key="note 1", value="x"))
     writer = await store.write(process_id)
@@ -204,7 +204,7 @@ async def test_when_the_writers_process_dies_callers_hear_it_and_nothing_is_doub
     with pytest.raises(StoreUnavailableError, match="has ended"):
         await store.write(partial(note, key="note 3", value="x"))
     await store.close()
-    again = await open_apart(tmp_path / "owner.db")
+    again = await open_apart(lay(tmp_path / "owner.db"))
     assert await again.write(partial(note, key="note 4", value="x")) == 2
     await again.close()
 
@@ -288,12 +288,12 @@ def _is_gone(pid: int) -> bool:
 
 
 def test_a_killed_server_leaves_no_writer_and_its_successor_starts(tmp_path: Path) -> None:
-    with _serve(tmp_path / "owner.db") as server:
+    with _serve(lay(tmp_path / "owner.db")) as server:
         assert server.stdout is not None
         assert json.loads(server.stdout.readline())["event"] == "listening"
         clerk = _clerk_of(server.pid)
         server.kill()
-    with _serve(tmp_path / "owner.db") as heir:
+    with _serve(lay(tmp_path / "owner.db")) as heir:
         assert heir.stdout is not None
         assert json.loads(heir.stdout.readline())["event"] == "listening"
         assert _is_gone(clerk)
@@ -302,7 +302,7 @@ def test_a_killed_server_leaves_no_writer_and_its_successor_starts(tmp_path: Pat
 
 
 def test_a_server_whose_writer_dies_ends_with_an_error_for_its_supervisor(tmp_path: Path) -> None:
-    with _serve(tmp_path / "owner.db") as server:
+    with _serve(lay(tmp_path / "owner.db")) as server:
         assert server.stdout is not None
         server.stdout.readline()
         os.kill(_clerk_of(server.pid), signal.SIGKILL)
@@ -312,7 +312,7 @@ def test_a_server_whose_writer_dies_ends_with_an_error_for_its_supervisor(tmp_pa
 
 
 def test_a_signal_to_all_processes_of_the_server_ends_both_in_order(tmp_path: Path) -> None:
-    with _serve(tmp_path / "owner.db") as server:
+    with _serve(lay(tmp_path / "owner.db")) as server:
         assert server.stdout is not None
         server.stdout.readline()
         clerk = _clerk_of(server.pid)
