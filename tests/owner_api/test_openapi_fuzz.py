@@ -10,7 +10,8 @@ from script.reliability_lib.contract.tour import FREE, tokens
 
 from .deal_world import open_world
 
-BRIEF = ["--max-examples", "2", "--max-time", "15"]
+# Bounded by what is asked: a time let a busy machine end before it had asked of everything.
+BRIEF = ["--max-examples", "2"]
 
 
 @pytest.mark.slow
