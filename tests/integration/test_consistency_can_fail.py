@@ -5,6 +5,7 @@ is missing here, and that is red too.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 import importlib.util
 import inspect
 import itertools
@@ -488,19 +489,28 @@ NOT_OURS: Final = {
 # --- the copy and the rules in it
 
 
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """Copy what the rules are about, and the rules."""
+@dataclass(frozen=True)
+class Copy:
+    """A copy of what the rules are about, and what each file of it holds as long as it is whole."""
+
+    root: Path
+    kept: dict[Path, bytes]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Copy what the rules are about, and the rules: once, and whoever breaks it mends it."""
+    root = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__", "images")
     for name in COPIED:
         if (OURS / name).is_dir():
-            shutil.copytree(OURS / name, tmp_path / name, ignore=ignored)
+            shutil.copytree(OURS / name, root / name, ignore=ignored)
         else:
-            shutil.copy(OURS / name, tmp_path / name)
-    (tmp_path / "tests/integration").mkdir(parents=True)
+            shutil.copy(OURS / name, root / name)
+    (root / "tests/integration").mkdir(parents=True)
     for path in HERE.glob("test_*.py"):
-        shutil.copy(path, tmp_path / "tests/integration")
-    return tmp_path
+        shutil.copy(path, root / "tests/integration")
+    return Copy(root, files(root))
 
 
 def load(root: Path, name: str) -> ModuleType:
@@ -549,33 +559,40 @@ def rules(*fixtures: str) -> list[tuple[str, str]]:
 
 
 def files(root: Path) -> dict[Path, bytes]:
-    """Return what every file of the copy holds."""
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    """Return what every file of the copy holds, but for what Python made of the rules."""
+    found = (path for path in root.rglob("*") if "__pycache__" not in path.parts)
+    return {path: path.read_bytes() for path in found if path.is_file()}
 
 
-def mend(root: Path, kept: dict[Path, bytes]) -> None:
+def mend(copy: Copy) -> None:
     """Put the copy back as it was."""
-    now = files(root)
-    for path in now.keys() - kept.keys():
+    now = files(copy.root)
+    for path in now.keys() - copy.kept.keys():
         path.unlink()
-    for path, before in kept.items():
+    for path, before in copy.kept.items():
         if now.get(path) != before:
             path.write_bytes(before)
 
 
-async def turns_red(root: Path, module: str, name: str, **fixtures: Any) -> None:
+async def is_red(root: Path, module: str, name: str, **fixtures: Any) -> bool:
+    """Tell whether a rule says no to the copy."""
+    try:
+        await run(root, module, name, **fixtures)
+    except RED:
+        return True
+    return False
+
+
+async def turns_red(copy: Copy, module: str, name: str, **fixtures: Any) -> None:
     """See a rule green, and red after each break of it."""
-    await run(root, module, name, **fixtures)
-    kept = files(root)
+    await run(copy.root, module, name, **fixtures)
     for number, change in enumerate(BREAKS[module][name]):
-        change(root)
         try:
-            await run(root, module, name, **fixtures)
-        except RED:
-            pass
-        else:
-            pytest.fail(f"{name} is green after break {number}")
-        mend(root, kept)
+            change(copy.root)
+            red = await is_red(copy.root, module, name, **fixtures)
+        finally:
+            mend(copy)
+        assert red, f"{name} is green after break {number}"
 
 
 def test_every_rule_has_a_way_to_be_broken() -> None:
@@ -597,7 +614,7 @@ HOME: Final = ("hass", "home", "charger_home")
 
 @pytest.mark.parametrize(("module", "name"), rules())
 async def test_a_broken_rule_is_red_and_an_unbroken_one_green(
-    module: str, name: str, copied: Path
+    module: str, name: str, copied: Copy
 ) -> None:
     """First as it is, then with the rule broken in each way."""
     await turns_red(copied, module, name)
@@ -605,7 +622,7 @@ async def test_a_broken_rule_is_red_and_an_unbroken_one_green(
 
 @pytest.mark.parametrize(("module", "name"), rules("hass"))
 async def test_a_broken_description_of_what_home_assistant_registers_is_red(
-    module: str, name: str, copied: Path, hass: HomeAssistant
+    module: str, name: str, copied: Copy, hass: HomeAssistant
 ) -> None:
     """These compare the files with the running integration."""
     await turns_red(copied, module, name, hass=hass)
@@ -613,7 +630,7 @@ async def test_a_broken_description_of_what_home_assistant_registers_is_red(
 
 @pytest.mark.parametrize(("module", "name"), rules(*HOME))
 async def test_a_text_without_its_entity_and_an_entity_without_its_text_are_red(
-    module: str, name: str, copied: Path, hass: HomeAssistant, home: Home, charger_home: None
+    module: str, name: str, copied: Copy, hass: HomeAssistant, home: Home, charger_home: None
 ) -> None:
     """Taken from the registry of a set-up home."""
     await turns_red(copied, module, name, hass=hass, home=home, charger_home=charger_home)
