@@ -46,12 +46,12 @@ def called(node: ast.AST) -> set[str]:
 
 def classes(modules: Iterable[ast.Module]) -> dict[str, ast.ClassDef]:
     """Return every class by its name."""
-    return {
-        node.name: node
-        for tree in modules
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+    return {node.name: node for tree in modules for node in _classes_in(tree)}
+
+
+@cache
+def _classes_in(tree: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
 
 
 def bases(cls: ast.ClassDef) -> set[str]:
