@@ -14,6 +14,7 @@ import pytest
 
 from owner_api.cli import main
 from owner_api.server import tls
+from tests.fresh_database import lay
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from owner_api.cli import main; main()"]
@@ -39,7 +40,7 @@ def end(*arguments: object, room: int | None = None) -> subprocess.CompletedProc
 
 @pytest.fixture(name="database")
 def _database(tmp_path: Path) -> Path:
-    path = tmp_path / "owner.db"
+    path = lay(tmp_path / "owner.db")
     made = CliRunner().invoke(main, ["owner", "add", "Li Wei", "--database", str(path)])
     assert made.exit_code == 0, made.output
     return path

@@ -14,6 +14,7 @@ import pytest
 from owner_api.config import Config
 from owner_api.server.agent import build_agent
 from owner_api.store.times import decode
+from tests.fresh_database import lay
 
 from .deal_world import Deal, MovableClock, active, open_world, scheduled
 from .domain_world import commitment, settled, stop
@@ -187,7 +188,7 @@ async def test_a_machine_without_a_clock_chip_gives_the_time_to_dispute_as_well(
     """It starts at the time at which it went down, and jumps a moment later."""
     deal, found = await settled_before(tmp_path)
     clock = LateClock(deal.world.clock.at, down_s=DOWN_S)
-    async with await build_agent(tmp_path / "owner.db", clock, Config()) as agent:
+    async with await build_agent(lay(tmp_path / "owner.db"), clock, Config()) as agent:
         await agent.start("127.0.0.1", 0)
         await clock.told.wait()
         row = await agent.store.read(

@@ -30,6 +30,7 @@ from owner_api.server.logs import JsonLines
 from owner_api.server.running import running_server
 from owner_api.server.tls import choose_transport
 from owner_api.store import Store, Tx
+from tests.fresh_database import lay
 
 from .access_server import Server, running
 from .conftest import StillClock
@@ -344,7 +345,7 @@ async def test_a_new_database_knows_nobody_who_could_come_in(server: Server) -> 
 async def test_no_get_changes_anything(tmp_path: Path) -> None:
     """A query runs on a reader's connection, where SQLite refuses to write."""
     config = Config(listen_port=0)
-    async with await build_agent(tmp_path / "a.db", SystemClock(), config) as agent:
+    async with await build_agent(lay(tmp_path / "a.db"), SystemClock(), config) as agent:
         routes = [
             *access_routes(agent.access),
             *owner.ROUTES,
@@ -366,7 +367,7 @@ async def test_under_tls_every_answer_asks_to_stay_there_even_to_what_is_not_htt
     config = Config(listen_port=0, tls_certificate=str(certificate), tls_key=str(key))
     trusting = ssl.create_default_context(cafile=str(certificate))
     wanted = b"Strict-Transport-Security: max-age=31536000; includeSubDomains"
-    async with await build_agent(tmp_path / "a.db", SystemClock(), config) as agent:
+    async with await build_agent(lay(tmp_path / "a.db"), SystemClock(), config) as agent:
         port = await agent.start()
         for sent in (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close", b"nonsense"):
             reader, writer = await asyncio.open_connection("localhost", port, ssl=trusting)
@@ -394,7 +395,7 @@ def test_tls_offers_forward_secret_authenticated_ciphers_from_1_2_on(tmp_path: P
 
 async def test_figures_leave_this_machine_under_tls_only(tmp_path: Path) -> None:
     config = Config(listen_port=0, metrics_port=0, metrics_host="0.0.0.0")  # noqa: S104 - refused
-    async with await build_agent(tmp_path / "a.db", SystemClock(), config) as agent:
+    async with await build_agent(lay(tmp_path / "a.db"), SystemClock(), config) as agent:
         with pytest.raises(ConfigError, match="metrics_host"):
             await agent.start()
     choose_transport(Config(), database=tmp_path / "b.db", self_signed=True)
@@ -402,7 +403,7 @@ async def test_figures_leave_this_machine_under_tls_only(tmp_path: Path) -> None
     certificate, key = folder / "tls-p256.crt", folder / "tls-p256.pem"
     config = replace(config, tls_certificate=str(certificate), tls_key=str(key))
     trusting = ssl.create_default_context(cafile=str(certificate))
-    async with await build_agent(tmp_path / "b.db", SystemClock(), config) as agent:
+    async with await build_agent(lay(tmp_path / "b.db"), SystemClock(), config) as agent:
         await agent.start()
         async with (
             ClientSession() as http,

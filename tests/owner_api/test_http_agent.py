@@ -18,6 +18,7 @@ from owner_api.config import Config, ConfigError
 from owner_api.server.agent import Agent, build_agent
 from owner_api.server.timers import Timers
 from owner_api.store import Commit, Store, StoreClosedError, Tx
+from tests.fresh_database import lay
 from tests.owner_api.conftest import StillClock
 
 
@@ -40,7 +41,7 @@ async def test_an_agent_answers_while_it_runs_and_frees_the_file_when_it_stops(
 
 async def test_an_open_stream_does_not_hold_up_the_end(tmp_path: Path, clock: StillClock) -> None:
     config = Config(shutdown_timeout_s=60)
-    agent = await build_agent(tmp_path / "owner.db", clock, config, run_timers=False)
+    agent = await build_agent(lay(tmp_path / "owner.db"), clock, config, run_timers=False)
     port = await agent.start("127.0.0.1", 0)
     token = agent.access.tokens.issue(
         role="park", party_id="prk_a", client_id="prk_a", epoch=0, now=clock.now(), life_s=600
@@ -71,7 +72,7 @@ async def test_an_open_stream_does_not_hold_up_the_end(tmp_path: Path, clock: St
 async def test_plain_http_beyond_this_machine_is_refused(
     tmp_path: Path, clock: StillClock, host: str
 ) -> None:
-    async with await build_agent(tmp_path / "owner.db", clock, Config()) as agent:
+    async with await build_agent(lay(tmp_path / "owner.db"), clock, Config()) as agent:
         with pytest.raises(ConfigError, match="tls_certificate"):
             await agent.start(host, 0)
 
@@ -106,7 +107,7 @@ async def test_tls_from_the_configuration_is_spoken_and_asks_to_stay(
     certificate, key = self_signed(tmp_path)
     config = Config(tls_certificate=certificate, tls_key=key)
     trust = ssl.create_default_context(cafile=certificate)
-    async with await build_agent(tmp_path / "owner.db", clock, config) as agent:
+    async with await build_agent(lay(tmp_path / "owner.db"), clock, config) as agent:
         port = await agent.start("127.0.0.1", 0)
         async with (
             aiohttp.ClientSession() as client,

@@ -10,6 +10,7 @@ from owner_api.clock import SystemClock
 from owner_api.config import Config
 from owner_api.server.agent import build_agent
 from owner_api.server.paths import Paths
+from tests.fresh_database import lay
 
 _SHAPES = (
     "/",
@@ -55,7 +56,7 @@ async def test_what_is_found_is_what_aiohttp_finds(method: str, words: list[str]
 
 
 async def test_every_operation_of_ours_is_found_without_aiohttp(tmp_path: Path) -> None:
-    async with await build_agent(tmp_path / "owner.db", SystemClock(), Config()) as agent:
+    async with await build_agent(lay(tmp_path / "owner.db"), SystemClock(), Config()) as agent:
         paths = Paths(agent.app)
         for route in agent.app.router.routes():
             assert route.resource is not None

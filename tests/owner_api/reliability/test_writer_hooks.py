@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from owner_api.store import Store, StoreUnavailableError, Tx
+from tests.fresh_database import lay
 
 
 def note(tx: Tx) -> None:
@@ -19,7 +20,7 @@ async def test_a_listener_that_fails_after_the_commit_does_not_call_the_batch_lo
     tmp_path: Path,
 ) -> None:
     """Promise 5 the other way round: nobody is told that a kept write was lost."""
-    store = await Store.open(tmp_path / "owner.db")
+    store = await Store.open(lay(tmp_path / "owner.db"))
     heard: list[float] = []
 
     def listener(took_s: float) -> None:
@@ -36,7 +37,7 @@ async def test_a_listener_that_fails_after_the_commit_does_not_call_the_batch_lo
 async def test_a_seal_that_fails_before_the_commit_undoes_the_batch_and_says_so(
     tmp_path: Path,
 ) -> None:
-    store = await Store.open(tmp_path / "owner.db")
+    store = await Store.open(lay(tmp_path / "owner.db"))
 
     def seal(_tx: Tx) -> None:
         raise RuntimeError("no signature")
