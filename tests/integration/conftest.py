@@ -85,6 +85,16 @@ def short_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pause between two commands as long as a charger does that lives twenty seconds in one.
+
+    For tests in real time; how long the pause is has tests of its own.
+    """
+    pause = "custom_components.v2g_owner.charger_driver._PAUSE"
+    monkeypatch.setattr(pause, timedelta(seconds=0.25))
+
+
+@pytest.fixture
 async def world(socket_enabled: None, tmp_path: Path) -> AsyncIterator[OwnerWorld]:
     """Serve a real owner API."""
     async with open_owner_world(tmp_path) as opened:

@@ -117,6 +117,7 @@ async def garage(
     world: OwnerWorld,
     vehicle_id: str,
     hass_storage: dict[str, Any],
+    short_pauses: None,
 ) -> AsyncIterator[Garage]:
     """Stand the car at the charger; the account is paired and not set up yet."""
     limits = getattr(request, "param", {"max_charge_w": 7_360, "max_discharge_w": 7_360})
