@@ -75,6 +75,11 @@ async def enabled(home: Home, vehicle_id: str) -> Home:
     registry = er.async_get(home.hass)
     for _, entry in shown(home, vehicle_id):
         registry.async_update_entity(entry.entity_id, disabled_by=None)
+    # The log's first check is over: a jump in time would end its requests amid a reload.
+    watch = home.entry.runtime_data.log
+    await until(lambda: watch.trusted is not None and watch.trusted.held is not None)
+    async with watch._checking:
+        pass
     # Home Assistant loads the account anew by itself, once enabling has come to rest.
     async_fire_time_changed(
         home.hass, dt_util.utcnow() + timedelta(seconds=RELOAD_AFTER_UPDATE_DELAY + 1)
