@@ -120,19 +120,27 @@ class LogWatch:
             try:
                 await self._async_judge(self.trusted, note)
                 try:
-                    await self.receipts.async_replay()
+                    await self._async_show_and_fetch(self.trusted)
                 finally:
-                    # One receipt that cannot be shown again, or fetched, must cost no other yes.
-                    try:
-                        await self.receipts.async_catch_up(self.trusted)
-                    finally:
-                        self._async_tell()
+                    self._async_tell()
             except LogContradictionError as contradiction:
                 await self._async_contradicted(contradiction)
             else:
                 self.contradicted = False
                 self._shown.clear()
                 async_clear_contradiction(self._hass, self._entry)
+
+    async def _async_show_and_fetch(self, trusted: Trusted) -> None:
+        """Show receipts again and fetch the new ones.
+
+        One that cannot be shown again must cost no other yes; who is cancelled asks no more.
+        """
+        try:
+            await self.receipts.async_replay()
+        except Exception:
+            await self.receipts.async_catch_up(trusted)
+            raise
+        await self.receipts.async_catch_up(trusted)
 
     @callback
     def _async_tell(self) -> None:

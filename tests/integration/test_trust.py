@@ -1,5 +1,6 @@
 """Promise 6 as the owner sees it: a log that was bent, cut or lost shows, and receipts remain."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 import json
@@ -14,6 +15,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 
+from custom_components.v2g_owner.api_errors import OwnerApiConnectionError
 from custom_components.v2g_owner.const import CONF_RECEIPT_KEY, DOMAIN
 from custom_components.v2g_owner.trust_watch import LogWatch
 from owner_api.access.keys import key_directory
@@ -456,3 +458,29 @@ async def test_deleting_the_account_forgets_its_files(
     await home.hass.config_entries.async_remove(home.entry.entry_id)
     await home.hass.async_block_till_done()
     assert [name for name in hass_storage if name.startswith(f"{DOMAIN}.")] == []
+
+
+async def test_an_account_unloads_at_once_while_a_receipt_is_shown_again(
+    hass: HomeAssistant,
+    home: Home,
+    world: OwnerWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It went on with what is fetched next, which failed, and watched the log for ever."""
+    await caught_up(home, world)
+    shown = asyncio.Event()
+
+    async def hangs() -> None:
+        shown.set()
+        await asyncio.Event().wait()
+
+    async def fails(_trusted: object) -> None:
+        raise OwnerApiConnectionError("The agent is away")
+
+    monkeypatch.setattr(watch(home).receipts, "async_replay", hangs)
+    monkeypatch.setattr(watch(home).receipts, "async_catch_up", fails)
+    await say_stop(world)
+    await shown.wait()
+    assert await hass.config_entries.async_unload(home.entry.entry_id)
+    assert "did not complete in time" not in caplog.text
