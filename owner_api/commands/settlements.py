@@ -136,21 +136,27 @@ def correct(tx: Tx, call: Call) -> Reply:
         supersedes=row["settlement_id"],
         reason=call.body["reason"],
     )
-    if _is_no_answer(row, delivered):
+    if _is_no_answer(tx, row, delivered):
         words, again = from_json(row["dispute"]), settling.find(tx, made)
         _disputed(tx, again, SettlementState.DISPUTED.value, words, call.now)
     shown = park_settlement_view(tx, settling.find(tx, made))
     return Reply(body=shown, status=201, location=f"/v1/park/settlements/{made}")
 
 
-def _is_no_answer(disputed: Row, delivered_wh: int) -> bool:
+def _is_no_answer(tx: Tx, disputed: Row, delivered_wh: int) -> bool:
     """Return whether a correction gives the owner who has said no nothing more.
 
-    Their no stands against it too: else a park had only to say the same once more, and silence
-    would make it final.
+    Their no stands against it too: else a park had only to say the same once more, or first less
+    and then the same, and silence would make it final.
     """
-    stands = disputed["state"] == SettlementState.DISPUTED and not disputed["owner_confirmed_at"]
-    return stands and delivered_wh <= disputed["delivered_wh"]
+    if disputed["state"] != SettlementState.DISPUTED or disputed["owner_confirmed_at"]:
+        return False
+    row = tx.one(
+        "SELECT max(delivered_wh) AS wh FROM settlement WHERE commitment_id = ?"
+        " AND dispute IS NOT NULL AND owner_confirmed_at IS NULL",
+        disputed["commitment_id"],
+    )
+    return row is not None and bool(delivered_wh <= row["wh"])
 
 
 def pay(tx: Tx, call: Call) -> Reply:

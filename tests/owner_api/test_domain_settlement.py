@@ -190,10 +190,25 @@ async def test_a_dispute_stands_against_a_correction_that_says_no_more(
     assert told.count("settlement.disputed") == 2
     assert (await final(deal, second))["state"] == "disputed"
     # More answers it, as does its owner's yes.
-    body = {"delivered_wh": delivered_wh + 100, "reason": "read again"}
+    body = {"delivered_wh": 1001, "reason": "read again"}
     third = await deal.park.post(park_path(second, "correction"), body)
     assert third["state"] == "provisional"
     assert (await final(deal, third))["state"] == "final"
+
+
+async def test_a_dispute_stands_against_its_own_figure_that_comes_back_by_way_of_less(
+    world: World,
+) -> None:
+    """A park had only to correct to nothing, and then to what its owner had said no to."""
+    deal, found = await delivered(world, 1000)
+    words = {"reason": "my own meter says more"}
+    await deal.owner.post(f"/v1/settlements/{found['settlement_id']}/dispute", words)
+    for wh in (0, 1000):
+        body = {"delivered_wh": wh, "reason": "it is right"}
+        found = await deal.park.post(park_path(found, "correction"), body)
+        assert (await final(deal, found))["state"] == "disputed"
+    shown = await deal.owner.get(f"/v1/settlements/{found['settlement_id']}")
+    assert (shown["version"], shown["delivered_wh"]) == (3, 1000)
 
 
 async def test_a_dispute_that_was_taken_back_stands_against_no_correction(world: World) -> None:

@@ -184,6 +184,7 @@ class Settlement:
     dispute_until: datetime
     reward: str = "pending"
     reference: str | None = None
+    disputed: bool = False
     owner_agrees: bool = False
     park_agrees: bool = False
     settlement_id: str = ""

@@ -96,7 +96,7 @@ class Settlements(Deals):
         if settlement.state != "provisional" or now >= settlement.dispute_until:
             return 409, "conflict"
         settlement.state = self.move("settlement", "provisional", "disputed")
-        settlement.owner_agrees = False
+        settlement.disputed, settlement.owner_agrees = True, False
         return MADE
 
     def correct(self, settlement: Settlement, delivered_wh: int, now: datetime) -> Expected:
@@ -110,9 +110,18 @@ class Settlements(Deals):
         settlement.state = self.move("settlement", settlement.state, "corrected")
         settlement.reward = "reversed"
         made = self.settle(deal, delivered_wh, now, settlement.version + 1)
-        if refused and delivered_wh <= settlement.delivered_wh:
+        if refused and delivered_wh <= self._most_disputed_wh(deal):
             made.state = self.move("settlement", made.state, "disputed")
+            made.disputed = True
         return MADE
+
+    def _most_disputed_wh(self, deal: Deal) -> int:
+        """Return the most that a version of a deal said whose owner's no was not taken back."""
+        return max(
+            each.delivered_wh
+            for each in self.settlements
+            if each.deal is deal and each.disputed and not each.owner_agrees
+        )
 
     def pay(self, settlement: Settlement, reference: str) -> Expected:
         """Mark a final settlement as paid."""
