@@ -4,6 +4,7 @@ from datetime import datetime
 
 from owner_api.calls import Call, Reply
 from owner_api.problems import FieldError, Problem, ProblemCode, not_found
+from owner_api.store.times import decode
 from owner_api.store.tx import Tx
 
 from . import announce, binding, journal, rejudge
@@ -118,15 +119,18 @@ def withdraw(tx: Tx, call: Call) -> Reply:
     return Reply(body=agreement_view(tx, row), status=200)
 
 
-def withdraw_again(tx: Tx, owner_id: str, agreement_id: str, now: datetime) -> None:
-    """Withdraw an agreement that its owner had withdrawn before a restore brought it back."""
-    row = tx.one(
-        "SELECT state FROM agreement WHERE agreement_id = ? AND owner_id = ?",
-        agreement_id,
-        owner_id,
-    )
-    if row is not None and row["state"] == "active":
-        _end(tx, now, agreement_id, "withdrawn")
+def withdraw_again(tx: Tx, owner_id: str, left: Json, left_at: datetime, now: datetime) -> None:
+    """Withdraw an agreement that its owner had withdrawn before a restore brought it back.
+
+    Also one that was replaced before by the one that they left, of which these books know nothing.
+    What was agreed with the park after that is a new word.
+    """
+    active = _in_force(tx, owner_id, left["park_id"])
+    if active is None:
+        return
+    same = active["agreement_id"] == left["agreement_id"]
+    if same or decode(active["created_at"]) <= left_at:
+        _end(tx, now, active["agreement_id"], "withdrawn")
 
 
 def _end(

@@ -4,11 +4,11 @@ Promises 1 and 4: a park that was left, and a deal that was stopped or delivered
 good. Neither ever comes back to life by itself, so whoever proves an end proves it for now.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from owner_api.core.machine import CommitmentState
+from owner_api.core.receipt import Entry
 from owner_api.store.tx import Tx
 
 from . import agreements, deals
@@ -20,14 +20,16 @@ _DELIVERED: Final = frozenset({"active", "completed", "curtailed", "failed"})
 _STANDS: Final = frozenset({CommitmentState.PENDING_AWARD, CommitmentState.SCHEDULED})
 
 
-def end_again(tx: Tx, owner_id: str, kind: str, said: Mapping[str, Any], now: datetime) -> None:
+def end_again(tx: Tx, owner_id: str, entry: Entry, now: datetime) -> None:
     """Do what an owner's replayed entry proves was over; what is over here too stays as it is.
 
     A deal that the restored books have begun ends with its lease, and is settled by its readings.
     """
-    if kind == _LEFT and "agreement_id" in said:
-        agreements.withdraw_again(tx, owner_id, said["agreement_id"], now)
-    elif kind.startswith("commitment."):
+    said = dict(entry.body)
+    # A park's own word of it names no agreement.
+    if entry.kind == _LEFT and "agreement_id" in said:
+        agreements.withdraw_again(tx, owner_id, said, datetime.fromisoformat(entry.at), now)
+    elif entry.kind.startswith("commitment."):
         sql = "SELECT * FROM commitment WHERE commitment_id = ? AND owner_id = ?"
         if (row := tx.one(sql, said["commitment_id"], owner_id)) is None:
             return

@@ -106,7 +106,7 @@ def _record(tx: Tx, call: Call, found: Verified, jws: str) -> str:
         claims.record_payment(tx, entry.body, found.checkpoint.epoch)
         rewards.paid_before(tx, entry.body["reward_id"], call.now, call.new_id)
     else:
-        ended_before.end_again(tx, party_id, entry.kind, entry.body, call.now)
+        ended_before.end_again(tx, party_id, entry, call.now)
     return receipts.receipt_id(position)
 
 

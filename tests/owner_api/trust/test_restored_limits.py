@@ -92,6 +92,46 @@ async def test_promise_7_a_park_that_was_left_after_the_backup_is_left_again_by_
     assert cli("ledger", "verify", "--database", tmp_path / "owner.db") == 0
 
 
+async def test_promise_7_a_park_that_was_agreed_with_anew_and_then_left_is_left_again_too(
+    tmp_path: Path,
+) -> None:
+    """The backup knows the first agreement alone, and the receipt of the end names the second."""
+    async with open_world(tmp_path) as world:
+        deal = await presented(world)
+        access = await backed_up(deal, tmp_path)
+        (agreed,) = (await deal.owner.get("/v1/agreements"))["items"]
+        anew = {
+            "park_id": deal.park.party_id,
+            "terms_version": 1,
+            "vehicle_ids": [deal.vehicle_id],
+            "replaces": agreed["agreement_id"],
+        }
+        await world.move(60)
+        second = await deal.owner.post("/v1/agreements", anew)
+        await world.move(60)
+        left = f"/v1/agreements/{second['agreement_id']}/withdrawal"
+        await deal.owner.post(left, status=200)
+        kept = [
+            each for each in await receipts_of(deal.owner) if each["kind"].startswith("agreement.")
+        ]
+    lose_disk(tmp_path)
+    restore(tmp_path)
+    async with open_world(tmp_path) as world:
+        await rejoin(deal, world, access)
+        for each in kept:
+            await replay(deal.owner, each)
+        (agreed,) = (await deal.owner.get("/v1/agreements"))["items"]
+        assert agreed["state"] == "withdrawn"
+        assert (await deal.park.get("/v1/park/members"))["items"] == []
+        # Joining after that is a new word, against which an old receipt says nothing.
+        await world.move(60)
+        await world.join(deal.owner, deal.park, deal.vehicle_id)
+        for each in kept:
+            await replay(deal.owner, each)
+        assert (await deal.park.get("/v1/park/members"))["items"] != []
+    assert cli("ledger", "verify", "--database", tmp_path / "owner.db") == 0
+
+
 @pytest.mark.parametrize("delivered", [False, True], ids=["stopped", "delivered"])
 async def test_promise_4_a_deal_that_was_over_before_a_restore_ends_again_by_the_receipt_of_it(
     tmp_path: Path, *, delivered: bool
