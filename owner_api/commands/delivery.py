@@ -164,6 +164,10 @@ def _start(
     blind = timedelta(seconds=call.config.blind_after_s)
     if seen_at is None or register is None or too_old(seen_at, call.now, blind):
         raise Problem(ProblemCode.NO_LEASE, _unread(session, call.config.blind_after_s))
+    if measured.without_estimates(tx, session) is not session.live:
+        # Its own word may be lower, and what leaves until then would be beyond the yes, unpaid.
+        detail = "The last reading is an estimate. Send what the meter itself says first."
+        raise Problem(ProblemCode.NO_LEASE, detail)
     if deals.meter_free_at(tx, deal) is None:
         detail = "Another deal's energy is counted here: end it and send a reading at rest first."
         raise Problem(ProblemCode.NO_LEASE, detail)

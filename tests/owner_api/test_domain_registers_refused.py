@@ -348,3 +348,26 @@ async def test_promise_2_a_register_that_was_refused_is_no_beginning_to_carry_a_
     await counted(meter)
     shown = await meter.deal.owner.get(f"/v1/vehicles/{meter.deal.vehicle_id}")
     assert shown["soc"]["soc_pct"] <= 78.8
+
+
+async def test_promise_2_no_deal_begins_on_an_estimate_that_its_meter_may_not_have_reached(
+    world: World,
+) -> None:
+    """It began 900 Wh too high: so much more left than was agreed to, and nobody paid for it."""
+    deal = await active(world, min_energy_wh=0)
+    begin_wh = world.exported_wh
+    await world.move(10)
+    guess = {"export_register_wh": begin_wh + 900, "source": "estimate"}
+    await world.meter(deal.park, deal.session_id, **guess)
+    refused = await world.instruct(deal.park, deal.commitment_id, OUT_W)
+    assert (refused.status, refused.body["code"]) == (409, "no_lease")
+    await world.move(10)
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id, OUT_W)).status == 201
+    await world.move(20)
+    world.exported_wh += 38
+    await stop(deal)
+    await world.move(3)
+    await world.meter(deal.park, deal.session_id, 0)
+    found = (await commitment(deal))["settlement"]
+    assert (found["begin_register_wh"], found["delivered_wh"]) == (begin_wh, 38)
