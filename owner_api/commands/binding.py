@@ -12,7 +12,7 @@ from owner_api.problems import not_found
 from owner_api.store.documents import dump
 from owner_api.store.tx import Tx
 
-from . import announce, deals, guard, questions, recharges
+from . import announce, deals, guard, measured, questions, recharges
 from .records import CommitmentRecord, SessionRecord, VehicleRecord
 from .standing import open_session
 
@@ -112,6 +112,7 @@ def bind(
         owner_id=vehicle.owner_id,
         vehicle_id=vehicle.vehicle_id,
     )
+    _leave_guesses(tx, session_id)
     recharges.carry_on(tx, session_id, now)
     # The meter of an earlier session says nothing about this one's energy; what it saw is carried.
     live = VehicleRecord.find(tx, vehicle.vehicle_id).live
@@ -120,6 +121,18 @@ def bind(
         {"vehicle_id": vehicle.vehicle_id},
         live=dump(replace(live, anchor_export_wh=None)),
     )
+
+
+def _leave_guesses(tx: Tx, session_id: str) -> None:
+    """Let what is counted for a car begin at its meter's own word.
+
+    An estimate from before was counted for nobody, and what it said too much would be taken from
+    what the car has given in its life.
+    """
+    session = SessionRecord.find(tx, session_id)
+    own = measured.without_estimates(tx, session)
+    if own is not session.live:
+        tx.update("session", {"session_id": session_id}, live=dump(own))
 
 
 def bind_by_telemetry(tx: Tx, vehicle: VehicleRecord, now: datetime, tolerance_s: int) -> None:

@@ -70,6 +70,8 @@ def without_estimates(tx: Tx, session: SessionRecord) -> SessionLive:
     A meter's own word is held against that, and not against what somebody guessed since.
     """
     live = session.live
+    if live.reading_id is None:
+        return live
     last = tx.one("SELECT source, quality FROM reading WHERE reading_id = ?", live.reading_id)
     if last is None or not is_estimate(last):
         return live

@@ -68,7 +68,9 @@ def _register_at(tx: Tx, session: SessionRecord | None, at: datetime) -> int | N
     named = session.session_id, session.live.counts_from
     row = tx.one(f"{seen} AND measured_at <= ? ORDER BY measured_at DESC", *named, at)
     row = row or tx.one(f"{seen} ORDER BY measured_at", *named)
-    return row["wh"] if row else session.live.export_register_wh
+    # No more than the meter counts on from: an estimate may have said more.
+    known = session.live.export_register_wh
+    return min(row["wh"], known) if row else known
 
 
 def _after(

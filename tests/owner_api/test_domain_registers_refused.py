@@ -371,3 +371,29 @@ async def test_promise_2_no_deal_begins_on_an_estimate_that_its_meter_may_not_ha
     await world.meter(deal.park, deal.session_id, 0)
     found = (await commitment(deal))["settlement"]
     assert (found["begin_register_wh"], found["delivered_wh"]) == (begin_wh, 38)
+
+
+async def test_promise_2_what_was_guessed_before_a_car_was_known_is_not_taken_from_its_life(
+    world: World,
+) -> None:
+    """It had given 900 Wh less than nothing, and its warranty's cap allowed as much more."""
+    owner, park = await world.add_owner(), await world.add_park()
+    vehicle_id = await world.add_vehicle(owner)
+    vehicle = f"/v1/vehicles/{vehicle_id}"
+    member = await world.join(owner, park, vehicle_id)
+    body = {"evse_id": "E07", "plugged_in_at": world.at(0), "member_ref": member}
+    session_id = (await park.post("/v1/park/sessions", body))["session_id"]
+    await world.meter(park, session_id)
+    await world.move(5)
+    guess = {"export_register_wh": world.exported_wh + 900, "source": "estimate"}
+    await world.meter(park, session_id, **guess)
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    assert (await park.get(f"/v1/park/sessions/{session_id}"))["state"] == "bound"
+    await world.telemetry(owner, vehicle_id, soc_pct=80)
+    await world.move(5)
+    world.exported_wh += 300
+    await world.meter(park, session_id)
+    shown = await owner.get(vehicle)
+    assert shown["discharged_wh"] == 300
+    # What has left since the reading is carried.
+    assert shown["soc"]["soc_pct"] < 80
