@@ -27,8 +27,11 @@ def count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
     discharged = (now_live.export_register_wh or 0) - before.export_register_wh
     known = vehicle.live
     # A word that comes after the plug may tell what the car's own registers have told already.
-    told_wh = 0 if session.state == "bound" else max(0, min(known.told_unseen_wh, discharged))
-    unseen_wh = max(0, known.unseen_wh - _now_seen_wh(before, now_live))
+    told_before_wh = 0 if session.state == "bound" else known.told_unseen_wh
+    told_wh, seen_wh = max(0, min(told_before_wh, discharged)), _now_seen_wh(before, now_live)
+    # What the car has told is among the unseen no more; what else is belongs to other deals.
+    no_more_wh = min(told_before_wh, seen_wh)
+    unseen_wh = max(0, known.unseen_wh - (seen_wh - no_more_wh))
     live = replace(
         known,
         charged_wh=known.charged_wh + charged,
@@ -37,7 +40,7 @@ def count_energy(tx: Tx, session: SessionRecord, now_live: SessionLive) -> None:
         metered_discharged_wh=known.metered_discharged_wh + discharged - told_wh,
         unseen_wh=unseen_wh,
         unseen_from=known.unseen_from if unseen_wh else None,
-        told_unseen_wh=known.told_unseen_wh - told_wh,
+        told_unseen_wh=known.told_unseen_wh - max(told_wh, no_more_wh),
     )
     if discharged < 0 and session.state == "bound" and live.anchor_export_wh is not None:
         # An estimate was too high, and so may be the anchor that was taken from one.

@@ -1,11 +1,12 @@
 """A car's own registers count its battery's life: a sensor that starts anew adds nothing to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from .deal_world import Caller, World, active
-from .domain_world import commitment, running, settled, stop, world
+from .domain_world import accept, award, commitment, running, settled, stop, world
 
 __all__ = ["running", "world"]
 # More than --fast has time for.
@@ -120,3 +121,42 @@ async def test_what_left_while_a_meter_was_silent_is_counted_once_when_the_car_t
     # Of what might have left, the car has told all but some Wh.
     least_wh = 3_000 - 150 - (0 if late else 20)
     assert least_wh <= shown["evaluation"]["max_energy_wh"] <= 3_000 - 150
+
+
+async def test_promise_2_a_late_word_of_what_the_car_has_told_hides_no_other_silent_deal(
+    world: World,
+) -> None:
+    """It took once more what the car's register had taken: of the second deal 4 Wh stayed."""
+    deal = await active(world, lease_s=120)
+    await told(world, deal.owner, deal.vehicle_id, (5_000, 1_000))
+    await world.meter(deal.park, deal.session_id)
+    assert (await world.instruct(deal.park, deal.commitment_id)).status == 201
+    await world.move(130)
+    await world.move(910)
+    session = f"/v1/park/sessions/{deal.session_id}"
+    await deal.park.post(f"{session}/end", {"unplugged_at": world.at(0)})
+    assert await told(world, deal.owner, deal.vehicle_id, (5_000, 1_230)) == (0, 230)
+    await world.telemetry(deal.owner, deal.vehicle_id, plugged_in=False)
+    await world.move(600)
+    member = (await deal.park.get("/v1/park/members"))["items"][-1]["member_ref"]
+    session_id = await world.plug_in(deal.owner, deal.park, deal.vehicle_id, member)
+    await world.meter(deal.park, session_id)
+    again = replace(deal, session_id=session_id)
+    window = {"start_at": world.at(0), "end_at": world.at(3_600), "lease_s": 120}
+    again.offer = await world.offer(deal.park, session_id, **window)
+    await accept(again)
+    assert (await award(again)).status == 200
+    assert (await world.instruct(deal.park, again.commitment_id)).status == 201
+    await world.move(130)
+    await world.move(910)
+    assert (await commitment(again))["settlement"]["quality"] == "missing"
+    world.exported_wh += 230
+    await world.meter(deal.park, deal.session_id)
+    capped = {"warranty_discharge_policy": "capped", "lifetime_discharge_cap_wh": 3_000}
+    await deal.owner.patch(f"/v1/vehicles/{deal.vehicle_id}", capped)
+    await world.telemetry(deal.owner, deal.vehicle_id, soc_pct=80)
+    window = {"start_at": world.at(600), "end_at": world.at(4_200)}
+    offer = await world.offer(deal.park, session_id, **window)
+    shown = await deal.owner.get(f"/v1/offers/{offer['offer_id']}")
+    # Two minutes at 7 kW may have left in the second one.
+    assert shown["evaluation"]["max_energy_wh"] <= 3_000 - 230 - 233
