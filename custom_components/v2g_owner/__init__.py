@@ -81,10 +81,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: V2GConfigEntry) -> bool:
     # An account that is loaded anew may have been unlinked from something.
     async_forget_repairs(hass, entry, linked=entry.subentries)
     await async_start_executors(hass, entry)
-    await KeptDrivers(hass, entry.entry_id).async_keep(entry)
+    drivers = await KeptDrivers(hass, entry.entry_id).async_keep(entry)
     tokens = RefreshTokenStore(hass, entry.entry_id)
     api = await _async_client(hass, entry, tokens)
-    coordinator = V2GCoordinator(hass, entry, api)
+    coordinator = V2GCoordinator(hass, entry, api, drivers)
     # Read from disk now: once the API has answered, nothing is to wait for but the entities.
     await (await async_get_integration(hass, DOMAIN)).async_get_platforms(PLATFORMS)
     marks = CalendarMarks(hass, entry.entry_id)

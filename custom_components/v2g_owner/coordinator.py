@@ -52,7 +52,13 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
 
     config_entry: V2GConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: V2GConfigEntry, api: OwnerApi) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: V2GConfigEntry,
+        api: OwnerApi,
+        drivers: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         """Prepare; nothing is read yet."""
         super().__init__(
             hass,
@@ -75,6 +81,8 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         self.to_show = Queue()
         """Our entities whose state may be old; they are shown once everyone has been told."""
         self._writing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.drivers = drivers
+        """Whose yes counts for each car that is or was linked here, as it was when we began."""
         self.stream_position = 0
         """The last event the stream gave us, or where it starts."""
         self.stream_connected = False

@@ -106,11 +106,11 @@ def driver_users(hass: HomeAssistant, wishes: Mapping[str, Any]) -> set[str]:
 
 
 def _wishes(coordinator: V2GCoordinator, vehicle_id: str | None) -> Mapping[str, Any]:
-    """Return what the owner set for a car, nothing for one that is not linked here."""
+    """Return what the owner set for a car; of one that is not linked now, what they had set."""
     for subentry in coordinator.config_entry.get_subentries_of_type(SUBENTRY_VEHICLE):
         if subentry.data[CONF_VEHICLE_ID] == vehicle_id:
             return subentry.data
-    return {}
+    return coordinator.drivers.get(vehicle_id or "", {})
 
 
 class DriversStep(LinkedDeviceFlow):

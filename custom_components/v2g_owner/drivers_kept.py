@@ -29,8 +29,11 @@ class KeptDrivers:
         kept = await self._store.async_load() or {}
         return kept.get(vehicle_id, {})
 
-    async def async_keep(self, entry: ConfigEntry[Any]) -> None:
-        """Note what is set for the cars that are linked now; of others it stays as it was."""
+    async def async_keep(self, entry: ConfigEntry[Any]) -> dict[str, Wishes]:
+        """Note what is set for the cars that are linked now, and return it of all that ever were.
+
+        Of others it stays as it was.
+        """
         kept = await self._store.async_load() or {}
         linked = {
             subentry.data[CONF_VEHICLE_ID]: _chosen(subentry.data)
@@ -38,6 +41,7 @@ class KeptDrivers:
         }
         if kept != (now := {**kept, **linked}):
             await self._store.async_save(now)
+        return now
 
     async def async_remove(self) -> None:
         """Forget everything."""

@@ -155,6 +155,28 @@ async def test_about_a_car_that_is_not_linked_here_only_administrators_answer(
     assert accepted["offer_id"] == offer["offer_id"]
 
 
+async def test_promise_1_to_unlink_a_car_makes_nobody_elses_yes_count(
+    home: Home, world: OwnerWorld, offer: Any, hass_admin_user: Any
+) -> None:
+    """Promise 1: an administrator who had been left out unlinked the car, and said yes for it."""
+    hass = home.hass
+    mei = person(hass, "mei")
+    await choose(home, drivers=["person.mei"], admins_answer=False)
+    (subentry_id,) = home.entry.subentries
+    hass.config_entries.async_remove_subentry(home.entry, subentry_id)
+    await hass.async_block_till_done()
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    with pytest.raises(ServiceValidationError, match="people can accept"):
+        await answer(home, "accept_offer", hass_admin_user.id)
+    # Nor after the account was loaded anew.
+    assert await hass.config_entries.async_reload(home.entry.entry_id)
+    await home.reaches("sensor", world.owner_id, "open_offers", "1")
+    with pytest.raises(ServiceValidationError, match="people can accept"):
+        await answer(home, "accept_offer", hass_admin_user.id)
+    accepted = await answer(home, "accept_offer", mei)
+    assert accepted["offer_id"] == offer["offer_id"]
+
+
 async def test_quiet_hours_are_a_switch_and_two_times_and_reach_the_api(
     home: Home, world: OwnerWorld, vehicle_id: str
 ) -> None:
