@@ -201,10 +201,11 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
         resource: Literal["preferences", "departures"],
         vehicle_id: str,
         changes: Changes,
-    ) -> None:
+    ) -> Mapping[str, Any]:
         """Change a vehicle's preferences or leave times, provided nobody else did since we read.
 
-        Our own writes queue, so that two of them never look like strangers to each other.
+        Returns what they are then. Our own writes queue, so that two of them never look like
+        strangers to each other.
         Raises OwnerApiProblem (412 with the current value) when somebody else was first.
         """
         async with self._writing[resource, vehicle_id]:
@@ -214,6 +215,7 @@ class V2GCoordinator(DataUpdateCoordinator[Snapshot]):
                 f"/v1/vehicles/{vehicle_id}/{resource}", body, known.revision if known else 0
             )
             self.async_apply(f"{resource}.updated", answer)
+            return answer
 
     @callback
     def _async_show(self, snapshot: Snapshot) -> None:

@@ -59,14 +59,19 @@ def as_told(wishes: Preferences) -> Limits:
 def newer_here(kept: Limits | None, wishes: Preferences) -> Preferences | None:
     """Return what this home has seen after a backup that was put back, where it differs from that.
 
-    Revisions only grow, so what was seen under a higher one is newer than the backup.
+    Revisions only grow, so what was seen under a higher one is newer than the backup. What is kept
+    until its owner was asked stays so, however often the limits are changed meanwhile.
     """
     try:
         here = decode(Preferences, kept)
     except BadAnswerError:
         # Nothing was kept, or by another version.
         return None
-    return here if here.revision > wishes.revision and differing(wishes, here) else None
+    waits = here.unconfirmed_since is not None and (
+        here.unconfirmed_since == wishes.unconfirmed_since
+    )
+    newer = waits or here.revision > wishes.revision
+    return here if newer and differing(wishes, here) else None
 
 
 def differing(wishes: Preferences, here: Preferences) -> Limits:
@@ -79,18 +84,24 @@ def differing(wishes: Preferences, here: Preferences) -> Limits:
     }
 
 
-def _kept_from(wishes: Preferences, before: Limits | None) -> Limits:
+def _kept_from(wishes: Preferences, before: Limits | None, seen: Preferences | None) -> Limits:
     """Return what to keep of a car: what is told now, unless a backup has turned it back.
 
     An agent that was set back to an earlier day by hand says so only later, or never: what is older
-    takes the place of what is kept only once this home has seen that it was asked about.
+    takes the place of what is kept only once this home has seen that it was asked about. What waits
+    for its owner bears since when, and what they change meanwhile, since ``seen``, is theirs too.
     """
     told = as_told(wishes)
-    if before is None or before["revision"] <= wishes.revision:
-        return told
-    if wishes.unconfirmed_since is not None:
-        return before | {"unconfirmed_since": told["unconfirmed_since"]}
-    return before if before["unconfirmed_since"] is None else told
+    since = told["unconfirmed_since"]
+    if before is None:
+        return told | {"unconfirmed_since": None}
+    older = before["revision"] > wishes.revision
+    if since is None:
+        return before if older and before["unconfirmed_since"] is None else told
+    if before["unconfirmed_since"] == since:
+        same = seen is not None and seen.unconfirmed_since == wishes.unconfirmed_since
+        return before | differing(seen, wishes) if seen is not None and same else before
+    return (before if older else told) | {"unconfirmed_since": since if older else None}
 
 
 class LimitsWatch:
@@ -117,20 +128,22 @@ class LimitsWatch:
         found = self._coordinator.data.preferences
         if found == self._seen:
             return
-        self._seen = found
+        before, self._seen = self._seen or {}, found
         for wishes in found.values():
             self._show(wishes)
         self._entry.async_create_background_task(
-            self._hass, self._async_keep(), name=f"{DOMAIN} limits {self._entry.title}"
+            self._hass, self._async_keep(before, found), name=f"{DOMAIN} limits {self._entry.title}"
         )
 
-    async def _async_keep(self) -> None:
+    async def _async_keep(
+        self, seen: Mapping[str, Preferences], now: Mapping[str, Preferences]
+    ) -> None:
         """Keep what is in force; of a car that waits for its owner what was before the restore."""
         async with self._looking:
             before = await self._kept.async_load()
             kept = {
-                vehicle_id: _kept_from(wishes, before.get(vehicle_id))
-                for vehicle_id, wishes in self._coordinator.data.preferences.items()
+                vehicle_id: _kept_from(wishes, before.get(vehicle_id), seen.get(vehicle_id))
+                for vehicle_id, wishes in now.items()
             }
             if kept != before:
                 await self._kept.async_save(kept)

@@ -1,5 +1,6 @@
 """The repair that asks whether a car's limits are its owner's, after a backup was put back."""
 
+from collections.abc import Mapping
 from typing import Any, Final, override
 
 from homeassistant.components.repairs import RepairsFlowResult
@@ -30,6 +31,10 @@ _TAKEN: Final = SelectSelector(
         translation_key="limits_taken",
     )
 )
+
+
+class _ChangedError(Exception):
+    """The limits are not those that were shown any more."""
 
 
 class ConfirmLimitsFlow(AccountRepairFlow):
@@ -92,13 +97,25 @@ class ConfirmLimitsFlow(AccountRepairFlow):
             return self.async_abort(reason="still_wrong")
         context = who_fills_in()
         await async_check_may_allow(coordinator, self._vehicle_id, context)
+        revision = wishes.revision
         if self._take == TAKE_HERE and self._here is not None:
-            changes = differing(wishes, self._here)
-            await coordinator.async_write("preferences", self._vehicle_id, changes)
-            wishes = coordinator.data.preferences[self._vehicle_id]
+            put_back = differing(wishes, self._here)
+
+            def as_shown() -> Mapping[str, Any]:
+                # Another change of this home may have been on its way, and is seen by nobody yet.
+                if self._unconfirmed(entry) != wishes:
+                    raise _ChangedError
+                return put_back
+
+            try:
+                written = await coordinator.async_write("preferences", self._vehicle_id, as_shown)
+            except _ChangedError:
+                return self.async_abort(reason="still_wrong")
+            # Of what was written, and not of what a phone may have made of it since.
+            revision = int(written["revision"])
         actor = await async_actor_of(self.hass, context)
         user = {name: value for name, value in actor.who.items() if name == "user"}
         path = f"/v1/vehicles/{self._vehicle_id}/preferences/confirmation"
-        answer = await coordinator.api.post(path, {"revision": wishes.revision, "actor": user})
+        answer = await coordinator.api.post(path, {"revision": revision, "actor": user})
         coordinator.async_apply("preferences.updated", answer)
         return self.async_create_entry(data={})

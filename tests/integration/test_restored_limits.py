@@ -9,6 +9,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.v2g_owner import repair_limits
 from custom_components.v2g_owner.const import DOMAIN
 from custom_components.v2g_owner.limits_kept import KeptLimits
 
@@ -164,6 +165,68 @@ async def test_promise_1_limits_that_changed_while_they_were_read_are_not_confir
     assert (done["type"], done["reason"]) == ("abort", "still_wrong")
     assert (await limits(world, vehicle_id))["unconfirmed_since"] is not None
     assert raised(home.hass, KEY) is not None
+
+
+async def test_promise_1_a_change_on_its_way_is_not_confirmed_with_the_limits_that_are_put_back(
+    home: Home,
+    world: OwnerWorld,
+    vehicle_id: str,
+    tmp_path: Path,
+    hass_client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Promise 1: what somebody else had loosened just then was confirmed, and shown to none."""
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup", soc_floor_pct=45)
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    api = home.entry.runtime_data.coordinator.api
+    begun, submitted = asyncio.Event(), asyncio.Event()
+    patch, check = api.patch, repair_limits.async_check_may_allow
+    looser: list[asyncio.Task[None]] = []
+
+    async def on_its_way(*about: Any) -> Any:
+        begun.set()
+        await submitted.wait()
+        return await patch(*about)
+
+    async def checked(*about: Any) -> None:
+        await check(*about)
+        submitted.set()
+
+    async def loosened() -> None:
+        change = home.set("number", vehicle_id, "soc_min_departure_pct", "set_value", value=46)
+        looser.append(asyncio.create_task(change))
+        await begun.wait()
+
+    monkeypatch.setattr(api, "patch", on_its_way)
+    monkeypatch.setattr(repair_limits, "async_check_may_allow", checked)
+    _, done = await submit(home.hass, hass_client, issue, loosened, take="here")
+    await looser[0]
+    assert (done["type"], done["reason"]) == ("abort", "still_wrong")
+    now = await limits(world, vehicle_id)
+    assert (now["soc_min_departure_pct"], now["soc_floor_pct"]) == (46, 20)
+    assert now["unconfirmed_since"] is not None
+
+
+async def test_what_this_home_saw_can_be_put_back_however_often_its_owner_changes_something_first(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path, hass_client: Any
+) -> None:
+    """The repair itself says to change something else first; after two changes it had forgotten."""
+    tightened = {"consent_mode": "ask", "rules": []}
+    issue = await turned_back(home, world, vehicle_id, tmp_path / "backup", **tightened)
+    await wish(home, world, vehicle_id, soc_floor_pct=30)
+    await wish(home, world, vehicle_id, soc_min_departure_pct=60)
+    await wish(home, world, vehicle_id, soc_floor_pct=40)
+    await home.hass.async_block_till_done(wait_background_tasks=False)
+    form, done = await submit(home.hass, hass_client, issue, take="here")
+    told = form["description_placeholders"]["limits"]
+    assert "- **Who answers offers: My rules** (this home last saw: Ask me)" in told
+    # What was changed since is its owner's newest word.
+    assert "- Battery floor: 40 %" in told
+    assert done["type"] == "create_entry"
+    now = await limits(world, vehicle_id)
+    assert (now["soc_floor_pct"], now["soc_min_departure_pct"]) == (40, 60)
+    assert (now["consent_mode"], now["rules"]) == ("ask", [])
+    assert now["unconfirmed_since"] is None
 
 
 async def test_promise_1_who_may_not_say_yes_for_a_car_confirms_no_limits(
