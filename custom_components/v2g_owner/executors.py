@@ -90,8 +90,11 @@ async def async_stop_executors(hass: HomeAssistant, entry: ConfigEntry[Any]) -> 
     await _async_end(made)
     linked = {each.data[CONF_CHARGER_ID] for each in entry.get_subentries_of_type(SUBENTRY_CHARGER)}
     for charger_id, executor in made.executors.items():
-        # What was sold there counts for as long as its deals live, also where it is linked anew.
-        if charger_id not in linked and not executor.deals:
+        # What was sold or stopped there counts for as long as its deals live, also where it is
+        # linked anew. With the agent away nobody knows them, but for the one that ran.
+        orders = executor.memory.orders
+        counts = executor.deals or orders.lease or orders.unheard
+        if charger_id not in linked and not counts:
             await ExecutorStore(hass, charger_id).async_remove()
 
 

@@ -75,6 +75,26 @@ async def test_promise_4_a_deal_to_come_that_was_stopped_while_the_agent_was_awa
     assert min(row.power_w for row in stage.record) >= -50
 
 
+async def test_promise_4_a_stop_is_kept_where_its_charger_is_linked_anew_while_the_agent_is_away(
+    stage: Stage,
+) -> None:
+    """Promise 4: what the charger kept on disk went with its link, and the deal began."""
+    await stage.sell(start_s=900, hours=2)
+    await restart_alone(stage)
+    await press(stage, "stop now")
+    await stage.seconds(5)
+    assert stage.entry is not None
+    (linked,) = stage.entry.get_subentries_of_type("charger")
+    entries = stage.hass.config_entries
+    assert entries.async_remove_subentry(stage.entry, linked.subentry_id)
+    await stage.seconds(3)
+    assert entries.async_add_subentry(stage.entry, linked)
+    await stage.seconds(3)
+    await stage.start_api()
+    await stage.seconds(70)
+    assert (await stage.shown())["state"] == "revoked"
+
+
 async def test_promise_4_a_deal_stopped_by_name_while_its_agent_was_away_does_not_begin(
     stage: Stage,
 ) -> None:
