@@ -1,8 +1,10 @@
 """The action that hands an owner all that their agent knows of them, as one file."""
 
 from contextlib import suppress
+import os
 from pathlib import Path
-from typing import Final
+from tempfile import mkstemp
+from typing import BinaryIO, Final
 
 from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.core import HomeAssistant, ServiceCall
@@ -44,9 +46,8 @@ async def _async_check_admin(call: ServiceCall) -> None:
 
 async def _async_write(hass: HomeAssistant, api: OwnerApi, path: Path) -> int:
     """Write the export beside its place, and put it there once it is whole; return its size."""
-    part = path.with_name(f"{path.name}.part")
     run, written = hass.async_add_executor_job, 0
-    file = await run(part.open, "wb")
+    part, file = await run(_new_part, path)
     try:
         async with api.download("/v1/export") as response:
             async for piece in response.content.iter_chunked(_PIECE):
@@ -59,6 +60,12 @@ async def _async_write(hass: HomeAssistant, api: OwnerApi, path: Path) -> int:
         with suppress(OSError):
             await run(part.unlink)
     return written
+
+
+def _new_part(path: Path) -> tuple[Path, BinaryIO]:
+    """Open a file of our own beside a place: two at a time would write into one, and mix."""
+    descriptor, name = mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
+    return Path(name), os.fdopen(descriptor, "wb")
 
 
 def _refused(key: str, path: Path, detail: str = "") -> ServiceValidationError:

@@ -1,5 +1,6 @@
 """All that the agent knows of an owner, as a file, for who has Home Assistant alone."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,21 @@ async def test_what_cannot_be_whole_leaves_no_file_and_harms_none(
     assert path.read_text(encoding="utf-8") == "an older one"
     assert names(folder) == ["mine.json"]
     await world.start_server()
+
+
+async def test_two_exports_at_once_harm_neither_each_other_nor_a_file_beside_them(
+    home: Home, vehicle_id: str, folder: Path
+) -> None:
+    """The second emptied and removed what the first was writing, and whatever had that name."""
+    path, beside = folder / "mine.json", folder / "mine.json.part"
+    beside.write_text("something else", encoding="utf-8")
+    done = await asyncio.gather(export(home, path), export(home, path), return_exceptions=True)
+    # The agent may send one at a time.
+    assert [each for each in done if isinstance(each, dict)], done
+    assert not [each for each in done if "could not be written" in str(each)], done
+    assert vehicle_id in str(json.loads(path.read_bytes()))
+    assert sorted(names(folder)) == ["mine.json", "mine.json.part"]
+    assert beside.read_text(encoding="utf-8") == "something else"
 
 
 async def test_promise_7_only_an_administrator_takes_the_export(
