@@ -107,7 +107,6 @@ class SettledStatistics:
             await self.async_take(commitment_id)
         except (OwnerApiError, BadAnswerError) as error:
             LOGGER.debug("Settlements could not be read: %s", error)
-            self._behind = True
             self._again_at = time.monotonic() + SNAPSHOT_INTERVAL.total_seconds()
 
     async def async_take(self, commitment_id: str | None = None) -> None:
@@ -122,9 +121,14 @@ class SettledStatistics:
             changed: dict[Series, str] = {}
             # Sums that lack what came before would be wrong until it is there.
             every = self._behind or commitment_id is None
-            # All are read before one is taken: what was taken and not written never would be.
-            found = await self._async_settled(None if every else commitment_id)
-            self._behind = self._behind and not every
+            # Where the stream leaves one out meanwhile, its page may have been read.
+            self._behind = False
+            try:
+                # All are read before one is taken: what was taken and not written never would be.
+                found = await self._async_settled(None if every else commitment_id)
+            except Exception:
+                self._behind = True
+                raise
             for number, (deal_id, settled) in enumerate(found):
                 for series, hour in self._ledger.take(deal_id, settled).items():
                     changed[series] = min(changed.get(series, hour), hour)

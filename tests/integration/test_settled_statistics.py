@@ -17,10 +17,12 @@ from hypothesis import given, strategies as st
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.v2g_owner.api import OwnerApi
 from custom_components.v2g_owner.api_errors import OwnerApiConnectionError, OwnerApiError
 from custom_components.v2g_owner.decode import decode
 from custom_components.v2g_owner.settled_ledger import SettledDeal, SettledLedger, read_ledger
 from custom_components.v2g_owner.settled_statistics import SettledStatistics
+from custom_components.v2g_owner.snapshot import StreamEvent
 
 from .conftest import PATIENCE_S, Home, until
 from .owner_world import OwnerWorld
@@ -305,6 +307,38 @@ async def test_at_a_start_years_of_deals_are_looked_at_a_page_at_a_time(
     # The one that was on disk besides.
     total = (await kept(hass, f"v2g_owner:energy_{vehicle_id}"))[-1][2]
     assert total == 0.5 * (200 * pages + 1)
+
+
+async def test_what_the_stream_left_out_while_all_deals_were_read_is_read_as_well(
+    home: Home, world: OwnerWorld, session_id: str, vehicle_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page may have been read by then: the deal was missing until the next start."""
+    deal = await deliver(home, world, session_id)
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    await home.hass.config_entries.async_unload(home.entry.entry_id)
+    await both_confirm(world, deal["settlement"]["settlement_id"])
+    final = await world.phone.get(f"/v1/commitments/{deal['commitment_id']}")
+    read, get = 0, OwnerApi.get
+
+    async def told(api: OwnerApi, path: str) -> Any:
+        nonlocal read
+        if not path.startswith("/v1/commitments"):
+            return await get(api, path)
+        if "?" not in path:
+            return deal
+        read += 1
+        if read > 1:
+            return {"items": [final], "next_cursor": None}
+        coordinator = home.entry.runtime_data.coordinator
+        about = {"commitment_id": "com_another"}
+        seq = coordinator.stream_position + 2
+        coordinator.async_handle_event(StreamEvent(seq=seq, type="deal.news", data=about))
+        return {"items": [], "next_cursor": None}
+
+    monkeypatch.setattr(OwnerApi, "get", told)
+    await home.hass.config_entries.async_setup(home.entry.entry_id)
+    hour = datetime.fromisoformat(deal["start_at"]).replace(minute=0, second=0, microsecond=0)
+    await written(home.hass, f"v2g_owner:energy_{vehicle_id}", [(hour, 0.5, 0.5)])
 
 
 async def test_a_settlement_that_could_not_be_read_is_read_when_the_agent_is_back(
