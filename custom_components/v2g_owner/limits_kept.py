@@ -114,7 +114,7 @@ class LimitsWatch:
         self._entry = coordinator.config_entry
         self._kept = KeptLimits(hass, self._entry.entry_id)
         self._looking = asyncio.Lock()
-        self._seen: Mapping[str, Preferences] | None = None
+        self._seen: dict[str, Preferences] | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -125,11 +125,13 @@ class LimitsWatch:
     @callback
     def _updated(self) -> None:
         """Look when a limit changed."""
-        found = self._coordinator.data.preferences
+        data = self._coordinator.data
+        found = {key: each for key, each in data.preferences.items() if key in data.vehicles}
         if found == self._seen:
             return
         before, self._seen = self._seen or {}, found
-        for wishes in found.values():
+        # Of a car that is gone as well: what was asked about it is taken back.
+        for wishes in (before | found).values():
             self._show(wishes)
         self._entry.async_create_background_task(
             self._hass, self._async_keep(before, found), name=f"{DOMAIN} limits {self._entry.title}"

@@ -262,6 +262,20 @@ async def test_a_confirmation_by_phone_ends_the_repair(
     await until(lambda: raised(home.hass, KEY) is None)
 
 
+async def test_a_car_that_is_deleted_asks_for_no_limits(
+    home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path
+) -> None:
+    """Nobody could have answered for it but by opening a repair that says nothing."""
+    await turned_back(home, world, vehicle_id, tmp_path / "backup")
+    await until(lambda: home.entry.runtime_data.coordinator.stream_connected)
+    path = f"/v1/vehicles/{vehicle_id}"
+    revision = (await world.phone.get(path))["revision"]
+    status, _ = await world.phone.call("DELETE", path, etag=revision)
+    assert status == 204
+    await until(lambda: vehicle_id not in home.entry.runtime_data.coordinator.data.vehicles)
+    await until(lambda: raised(home.hass, KEY) is None)
+
+
 async def test_promise_1_an_automation_that_may_accept_is_told_why_it_may_not_now(
     home: Home, world: OwnerWorld, vehicle_id: str, tmp_path: Path
 ) -> None:
