@@ -83,10 +83,12 @@ def park_left(tx: Tx, vehicle_id: str, park_id: str, now: datetime) -> None:
     for deal in CommitmentRecord.live_of_vehicle(tx, vehicle_id):
         if deal.park_id == park_id:
             deals.end(tx, deal, CommitmentState.REVOKED, "agreement", now)
+    # By the car, whose others there are ever more of; and those that the next tick would end.
     rows = tx.all(
-        "SELECT DISTINCT session_id FROM offer WHERE vehicle_id = ? AND park_id = ?"
-        # One whose time has passed is the next tick's to end; of those there are ever more.
-        " AND respond_by > ? AND state IN ('presented', 'countered')",
+        "SELECT session_id FROM offer WHERE vehicle_id = ?1 AND park_id = ?2"
+        " AND respond_by > ?3 AND state IN ('presented', 'countered')"
+        " UNION SELECT session_id FROM offer INDEXED BY offer_due WHERE respond_by <= ?3"
+        " AND state IN ('presented', 'countered') AND vehicle_id = ?1 AND park_id = ?2",
         vehicle_id,
         park_id,
         now,

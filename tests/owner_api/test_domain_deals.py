@@ -486,10 +486,15 @@ async def test_promise_4_what_was_delivered_until_the_agreement_was_withdrawn_is
     assert [each["state"] for each in sessions] == ["ended"]
 
 
-async def test_a_withdrawn_agreement_takes_its_open_offers_along(world: World) -> None:
+@pytest.mark.parametrize("hours", [0, 3])
+async def test_a_withdrawn_agreement_takes_its_open_offers_along(world: World, hours: int) -> None:
+    """Also one whose time is over, and which no tick has ended yet."""
     deal = await presented(world)
+    await world.move(hours * 3600, tick=False)
     agreement = (await deal.owner.get("/v1/agreements"))["items"][0]["agreement_id"]
     await deal.owner.post(f"/v1/agreements/{agreement}/withdrawal")
+    shown = await deal.owner.get(f"/v1/offers/{deal.offer['offer_id']}")
+    assert shown["state"] == "withdrawn"
     assert code(await world.decide(deal.owner, deal.offer)) == (409, "offer_closed")
 
 
