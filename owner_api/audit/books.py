@@ -68,14 +68,16 @@ class Postings:
         self._connection = connection
         self._named: set[str] = set()
 
-    def take(self, _position: int, entry: Entry) -> Iterator[Finding]:
+    def take(self, position: int, entry: Entry) -> Iterator[Finding]:
         """Check the postings of a transaction."""
         if entry.kind != "books":
             return
         body, sums = entry.body, dict[str, int]()
-        same = {name: body.get(name) for name in _SAME} | {
-            "at": encode(datetime.fromisoformat(entry.at))
-        }
+        same = {name: body.get(name) for name in _SAME}
+        try:
+            same["at"] = encode(datetime.fromisoformat(entry.at))
+        except ValueError, OverflowError:
+            yield Finding(table="ledger_leaf", row=str(position), column="at", what="is no instant")
         for posting in body["postings"]:
             sums[posting["currency"]] = sums.get(posting["currency"], 0) + posting["amount_minor"]
             yield from self._check(posting, same)
