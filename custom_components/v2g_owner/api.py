@@ -123,29 +123,27 @@ class OwnerApi:
     @asynccontextmanager
     async def stream(self, after: int) -> AsyncGenerator[ClientResponse]:
         """Open the event stream after an event id; silence for 45 s ends it with an error."""
-        timeout = ClientTimeout(
-            total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=STREAM_SILENCE_S
-        )
-        headers = await self._authorization()
-        headers |= {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-        async with self._response(
-            "GET", "/v1/events", headers=headers, timeout=timeout
-        ) as response:
-            if response.status != HTTPStatus.OK:
-                if response.status == HTTPStatus.UNAUTHORIZED:
-                    self._access_token = None
-                raise await _problem(response)
+        asked = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
+        async with self._open("/v1/events", asked, STREAM_SILENCE_S) as response:
             yield response
 
     @asynccontextmanager
     async def download(self, path: str) -> AsyncGenerator[ClientResponse]:
         """Read something too long to be held; one that breaks off raises OwnerApiError."""
-        timeout = ClientTimeout(
-            total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=REQUEST_TIMEOUT_S
-        )
-        headers = await self._authorization()
+        async with self._open(path, {}, REQUEST_TIMEOUT_S) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _open(
+        self, path: str, asked: Mapping[str, str], silence_s: float
+    ) -> AsyncGenerator[ClientResponse]:
+        """Begin an answer that is read piece by piece; silence (s) ends it with an error."""
+        timeout = ClientTimeout(total=None, sock_connect=REQUEST_TIMEOUT_S, sock_read=silence_s)
+        headers = {**await self._authorization(), **asked}
         async with self._response("GET", path, headers=headers, timeout=timeout) as response:
             if response.status != HTTPStatus.OK:
+                if response.status == HTTPStatus.UNAUTHORIZED:
+                    self._access_token = None
                 raise await _problem(response)
             yield response
 
