@@ -24,11 +24,6 @@ class KeptDrivers:
             hass, 1, f"{DOMAIN}.{entry_id}.drivers", private=True, atomic_writes=True
         )
 
-    async def async_of(self, vehicle_id: str) -> Wishes:
-        """Return what was set for a car when it was linked last."""
-        kept = await self._store.async_load() or {}
-        return kept.get(vehicle_id, {})
-
     async def async_keep(self, entry: ConfigEntry[Any]) -> dict[str, Wishes]:
         """Note what is set for the cars that are linked now, and return it of all that ever were.
 

@@ -150,7 +150,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
                     title=known.display_name if known else self._facts[CONF_DISPLAY_NAME],
                     data={
                         self.id_key: device_id,
-                        **await self._async_remembered(device_id),
+                        **self._remembered(device_id),
                         **user_input,
                     },
                     unique_id=device_id,
@@ -164,7 +164,7 @@ class LinkedDeviceFlow(ConfigSubentryFlow):
             description_placeholders=placeholders,
         )
 
-    async def _async_remembered(self, device_id: str) -> Mapping[str, Any]:  # noqa: ARG002
+    def _remembered(self, device_id: str) -> Mapping[str, Any]:  # noqa: ARG002
         """Return what this home still knows of a device that was linked here before."""
         return {}
 

@@ -13,7 +13,6 @@ from .actor import who_fills_in
 from .const import CONF_PRICE_ENTITY, CONF_SOC_ENTITY, CONF_VEHICLE_ID
 from .deleting_flow import DeletingStep
 from .drivers import CONF_ADMINS_ANSWER, CONF_ASKED_PHONES, CONF_DRIVERS, DriversStep
-from .drivers_kept import KeptDrivers
 from .filling_flow import FillingStep
 from .loosening import async_check_facts, async_check_may_allow, async_write_as_filled_in
 from .models import Tariff
@@ -109,9 +108,9 @@ class VehicleSubentryFlow(RulesStep, DriversStep, FillingStep, PayStep, Deleting
         return f"{state.state} {unit}".strip()
 
     @override
-    async def _async_remembered(self, device_id: str) -> Mapping[str, Any]:
+    def _remembered(self, device_id: str) -> Mapping[str, Any]:
         """Return whose yes counts for a car: to link it anew makes nobody else's count."""
-        return await KeptDrivers(self.hass, self._get_entry().entry_id).async_of(device_id)
+        return self._coordinator.drivers.get(device_id, {})
 
     @override
     async def _async_change(self) -> str:
